@@ -15,6 +15,7 @@ MEASUREMENTS = {
     "capture": "milliseconds that judging a live frame of a hand-moved stand costs",
     "focus": "how near the autofocus comes, and that it never makes things worse",
     "fuzz": "damaged inputs of every kind, with fixed seeds: each is read or refused in words",
+    "guided_sampling": "how often the interval of a guided section holds the mean, and what its rules are for",
     "interval_coverage": "how often the intervals of an evaluation hold the truth, by the number of animals",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "mosaic": "milliseconds that laying a live frame into the mosaic of a section by hand costs",

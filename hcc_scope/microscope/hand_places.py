@@ -13,6 +13,7 @@ from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.shot_frames import check_unchanged, frame_of, tags_of
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.tracking import Place, TrackView
+from hcc_scope.tracking.picture import reduced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,8 @@ __all__ = ["HandPlaces", "SeenFrame"]
 
 _LOOK_PX = 16
 """Two frames are compared at every 16th pixel first."""
+_DECIMALS = 3
+"""Of a tracked position in um: finer than it can be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +176,13 @@ class HandPlaces:
         """Return what is known of a frame at the stage's position: the tracker measures the motion more finely."""
         assert frame.stage_um is not None
         x_um, y_um, _ = frame.stage_um
-        here = Place(track.island, x_um, y_um, 0.0)
+        here = Place(0, x_um, y_um, 0.0)
         before, self._stage_before = self._stage_before, (t_s, here)
         step_um, speed_um_s = track.step_um, track.speed_um_s
         if speed_um_s is None and before is not None and t_s > before[0]:
             step_um = (x_um - before[1].x_um, y_um - before[1].y_um)
             speed_um_s = float(np.hypot(*step_um)) / (t_s - before[0])
-        return replace(track, state="tracking", place=here, step_um=step_um, speed_um_s=speed_um_s)
+        return replace(track, state="tracking", place=here, step_um=step_um, speed_um_s=speed_um_s, island=0)
 
     def _placed(self, frame: Frame, track: TrackView) -> Frame:
         """Return a frame with the position that is known of it, and how it was obtained."""
@@ -189,9 +192,19 @@ class HandPlaces:
         elif place is None:
             origin, stage_um = PositionOrigin("unknown"), None
         else:
-            origin = PositionOrigin("tracked", place.island, place.se_um)
-            stage_um = (place.x_um, place.y_um, None)
+            origin = PositionOrigin("tracked", place.island, round(place.se_um, _DECIMALS))
+            stage_um = (round(place.x_um, _DECIMALS) + 0.0, round(place.y_um, _DECIMALS) + 0.0, None)
         return replace(frame, stage_um=stage_um, tags={**frame.tags, **position_tags(origin)})
+
+    def add_known(self, pixels: NDArray[np.uint16], place: Place) -> NDArray[np.float32]:
+        """Take a field that was captured in an earlier part of the section, and return it at reduced size.
+
+        A position that the pictures gave is known again once the field comes over one of them. The stage's own need no
+        picture.
+        """
+        if not self._from_stage:
+            self._tracker.add_known(pixels, place)
+        return reduced(pixels, self._tracker.factor)
 
     def captured(self) -> None:
         """Note that the frame that was seen last is captured: later ones are measured against it."""
@@ -202,6 +215,6 @@ class HandPlaces:
         if self._kept.pop():
             self._tracker.undo_capture()
 
-    def new_island(self) -> int:
-        """Begin a new coordinate frame at the next frame; return its number."""
-        return self._tracker.new_island()
+    def new_island(self) -> int | None:
+        """Begin a new coordinate frame at the next frame; return its number, or None: a stage has one alone."""
+        return None if self._from_stage else self._tracker.new_island()

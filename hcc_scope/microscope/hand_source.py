@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.by_hand import CaptureJudge, HandView, Verdict
 from hcc_scope.by_hand.words import verdict
 from hcc_scope.formatting import counted
+from hcc_scope.microscope.hand_before import place_of
 from hcc_scope.microscope.hand_captures import Capture, HandCaptures
 from hcc_scope.microscope.hand_desk import HandDesk
 from hcc_scope.microscope.hand_guiding import Guided, HandGuiding
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.by_hand import CaptureRules, SampleKeeper, SkipReason
     from hcc_scope.microscope.demo_scene import Scene
+    from hcc_scope.microscope.hand_before import HandBefore
     from hcc_scope.microscope.hand_desk import Wishes
     from hcc_scope.microscope.hand_operator import HandOperator
     from hcc_scope.microscope.hand_places import SeenFrame
@@ -162,9 +164,8 @@ class HandSource:
 
     @property
     def remark(self) -> str | None:
-        """How many fields were kept although a rule spoke against it, as half a sentence; None if none was."""
-        n = self._captures.n_forced
-        return f"{counted(n, 'field')} kept although a rule of capture spoke against it" if n else None
+        """None: what an operator overruled is recorded with each frame, and the section's account states it."""
+        return None
 
     @property
     def events(self) -> RunEvents:
@@ -198,23 +199,42 @@ class HandSource:
                     if self._is_over():
                         return
 
+    def go_on(self, before: HandBefore) -> None:
+        """Continue a section that has fields already; before the first live frame.
+
+        They are counted and covered, the tracker recognises them, and a drawn sample is visited further. Where the
+        specimen lies otherwise, the operator begins a new island.
+        """
+        captures = []
+        for frame in before.frames:
+            place, counts = place_of(frame), frame.seq not in before.undone
+            if place is not None:
+                self.mosaic.add(place, self._places.add_known(frame.pixels, place))
+            if counts:
+                self._judge.captured(place)
+                captures.append(Capture(frame.seq, place, str(frame.tags.get(FORCED_TAG) or "")))
+        self._captures.go_on(captures, before.n_frames)
+        if before.sample is not None:
+            self._guiding.go_on(before.sample)
+        self._message = f"{counted(len(captures), 'field')} captured before: go back to one of them, or begin an island"
+
     def _is_over(self) -> bool:
         """Return whether everything that was asked for is captured."""
         if self._end_after is None:
             return False
         phase = self._guiding.phase
-        return len(self._captures.captures) >= self._end_after if phase == "free" else phase == "done"
+        return self._captures.n_own >= self._end_after if phase == "free" else phase == "done"
 
     def _look(self, live: LiveShot) -> Iterator[Frame]:
         """Locate and judge one live frame, yield it if it is captured, and show what is known after it."""
         wishes = self._desk.take()
         self._captures.settle()
-        if wishes.new_island:
-            self._log.add("island", island=self._places.new_island(), before_seq=self._captures.next_seq)
+        if wishes.new_island and (island := self._places.new_island()) is not None:
+            self._log.add("island", island=island, before_seq=self._captures.next_seq)
         seen = self._places.see(live, self._captures.next_seq, self._n_seen)
         self._n_seen += 1
         self.mosaic.see(seen.track, self._places.reduced)
-        self._guiding.see(seen.track.place)
+        self._message = self._guiding.see(seen.track.place) or self._message
         drawn_field = self._guiding.drawn_at(seen.track.place)
         asked = self._still_asked(wishes, seen.t_s)
         judged = self._judged(seen, drawn_field, asked=asked)
@@ -312,7 +332,7 @@ class HandSource:
         self._desk.wish(forced=True)
 
     def new_island(self) -> None:
-        """Begin a new coordinate frame at the present field."""
+        """Begin a new coordinate frame at the present field; does nothing where a stage gives the positions."""
         self._desk.wish(new_island=True)
 
     def undo(self, exclude: Callable[[int], None]) -> int | None:

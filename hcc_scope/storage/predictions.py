@@ -25,6 +25,7 @@ from hcc_scope.atomic_file import replace_file, write_all
 from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import island_and_place
+from hcc_scope.storage.drawn_sample import frames_of_sample
 from hcc_scope.storage.files import cannot_read, explain, lock, open_own, read_plain
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.lines import sealed_line
@@ -105,11 +106,14 @@ class PredictionWriter:
         File name without its ending. A later analysis of the same frames takes another name.
     raw : bool
         Whether frames are classified raw although the section's run corrected them.
+    continues : bool
+        Go on in the predictions of a store that is continued (`hcc_scope.storage.reopened`), if it has any: what is
+        there stays as it is, so that one table covers the section. `run` is then that of the first part.
 
     Raises
     ------
     StoreExistsError
-        If there are predictions of that name: nothing is ever overwritten.
+        If there are predictions of that name, and they are not continued: nothing is ever overwritten.
     StoreUnwritableError, DiskFullError, StoreError
         If the file cannot be written.
     FrameSizeError
@@ -125,12 +129,19 @@ class PredictionWriter:
         model_sha256: str | None = None,
         name: str = PREDICTIONS,
         raw: bool = False,
+        continues: bool = False,
     ) -> None:
         self.path = store / f"{name}.jsonl"
         self.table_path = store / f"{name}.parquet"
         self._store = store
         self._n_tiles = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px).n
         self._closed = self._any = False
+        self._guided = spec.sampling == "guided"
+        self._continued = continues and self.path.exists()
+        self._keeps_empty = name == PREDICTIONS and not continues
+        if self._continued:
+            self._handle = self._opened(spec)
+            return
         header = {
             "version": VERSION,
             "run": run,
@@ -153,6 +164,20 @@ class PredictionWriter:
             raise explain(error, f"The predictions {self.path} cannot be created") from error
         lock(self._handle)  # keeps `recover` away; no other program can have opened the file that was just made
         self._write(header)
+
+    def _opened(self, spec: RunSpec) -> int:
+        """Open the predictions of the parts before, locked."""
+        try:
+            header = read_log(self.path).header
+            handle = open_own(self.path, os.O_RDWR | os.O_APPEND)
+        except OSError as error:
+            raise explain(error, f"The predictions {self.path} cannot be continued") from error
+        alike = (header["model_sha256"], header["tile_px"]) == (spec.model_sha256, spec.tile_px)
+        if not (alike and header["version"] == VERSION and lock(handle)):
+            os.close(handle)
+            why = "another process writes to them" if alike else "they are of another model"
+            raise StoreError(f"The predictions {self.path} cannot be continued: {why}", hint="Start a new section.")
+        return handle
 
     @staticmethod
     def _exists(path: Path) -> StoreExistsError:
@@ -212,9 +237,9 @@ class PredictionWriter:
             try:
                 os.fsync(self._handle)
                 self._check_in_place()
-                keep = self._any or self.path.stem == PREDICTIONS
-                if keep:
-                    write_table(self._store, read_log(self.path), self.table_path)
+                keep = self._any or self._keeps_empty or self._continued
+                if self._any or self._keeps_empty:
+                    write_table(self._store, read_log(self.path), self.table_path, guided=self._guided)
                     state_table(self._handle, self.path)
             finally:
                 os.close(self._handle)
@@ -280,10 +305,11 @@ def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
         raise StoreError(f"The table {path} cannot be read: {error}", hint=hint) from error
 
 
-def write_table(store: Path, log: PredictionLog, path: Path) -> int:
+def write_table(store: Path, log: PredictionLog, path: Path, *, guided: bool = False) -> int:
     """Write the Parquet table of a `log` with a header, at once, for the frames that the journal lists.
 
-    Fields that the store's notes exclude from the score are in it, as not included. `state_table` comes next.
+    Fields that the store's notes exclude from the score are in it, as not included; so are, of a `guided` section,
+    frames that show no drawn field. `state_table` comes next.
 
     Returns
     -------
@@ -298,7 +324,9 @@ def write_table(store: Path, log: PredictionLog, path: Path) -> int:
     frames = read_journal(store / JOURNAL).entries
     header = log.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
-    out = excluded_fields(read_notes(store))
+    out = set(excluded_fields(read_notes(store)))
+    if guided:
+        out |= set(range(len(frames))) - frames_of_sample(store, frames)
     batches = []
     seqs = [seq for seq in sorted(log.results) if seq < len(frames)]
     for seq in seqs:
@@ -332,8 +360,8 @@ def state_table(handle: int, log: Path) -> None:
         raise
 
 
-def remake_table(store: Path, path: Path) -> int:
-    """Make the table of the log at `path` anew, and state it there; one of version 1 states none.
+def remake_table(store: Path, path: Path, *, guided: bool = False) -> int:
+    """Make the table of the log at `path` anew (`write_table`), and state it there; one of version 1 states none.
 
     Returns
     -------
@@ -346,7 +374,7 @@ def remake_table(store: Path, path: Path) -> int:
         If that fails.
     """
     log = read_log(path)
-    n = write_table(store, log, path.with_suffix(".parquet"))
+    n = write_table(store, log, path.with_suffix(".parquet"), guided=guided)
     if log.header["version"] > 1:
         handle = open_own(path, os.O_RDWR | os.O_APPEND)
         try:
