@@ -278,6 +278,14 @@ def test_pictures_that_do_not_change_give_no_position(rig: MicroManager):
     assert [round(place_um(frame)[0], -1) for frame in frames] == [0, 80]
 
 
+def test_a_start_on_bare_glass_is_said_and_the_coordinates_begin_with_the_tissue(rig: MicroManager):
+    walk = hand(rests_at((30.0, 0.0), (70.0, 0.0)), {9: lambda: setattr(walk.scene, "glass", False)})
+    walk.scene.glass = True
+    (frame,) = by_hand(rig, walk).frames(StopToken())
+    assert [screen_word(view)[0] for view in walk.views[:8]] == ["no structure"] * 8
+    assert place_um(frame) == pytest.approx((0.0, 0.0), abs=5.0)
+
+
 def test_light_that_goes_off_is_said_and_nothing_is_captured(rig: MicroManager):
     walk = hand(
         rests_at((0.0, 0.0), (70.0, 0.0), (0.0, 0.0), (0.0, 70.0)),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["changed_properties", "event_lines", "event_text", "notable_lines"]
 
 
-_BARE = frozenset({("action", "action"), ("message", "text"), ("skipped", "why")})
+_BARE = frozenset({("action", "action"), ("message", "text"), ("skipped", "why"), ("hand", "what")})
 """Facts that need no name."""
 _NOTABLE = ("action", "message", "skipped", "left_out")
 _MOST_NOTABLE = 50
