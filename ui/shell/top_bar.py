@@ -112,6 +112,8 @@ class TopBar(QWidget):
             self.specimen.addItem(text, specimen)
         self.specimen.setCurrentIndex(max(0, self.specimen.findData(self._setup.request.specimen)))
         self.specimen.setAccessibleName("Specimen of the demo rig")
+        self.specimen.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.specimen.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.specimen.setToolTip(
             "What the demo camera shows: a synthetic section of either class, or its own test pattern"
         )
