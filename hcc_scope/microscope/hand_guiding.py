@@ -105,6 +105,11 @@ class HandGuiding:
 
     # --- what the operator asks for ---
 
+    def go_on(self, sample: DrawnSample) -> None:
+        """Guide to the open fields of a sample that was drawn, and written down, in an earlier part of the section."""
+        with self._lock:
+            self._guide.take(sample)
+
     def undone(self, seq: int) -> None:
         """Note that a capture is undone; raises `StoreError` if it cannot be written down."""
         with self._lock:

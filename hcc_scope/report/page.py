@@ -20,6 +20,7 @@ from hcc_scope.formatting import (
     significant,
 )
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
+from hcc_scope.report.acquired_text import describe_acquired
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
     SAMPLING_TEXTS,
@@ -124,7 +125,7 @@ def _course_of_events(facts: PageFacts) -> str:
     run = facts.store.recorded
     state = "unfinished" if run.state is None else run.state
     made = format_utc(facts.made_utc, seconds=False)
-    acquired = format_utc(run.created_utc)
+    acquired = describe_acquired(run)
     when = acquired if acquired[0].isdigit() else f"at {acquired}"
     return f"Acquired {when}, run {state}. Report made {made}."
 

@@ -18,7 +18,7 @@ __all__ = ["changed_properties", "event_lines", "event_text", "notable_lines"]
 
 _BARE = frozenset({("action", "action"), ("message", "text"), ("skipped", "why")})
 """Facts that need no name."""
-_NOTABLE = ("action", "message", "skipped", "left_out")
+_NOTABLE = ("action", "message", "skipped", "left_out", "part")
 _MOST_NOTABLE = 50
 
 
@@ -101,10 +101,12 @@ def _flat(state: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def event_lines(events: Iterable[RunEvent]) -> Iterator[str]:
-    """Yield a line for each event, and one for each property that differs after the run."""
+    """Yield a line for each event, and one for each property that differs after the run, or that part of it."""
     before: Mapping[str, JsonValue] | None = None
     for event in events:
         yield f"{event.t_utc:%Y-%m-%d %H:%M:%S}.{event.t_utc.microsecond // 1000:03d}  {event_text(event)}"
+        if event.kind == "part":
+            before = None  # the devices of another day
         if event.kind != "device_state":
             continue
         if before is None:

@@ -103,11 +103,14 @@ class PredictionWriter:
         File name without its ending. A later analysis of the same frames takes another name.
     raw : bool
         Whether frames are classified raw although the section's run corrected them.
+    continues : bool
+        Go on in the predictions of a store that is continued (`hcc_scope.storage.reopened`), if it has any: what is
+        there stays as it is, so that one table covers the section. `run` is then that of the first part.
 
     Raises
     ------
     StoreExistsError
-        If there are predictions of that name: nothing is ever overwritten.
+        If there are predictions of that name, and they are not continued: nothing is ever overwritten.
     StoreUnwritableError, DiskFullError, StoreError
         If the file cannot be written.
     FrameSizeError
@@ -123,12 +126,18 @@ class PredictionWriter:
         model_sha256: str | None = None,
         name: str = PREDICTIONS,
         raw: bool = False,
+        continues: bool = False,
     ) -> None:
         self.path = store / f"{name}.jsonl"
         self.table_path = store / f"{name}.parquet"
         self._store = store
         self._n_tiles = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px).n
         self._closed = self._any = False
+        self._continued = continues and self.path.exists()
+        self._keeps_empty = name == PREDICTIONS and not continues
+        if self._continued:
+            self._handle = self._opened(spec)
+            return
         header = {
             "version": VERSION,
             "run": run,
@@ -151,6 +160,20 @@ class PredictionWriter:
             raise explain(error, f"The predictions {self.path} cannot be created") from error
         lock(self._handle)  # keeps `recover` away; no other program can have opened the file that was just made
         self._write(header)
+
+    def _opened(self, spec: RunSpec) -> int:
+        """Open the predictions of the parts before, locked."""
+        try:
+            header = read_log(self.path).header
+            handle = open_own(self.path, os.O_RDWR | os.O_APPEND)
+        except OSError as error:
+            raise explain(error, f"The predictions {self.path} cannot be continued") from error
+        alike = (header["model_sha256"], header["tile_px"]) == (spec.model_sha256, spec.tile_px)
+        if not (alike and header["version"] == VERSION and lock(handle)):
+            os.close(handle)
+            why = "another process writes to them" if alike else "they are of another model"
+            raise StoreError(f"The predictions {self.path} cannot be continued: {why}", hint="Start a new section.")
+        return handle
 
     @staticmethod
     def _exists(path: Path) -> StoreExistsError:
@@ -210,8 +233,8 @@ class PredictionWriter:
             try:
                 os.fsync(self._handle)
                 self._check_in_place()
-                keep = self._any or self.path.stem == PREDICTIONS
-                if keep:
+                keep = self._any or self._keeps_empty or self._continued
+                if self._any or self._keeps_empty:
                     write_table(self._store, read_log(self.path), self.table_path)
                     state_table(self._handle, self.path)
             finally:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hcc_scope.tracking.picture import Picture
+from hcc_scope.tracking.recognition import coarse_spectrum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,8 @@ class KeyFrame:
     captured: bool
     """Its position is stated, so that it moves no more."""
     packed: NDArray[np.int8] = field(repr=False)
+    coarse: NDArray[np.complex64] = field(repr=False)
+    """For the search: `hcc_scope.tracking.recognition.coarse_spectrum`."""
     contrast: float
     covered: float
     edges: list[tuple[KeyFrame, F64, float]] = field(default_factory=list, repr=False)
@@ -50,6 +53,7 @@ class KeyFrames:
         self._most = most
         self._frames: list[KeyFrame] = []
         self._unpacked: OrderedDict[int, Picture] = OrderedDict()
+        self._index: tuple[int, list[KeyFrame], F64] | None = None
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -71,8 +75,10 @@ class KeyFrames:
     def add(self, picture: Picture, island: int, position: F64, variance: float, *, captured: bool) -> KeyFrame:
         """Keep a field; drop another one if there are too many."""
         packed = np.rint(picture.structure * np.float32(_LEVELS)).astype(np.int8)
-        frame = KeyFrame(island, position.copy(), variance, captured, packed, picture.contrast, picture.covered)
+        coarse = coarse_spectrum(picture)
+        frame = KeyFrame(island, position.copy(), variance, captured, packed, coarse, picture.contrast, picture.covered)
         self._frames.append(frame)
+        self._index = None
         self._unpacked[id(frame)] = picture
         if len(self._frames) > self._most:
             self._drop()
@@ -81,6 +87,7 @@ class KeyFrames:
     def remove(self, frame: KeyFrame) -> None:
         """Forget a field."""
         self._frames.remove(frame)
+        self._index = None
         self._unpacked.pop(id(frame), None)
         for other, _, _ in frame.edges:
             other.edges = [edge for edge in other.edges if edge[0] is not frame]
@@ -93,13 +100,15 @@ class KeyFrames:
 
     def overlaps(self, island: int, position: F64) -> list[tuple[float, KeyFrame]]:
         """Return the key frames of an island that a field overlaps, with the overlaps as shares, largest first."""
-        mine = [frame for frame in self._frames if frame.island == island]
-        if not mine:
-            return []
-        apart = np.abs(np.array([frame.position for frame in mine]) - position)
+        if self._index is None or self._index[0] != island:
+            mine = [frame for frame in self._frames if frame.island == island]
+            places = np.array([frame.position for frame in mine]).reshape(-1, 2)
+            self._index = island, mine, places
+        _, mine, places = self._index
+        apart = np.abs(places - position)
         shares = np.prod(np.maximum(0.0, 1.0 - apart / self._shape), axis=1)
-        order = np.argsort(-shares, kind="stable")
-        return [(float(shares[k]), mine[k]) for k in order if shares[k] > 0.0]
+        order = np.argsort(-shares, kind="stable")[: int(np.count_nonzero(shares))]
+        return [(float(shares[k]), mine[k]) for k in order]
 
     def relax(self, around: KeyFrame) -> None:
         """Move the positions that are not stated to where the measured offsets agree best.
@@ -108,6 +117,7 @@ class KeyFrames:
         there is spread over it, in bounded time.
         """
         wave = _around(around, limit=60)
+        self._index = None
         for _ in range(_SWEEPS):
             largest = 0.0
             for frame in wave:

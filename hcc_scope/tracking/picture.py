@@ -13,21 +13,26 @@ from scipy import fft, ndimage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Picture", "reduced", "reduction_factor"]
+__all__ = ["BLOCK_PX", "F32", "Picture", "block_sums", "local_contrast", "reduced", "reduction_factor", "relative"]
 
 F32 = NDArray[np.float32]
 C64 = NDArray[np.complex64]
 
+BLOCK_PX = 16
+"""Side, in reduced px, of the blocks whose structure is judged one by one."""
 _LOW_PASS_PX = 41
-"""Side of the box, in reduced px, whose mean is the local brightness: larger than a nucleus, smaller than a gradient."""
-_BLOCK_PX = 16
+"""Side of the box, in reduced px, whose mean is the local brightness: larger than a nucleus, smaller than a
+gradient."""
 _CLIP = 4.0
 """Structure beyond this many of its standard deviations is cut off, so that one speck does not outvote the tissue."""
+_LEAST_CONTRAST = 0.006
+"""Contrast of a block below which it counts as empty, however little noise there is."""
+_OVER_NOISE = 2.0
 
 
 def reduction_factor(shape_yx: tuple[int, int], reduced_px: int) -> int:
     """Return the px of a frame, along each side, that one px of the reduced picture stands for."""
-    side = (shape_yx[0] * shape_yx[1]) ** 0.5
+    side = float(shape_yx[0] * shape_yx[1]) ** 0.5
     return max(1, round(side / reduced_px))
 
 
@@ -50,7 +55,34 @@ def reduced(pixels: NDArray[Any], factor: int) -> F32:
     total = lines[:, 0::factor].copy()
     for k in range(1, factor):
         total += lines[:, k::factor]
-    return total * np.float32(1.0 / factor**2)
+    mean: F32 = total.astype(np.float32)
+    mean *= np.float32(1.0 / factor**2)
+    return mean
+
+
+def relative(small: F32) -> F32:
+    """Return brightness relative to the local mean, minus 1: a gradient of the light and vignetting fall away."""
+    local = ndimage.uniform_filter(small, _LOW_PASS_PX, mode="reflect")
+    np.maximum(local, 1.0, out=local)
+    ratio: F32 = small / local
+    ratio -= 1.0
+    return ratio
+
+
+def block_sums(one: F32, two: F32) -> F32:
+    """Return the sums of products over blocks of `BLOCK_PX`, (rows of blocks, columns of blocks)."""
+    height, width = (max(n // BLOCK_PX, 1) for n in one.shape)
+    side_y, side_x = min(BLOCK_PX, one.shape[0]), min(BLOCK_PX, one.shape[1])
+    shape = (height, side_y, width, side_x)
+    cut = slice(height * side_y), slice(width * side_x)
+    sums: F32 = np.einsum("iajb,iajb->ij", one[cut].reshape(shape), two[cut].reshape(shape))
+    return sums
+
+
+def local_contrast(structure: F32) -> F32:
+    """Return the root mean square of each block."""
+    contrast: F32 = np.sqrt(block_sums(structure, structure) / np.float32(BLOCK_PX**2))
+    return contrast
 
 
 @dataclass(slots=True)
@@ -74,35 +106,35 @@ class Picture:
         return self._spectrum
 
     @classmethod
-    def of(cls, small: F32, fixed: F32 | None = None) -> Picture:
-        """Take the structure out of a reduced frame; `fixed` is a pattern that belongs to the camera."""
-        structure, contrast, covered = _structure(small, fixed)
-        return cls(structure, contrast, covered)
+    def of(cls, part: F32, static: NDArray[np.bool_] | None = None) -> Picture:
+        """Take the structure out of a frame.
+
+        Parameters
+        ----------
+        part : (y, x) ndarray
+            From `relative`; without the fixed pattern of the camera if that is known.
+        static : (rows of blocks, columns of blocks) ndarray of bool, optional
+            Blocks that do not move with the specimen: they count as empty.
+        """
+        noise = _noise(part)
+        structure = _smooth(part)
+        structure -= structure.mean()
+        # a binomial filter leaves 3/8 of white noise along each axis
+        floor = max(_OVER_NOISE * 0.375 * noise, _LEAST_CONTRAST)
+        filled = local_contrast(structure) > floor
+        if static is not None and static.any():
+            filled &= ~static
+            _blank(structure, static)
+        contrast = float(structure.std())
+        if contrast > 0.0:
+            structure *= np.float32(1.0 / contrast)
+            np.clip(structure, -_CLIP, _CLIP, out=structure)
+        return cls(structure, contrast, float(filled.mean()))
 
 
-def relative(small: F32) -> F32:
-    """Return brightness relative to the local mean, minus 1: a gradient of the light falls away."""
-    local = ndimage.uniform_filter(small, _LOW_PASS_PX, mode="reflect")
-    np.maximum(local, 1.0, out=local)
-    ratio: F32 = small / local
-    ratio -= 1.0
-    return ratio
-
-
-def _structure(small: F32, fixed: F32 | None) -> tuple[F32, float, float]:
-    structure = relative(small)
-    if fixed is not None:
-        structure -= fixed
-    structure = _smooth(structure)
-    structure -= structure.mean()
-    # what differs from one px to the next but not smoothly is noise: its size says what contrast means
-    noise = _noise(structure)
-    contrast = float(structure.std())
-    covered = _covered(structure, noise)
-    if contrast > 0.0:
-        structure *= np.float32(1.0 / contrast)
-        np.clip(structure, -_CLIP, _CLIP, out=structure)
-    return structure, contrast, covered
+def _blank(structure: F32, static: NDArray[np.bool_]) -> None:
+    mask = np.repeat(np.repeat(static, BLOCK_PX, axis=0), BLOCK_PX, axis=1)
+    structure[: mask.shape[0], : mask.shape[1]][mask[: structure.shape[0], : structure.shape[1]]] = 0.0
 
 
 def _smooth(structure: F32) -> F32:
@@ -117,16 +149,10 @@ def _smooth(structure: F32) -> F32:
 
 
 def _noise(structure: F32) -> float:
-    """Return the standard deviation of the noise, from second differences across the diagonal (Immerkaer 1996)."""
-    d = structure[:-1, :-1] - structure[1:, :-1] - structure[:-1, 1:] + structure[1:, 1:]
-    return float(np.median(np.abs(d[::2, ::2]))) / (0.6745 * 2.0)
-
-
-def _covered(structure: F32, noise: float) -> float:
-    height, width = (n // _BLOCK_PX * _BLOCK_PX for n in structure.shape)
-    blocks = structure[:height, :width].reshape(height // _BLOCK_PX, _BLOCK_PX, width // _BLOCK_PX, _BLOCK_PX)
-    spread = blocks.std(axis=(1, 3))
-    return float(np.mean(spread > max(2.0 * noise, 0.006)))
+    """Return the standard deviation of white noise, from second differences across the diagonal (Immerkaer 1996)."""
+    h, w = (n // 2 * 2 for n in structure.shape)
+    d = structure[0:h:2, 0:w:2] - structure[1:h:2, 0:w:2] - structure[0:h:2, 1:w:2] + structure[1:h:2, 1:w:2]
+    return float(np.median(np.abs(d))) / (0.6745 * 2.0)
 
 
 @lru_cache(maxsize=8)

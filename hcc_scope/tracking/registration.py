@@ -32,7 +32,7 @@ _PEAK_PX = 3
 _AMBIGUOUS = 0.7
 """A shift whose correlation is this share of the best one's makes the picture ambiguous: a repeating pattern."""
 _SE_FACTOR = 3.0
-_SE_FLOOR_PX = 0.03
+_SE_FLOOR_PX = 0.09
 _MAX_STEPS = 4
 
 

@@ -17,13 +17,15 @@ class TrackSettings:
     """Smallest correlation over the true overlap that is accepted, however large the overlap."""
     min_overlap: float = 0.10
     """Smallest overlap, as a share of the field."""
-    relocalise_correlation: float = 0.5
-    """Smallest correlation at which a field that was lost is recognised."""
+    relocalise_correlation: float = 0.45
+    """Smallest correlation at which a field that was lost is recognised; the next frame must confirm it ..."""
+    sure_correlation: float = 0.7
+    """... but from here on."""
     relocalise_overlap: float = 0.25
     """Smallest overlap at which a field that was lost is recognised."""
     key_overlap: float = 0.6
     """A field that overlaps all key frames less becomes a key frame."""
-    max_key_frames: int = 600
+    max_key_frames: int = 1000
     """Pictures that are kept to compare with; each takes about 64 KiB plus 17 KiB for the search."""
     max_course: int = 20_000
     """Positions of the course that are kept; a longer one is thinned."""

@@ -12,7 +12,8 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.tracking.fixed_pattern import FixedPattern
 from hcc_scope.tracking.key_frames import KeyFrame, KeyFrames
 from hcc_scope.tracking.picture import Picture, reduced, reduction_factor, relative
-from hcc_scope.tracking.registration import Match, correlation_at, match, refine
+from hcc_scope.tracking.recognition import PIXEL_SIZE_RATIOS, coarse_spectrum, correlation_at_ratio, likeliest
+from hcc_scope.tracking.registration import Match, match, refine
 from hcc_scope.tracking.settings import TrackSettings
 from hcc_scope.tracking.view import Place, TrackState, TrackView
 
@@ -25,10 +26,27 @@ F64 = NDArray[np.float64]
 
 _N_UNTIL_LOST = 3
 _MIN_COVERED = 0.12
+_SURE_COVERED = 0.5
+"""Share of the field with structure that dirt alone does not reach."""
+_DIM = 0.3
+"""Share of the usual brightness below which the light counts as off."""
 _MAX_DOUBT = 3
+_CAPTURED_BONUS = 0.15
+"""Captured fields are preferred to other key frames that overlap this much more: positions are stated against them."""
+_EDGE_OVERLAP = 0.3
+_N_EDGES = 4
+_N_SEARCHED = 48
+"""Key frames that are looked through with one frame."""
+_N_VERIFIED = 2
+_SAME_LENS = 0.5
+"""Correlation at which a picture fits another px size."""
 _FROZEN = "The camera delivers the same picture again and again. Check the camera."
 _DARK = "There is no light: the lamp is off, or the path to the camera is closed."
 _NOTHING = "The picture shows nothing to measure by: bare glass, or out of focus."
+_OTHER_LENS = (
+    "The picture fits what was seen before if its px are {ratio:g} times as large: another objective seems to be in "
+    "place. Turn the usual one back in."
+)
 _AWAY = "The position is not known. Move back over a place that was seen, or begin a new island."
 
 
@@ -67,7 +85,6 @@ class Tracker:
         small_yx = (shape_yx[0] // self._factor, shape_yx[1] // self._factor)
         self._keys = KeyFrames(small_yx, self._settings.max_key_frames)
         self._fixed = FixedPattern()
-        self._learnt: tuple[F32, F64 | None] | None = None
         self._small: F32 | None = None
         self._picture: Picture | None = None
         self._t_s = 0.0
@@ -80,6 +97,11 @@ class Tracker:
         self._doubt = 0
         self._light = 0.0
         self._cursor = 0
+        self._last: tuple[int, F64] | None = None
+        self._hope: tuple[KeyFrame, F64] | None = None
+        self._unmeasured: list[tuple[KeyFrame, KeyFrame]] = []
+        self._ratio = 0
+        self._other_lens: float | None = None
         self._captures: list[tuple[KeyFrame | None, tuple[F64, float]]] = []
         self._course: list[tuple[int, float, float]] = []
         self._view = TrackView("no_structure")
@@ -136,17 +158,24 @@ class Tracker:
         if repeated and small.min() < small.max():
             self._view = self._unknown("lost", _FROZEN)
             return self._view
-        picture = Picture.of(small, self._fixed.pattern)
+        part = relative(small)
+        dim = float(small.mean()) < _DIM * self._light
+        clean = part if dim else self._fixed.without(part)  # a shadow on the sensor needs light
+        picture = Picture.of(clean, self._fixed.static)
         self._picture = picture
         if picture.covered < _MIN_COVERED:
             self._view = self._unknown("no_structure", self._why_nothing(small))
+            return self._view
+        if not dim:
+            self._fixed.learn(part, clean)
+        if self._begin and picture.covered < _SURE_COVERED and not self._fixed.tested:
+            self._view = self._unknown("no_structure", _NOTHING)
             return self._view
         self._light = max(self._light * 0.999, float(small.mean()))
         step = None
         if before is not None and before.covered >= _MIN_COVERED:
             step = match(before, picture, self._settings)
         self._view = self._followed(picture, step, elapsed_s)
-        self._learn(small)
         return self._view
 
     def capture(self) -> Place | None:
@@ -213,81 +242,129 @@ class Tracker:
             predicted = self._position + step.offset_yx
         if predicted is not None and step is not None:
             return self._corrected(picture, step, predicted, elapsed_s)
-        found = self._recognised(picture)
+        found = self._recognised(picture, step)
         if found is not None:
             key, seen = found
             self._island = key.island
-            self._position = key.position + seen.offset_yx
-            self._variance = key.variance + seen.se_px**2
-            self._missed = self._doubt = 0
+            self._place_at(key, seen)
             return self._known(step, elapsed_s, seen.correlation)
         self._missed += 1
-        state: TrackState = "lost" if self._missed >= _N_UNTIL_LOST else "too_fast"
-        return self._unknown(state, _AWAY if state == "lost" else "", step, elapsed_s)
+        if self._missed < _N_UNTIL_LOST:
+            return self._unknown("too_fast", "", step, elapsed_s)
+        self._try_another_lens(picture)
+        remark = _AWAY if self._other_lens is None else _OTHER_LENS.format(ratio=self._other_lens)
+        return self._unknown("lost", remark, step, elapsed_s)
 
     def _corrected(self, picture: Picture, step: Match, predicted: F64, elapsed_s: float) -> TrackView:
+        """Measure a field against the key frames that it must overlap, if it moved as the step says."""
         settings = self._settings
-        variance = self._variance + step.se_px**2
         near = self._keys.overlaps(self._island, predicted)
-        best: tuple[KeyFrame, Match] | None = None
-        for _, key in near[:2]:
+        by_use = sorted(near[:8], key=lambda one: -one[0] - _CAPTURED_BONUS * one[1].captured)
+        for _, key in by_use[:2]:
             seen = refine(
-                self._keys.picture(key).structure, picture.structure, tuple(predicted - key.position), settings
+                self._keys.picture(key).structure, picture.structure, _pair(predicted - key.position), settings
             )
             if seen is not None:
-                best = key, seen
-                break
-        if best is not None:
-            key, seen = best
-            self._doubt = 0
-            self._position = key.position + seen.offset_yx
-            self._variance = key.variance + seen.se_px**2
-            if seen.overlap < settings.key_overlap:
-                self._new_key(picture, key, seen)
-            return self._known(step, elapsed_s, seen.correlation)
+                self._place_at(key, seen)
+                if near[0][0] < settings.key_overlap:
+                    self._new_key(picture, key, seen)
+                else:
+                    self._measure_an_edge()
+                return self._known(step, elapsed_s, seen.correlation)
         if near and near[0][0] > 0.5:
             self._doubt += 1
             if self._doubt >= _MAX_DOUBT:
                 self._missed = _N_UNTIL_LOST
                 return self._unknown("lost", _AWAY, step, elapsed_s)
-        self._position, self._variance = predicted, variance
+        self._position, self._variance = predicted, self._variance + step.se_px**2
         if not near or near[0][0] < settings.key_overlap:
-            self._keys.add(picture, self._island, predicted, variance, captured=False)
+            self._keys.add(picture, self._island, predicted, self._variance, captured=False)
         return self._known(step, elapsed_s, step.correlation)
 
+    def _place_at(self, key: KeyFrame, seen: Match) -> None:
+        self._position = key.position + seen.offset_yx
+        self._variance = key.variance + seen.se_px**2
+        self._doubt = 0
+        self._other_lens = None
+
     def _new_key(self, picture: Picture, key: KeyFrame, seen: Match) -> None:
+        """Keep the field as a key frame, and note the others that it is to be measured against."""
         assert self._position is not None
+        near = self._keys.overlaps(self._island, self._position)
         new = self._keys.add(picture, self._island, self._position, self._variance, captured=False)
         self._keys.connect(key, new, np.array(seen.offset_yx), seen.se_px**2)
+        others = [one for share, one in near if share >= _EDGE_OVERLAP and one is not key]
+        self._unmeasured += [(new, one) for one in others[:_N_EDGES]]
 
-    def _recognised(self, picture: Picture) -> tuple[KeyFrame, Match] | None:
-        """Look for the field among a few of the key frames; with every frame, among others."""
-        frames = list(self._keys)
+    def _measure_an_edge(self) -> None:
+        """Measure one pair of key frames that overlap: one with every frame, so that no frame costs much."""
+        if not self._unmeasured:
+            return
+        new, other = self._unmeasured.pop(0)
+        one, two = self._keys.picture(other), self._keys.picture(new)
+        seen = refine(one.structure, two.structure, _pair(new.position - other.position), self._settings)
+        if seen is None:
+            seen = match(one, two, self._settings)
+            if seen is None or seen.correlation < self._settings.sure_correlation:
+                return
+        self._keys.connect(other, new, np.array(seen.offset_yx), seen.se_px**2)
+        self._keys.relax(new)
+
+    def _recognised(self, picture: Picture, step: Match | None) -> tuple[KeyFrame, Match] | None:
+        """Look for the field among a part of the key frames; with every frame, among others."""
         settings = self._settings
-        for _ in range(min(3, len(frames))):
-            self._cursor = (self._cursor - 1) % len(frames)
-            key = frames[self._cursor]
-            seen = match(self._keys.picture(key), picture, settings)
-            if (
-                seen is not None
-                and seen.correlation >= settings.relocalise_correlation
-                and seen.overlap >= settings.relocalise_overlap
-            ):
+        hope, self._hope = self._hope, None
+        if hope is not None and step is not None:
+            key, position = hope
+            offset = position + step.offset_yx - key.position
+            seen = refine(self._keys.picture(key).structure, picture.structure, _pair(offset), settings)
+            if seen is not None and seen.correlation >= settings.relocalise_correlation:
                 return key, seen
+        best: tuple[KeyFrame, Match] | None = None
+        for key in self._suspects(picture):
+            seen = match(self._keys.picture(key), picture, settings)
+            if seen is None or seen.overlap < settings.relocalise_overlap:
+                continue
+            if best is None or seen.correlation > best[1].correlation:
+                best = key, seen
+        if best is None or best[1].correlation < settings.relocalise_correlation:
+            return None
+        if best[1].correlation >= settings.sure_correlation:
+            return best
+        self._hope = best[0], best[0].position + best[1].offset_yx
         return None
 
-    def _learn(self, small: F32) -> None:
-        """Let the fixed pattern learn from a field that shares little with the one it learnt from before."""
-        structure = relative(small)
-        if self._learnt is not None and correlation_at(self._learnt[0], structure, 0, 0, step=2) > 0.5:
+    def _suspects(self, picture: Picture) -> list[KeyFrame]:
+        """Return the key frames to compare with this time: near the last position, or the likeliest of a part."""
+        frames = list(self._keys)
+        if len(frames) <= _N_VERIFIED:
+            return frames
+        suspects: list[KeyFrame] = []
+        if self._last is not None and self._missed <= _N_UNTIL_LOST:
+            suspects = [key for _, key in self._keys.overlaps(*self._last)[:_N_VERIFIED]]
+        end = len(frames) - self._cursor % len(frames)
+        part = frames[max(0, end - _N_SEARCHED) : end]
+        self._cursor = 0 if end <= _N_SEARCHED else self._cursor + _N_SEARCHED
+        likely = likeliest(part, coarse_spectrum(picture), _N_VERIFIED)
+        return suspects + [key for key in likely if key not in suspects]
+
+    def _try_another_lens(self, picture: Picture) -> None:
+        """Compare a lost field at one other px size with the key frames around the last position."""
+        if self._last is None:
             return
-        self._learnt = structure, None
-        self._fixed.learn(structure)
+        ratio = PIXEL_SIZE_RATIOS[self._ratio % len(PIXEL_SIZE_RATIOS)]
+        self._ratio += 1
+        for _, key in self._keys.overlaps(*self._last)[:_N_VERIFIED]:
+            known = self._keys.picture(key).structure
+            if correlation_at_ratio(picture.structure, known, ratio) >= _SAME_LENS:
+                self._other_lens = ratio
+                return
 
     def _known(self, step: Match | None, elapsed_s: float, correlation: float) -> TrackView:
         assert self._position is not None
         x_um, y_um = self._to_um(self._position)
         self._missed = 0
+        self._last = self._island, self._position
         self._remember((self._island, x_um, y_um))
         place = Place(self._island, x_um, y_um, math.sqrt(self._variance) * self._um)
         step_um, speed = self._moved(step, elapsed_s)
@@ -295,6 +372,8 @@ class Tracker:
 
     def _unknown(self, state: TrackState, remark: str, step: Match | None = None, elapsed_s: float = 0.0) -> TrackView:
         self._position = None
+        if state == "no_structure":
+            self._missed = max(self._missed, _N_UNTIL_LOST - 1)
         step_um, speed = self._moved(step, elapsed_s)
         return TrackView(state, None, step_um, speed, 0.0, self._island, remark)
 
@@ -305,7 +384,7 @@ class Tracker:
         return step_um, math.hypot(*step_um) / elapsed_s if elapsed_s > 0.0 else None
 
     def _why_nothing(self, small: F32) -> str:
-        return _DARK if float(small.mean()) < 0.3 * self._light else _NOTHING
+        return _DARK if float(small.mean()) < _DIM * self._light else _NOTHING
 
     def _remember(self, where: tuple[int, float, float]) -> None:
         self._course.append(where)
@@ -319,3 +398,7 @@ class Tracker:
     def _from_um(self, x_um: float, y_um: float) -> F64:
         inverse = np.linalg.inv(np.reshape(self._orientation.matrix, (2, 2)))
         return (inverse @ np.array([x_um, y_um]) / self._um)[::-1].copy()
+
+
+def _pair(offset: F64) -> tuple[float, float]:
+    return float(offset[0]), float(offset[1])
