@@ -157,7 +157,12 @@ class Camera:
         self.section("M7", "S3", "simulated hand")
 
         def came(condition: Callable[[HandView], object], what: str) -> None:
-            self.wait(lambda: app.state.hand is not None and condition(app.state.hand), what, BY_HAND_S)
+            def so() -> object:
+                if not app.run.active:
+                    raise RuntimeError(f"{what}: {self.window.notice.text}")
+                return app.state.hand is not None and condition(app.state.hand)
+
+            self.wait(so, what, BY_HAND_S)
 
         came(lambda view: view.n_seen > DRIVEN, "the drive round")
         self.take("by-hand-drive", themes=dark)
@@ -170,7 +175,7 @@ class Camera:
         hands[-1].slips = False
         came(lambda view: view.phase == "done", "the last field")
         self.take("by-hand-done", themes=dark)
-        self.wait(lambda: not app.run.active, "its end")
+        self.wait(lambda: not app.run.active, "its end", BY_HAND_S)
 
     def close(self) -> None:
         """Close the window and release everything."""

@@ -305,6 +305,7 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     assert shell.setup.request.plan.kind == "guided"
     assert not shell.views.devices.stage.isVisibleTo(shell.views.devices)
     assert not any(dock.isVisible() for dock in shell.window.docks.values())
+    assert not find(shell.window.top, QToolButton, "Emergency stop").isVisible(), "nothing moves by itself"
     assert shell.setup.request.specimen == "hand"  # else there is nobody who moves the demo's specimen
     shell.window.top.specimen.setCurrentText("Phantom, high")
     shell.window.actions_["live"].trigger()
