@@ -97,7 +97,8 @@ class HandPresenter(QObject):
         self._shown = run if run.hand is not None else None
         self._outline_um = ()
         if self._shown is not None:
-            self._views.hand.begin()
+            parts = run.section.first_frames
+            self._views.hand.begin(parts[-1][0] - 1 if parts else None)
             self._views.map.begin_hand(run.hand.mosaic if run.hand is not None else None)
             self._window.show_view(self._views.hand)
 

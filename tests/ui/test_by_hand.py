@@ -15,9 +15,11 @@ from shell_parts import ONE_TILE, finish, name_section, notices, open_rig, start
 
 from hcc_scope.by_hand import EXPLANATIONS, Guidance, HandView
 from hcc_scope.by_hand.words import verdict
+from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
 from hcc_scope.tracking import Place, TrackView
 from hcc_scope.types import Frame
+from ui.control.paced_operator import PacedOperator
 from ui.control.section_request import PlanChoice
 from ui.hand.arrow import ArrowSign
 from ui.hand.hand_tab import HandTab
@@ -303,6 +305,9 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     assert shell.setup.request.plan.kind == "guided"
     assert not shell.views.devices.stage.isVisibleTo(shell.views.devices)
     assert not any(dock.isVisible() for dock in shell.window.docks.values())
+    assert not find(shell.window.top, QToolButton, "Emergency stop").isVisible(), "nothing moves by itself"
+    assert shell.setup.request.specimen == "hand"  # else there is nobody who moves the demo's specimen
+    shell.window.top.specimen.setCurrentText("Phantom, high")
     shell.window.actions_["live"].trigger()
     wait_for(lambda: hand.picture.pixels is not None, "the preview in the tab By hand")
     shell.window.top.engine.setCurrentText("torchscript")
@@ -330,3 +335,40 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     assert store.n_frames == seq + 1
     assert find(hand, ValueLabel, "State").text() == "no section"
     assert find(hand, QToolButton, "Start").isVisible()
+
+    seen: list[int] = []
+    hand.capture_seen.connect(seen.append)
+    shell.commands.continue_section(str(shell.run.last_store))
+    wait_for(lambda: shell.state.hand is not None and shell.run.phase == "running", "the section to go on")
+    find(hand, ViewButton, "Keep this one all the same").click()
+    wait_for(lambda: seen, "a capture of the second part")
+    shell.window.actions_["stop"].trigger()
+    finish(shell)
+    assert seen[0] == seq + 1, "the numbers go on, and no field of the first part flashes again"
+    again = open_store(shell.run.last_store)
+    assert again.path == store.path
+    assert again.n_frames >= seq + 2
+    assert [note.kind for note in read_notes(again.path)][:1] == ["exclude"]
+
+
+def test_the_simulated_hand_keeps_to_the_wall_clock_and_catches_up_with_nothing():
+    class Hand:
+        over = False
+        t_s = -0.1
+
+        def before_frame(self, view: HandView | None) -> float:
+            self.t_s += 0.1
+            return self.t_s
+
+    now_s, waits = [50.0], []
+
+    def sleep(s: float) -> None:
+        waits.append(round(s, 3))
+        now_s[0] += s
+
+    paced = PacedOperator(Hand(), clock_s=lambda: now_s[0], sleep=sleep)
+    for taken_s in (0.03, 0.03, 7.0, 0.03, 0.2, 0.0):  # a frame, a frame, a pause, a frame, a slow one, a quick one
+        paced.before_frame(None)
+        now_s[0] += taken_s
+    assert waits == [0.07, 0.07, 0.07]
+    assert not paced.over

@@ -100,10 +100,16 @@ class HandTab(QWidget):
 
     # -- what it shows -------------------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """Begin a section: nothing of an earlier one stays."""
+    def begin(self, last_seq: int | None = None) -> None:
+        """Begin a section: nothing of an earlier one stays.
+
+        Parameters
+        ----------
+        last_seq : int, optional
+            Number of the field that was captured last, in a section that is continued.
+        """
         self._view = None
-        self._captured_seq = None
+        self._captured_seq = last_seq
         self.picture.show_frame(None)
         self.picture.setFocus(Qt.FocusReason.OtherFocusReason)  # the keys of the buttons work from here on
         self._show()

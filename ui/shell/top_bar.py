@@ -88,7 +88,8 @@ class TopBar(QWidget):
         self._emergency = _button(self._actions["emergency"])
         self._emergency.setAccessibleName("Emergency stop")
         row.addWidget(self._emergency)  # first: whatever else a narrow window cuts off, this stays
-        row.addWidget(_rule())
+        self._rule = _rule()
+        row.addWidget(self._rule)
         self._rig = QLabel()
         self._rig.setAccessibleName("Rig and its state")
         self._rig.setMinimumWidth(2 * GRID_PX)
@@ -112,6 +113,8 @@ class TopBar(QWidget):
             self.specimen.addItem(text, specimen)
         self.specimen.setCurrentIndex(max(0, self.specimen.findData(self._setup.request.specimen)))
         self.specimen.setAccessibleName("Specimen of the demo rig")
+        self.specimen.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.specimen.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.specimen.setToolTip(
             "What the demo camera shows: a synthetic section of either class, or its own test pattern"
         )
@@ -264,6 +267,12 @@ class TopBar(QWidget):
                 self.specimen.removeItem(index)
         self.specimen.setVisible(shown)
         self._specimen_label.setVisible(shown)
+
+    def show_emergency(self, shown: bool) -> None:
+        """Show the emergency stop, or hide it on a rig on which nothing moves by itself."""
+        self._actions["emergency"].setVisible(shown)
+        self._emergency.setVisible(shown)
+        self._rule.setVisible(shown)
 
     def lock(self, locked: bool) -> None:
         """Keep ids, plan and model as they are while a section is under way."""
