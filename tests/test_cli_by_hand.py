@@ -134,13 +134,13 @@ def test_the_keys_do_what_the_buttons_do(tmp_path: Path):
 def test_a_section_by_a_simulated_hand_is_acquired_and_replays_bit_for_bit(tmp_path: Path):
     out = tmp_path / "out"
     done = cli(
-        *("acquire", "--by-hand", "--rig", "demo-by-hand", "--simulate-hand", "1", "--phantom", "low", "--fields", "2"),
+        *("acquire", "--by-hand", "--rig", "demo-by-hand", "--simulate-hand", "1", "--phantom", "low", "--fields", "1"),
         *("--seed", "3", "--animal", "m1", "--section", "s1", "--out", out, "--engine", "torchscript", "--json"),
     )
     assert done.code == 0, done.err
     (section,) = done.json["sections"]
-    assert (section["outcome"], section["counts"]["stored"]) == ("completed", 2)
-    assert section["by_hand"]["positions"] == {"stage": 0, "tracked": 2, "unknown": 0}
+    assert (section["outcome"], section["counts"]["stored"]) == ("completed", 1)
+    assert section["by_hand"]["positions"] == {"stage": 0, "tracked": 1, "unknown": 0}
     assert not section["interval_valid"]
     checked = cli("replay", "--check", out / "m1_s1.ome.zarr", "--json")
     assert checked.json["check"]["equal"] is True
