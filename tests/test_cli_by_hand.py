@@ -161,20 +161,20 @@ def driven(way: Iterable[tuple[float, float]], n_fields: int = 6) -> tuple[HandG
 
 
 def test_the_fields_are_drawn_as_soon_as_the_hand_came_round_the_section():
-    guiding, told = driven(ring(1.02))
-    assert (guiding.phase, told) == ("targets", ["once round: 6 fields drawn"])
+    guiding, reported = driven(ring(1.02))
+    assert (guiding.phase, reported) == ("targets", ["once round: 6 fields drawn"])
     assert guiding.sample is not None
     assert max(np.hypot(*np.array(guiding.sample.fields_um).T)) < 3000.0
 
 
 @pytest.mark.parametrize("way", [ring(0.9), [*ring(0.4), *ring(0.4)[::-1]]], ids=["not yet round", "there and back"])
 def test_nothing_is_drawn_before(way: list[tuple[float, float]]):
-    guiding, told = driven(way)
-    assert (guiding.phase, told) == ("outline", [])
+    guiding, reported = driven(way)
+    assert (guiding.phase, reported) == ("outline", [])
 
 
 def test_more_fields_than_fit_are_reported_and_the_hand_can_go_round_more():
-    guiding, told = driven(ring(1.5), n_fields=900)
+    guiding, reported = driven(ring(1.5), n_fields=900)
     assert guiding.phase == "outline"
-    (sentence,) = told
+    (sentence,) = reported
     assert "of 900 fields of 325 x 325 um fit into the section" in sentence

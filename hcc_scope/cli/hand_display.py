@@ -57,7 +57,7 @@ class HandScreen:
         self._has_arrows = _can_show(_ARROWS, encoding)
         self._note = ""
         """What became of the last key; empty if it did what it stands for."""
-        self._n_told = 0
+        self._n_reported = 0
 
     def rows(self) -> list[tuple[str, str]]:
         """Return names and texts: state, fields, the way to the target, and what an operator must know."""
@@ -76,9 +76,9 @@ class HandScreen:
         """Return a line if fields were captured since it was asked last."""
         self._heed_keys()
         view = self._run.hand.view()
-        if view is None or view.n_captured == self._n_told:
+        if view is None or view.n_captured == self._n_reported:
             return []
-        self._n_told = view.n_captured
+        self._n_reported = view.n_captured
         return [f"{counted(view.n_captured, 'field')} captured"]
 
     def _way(self, way: Guidance) -> str:
