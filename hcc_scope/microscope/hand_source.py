@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.hand_places import SeenFrame
     from hcc_scope.microscope.live_frames import LiveShot
     from hcc_scope.microscope.micromanager import MicroManager
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.protocols import SourceListener, StopSignal
     from hcc_scope.run_events import RunEvents
     from hcc_scope.types import Frame, TagValue
@@ -163,9 +164,8 @@ class HandSource:
 
     @property
     def remark(self) -> str | None:
-        """How many fields were kept although a rule spoke against it, as half a sentence; None if none was."""
-        n = self._captures.n_forced
-        return f"{counted(n, 'field')} kept although a rule of capture spoke against it" if n else None
+        """None: what an operator overruled is recorded with each frame, and the section's account states it."""
+        return None
 
     @property
     def events(self) -> RunEvents:
@@ -229,12 +229,12 @@ class HandSource:
         """Locate and judge one live frame, yield it if it is captured, and show what is known after it."""
         wishes = self._desk.take()
         self._captures.settle()
-        if wishes.new_island:
-            self._log.add("island", island=self._places.new_island(), before_seq=self._captures.next_seq)
+        if wishes.new_island and (island := self._places.new_island()) is not None:
+            self._log.add("island", island=island, before_seq=self._captures.next_seq)
         seen = self._places.see(live, self._captures.next_seq, self._n_seen)
         self._n_seen += 1
         self.mosaic.see(seen.track, self._places.reduced)
-        self._guiding.see(seen.track.place)
+        self._message = self._guiding.see(seen.track.place) or self._message
         drawn_field = self._guiding.drawn_at(seen.track.place)
         asked = self._still_asked(wishes, seen.t_s)
         judged = self._judged(seen, drawn_field, asked=asked)
@@ -244,6 +244,7 @@ class HandSource:
             judged = held_back if held_back is not None else judged if wishes.automatic else verdict("by key")
         if judged.fit or forced:
             seen = self._places.confirmed(seen, live)
+            drawn_field = self._guiding.drawn_at(seen.track.place)
             forced &= seen.fits
             judged = judged if seen.obstacle is None else seen.obstacle
         frame = seen.frame
@@ -332,7 +333,7 @@ class HandSource:
         self._desk.wish(forced=True)
 
     def new_island(self) -> None:
-        """Begin a new coordinate frame at the present field."""
+        """Begin a new coordinate frame at the present field; does nothing where a stage gives the positions."""
         self._desk.wish(new_island=True)
 
     def undo(self, exclude: Callable[[int], None]) -> int | None:
@@ -361,6 +362,11 @@ class HandSource:
         return seq
 
     # --- a guided section ---
+
+    @property
+    def sample(self) -> DrawnSample | None:
+        """The drawn fields and what became of them; None before they are drawn."""
+        return self._guiding.sample
 
     def keep_sample_with(self, keeper: SampleKeeper) -> None:
         """Write down what happens to the drawn sample with this keeper, from now on."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.hand_source import Guided, HandSource
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.phantom import Specimen
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
@@ -55,6 +56,11 @@ class HandRun:
     def hand(self) -> HandCommands:
         """What the operator sees and can ask for."""
         return self.source
+
+    @property
+    def sample(self) -> DrawnSample | None:
+        """The drawn fields of a guided section and what became of them; None before they are drawn."""
+        return self.source.sample
 
     @property
     def mosaic(self) -> SeenMosaic:

@@ -213,7 +213,7 @@ def earlier_readings_out(source: MicroManagerSource | HandSource, out_dir: Path)
 
     Parameters
     ----------
-    source : MicroManagerSource
+    source : MicroManagerSource or HandSource
         Of the section that is about to begin.
     out_dir : Path
         Where earlier ones are.

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from hcc_scope.atomic_file import replace_file, write_all
 from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.orientation import Orientation
+from hcc_scope.position_tags import island_and_place
 from hcc_scope.storage.drawn_sample import frames_of_sample
 from hcc_scope.storage.files import cannot_read, explain, lock, open_own, read_plain
 from hcc_scope.storage.journal import read_journal
@@ -77,6 +78,7 @@ _SCHEMA = pa.schema(
         pa.field("y_px", pa.int32(), nullable=False),
         pa.field("x_um", pa.float64()),
         pa.field("y_um", pa.float64()),
+        pa.field("island", pa.int32()),
         pa.field("logit", pa.float32(), nullable=False),
         pa.field("probability", pa.float32(), nullable=False),
         pa.field("distance", pa.float32()),
@@ -329,10 +331,10 @@ def write_table(store: Path, log: PredictionLog, path: Path, *, guided: bool = F
     seqs = [seq for seq in sorted(log.results) if seq < len(frames)]
     for seq in seqs:
         entry = frames[seq]
-        stage = None if entry is None else entry.stage_um
+        place = None if entry is None else island_and_place(entry.stage_um, entry.tags)
         size_um = None if entry is None else entry.pixel_size_um
         size_um = header["pixel_size_um"] if size_um is None else size_um
-        batches.append(_rows(header, grid, log.results[seq], stage, size_um, may_enter=seq not in out))
+        batches.append(_rows(header, grid, log.results[seq], place, size_um, may_enter=seq not in out))
     table = pa.Table.from_batches([b for b in batches if b is not None], schema=_SCHEMA)
     made = pa.BufferOutputStream()
     pq.write_table(table, made, compression="zstd", write_page_checksum=True)
@@ -386,26 +388,28 @@ def _rows(
     header: dict[str, Any],
     grid: TileGrid,
     result: FrameResult,
-    stage_um: tuple[float, float, float | None] | None,
+    place: tuple[int, float, float] | None,
     pixel_size_um: float,
     *,
     may_enter: bool,
 ) -> pa.RecordBatch | None:
-    """Return one frame's tiles as rows; None for a frame that failed before it was cut."""
+    """Return one frame's tiles as rows; None for a frame that failed before it was cut.
+
+    `place` is the island and the position of the frame's centre, None if that is not known.
+    """
     n = len(result.logits)
     if n == 0:
         return None
-    if stage_um is None:
+    if place is None:
         x_um: Iterable[float | None] = [None] * n
         y_um: Iterable[float | None] = [None] * n
     else:
-        # the stage position is that of the frame's centre
         middle_yx = np.array(grid.frame_shape_yx) / 2
         centres_yx_px = grid.origins_yx + grid.tile_px / 2 - middle_yx
         orientation = Orientation(axes_from_json(header.get("camera_axes")))
         centres_um = orientation.to_stage_um(centres_yx_px[:, ::-1], pixel_size_um)
-        x_um = stage_um[0] + centres_um[:, 0]
-        y_um = stage_um[1] + centres_um[:, 1]
+        x_um = place[1] + centres_um[:, 0]
+        y_um = place[2] + centres_um[:, 1]
     included = may_enter & (result.flags == 0) & (result.outcome == "classified") & np.isfinite(result.probabilities)
     columns = [
         [header["run"]] * n,
@@ -419,6 +423,7 @@ def _rows(
         grid.origins_yx[:, 0],
         x_um,
         y_um,
+        [None if place is None else place[0]] * n,
         result.logits,
         result.probabilities,
         [None] * n if result.distances is None else [None if math.isnan(d) else d for d in result.distances.tolist()],

@@ -266,6 +266,13 @@ class RunControl(QObject):
             seq = self._excluded.pop()
             self._jobs.submit("disk", partial(run.session.include, seq), partial(self._changed, run, seq, False))
 
+    def take_exclusion(self, seq: int) -> None:
+        """Take note that a field of the section under way was excluded by what acquires it."""
+        run = self.run
+        if run is not None and seq not in self._excluded:
+            self._excluded.append(seq)
+            self._changed(run, seq, True, None)
+
     def _changed(self, run: Running, seq: int, excluded: bool, _nothing: object) -> None:
         words = "is excluded from the score, and stays stored" if excluded else "counts again"
         spec = run.spec

@@ -46,6 +46,8 @@ class DockLayout(QObject):
         self._gathered = False
         self._wide_layout: QByteArray | None = None
         """The layout before the window became too narrow for it."""
+        self._put_away: tuple[QDockWidget, ...] = ()
+        """Docks that give their room to the view."""
 
     def add(
         self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea, beside: str | None = None
@@ -79,12 +81,14 @@ class DockLayout(QObject):
 
     def save(self) -> QByteArray | None:
         """Return the layout to be kept: that of the wide window; None where only an automatic one is known."""
+        self.show_all(True)
         self.follow_width()
         return self._wide_layout if self._gathered else self._window.saveState(LAYOUT_VERSION)
 
     def reset(self) -> None:
         """Put every dock back in its first place."""
         self._wide_layout = None
+        self._put_away = ()
         self.lay_out()
 
     def show_or_hide(self, name: str) -> None:
@@ -95,6 +99,16 @@ class DockLayout(QObject):
         else:
             dock.show()
             dock.raise_()
+
+    def show_all(self, shown: bool) -> None:
+        """Put all docks away, so that the view has their room, or show again those that were put away."""
+        if shown:
+            docks, self._put_away = self._put_away, ()
+        else:
+            docks = tuple(dock for dock in self.docks.values() if not dock.isHidden())
+            self._put_away += docks
+        for dock in docks:
+            dock.setVisible(shown)
 
     def follow_width(self) -> None:
         """Gather the docks when the window is too narrow for both sides now; let them part when it is wide again."""
