@@ -306,8 +306,16 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     assert not shell.views.devices.stage.isVisibleTo(shell.views.devices)
     assert not any(dock.isVisible() for dock in shell.window.docks.values())
     assert not find(shell.window.top, QToolButton, "Emergency stop").isVisible(), "nothing moves by itself"
-    assert shell.setup.request.specimen == "hand"  # else there is nobody who moves the demo's specimen
-    shell.window.top.specimen.setCurrentText("Phantom, high")
+    panels, sound = shell.window.actions_["panels"], shell.window.actions_["capture_sound"]
+    panels.trigger()
+    assert shell.window.docks["rig"].isVisible()
+    panels.trigger()
+    assert not shell.window.docks["rig"].isVisible()
+    sound.trigger()
+    assert not (hand.sound or shell.settings_store.settings.capture_sound)
+    assert shell.setup.request.specimen == "hand"  # no person can move the demo's specimen
+    shell.window.top.show_specimen(True)
+    assert shell.setup.request.specimen == "high"  # as on a rig with a stage
     shell.window.actions_["live"].trigger()
     wait_for(lambda: hand.picture.pixels is not None, "the preview in the tab By hand")
     shell.window.top.engine.setCurrentText("torchscript")
@@ -324,6 +332,7 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     qtbot.keyClick(shell.window, Qt.Key.Key_Backspace)
     wait_for(lambda: shell.state.hand.n_captured == before, "the undo")
     wait_for(lambda: shell.run.is_excluded(seq), "the mark")
+    assert shell.run.last_excluded is None, "what is undone is not included again as if it had been excluded"
     shell.window.actions_["pause"].trigger()
     wait_for(lambda: find(hand, ValueLabel, "State").text() == "paused", "the pause on the screen")
     qtbot.keyClick(shell.window, Qt.Key.Key_Space)

@@ -38,6 +38,7 @@ class Readout(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._px = 0
+        self._shown_score: SectionScore | None = None
         self._badge = SymbolBadge("busy")
         self._word = ValueLabel("State")
         self._explanation = ValueLabel("What the state means")
@@ -102,8 +103,8 @@ class Readout(QWidget):
         grid.addLayout(way, 2, 0)
         grid.addLayout(score, 2, 1)
         grid.addWidget(self._message, 3, 0)
-        grid.setColumnStretch(0, 1)
-        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(0, 4)
+        grid.setColumnStretch(1, 3)
         for label in (self._explanation, self._message, self._interval):
             label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
 
@@ -135,6 +136,7 @@ class Readout(QWidget):
         two_lines = 2 * self._explanation.fontMetrics().lineSpacing()
         for label in (self._explanation, self._message, self._interval):
             label.setMinimumHeight(two_lines)  # nothing jumps when a text becomes longer
+        self._way.setMinimumHeight(2 * self._way.fontMetrics().lineSpacing())
 
     # -- what it shows -------------------------------------------------------------------------------------------------
 
@@ -151,12 +153,17 @@ class Readout(QWidget):
         self._set(self._count, count.n)
         self._set(self._of, count.of)
         self._set(self._remark, count.remark)
+        self._remark.setVisible(bool(count.remark))
         guidance = None if view is None else view.guidance
         self._arrow.show_guidance(guidance)
-        self._set(self._way, "" if guidance is None else guidance.text)
+        known = guidance is not None and guidance.arrow_fields is not None  # else the state word is about that
+        self._set(self._way, guidance.text if guidance is not None and known else "")
 
     def show_score(self, score: SectionScore | None) -> None:
-        """Show the score; None for none."""
+        """Show the score; None for none. Cheap where it is the same."""
+        if score is not None and score == self._shown_score:
+            return
+        self._shown_score = score
         stated = verdict(score)
         self._set(self._score, _NO_SCORE if score is None or score.score is None else format_section_score(score))
         description = sentence(stated.sentence if score is None else describe_score(score))
