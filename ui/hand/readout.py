@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QFont, QResizeEvent
 
     from hcc_scope.by_hand import HandView
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.types import SectionScore
 
 __all__ = ["LARGE_PX", "Readout"]
@@ -115,6 +116,11 @@ class Readout(QWidget):
         """Height of the font of state word and numbers now."""
         return self._px
 
+    @property
+    def state(self) -> str:
+        """The state word that is shown."""
+        return self._word.text()
+
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """Use the room there is."""
         super().resizeEvent(event)
@@ -140,8 +146,8 @@ class Readout(QWidget):
 
     # -- what it shows -------------------------------------------------------------------------------------------------
 
-    def show_view(self, view: HandView | None, state: HandState) -> None:
-        """Show what is known after a live frame; None before the first, and while no section is acquired."""
+    def show_view(self, view: HandView | None, state: HandState, sample: DrawnSample | None = None) -> None:
+        """Show what is known after a live frame, and of the drawn fields if there are any; None before the first."""
         if state.word != self._word.text() and state.sign != "busy":
             announce(self._word, state.word, urgent=state.urgent)
         self._badge.show_shape(state.sign, f"State: {state.word}")
@@ -149,7 +155,7 @@ class Readout(QWidget):
         self._set(self._explanation, state.explanation)
         self._word.setToolTip(state.explanation)
         self._set(self._message, "" if view is None else view.message)
-        count = count_of(view)
+        count = count_of(view, sample)
         self._set(self._count, count.n)
         self._set(self._of, count.of)
         self._set(self._remark, count.remark)
