@@ -75,6 +75,7 @@ class _Session:
         start = self._beside_tissue(0.0) if glass_start else self.on_tissue()
         self.hand = Hand(specimen, seed, start, habits)
         self.captured: list[tuple[float, float]] = []
+        self._moves_first = glass_start
 
     def _tissue_share(self, x_um: float, y_um: float) -> float:
         return self.specimen.tissue_share(x_um, y_um, max(self.field_um))
@@ -126,7 +127,8 @@ class _Session:
         return x + dx * self.field_um[0], y + dy * self.field_um[1]
 
     def fields(self) -> None:
-        begin_s = self.hand.reach(*self._new_place())
+        # a session that begins on tissue begins at rest there, and that is a field like any other
+        begin_s = self.hand.reach(*self._new_place()) if self.captured or self._moves_first else 0.0
         self.hand.focus()
         self.hand.rest(self.hand.between(self.hand.habits.rest_s))
         self.hand.add_stop("field", begin_s)

@@ -33,9 +33,9 @@ class KeyFrame:
     position: F64
     """(y, x) in reduced px of its island."""
     variance: float
-    """Of each coordinate, px^2, against the nearest captured field; 0 for a captured one."""
+    """Of each coordinate, px^2, against the nearest captured field; 0 where it is stated: for a captured field, and for
+    the first one of an island."""
     captured: bool
-    """Its position is stated, so that it moves no more."""
     packed: NDArray[np.int8] = field(repr=False)
     coarse: NDArray[np.complex64] = field(repr=False)
     """For the search: `hcc_scope.tracking.recognition.coarse_spectrum`."""
@@ -121,7 +121,7 @@ class KeyFrames:
         for _ in range(_SWEEPS):
             largest = 0.0
             for frame in wave:
-                if frame.captured or not frame.edges:
+                if frame.variance == 0.0 or not frame.edges:
                     continue
                 weights = np.array([1.0 / (variance + 1e-6) for _, _, variance in frame.edges])
                 wanted = np.array([other.position - offset for other, offset, _ in frame.edges])

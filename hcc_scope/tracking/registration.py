@@ -7,6 +7,7 @@ ones.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hcc_scope.tracking.picture import Picture
     from hcc_scope.tracking.settings import TrackSettings
 
-__all__ = ["Match", "correlation_at", "match", "refine", "threshold"]
+__all__ = ["Match", "Proposal", "chosen", "correlation_at", "match", "proposals", "refine", "repeats", "threshold"]
 
 F32 = NDArray[np.float32]
 
@@ -31,7 +32,11 @@ _PEAK_PX = 3
 """Neighbourhood of a peak, in reduced px, in which there is no second one."""
 _AMBIGUOUS = 0.7
 """A shift whose correlation is this share of the best one's makes the picture ambiguous: a repeating pattern."""
+_REPEATS = 0.25
+"""A correlation that chance does not reach."""
 _SE_FACTOR = 3.0
+_SE_UNLIKE_PX = 12.0
+"""Standard error of a shift between pictures that have nothing in common: motion blur moves the middle of a picture."""
 _SE_FLOOR_PX = 0.09
 _MAX_STEPS = 4
 
@@ -50,27 +55,60 @@ class Match:
     """Standard error of each coordinate of the offset, in reduced px."""
 
 
-def threshold(overlap: float, least: float) -> float:
-    """Return the smallest correlation that is accepted at an overlap; chance correlates small overlaps more."""
-    return least + 0.08 / max(overlap, 0.01) ** 0.5
+@dataclass(frozen=True, slots=True, order=True)
+class Proposal:
+    """A shift that a peak of the phase correlation stands for."""
+
+    correlation: float
+    """Over the overlap that it would leave."""
+    overlap: float
+    dy: int
+    dx: int
+
+
+def threshold(overlap: float, settings: TrackSettings) -> float:
+    """Return the smallest correlation that is accepted at an overlap; chance correlates small overlaps more.
+
+    Twice to three times what pairs of fields reach that are known not to overlap: ``python -m
+    benchmarks.tracking_threshold``.
+    """
+    return settings.min_correlation + 0.08 / math.sqrt(max(overlap, 0.01))
 
 
 def match(first: Picture, second: Picture, settings: TrackSettings) -> Match | None:
     """Return where the second field lies relative to the first, without knowing anything before; None if unknown."""
+    return chosen(first, second, proposals(first, second, settings), settings)
+
+
+def chosen(first: Picture, second: Picture, found: list[Proposal], settings: TrackSettings) -> Match | None:
+    """Return the offset that one of the proposed shifts leads to, if there is one, and only one."""
+    if not found or repeats(found):
+        return None
+    best = max(found)
+    return refine(first.structure, second.structure, (best.dy, best.dx), settings)
+
+
+def repeats(found: list[Proposal]) -> bool:
+    """Return whether several of the proposed shifts fit about as well: the picture repeats itself."""
+    best = max(found, default=None)
+    if best is None or best.correlation < _REPEATS:
+        return False
+    return any(
+        other.correlation > _AMBIGUOUS * best.correlation
+        and max(abs(other.dy - best.dy), abs(other.dx - best.dx)) > 2 * _PEAK_PX
+        for other in found
+    )
+
+
+def proposals(first: Picture, second: Picture, settings: TrackSettings) -> list[Proposal]:
+    """Return the shifts that the highest peaks may stand for, each with the correlation of the overlap it leaves."""
     a, b = first.structure, second.structure
-    found: list[tuple[float, int, int]] = []
+    found = []
     for dy, dx in _candidates(first, second):
-        if _overlap(dy, dx, a.shape) >= settings.min_overlap:
-            found.append((correlation_at(a, b, dy, dx, step=2), dy, dx))
-    if not found:
-        return None
-    best, dy, dx = max(found)
-    if best <= 0.0:
-        return None
-    for other, y, x in found:
-        if other > _AMBIGUOUS * best and max(abs(y - dy), abs(x - dx)) > 2 * _PEAK_PX:
-            return None
-    return refine(a, b, (dy, dx), settings)
+        share = _overlap(dy, dx, a.shape)
+        if share >= settings.min_overlap:
+            found.append(Proposal(correlation_at(a, b, dy, dx, step=2), share, dy, dx))
+    return found
 
 
 def refine(
@@ -108,11 +146,12 @@ def refine(
             return None
     else:
         return None
-    if correlation < threshold(share, settings.min_correlation):
+    if correlation < threshold(share, settings):
         return None
     left = max(float(np.vdot(error, error)) - y * ey - x * ex, 0.0) / error.size
     variance = left * max(yy, xx) / determinant
-    se_px = (_SE_FLOOR_PX**2 + _SE_FACTOR**2 * variance) ** 0.5
+    unlike_px = _SE_UNLIKE_PX * (1.0 - correlation) ** 2
+    se_px = math.sqrt(_SE_FLOOR_PX**2 + _SE_FACTOR**2 * variance + unlike_px**2)
     return Match((dy + y, dx + x), correlation, share, se_px)
 
 
@@ -127,7 +166,7 @@ def correlation_at(a: F32, b: F32, dy: int, dx: int, *, step: int = 1) -> float:
     variance_2 = float(np.einsum("ij,ij->", two, two)) / n - mean_2**2
     if variance_1 <= 1e-6 or variance_2 <= 1e-6:
         return 0.0
-    return covariance / (variance_1 * variance_2) ** 0.5
+    return covariance / math.sqrt(variance_1 * variance_2)
 
 
 def _candidates(first: Picture, second: Picture) -> Iterator[tuple[int, int]]:

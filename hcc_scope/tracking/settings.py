@@ -13,14 +13,14 @@ class TrackSettings:
 
     reduced_px: int = 256
     """Side, in px, of the square that has as many pixels as a reduced picture has about."""
-    min_correlation: float = 0.30
+    min_correlation: float = 0.42
     """Smallest correlation over the true overlap that is accepted, however large the overlap."""
     min_overlap: float = 0.10
     """Smallest overlap, as a share of the field."""
-    relocalise_correlation: float = 0.45
+    relocalise_correlation: float = 0.55
     """Smallest correlation at which a field that was lost is recognised; the next frame must confirm it ..."""
     sure_correlation: float = 0.7
-    """... but from here on."""
+    """... but from here on. A field that agrees less with its neighbours does not become a key frame."""
     relocalise_overlap: float = 0.25
     """Smallest overlap at which a field that was lost is recognised."""
     key_overlap: float = 0.6

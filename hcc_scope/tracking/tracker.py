@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hcc_scope.tracking.fixed_pattern import FixedPattern
 from hcc_scope.tracking.key_frames import KeyFrame, KeyFrames
 from hcc_scope.tracking.picture import Picture, reduced, reduction_factor, relative
 from hcc_scope.tracking.recognition import PIXEL_SIZE_RATIOS, coarse_spectrum, correlation_at_ratio, likeliest
-from hcc_scope.tracking.registration import Match, match, refine
+from hcc_scope.tracking.registration import Match, chosen, match, proposals, refine, repeats
 from hcc_scope.tracking.settings import TrackSettings
 from hcc_scope.tracking.view import Place, TrackState, TrackView
 
@@ -30,11 +31,16 @@ _SURE_COVERED = 0.5
 """Share of the field with structure that dirt alone does not reach."""
 _DIM = 0.3
 """Share of the usual brightness below which the light counts as off."""
-_MAX_DOUBT = 3
+_MUST_AGREE = 0.5
+"""A key frame that a field overlaps this much must agree with the step."""
 _CAPTURED_BONUS = 0.15
 """Captured fields are preferred to other key frames that overlap this much more: positions are stated against them."""
 _EDGE_OVERLAP = 0.3
 _N_EDGES = 4
+_MOST_UNMEASURED = 64
+_MOST_UNDONE = 1000
+_COURSE_STEP = 0.05
+"""Share of a field by which the course's positions lie apart at least."""
 _N_SEARCHED = 48
 """Key frames that are looked through with one frame."""
 _N_VERIFIED = 2
@@ -47,6 +53,7 @@ _OTHER_LENS = (
     "The picture fits what was seen before if its px are {ratio:g} times as large: another objective seems to be in "
     "place. Turn the usual one back in."
 )
+_REPEATING = "The picture repeats itself, so that a move by one period cannot be told from none."
 _AWAY = "The position is not known. Move back over a place that was seen, or begin a new island."
 
 
@@ -93,8 +100,7 @@ class Tracker:
         self._position: F64 | None = None
         self._variance = 0.0
         self._begin = True
-        self._missed = 0
-        self._doubt = 0
+        self._missed = self._doubt = self._repeating = 0
         self._light = 0.0
         self._cursor = 0
         self._last: tuple[int, F64] | None = None
@@ -102,7 +108,7 @@ class Tracker:
         self._unmeasured: list[tuple[KeyFrame, KeyFrame]] = []
         self._ratio = 0
         self._other_lens: float | None = None
-        self._captures: list[tuple[KeyFrame | None, tuple[F64, float]]] = []
+        self._captures: deque[tuple[KeyFrame, float]] = deque(maxlen=_MOST_UNDONE)
         self._course: list[tuple[int, float, float]] = []
         self._view = TrackView("no_structure")
 
@@ -160,8 +166,9 @@ class Tracker:
             return self._view
         part = relative(small)
         dim = float(small.mean()) < _DIM * self._light
-        clean = part if dim else self._fixed.without(part)  # a shadow on the sensor needs light
-        picture = Picture.of(clean, self._fixed.static)
+        corrected = None if dim else self._fixed.without(small)  # the shadow of dirt needs light
+        clean = part if corrected is None else relative(corrected)
+        picture = Picture.of(clean, self._fixed.static, self._fixed.dirty)
         self._picture = picture
         if picture.covered < _MIN_COVERED:
             self._view = self._unknown("no_structure", self._why_nothing(small))
@@ -174,7 +181,12 @@ class Tracker:
         self._light = max(self._light * 0.999, float(small.mean()))
         step = None
         if before is not None and before.covered >= _MIN_COVERED:
-            step = match(before, picture, self._settings)
+            found = proposals(before, picture, self._settings)
+            step = chosen(before, picture, found, self._settings)
+            self._repeating = self._repeating + 1 if step is None and repeats(found) else 0
+            if self._repeating >= _N_UNTIL_LOST:  # not at once: a jerk smears the picture to streaks, which repeat too
+                self._view = self._unknown("no_structure", _REPEATING)
+                return self._view
         self._view = self._followed(picture, step, elapsed_s)
         return self._view
 
@@ -183,17 +195,17 @@ class Tracker:
         place = self._view.place
         if place is None or self._picture is None or self._position is None:
             return None
+        near = self._keys.overlaps(self._island, self._position)
         key = self._keys.add(self._picture, self._island, self._position, 0.0, captured=True)
-        self._captures.append((key, (self._position, self._variance)))
+        self._measure_later(key, [one for _, one in near])
+        self._captures.append((key, self._variance))
         self._variance = 0.0
         return place
 
     def undo_capture(self) -> None:
         """Take back the last `capture`: the field stays known, but its position is no longer a stated one."""
-        if not self._captures:
-            return
-        key, (_, variance) = self._captures.pop()
-        if key is not None:
+        if self._captures:
+            key, variance = self._captures.pop()
             key.captured, key.variance = False, variance
 
     def new_island(self) -> int:
@@ -208,15 +220,15 @@ class Tracker:
             self._island = self._islands
             self._islands += 1
         self._begin = True
-        self._position = None
+        self._position = self._hope = None
         return self._island
 
     def interrupted(self) -> None:
         """Forget where the field is, because frames were missed: it is known again once it is recognised."""
-        self._position = None
-        self._picture = None
-        self._small = None
+        self._position = self._picture = self._small = None
+        self._hope = self._other_lens = None
         self._missed = _N_UNTIL_LOST
+        self._view = TrackView("lost", island=self._island, remark=_AWAY)
 
     def add_known(self, pixels: NDArray[Any], place: Place) -> None:
         """Add a captured field of an earlier session: the position is known once the field comes over one of them."""
@@ -231,7 +243,7 @@ class Tracker:
     # -- how it is done ----------------------------------------------------------------------------------------------
 
     def _followed(self, picture: Picture, step: Match | None, elapsed_s: float) -> TrackView:
-        if self._begin:
+        if self._begin and self._other_lens is None:
             self._begin = False
             self._position, self._variance = np.zeros(2), 0.0
             self._keys.add(picture, self._island, self._position, 0.0, captured=False)
@@ -266,19 +278,25 @@ class Tracker:
             )
             if seen is not None:
                 self._place_at(key, seen)
-                if near[0][0] < settings.key_overlap:
+                if near[0][0] < settings.key_overlap and seen.correlation >= settings.sure_correlation:
                     self._new_key(picture, key, seen)
                 else:
                     self._measure_an_edge()
                 return self._known(step, elapsed_s, seen.correlation)
-        if near and near[0][0] > 0.5:
+        position, variance = predicted, self._variance + step.se_px**2
+        refused = bool(near) and near[0][0] > _MUST_AGREE
+        if refused or step.correlation < settings.sure_correlation:
+            # no key frame confirms the step: it is remembered, but no position is stated
             self._doubt += 1
-            if self._doubt >= _MAX_DOUBT:
+            if self._doubt >= _N_UNTIL_LOST:
                 self._missed = _N_UNTIL_LOST
                 return self._unknown("lost", _AWAY, step, elapsed_s)
-        self._position, self._variance = predicted, self._variance + step.se_px**2
+            view = self._unknown("too_fast", "", step, elapsed_s)
+            self._position, self._variance = position, variance
+            return view
+        self._position, self._variance = position, variance
         if not near or near[0][0] < settings.key_overlap:
-            self._keys.add(picture, self._island, predicted, self._variance, captured=False)
+            self._keys.add(picture, self._island, position, variance, captured=False)
         return self._known(step, elapsed_s, step.correlation)
 
     def _place_at(self, key: KeyFrame, seen: Match) -> None:
@@ -293,8 +311,11 @@ class Tracker:
         near = self._keys.overlaps(self._island, self._position)
         new = self._keys.add(picture, self._island, self._position, self._variance, captured=False)
         self._keys.connect(key, new, np.array(seen.offset_yx), seen.se_px**2)
-        others = [one for share, one in near if share >= _EDGE_OVERLAP and one is not key]
+        self._measure_later(new, [one for share, one in near if share >= _EDGE_OVERLAP and one is not key])
+
+    def _measure_later(self, new: KeyFrame, others: list[KeyFrame]) -> None:
         self._unmeasured += [(new, one) for one in others[:_N_EDGES]]
+        del self._unmeasured[:-_MOST_UNMEASURED]
 
     def _measure_an_edge(self) -> None:
         """Measure one pair of key frames that overlap: one with every frame, so that no frame costs much."""
@@ -387,6 +408,10 @@ class Tracker:
         return _DARK if float(small.mean()) < _DIM * self._light else _NOTHING
 
     def _remember(self, where: tuple[int, float, float]) -> None:
+        if self._course and self._course[-1][0] == where[0]:
+            step_um = math.dist(self._course[-1][1:], where[1:])
+            if step_um < _COURSE_STEP * min(self._shape_yx) / self._factor * self._um:
+                return
         self._course.append(where)
         if len(self._course) > self._settings.max_course:
             self._course = self._course[::2]
@@ -397,7 +422,8 @@ class Tracker:
 
     def _from_um(self, x_um: float, y_um: float) -> F64:
         inverse = np.linalg.inv(np.reshape(self._orientation.matrix, (2, 2)))
-        return (inverse @ np.array([x_um, y_um]) / self._um)[::-1].copy()
+        x, y = inverse @ np.array([x_um, y_um]) / self._um
+        return np.array([y, x])
 
 
 def _pair(offset: F64) -> tuple[float, float]:
