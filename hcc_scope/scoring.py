@@ -236,7 +236,7 @@ class SectionScorer:
 
     @property
     def drawn(self) -> DrawnFields | None:
-        """The drawn fields of a guided section, to be told what happens to them; None for any other."""
+        """The drawn fields of a guided section, which take what happens to them; None for any other."""
         return self._drawn
 
     def fresh(self) -> SectionScorer:

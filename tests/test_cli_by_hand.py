@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from hcc_scope.cli.acquire_options import check_options
+from hcc_scope.cli.hand_display import HandScreen
 from hcc_scope.cli.keys import keys
 from hcc_scope.errors import UsageError
+from hcc_scope.microscope.hand_guiding import Guided, HandGuiding
+from hcc_scope.microscope.hand_log import HandLog
+from hcc_scope.orientation import Orientation
+from hcc_scope.phantom import Specimen
+from hcc_scope.run_events import RunEvents
+from hcc_scope.runs.hand_section import HandRun, hand_source, start_hand_section
+from hcc_scope.runs.rigs import open_rig
+from hcc_scope.runs.scoring_model import load_scoring_model
+from hcc_scope.tracking import Place
+from tests.commands import cli
+from tests.hand_parts import PatternScene, Walk, rests_at
 from tests.test_open_rig import options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 BY_HAND: Mapping[str, object] = {"rig": "demo", "by_hand": True}
 
@@ -68,3 +82,99 @@ def test_without_a_terminal_no_key_is_pressed(monkeypatch: pytest.MonkeyPatch, t
         monkeypatch.setattr(sys, "stdin", file)
         with keys() as pressed:
             assert pressed() == ""
+
+
+def test_the_keys_do_what_the_buttons_do(tmp_path: Path):
+    """Each key is pressed before a certain step of the walk, at rest or between two places."""
+    scoring_model = load_scoring_model("phantom-meng2019", "torchscript", lambda _message: None)
+    run: HandRun | None = None
+    begun = threading.Event()
+    waiting: list[str] = []
+    seen: dict[int, dict[str, str]] = {}
+
+    def press(step: int, key: str) -> Callable[[], None]:
+        def act() -> None:
+            assert run is not None
+            waiting.append(key)
+            seen[step] = dict(HandScreen(run, lambda: waiting.pop() if waiting else "").rows())
+
+        return act
+
+    presses = {1: "a", 6: " ", 7: "x", 10: "k", 12: "u", 15: "g", 16: "a", 24: "i", 32: "x"}
+    walk = Walk(
+        PatternScene(2**16 - 1),
+        rests_at((0.0, 0.0), (140.0, 0.0), (140.0, 140.0), n_rest=8),
+        {0: lambda: begun.wait(30)} | {step: press(step, key) for step, key in presses.items()},
+    )
+    with open_rig("demo-by-hand", lambda _message: None) as rig:
+        rig.set_properties([f"Camera,OnCameraCCD{axis}Size,512" for axis in "XY"])
+        source = hand_source(
+            rig.microscope,
+            scoring_model,
+            "m1",
+            "s1",
+            specimen=Specimen(5, "m1", "s1", "high"),
+            scene=walk.scene,
+            operator=walk,
+        )
+        run = start_hand_section(source, scoring_model, tmp_path)
+        begun.set()
+        report = run.finish()
+    assert report.outcome.cause is None
+    assert report.by_hand is not None
+    assert (report.by_hand.kept_anyway, report.by_hand.undone, report.by_hand.islands) == ({"moving": 1}, 1, 2)
+    assert (report.outcome.counts.stored, report.outcome.excluded_by_operator) == (4, (1,))
+    assert seen[6]["state"].startswith("BY KEY: ")
+    assert seen[7] == {"state": "CAPTURED: This field is captured: move on", "fields": "1 captured; by key"}
+    assert seen[12]["fields"] == "2 captured; 1 kept all the same; by key"
+    assert seen[15]["note"].startswith("the fields of this section are chosen freely")
+    assert seen[24]["fields"] == "2 captured"
+
+
+def test_a_section_by_a_simulated_hand_is_acquired_and_replays_bit_for_bit(tmp_path: Path):
+    out = tmp_path / "out"
+    done = cli(
+        *("acquire", "--by-hand", "--rig", "demo-by-hand", "--simulate-hand", "1", "--phantom", "low", "--fields", "2"),
+        *("--seed", "3", "--animal", "m1", "--section", "s1", "--out", out, "--engine", "torchscript", "--json"),
+    )
+    assert done.code == 0, done.err
+    (section,) = done.json["sections"]
+    assert (section["outcome"], section["counts"]["stored"]) == ("completed", 2)
+    assert section["by_hand"]["positions"] == {"stage": 0, "tracked": 2, "unknown": 0}
+    assert not section["interval_valid"]
+    checked = cli("replay", "--check", out / "m1_s1.ome.zarr", "--json")
+    assert checked.json["check"]["equal"] is True
+    assert checked.json["sections"][0]["by_hand"] == section["by_hand"]
+
+
+def ring(turns: float, radius_um: float = 3000.0) -> list[tuple[float, float]]:
+    """Return a way from the middle to the edge of a circle and round it."""
+    angles = np.linspace(0.0, 2 * np.pi * turns, round(200 * turns))
+    way = [(x, 0.0) for x in np.linspace(0.0, radius_um, 40)]
+    return [*way, *zip(radius_um * np.cos(angles), radius_um * np.sin(angles), strict=True)]
+
+
+def driven(way: Iterable[tuple[float, float]], n_fields: int = 6) -> tuple[HandGuiding, list[str]]:
+    guided = Guided(n_fields, 1, draws_itself=True)
+    guiding = HandGuiding(guided, (1000, 1000), 0.325, Orientation(), HandLog(RunEvents()))
+    return guiding, [text for x, y in way if (text := guiding.see(Place(0, float(x), float(y), 0.2)))]
+
+
+def test_the_fields_are_drawn_as_soon_as_the_hand_came_round_the_section():
+    guiding, told = driven(ring(1.02))
+    assert (guiding.phase, told) == ("targets", ["once round: 6 fields drawn"])
+    assert guiding.sample is not None
+    assert max(np.hypot(*np.array(guiding.sample.fields_um).T)) < 3000.0
+
+
+@pytest.mark.parametrize("way", [ring(0.9), [*ring(0.4), *ring(0.4)[::-1]]], ids=["not yet round", "there and back"])
+def test_nothing_is_drawn_before(way: list[tuple[float, float]]):
+    guiding, told = driven(way)
+    assert (guiding.phase, told) == ("outline", [])
+
+
+def test_more_fields_than_fit_are_reported_and_the_hand_can_go_round_more():
+    guiding, told = driven(ring(1.5), n_fields=900)
+    assert guiding.phase == "outline"
+    (sentence,) = told
+    assert "of 900 fields of 325 x 325 um fit into the section" in sentence

@@ -88,7 +88,9 @@ def test_a_section_by_hand_is_stored_scored_undone_in_part_and_replays_bit_for_b
     report = run.finish()
     assert (report.outcome.state, report.outcome.cause) == ("completed", None)
     assert (report.outcome.counts.acquired, report.outcome.counts.stored) == (4, 4)
-    assert report.outcome.remark == "1 field kept although a rule of capture spoke against it"
+    assert report.outcome.remark is None
+    assert report.by_hand is not None
+    assert (report.by_hand.kept_anyway, report.by_hand.undone) == ({"moving": 1}, 1)
     assert undone == [2]
     assert report.outcome.excluded_by_operator == (2,)
     assert not report.outcome.score.interval_valid

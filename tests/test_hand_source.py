@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from hcc_scope.by_hand import GuidedSource, screen_word
+from hcc_scope.by_hand import CaptureRules, GuidedSource, screen_word
 from hcc_scope.errors import CameraError, DeviceError, PlanError, RigError, StoreError
-from hcc_scope.microscope import stall
+from hcc_scope.microscope import hardware, stall
+from hcc_scope.microscope.hand_captures import Capture, HandCaptures
 from hcc_scope.microscope.hand_source import Guided, HandSource
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.position_tags import DRAWN_TAG, FORCED_TAG, PositionOrigin, position_origin
@@ -62,7 +63,7 @@ def _is_of_a_stage(line: str) -> bool:
 
 def by_hand(rig: MicroManager, walk: Walk | None = None, **how: object) -> HandSource:
     scene = PatternScene(FULL_SCALE) if walk is None else walk.scene
-    how = {"scene": scene, "operator": walk, **how}
+    how = {"scene": scene, "operator": walk, "rules": CaptureRules(still_ms=250), **how}
     return HandSource(rig, animal_id="m1", section_id="s1", tile_px=128, **how)  # type: ignore[arg-type]
 
 
@@ -105,7 +106,7 @@ def test_fields_are_captured_where_the_hand_rests_and_the_same_hand_captures_the
         assert source.spec.expected_frames is None
         assert "still_um_s" in str(source.spec.provenance["capture_rules"])
         assert source.remark is None
-        assert words(walk.views)[:4] == ["waiting", "captured", "already here", "moving"]
+        assert words(walk.views)[:3] == ["waiting", "captured", "moving"]
         kept = {view.captured_seq: view.frame for view in walk.views if view.verdict.fit}
         assert [kept[seq].pixels is frames[seq].pixels for seq in range(3)] == [True] * 3
         assert [view.n_seen for view in walk.views] == list(range(1, walk.n))
@@ -145,7 +146,6 @@ def test_a_field_that_is_kept_anyway_while_lost_has_no_position(rig: MicroManage
     lost_at = states.index("lost")
     assert lost_at <= 7  # within 3 frames
     assert states[-1] == "tracking"  # back over what is known
-    assert source.remark == "1 field kept although a rule of capture spoke against it"
     assert walk.views[-1].n_forced == 1
     assert happened(rig, "kept anyway") == [{"what": "kept anyway", "seq": 1, "word": forced.tags[FORCED_TAG]}]
     with pytest.raises(PlanError, match="the fields of this section are chosen freely"):
@@ -190,7 +190,7 @@ def test_on_request_alone(rig: MicroManager):
     source = by_hand(rig, walk)
     (frame,) = source.frames(StopToken())
     assert place_um(frame) == pytest.approx((0.0, 0.0), abs=1.0)
-    assert words(walk.views) == ["waiting", "by key", "captured", "already here", "too fast", "lost"]
+    assert words(walk.views) == ["waiting", "by key", "captured", "too fast", "lost"]
 
 
 def test_a_request_that_no_frame_fulfils_is_given_up(rig: MicroManager):
@@ -247,6 +247,24 @@ def test_another_objective_is_neither_located_nor_captured_until_it_is_turned_ba
     assert walk.views[-1].n_forced == 0
 
 
+def test_an_objective_that_was_turned_just_before_is_noticed_before_the_frame_is_kept(
+    rig: MicroManager, monkeypatch: pytest.MonkeyPatch
+):
+    """In a running sequence, the state of the devices is read now and then; here only once at the beginning."""
+    monkeypatch.setattr(hardware, "_FRESH_S", 1e9)
+    core, source = rig.backend.core, by_hand(rig)
+    source.set_automatic(on=False)
+    taken = Taken(source)
+    wait_until(lambda: seen(source) > 2)
+    before = core.get_state_label("Objective")
+    core.set_state_label("Objective", next(one for one in core.get_state_labels("Objective") if one != before))
+    source.keep_anyway()
+    wait_until(lambda: (view := source.view()) is not None and view.verdict.word == "objective")
+    taken.stop.request()
+    assert taken.join() == []
+    assert taken.error is None
+
+
 def test_pictures_that_do_not_change_give_no_position(rig: MicroManager):
     """The camera repeats itself while the hand moves on; the position is found again, and not continued."""
     walk = hand(
@@ -258,6 +276,14 @@ def test_pictures_that_do_not_change_give_no_position(rig: MicroManager):
     assert [view.n_seen for view in frozen] == list(range(7, 14))
     assert all(view.track.place is None and view.frame.stage_um is None for view in frozen)
     assert [round(place_um(frame)[0], -1) for frame in frames] == [0, 80]
+
+
+def test_a_start_on_bare_glass_is_said_and_the_coordinates_begin_with_the_tissue(rig: MicroManager):
+    walk = hand(rests_at((30.0, 0.0), (70.0, 0.0)), {9: lambda: setattr(walk.scene, "glass", False)})
+    walk.scene.glass = True
+    (frame,) = by_hand(rig, walk).frames(StopToken())
+    assert [screen_word(view)[0] for view in walk.views[:8]] == ["no structure"] * 8
+    assert place_um(frame) == pytest.approx((0.0, 0.0), abs=5.0)
 
 
 def test_light_that_goes_off_is_said_and_nothing_is_captured(rig: MicroManager):
@@ -328,6 +354,24 @@ def test_with_a_stage_the_position_is_the_stages_own(rig: MicroManager):
     assert view is not None
     assert view.track.place is not None
     assert view.track.place.x_um == pytest.approx(120.0, abs=0.02)
+
+
+def test_the_stage_is_read_again_before_a_field_is_kept(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
+    """A slow stage is read now and then during a sequence; here only once, before it moves."""
+    monkeypatch.setattr(hardware, "_READ_SHARE", 1e-12)
+    scene = PatternScene(FULL_SCALE)
+    scene.here_um = (0.0, 0.0)
+    source = by_hand(rig, scene=scene, end_after=2)
+    taken = Taken(source)
+    wait_until(lambda: len(taken.frames) == 1)
+    scene.here_um = (120.0, 60.0)
+    rig.backend.core.set_xy_position("XY", 120.0, 60.0)
+    rig.backend.core.wait_for_device("XY")
+    source.keep_anyway()
+    frames = taken.join()
+    assert [frame.stage_um and frame.stage_um[:2] for frame in frames] == [
+        pytest.approx(place_um, abs=0.02) for place_um in ((0.0, 0.0), (120.0, 60.0))
+    ]
 
 
 def test_a_slow_computer_sees_fewer_live_frames_and_never_an_old_one(stageless: MicroManager):
@@ -519,3 +563,15 @@ def test_random_fields_are_drawn_in_the_outline_that_was_driven_and_visited(rig:
         source.skip_target("fold")
     assert source.undo(lambda _seq: None) == 1
     assert kept.lines[-1] == ("undone", 1)
+
+
+def test_an_undo_that_comes_while_the_next_field_is_handed_over_is_that_of_the_one_before():
+    """Tracker and judge can take back their last capture alone: they must follow in this order."""
+    order: list[tuple[str, int]] = []
+    captures = HandCaptures(lambda capture: order.append(("undone", capture.seq)))
+    captures.add(Capture(0, None), lambda: order.append(("captured", 0)))
+    assert captures.undo(lambda seq: order.append(("excluded", seq))) == 0
+    assert captures.captures == ()
+    captures.add(Capture(1, None, "moving"), lambda: order.append(("captured", 1)))
+    assert order == [("captured", 0), ("excluded", 0), ("undone", 0), ("captured", 1)]
+    assert ([one.seq for one in captures.captures], captures.n_forced, captures.next_seq) == ([1], 1, 2)

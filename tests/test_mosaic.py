@@ -15,7 +15,8 @@ from scipy import ndimage
 from hcc_scope.orientation import Orientation
 from hcc_scope.tracking import Place, TrackView
 from hcc_scope.tracking.course import Course
-from hcc_scope.tracking.mosaic import NOT_SEEN, TILE_PX, MosaicTile, SeenMosaic, halved
+from hcc_scope.tracking.mosaic import TILE_PX, MosaicTile, SeenMosaic
+from hcc_scope.tracking.mosaic_pictures import NOT_SEEN, halved
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

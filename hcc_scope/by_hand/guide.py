@@ -34,6 +34,7 @@ Examples
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,8 +62,17 @@ _COURSE_STEP = 0.1
 """How far apart points of the course are kept, as a share of a field."""
 _MOST_POINTS = 20_000
 """Of the course: then every second one is dropped."""
-_REST = 0.01
-"""A step between two live frames below this share of a field is rest."""
+_AWAY = 3.0
+"""A way round something leads at least so far away, in fields."""
+_BACK = 0.5
+"""And back to within this distance of where it was, in fields."""
+_LEAST_AREA = 6.0
+"""What it surrounds is at least so large, in fields."""
+_LEAST_ROUND = 0.15
+"""And so large for the length of the way: 1 is a circle, 0 a way there and back."""
+_REST_FRAMES = 6
+_REST = 0.03
+"""The hand rests if so many live frames lie within this share of a field: more than tremor, less than a slow move."""
 _LEAST_STROKE = 0.3
 """A shorter move, as a share of a field, shows no direction."""
 _LEAST_ARROW = 0.5
@@ -107,10 +117,14 @@ class Guide:
         self._course: list[list[Pair]] = []
         self._course_island = 0
         self._corners: list[Pair] = []
+        self._round_from = 0
+        """Number of the point of the course from which on a closed way is looked for."""
         self._outline: tuple[Pair, ...] = ()
         self._target: int | None = None
         self._axes = HandAxes()
-        self._stroke: tuple[Place, Pair] | None = None
+        self._recent: deque[Place] = deque(maxlen=_REST_FRAMES)
+        self._rest: tuple[Place, Pair] | None = None
+        """Where the hand rested last on its way to the target, and the arrow that was shown there."""
         self.outline_remark = ""
         """What to look at before the outline is used, as a sentence; empty if nothing."""
 
@@ -149,7 +163,7 @@ class Guide:
         if self._sample is None and not self._mending:
             self._drive(before)
         elif self._target is not None:
-            self._learn(before)
+            self._learn()
 
     # -- the outline -------------------------------------------------------------------------------------------------
 
@@ -158,7 +172,7 @@ class Guide:
         if place is None:
             return
         if place.island != self._course_island:  # places of two islands cannot be joined
-            self._course, self._corners, self._course_island = [], [], place.island
+            self._course, self._corners, self._course_island, self._round_from = [], [], place.island, 0
         at = (place.x_um, place.y_um)
         if before is None or before.island != place.island or not self._course:
             self._course.append([at])
@@ -166,6 +180,28 @@ class Guide:
             self._course[-1].append(at)
             if sum(map(len, self._course)) > _MOST_POINTS:
                 self._course = [piece[::2] for piece in self._course]
+                self._round_from //= 2
+
+    def came_round(self) -> bool:
+        """Return whether the way has led round something and is back where it was before; once for each round."""
+        if self._place is None or self._sample is not None or self._mending:
+            return False
+        way = (
+            np.array([at for piece in self._course for at in piece][self._round_from :]).reshape(-1, 2) / self.field_um
+        )
+        here = np.array((self._place.x_um, self._place.y_um)) / self.field_um
+        apart = np.abs(way - here).max(axis=1)
+        away = np.flatnonzero(apart >= _AWAY)
+        begin = np.flatnonzero(apart[: away[-1]] <= _BACK) if len(away) else away
+        if not len(begin):
+            return False
+        x, y = way[begin[-1] :].T
+        area = abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+        length = float(np.hypot(np.diff(x, append=x[0]), np.diff(y, append=y[0])).sum())
+        if area < _LEAST_AREA or 4 * math.pi * area < _LEAST_ROUND * length**2:
+            return False
+        self._round_from += len(way)
+        return True
 
     def mark_corner(self) -> None:
         """Take the present place as the next corner of the outline; three or more replace the way driven.
@@ -200,6 +236,17 @@ class Guide:
         self._mending = True
         return self._outline
 
+    def go_on_driving(self) -> None:
+        """Take up the drive round the section where it was closed.
+
+        Raises
+        ------
+        PlanError
+            If the fields are drawn already.
+        """
+        self._check_not_drawn()
+        self._mending = False
+
     def drive_again(self) -> None:
         """Forget the way and its corners, and begin the drive round the section anew.
 
@@ -210,6 +257,7 @@ class Guide:
         """
         self._check_not_drawn()
         self._mending, self._course, self._corners, self._outline, self.outline_remark = False, [], [], (), ""
+        self._round_from = 0
 
     def draw(self, n: int, seed: int, outline_um: Sequence[Pair] | None = None) -> DrawnSample:
         """Draw the fields; they take effect with `take`.
@@ -337,30 +385,32 @@ class Guide:
             at = here.x_um, here.y_um
             ways = [(math.dist(sample.fields_um[k], at), k) for k in sample.open_fields]
             self._target = min(ways)[1] if ways else None
-        self._stroke = None  # it began with an arrow to another field
+        self._rest = None  # a stroke from there began with an arrow to another field
 
     # -- the hand ----------------------------------------------------------------------------------------------------
 
-    def _learn(self, before: Place | None) -> None:
+    def _learn(self) -> None:
         """Look for strokes from rest to rest."""
-        place = self._place
-        if place is None or before is None or self._sample is None or place.island != self._sample.island:
-            self._stroke = None
+        place, sample = self._place, self._sample
+        if place is None or sample is None or place.island != sample.island:
+            self._recent.clear()
+            self._rest = None
             return
-        at, was = (place.x_um, place.y_um), (before.x_um, before.y_um)
-        if max(self._apart(at, was)) >= _REST:
-            if self._stroke is None and before.island == place.island:
-                self._stroke = before, self._axes.shown(self._to_target(before))
+        self._recent.append(place)
+        at = (place.x_um, place.y_um)
+        apart = [max(self._apart(at, (one.x_um, one.y_um))) for one in self._recent]
+        if len(apart) < _REST_FRAMES or max(apart) > _REST:
             return
-        if self._stroke is None:
-            return
-        start, arrow = self._stroke
-        self._stroke = None
-        moved = self._in_picture((place.x_um - start.x_um, place.y_um - start.y_um))
-        long_enough = max(abs(moved[i]) / self._picture_um[i] for i in (0, 1)) >= _LEAST_STROKE
-        far_enough = max(abs(arrow[i]) / self._picture_um[i] for i in (0, 1)) >= _LEAST_ARROW
-        if long_enough and far_enough:
-            self._axes.stroke(arrow, moved)
+        if self._rest is not None:
+            start, arrow = self._rest
+            moved = self._in_picture((place.x_um - start.x_um, place.y_um - start.y_um))
+            if self._size(moved) >= _LEAST_STROKE and self._size(arrow) >= _LEAST_ARROW:
+                self._axes.stroke(arrow, moved)
+        self._rest = place, self._axes.shown(self._to_target(place))
+
+    def _size(self, um: Pair) -> float:
+        """Return how long a way in the picture is, in fields."""
+        return max(abs(um[0]) / float(self._picture_um[0]), abs(um[1]) / float(self._picture_um[1]))
 
     def _to_target(self, place: Place) -> Pair:
         """Return how far to the right in the picture, and below, the target lies, in um."""

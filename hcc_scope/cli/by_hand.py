@@ -26,6 +26,7 @@ from hcc_scope.microscope.hand_guiding import Guided
 from hcc_scope.microscope.limits import check_plan_exposure
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.hand_section import continue_hand_section, hand_source, start_hand_section
+from hcc_scope.runs.phantoms import grown
 from hcc_scope.runs.plan_options import DEFAULT_FIELDS
 from hcc_scope.runs.references import section_references
 from hcc_scope.runs.rigs import check_rig
@@ -56,7 +57,7 @@ def run_by_hand(options: AcquireOptions) -> None:
     HccScopeError
         See docs/errors.md.
     """
-    store, guided = None, Guided(_n_drawn(options), options.seed) if options.guided else None
+    store, guided = None, Guided(_n_drawn(options), options.seed, draws_itself=True) if options.guided else None
     if options.continue_store is not None:
         options, store, guided = continued_options(options, options.continue_store)
     animal = check_id(options.animal_id, "animal id")
@@ -137,8 +138,10 @@ def _played(options: AcquireOptions, rig: OpenRig) -> SimulatedHand | None:
         return None
     from hcc_scope.runs.simulated_hand import simulated_hand
 
-    n_fields = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
-    return simulated_hand(rig.microscope, specimen, options.simulate_hand, n_fields=n_fields, guided=options.guided)
+    grown(specimen, rig.microscope.facts().pixel_size_um)
+    return simulated_hand(
+        rig.microscope, specimen, options.simulate_hand, n_fields=_n_drawn(options), guided=options.guided
+    )
 
 
 def follow_hand(run: HandRun, console: People, title: str) -> SectionReport:

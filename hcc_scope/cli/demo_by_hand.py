@@ -23,6 +23,7 @@ from hcc_scope.errors import StoreExistsError
 from hcc_scope.microscope.hand_guiding import Guided
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.hand_section import hand_source, start_hand_section
+from hcc_scope.runs.phantoms import grown
 from hcc_scope.runs.section import check_section
 from hcc_scope.runs.simulated_hand import compare_with_hand, simulated_hand
 from hcc_scope.storage.folders import leave_none_empty
@@ -59,6 +60,8 @@ def run_demo_by_hand(
         As for any run; a folder with an earlier demo in it is refused.
     """
     from hcc_scope.phantom import Specimen
+    from hcc_scope.report.overview import draw_overview
+    from hcc_scope.report.pictures import section_picture
 
     check_count("--fields", n_fields)
     console = people(json_mode=json_mode)
@@ -90,6 +93,7 @@ def run_demo_by_hand(
         )
         played.operator.commands = source
         check_section(source, scoring_model, folder)
+        grown(specimen, scoring_model.model.card.pixel_size_um)
         run = start_hand_section(source, scoring_model, folder, stop)
         report = follow_hand(run, console, f"{ANIMAL} {SECTION} (phantom, simulated hand)")
         played.operator.close(source.view())
@@ -103,5 +107,9 @@ def run_demo_by_hand(
                 console.note(f"{line}.")
         troubles: list[HccScopeError] = []
         paths = save_account(summary, [report], folder, troubles)
+        if report.outcome.counts.stored:
+            picture = section_picture(Path(report.store or ""), threshold=scoring_model.model.card.decision_threshold)
+            subtitle = f"a synthetic phantom section visited by a simulated hand, model {scoring_model.model.card.name}"
+            paths.append(draw_overview([picture], folder / "overview.png", subtitle=subtitle))
         # here, before the rig is closed: that may have to wait for a long exposure
         finish(summary, [report], console, json_mode=json_mode, paths=paths, troubles=troubles)

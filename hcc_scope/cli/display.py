@@ -103,8 +103,10 @@ def _watch_plainly(session: Session, console: People, title: str, beside: Beside
             console.note(f"{title}: {line}")
         if time.monotonic() >= next_line:
             next_line += _PLAIN_LINE_EVERY_S
-            snap = session.snapshot()
-            more = "" if beside is None else "".join(f"; {text}" for _, text in beside.rows())
-            console.note(
-                f"{title}: {describe_score(snap.score)}; {_coverage(snap)}; ETA {format_duration(snap.eta_s)}{more}"
-            )
+            console.note(f"{title}: {_plain_line(session.snapshot(), beside)}")
+
+
+def _plain_line(snap: Snapshot, beside: Beside | None) -> str:
+    if beside is not None:
+        return "; ".join([*(text for _, text in beside.rows()), describe_score(snap.score)])
+    return f"{describe_score(snap.score)}; {_coverage(snap)}; ETA {format_duration(snap.eta_s)}"

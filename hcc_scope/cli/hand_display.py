@@ -47,7 +47,7 @@ class HandScreen:
         if view is None:
             return [("state", "waiting for the first picture")]
         word, explanation = screen_word(view)
-        rows = [("state", f"{word.upper()}  {explanation}"), ("fields", _fields(view))]
+        rows = [("state", f"{word.upper()}: {explanation.rstrip('.')}"), ("fields", _fields(view))]
         if view.guidance is not None:
             rows.append(("target", describe_way(view.guidance)))
         note = self._note or view.message

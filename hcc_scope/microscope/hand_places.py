@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,10 @@ __all__ = ["HandPlaces", "SeenFrame"]
 
 _LOOK_PX = 16
 """Two frames are compared at every 16th pixel first."""
+_MOVED = 0.02
+"""A stage has moved between two readings if they differ by more than this share of a field: an encoder never rests."""
+_DECIMALS = 3
+"""Of a tracked position in um: finer than it can be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class HandPlaces:
         self._spec = spec
         self._tracker = tracker
         self._from_stage = from_stage
+        self._moved_um = _MOVED * min(spec.frame_shape_yx) * spec.pixel_size_um
         self._island = 0
         self._before: NDArray[np.uint16] | None = None
         self._stage_before: tuple[float, Place] | None = None
@@ -118,12 +124,18 @@ class HandPlaces:
         """
         if live.read_again is None:
             return seen
-        shot = replace(live.shot, readback=live.read_again())
+        shot = live.read_again()
         frame = self._frame(seen.frame.seq, shot, seen.frame.pixels)
         fault = self._other_state(shot)
         if fault:
             return self._in_other_state(frame, seen.t_s, fault)
-        return replace(seen, frame=self._placed(frame, seen.track))
+        track, obstacle = seen.track, seen.obstacle
+        if self._from_stage and track.place is not None and shot.stage_um is not None:
+            x_um, y_um, _ = shot.stage_um
+            if math.dist((x_um, y_um), (track.place.x_um, track.place.y_um)) > self._moved_um:
+                obstacle = verdict("moving")
+            track = replace(track, place=Place(0, x_um, y_um, 0.0))
+        return replace(seen, frame=self._placed(frame, track), track=track, obstacle=obstacle)
 
     def _other_state(self, shot: Shot) -> str:
         """Return as a sentence that another objective is in use; empty if not. The operator may turn back to it.
@@ -174,13 +186,13 @@ class HandPlaces:
         """Return what is known of a frame at the stage's position: the tracker measures the motion more finely."""
         assert frame.stage_um is not None
         x_um, y_um, _ = frame.stage_um
-        here = Place(track.island, x_um, y_um, 0.0)
+        here = Place(0, x_um, y_um, 0.0)
         before, self._stage_before = self._stage_before, (t_s, here)
         step_um, speed_um_s = track.step_um, track.speed_um_s
         if speed_um_s is None and before is not None and t_s > before[0]:
             step_um = (x_um - before[1].x_um, y_um - before[1].y_um)
             speed_um_s = float(np.hypot(*step_um)) / (t_s - before[0])
-        return replace(track, state="tracking", place=here, step_um=step_um, speed_um_s=speed_um_s)
+        return replace(track, state="tracking", place=here, step_um=step_um, speed_um_s=speed_um_s, island=0)
 
     def _placed(self, frame: Frame, track: TrackView) -> Frame:
         """Return a frame with the position that is known of it, and how it was obtained."""
@@ -190,8 +202,8 @@ class HandPlaces:
         elif place is None:
             origin, stage_um = PositionOrigin("unknown"), None
         else:
-            origin = PositionOrigin("tracked", place.island, place.se_um)
-            stage_um = (place.x_um, place.y_um, None)
+            origin = PositionOrigin("tracked", place.island, round(place.se_um, _DECIMALS))
+            stage_um = (round(place.x_um, _DECIMALS) + 0.0, round(place.y_um, _DECIMALS) + 0.0, None)
         return replace(frame, stage_um=stage_um, tags={**frame.tags, **position_tags(origin)})
 
     def add_known(self, pixels: NDArray[np.uint16], place: Place) -> NDArray[np.float32]:
@@ -213,6 +225,6 @@ class HandPlaces:
         if self._kept.pop():
             self._tracker.undo_capture()
 
-    def new_island(self) -> int:
-        """Begin a new coordinate frame at the next frame; return its number."""
-        return self._tracker.new_island()
+    def new_island(self) -> int | None:
+        """Begin a new coordinate frame at the next frame; return its number, or None: a stage has one alone."""
+        return None if self._from_stage else self._tracker.new_island()

@@ -164,9 +164,8 @@ class HandSource:
 
     @property
     def remark(self) -> str | None:
-        """How many fields were kept although a rule spoke against it, as half a sentence; None if none was."""
-        n = self._captures.n_forced
-        return f"{counted(n, 'field')} kept although a rule of capture spoke against it" if n else None
+        """None: what an operator overruled is recorded with each frame, and the section's account states it."""
+        return None
 
     @property
     def events(self) -> RunEvents:
@@ -230,12 +229,12 @@ class HandSource:
         """Locate and judge one live frame, yield it if it is captured, and show what is known after it."""
         wishes = self._desk.take()
         self._captures.settle()
-        if wishes.new_island:
-            self._log.add("island", island=self._places.new_island(), before_seq=self._captures.next_seq)
+        if wishes.new_island and (island := self._places.new_island()) is not None:
+            self._log.add("island", island=island, before_seq=self._captures.next_seq)
         seen = self._places.see(live, self._captures.next_seq, self._n_seen)
         self._n_seen += 1
         self.mosaic.see(seen.track, self._places.reduced)
-        self._guiding.see(seen.track.place)
+        self._message = self._guiding.see(seen.track.place) or self._message
         drawn_field = self._guiding.drawn_at(seen.track.place)
         asked = self._still_asked(wishes, seen.t_s)
         judged = self._judged(seen, drawn_field, asked=asked)
@@ -245,6 +244,7 @@ class HandSource:
             judged = held_back if held_back is not None else judged if wishes.automatic else verdict("by key")
         if judged.fit or forced:
             seen = self._places.confirmed(seen, live)
+            drawn_field = self._guiding.drawn_at(seen.track.place)
             forced &= seen.fits
             judged = judged if seen.obstacle is None else seen.obstacle
         frame = seen.frame
@@ -333,7 +333,7 @@ class HandSource:
         self._desk.wish(forced=True)
 
     def new_island(self) -> None:
-        """Begin a new coordinate frame at the present field."""
+        """Begin a new coordinate frame at the present field; does nothing where a stage gives the positions."""
         self._desk.wish(new_island=True)
 
     def undo(self, exclude: Callable[[int], None]) -> int | None:

@@ -19,6 +19,7 @@ from hcc_scope.microscope.skips import SkippedFields
 from hcc_scope.microscope.stall import FrameWatch
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import PositionList, check_plan, field_of
+from hcc_scope.position_tags import PositionOrigin, position_tags
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -377,4 +378,6 @@ class MicroManagerSource:
         if part:
             tags["sequence_part"] = part
         tags.update(self._section.tags)
+        if shot.stage_um is not None:
+            tags.update(position_tags(PositionOrigin("stage")))
         return frame_of(seq, shot, pixels, self.spec.section_id, tags)

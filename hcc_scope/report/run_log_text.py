@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["changed_properties", "event_lines", "event_text", "notable_lines"]
 
 
-_BARE = frozenset({("action", "action"), ("message", "text"), ("skipped", "why")})
+_BARE = frozenset({("action", "action"), ("message", "text"), ("skipped", "why"), ("hand", "what")})
 """Facts that need no name."""
 _NOTABLE = ("action", "message", "skipped", "left_out", "part")
 _MOST_NOTABLE = 50
@@ -57,14 +57,20 @@ def event_text(event: RunEvent) -> str:
     named = [
         _text(value) if (event.kind, key) in _BARE else f"{_one_line(key)} {_text(value)}"
         for key, value in event.facts.items()
+        if value != ""
     ]
     return f"{_one_line(event.kind)}: {'; '.join(named)}"
 
 
 def notable_lines(events: Iterable[RunEvent]) -> tuple[str, ...]:
     """Return the latest lines that a person looks for in a stored section: actions, messages and skipped fields."""
-    notable = [event for event in events if event.kind in _NOTABLE][-_MOST_NOTABLE:]
+    notable = [event for event in events if _is_notable(event)][-_MOST_NOTABLE:]
     return tuple(f"{event.t_utc.astimezone():%H:%M:%S} {event_text(event)}" for event in notable)
+
+
+def _is_notable(event: RunEvent) -> bool:
+    """Return whether a person looks for an event; of a section by hand, for what the operator did."""
+    return event.kind in _NOTABLE or (event.kind == "hand" and event.facts.get("what") != "state")
 
 
 def _state_text(facts: Mapping[str, JsonValue]) -> str:

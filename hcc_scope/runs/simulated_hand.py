@@ -78,7 +78,7 @@ def simulated_hand(
     if guided:
         hand = GuidedHand(specimen, seed, fps=SIMULATED_FPS, field_um=field_um)
     else:
-        some = max(1, n_fields // 6)
+        some = n_fields // 6
         events = Events(fields=n_fields, blurred=some, glass=some, seen=some, short=some)
         hand = PlayedScript(free_fields(specimen, seed, fps=SIMULATED_FPS, events=events, field_um=field_um))
     operator = SimulatedOperator(microscope, hand)

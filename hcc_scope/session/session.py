@@ -293,16 +293,6 @@ class Session:
         self._exclusions.include(seq, reason)
         self._events.add("action", action="include", seq=int(seq), reason=reason)
 
-    def undo(self, seq: int, reason: str) -> None:
-        """Undo the capture of a field: it leaves the score, and the drawn field that it shows is open again.
-
-        In a section that is not guided it is an exclusion. The frame stays stored. Raises like `exclude`.
-        """
-        self._exclusions.check(seq)
-        if self._guided:
-            self._sampling.undone(seq)
-        self.exclude(seq, reason)
-
     def _skip(self, why: str) -> None:
         """Count a field that the source leaves out; the others are then no random choice of the section."""
         first = not self._why_skipped

@@ -24,6 +24,8 @@ import pyarrow.parquet as pq
 from hcc_scope.atomic_file import replace_file, write_all
 from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.orientation import Orientation
+from hcc_scope.position_tags import island_and_place
+from hcc_scope.storage.drawn_sample import frames_of_sample
 from hcc_scope.storage.files import cannot_read, explain, lock, open_own, read_plain
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.lines import sealed_line
@@ -76,6 +78,7 @@ _SCHEMA = pa.schema(
         pa.field("y_px", pa.int32(), nullable=False),
         pa.field("x_um", pa.float64()),
         pa.field("y_um", pa.float64()),
+        pa.field("island", pa.int32()),
         pa.field("logit", pa.float32(), nullable=False),
         pa.field("probability", pa.float32(), nullable=False),
         pa.field("distance", pa.float32()),
@@ -133,6 +136,7 @@ class PredictionWriter:
         self._store = store
         self._n_tiles = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px).n
         self._closed = self._any = False
+        self._guided = spec.sampling == "guided"
         self._continued = continues and self.path.exists()
         self._keeps_empty = name == PREDICTIONS and not continues
         if self._continued:
@@ -235,7 +239,7 @@ class PredictionWriter:
                 self._check_in_place()
                 keep = self._any or self._keeps_empty or self._continued
                 if self._any or self._keeps_empty:
-                    write_table(self._store, read_log(self.path), self.table_path)
+                    write_table(self._store, read_log(self.path), self.table_path, guided=self._guided)
                     state_table(self._handle, self.path)
             finally:
                 os.close(self._handle)
@@ -301,10 +305,11 @@ def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
         raise StoreError(f"The table {path} cannot be read: {error}", hint=hint) from error
 
 
-def write_table(store: Path, log: PredictionLog, path: Path) -> int:
+def write_table(store: Path, log: PredictionLog, path: Path, *, guided: bool = False) -> int:
     """Write the Parquet table of a `log` with a header, at once, for the frames that the journal lists.
 
-    Fields that the store's notes exclude from the score are in it, as not included. `state_table` comes next.
+    Fields that the store's notes exclude from the score are in it, as not included; so are, of a `guided` section,
+    frames that show no drawn field. `state_table` comes next.
 
     Returns
     -------
@@ -319,15 +324,17 @@ def write_table(store: Path, log: PredictionLog, path: Path) -> int:
     frames = read_journal(store / JOURNAL).entries
     header = log.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
-    out = excluded_fields(read_notes(store))
+    out = set(excluded_fields(read_notes(store)))
+    if guided:
+        out |= set(range(len(frames))) - frames_of_sample(store, frames)
     batches = []
     seqs = [seq for seq in sorted(log.results) if seq < len(frames)]
     for seq in seqs:
         entry = frames[seq]
-        stage = None if entry is None else entry.stage_um
+        place = None if entry is None else island_and_place(entry.stage_um, entry.tags)
         size_um = None if entry is None else entry.pixel_size_um
         size_um = header["pixel_size_um"] if size_um is None else size_um
-        batches.append(_rows(header, grid, log.results[seq], stage, size_um, may_enter=seq not in out))
+        batches.append(_rows(header, grid, log.results[seq], place, size_um, may_enter=seq not in out))
     table = pa.Table.from_batches([b for b in batches if b is not None], schema=_SCHEMA)
     made = pa.BufferOutputStream()
     pq.write_table(table, made, compression="zstd", write_page_checksum=True)
@@ -353,8 +360,8 @@ def state_table(handle: int, log: Path) -> None:
         raise
 
 
-def remake_table(store: Path, path: Path) -> int:
-    """Make the table of the log at `path` anew, and state it there; one of version 1 states none.
+def remake_table(store: Path, path: Path, *, guided: bool = False) -> int:
+    """Make the table of the log at `path` anew (`write_table`), and state it there; one of version 1 states none.
 
     Returns
     -------
@@ -367,7 +374,7 @@ def remake_table(store: Path, path: Path) -> int:
         If that fails.
     """
     log = read_log(path)
-    n = write_table(store, log, path.with_suffix(".parquet"))
+    n = write_table(store, log, path.with_suffix(".parquet"), guided=guided)
     if log.header["version"] > 1:
         handle = open_own(path, os.O_RDWR | os.O_APPEND)
         try:
@@ -381,26 +388,28 @@ def _rows(
     header: dict[str, Any],
     grid: TileGrid,
     result: FrameResult,
-    stage_um: tuple[float, float, float | None] | None,
+    place: tuple[int, float, float] | None,
     pixel_size_um: float,
     *,
     may_enter: bool,
 ) -> pa.RecordBatch | None:
-    """Return one frame's tiles as rows; None for a frame that failed before it was cut."""
+    """Return one frame's tiles as rows; None for a frame that failed before it was cut.
+
+    `place` is the island and the position of the frame's centre, None if that is not known.
+    """
     n = len(result.logits)
     if n == 0:
         return None
-    if stage_um is None:
+    if place is None:
         x_um: Iterable[float | None] = [None] * n
         y_um: Iterable[float | None] = [None] * n
     else:
-        # the stage position is that of the frame's centre
         middle_yx = np.array(grid.frame_shape_yx) / 2
         centres_yx_px = grid.origins_yx + grid.tile_px / 2 - middle_yx
         orientation = Orientation(axes_from_json(header.get("camera_axes")))
         centres_um = orientation.to_stage_um(centres_yx_px[:, ::-1], pixel_size_um)
-        x_um = stage_um[0] + centres_um[:, 0]
-        y_um = stage_um[1] + centres_um[:, 1]
+        x_um = place[1] + centres_um[:, 0]
+        y_um = place[2] + centres_um[:, 1]
     included = may_enter & (result.flags == 0) & (result.outcome == "classified") & np.isfinite(result.probabilities)
     columns = [
         [header["run"]] * n,
@@ -414,6 +423,7 @@ def _rows(
         grid.origins_yx[:, 0],
         x_um,
         y_um,
+        [None if place is None else place[0]] * n,
         result.logits,
         result.probabilities,
         [None] * n if result.distances is None else [None if math.isnan(d) else d for d in result.distances.tolist()],

@@ -52,7 +52,8 @@ class CourseLayer:
             dx, dy = self.layout.drawn_um(island, 0.0, 0.0)
             if len(points) > 1:
                 lines.append(QPolygonF([QPointF(*view.to_screen(x + dx, y + dy)) for x, y in points.tolist()]))
-        for pen in (QPen(QColor(0, 0, 0, 110), 3), QPen(QColor(92, 184, 245, 150), 1.2)):
+        # opaque and thin: a long translucent line takes Qt sixty times as long
+        for pen in (QPen(QColor("#1c2a33"), 3), QPen(QColor("#6fb2dc"), 1)):
             painter.setPen(pen)
             for line in lines:
                 painter.drawPolyline(line)

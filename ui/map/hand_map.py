@@ -110,6 +110,8 @@ class HandMap:
 
     def show(self, view: HandView) -> None:
         """Take what is known after a live frame."""
+        if self.view is not None and (self.view.phase, view.phase) == ("mend", "outline"):
+            self.set_outline((), view.track.island)  # the operator drives round the section again
         self.view = view
         place = view.track.place
         self.field.known = place is not None

@@ -44,7 +44,7 @@ class HandMapView(QWidget):
         self.view = Canvas(MAP_SCALES)
         self.view.tooltip_of = section_map.describe_at
         self.view.describe_as("Map of the section by hand", "Arrows pan, plus and minus zoom, 0 fits")
-        self.outline = OutlineTool(self, self.view)
+        self.outline = OutlineTool(self, self.view, undo_key="Z")
         self._about = ElidedLabel("State of the section by hand")
         hand, controls = section_map.hand, ViewControls(self, self.view)
         row = control_row(
@@ -94,6 +94,7 @@ class HandMapView(QWidget):
 
     @Slot(tuple)
     def _mended(self, drawn: tuple[tuple[float, float], ...]) -> None:
+        self._map.hand.mended_elsewhere = False
         self._map.mend_outline(drawn)
 
     @Slot(float, float)
