@@ -20,6 +20,7 @@ Examples
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,7 @@ TILE_PX = 256
 MAX_BYTES = 32 * 2**20
 """Of the pictures of one mosaic, by default: 230 mm² at 2.6 um per px before it becomes coarser."""
 _FIELD_PX = 256
-"""A field is at most so long in the mosaic."""
+"""Side of a square field in the mosaic, about; that of the pictures that the tracker reduces."""
 _AS_SHARP = 0.8
 """A picture replaces another one from this share of its sharpness on: noise alone must not keep the older one."""
 _TILE_BYTES = TILE_PX**2 + 4 * (TILE_PX // CELL_PX) ** 2
@@ -215,7 +216,7 @@ class SeenMosaic:
         if step < 1 or tuple(n // step for n in self._shape_yx) != picture.shape:
             raise ValueError(f"a picture of {picture.shape} px is no reduced frame of {self._shape_yx} px")
         self._picture_yx = (picture.shape[0], picture.shape[1])
-        self._step = -(-max(picture.shape) // _FIELD_PX)
+        self._step = max(1, round(math.sqrt(picture.shape[0] * picture.shape[1]) / _FIELD_PX))
         self._um_per_px = self._step * step * self._frame_um_per_px
         if self._orientation.tilt_deg > _TILTED_DEG:
             rows, columns = (n // self._step for n in picture.shape)
