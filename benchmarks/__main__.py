@@ -18,6 +18,7 @@ MEASUREMENTS = {
     "guided_sampling": "how often the interval of a guided section holds the mean, and what its rules are for",
     "interval_coverage": "how often the intervals of an evaluation hold the truth, by the number of animals",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
+    "mosaic": "milliseconds that laying a live frame into the mosaic of a section by hand costs",
     "prescan": "how well a sparse scan outlines phantom sections of known edge",
     "qc": "seconds that control charts of 1,000 sections take, and how often they are wrong",
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",

@@ -21,8 +21,10 @@ __all__ = [
     "SE_TAG",
     "PositionOrigin",
     "describe_island",
+    "describe_origin",
     "describe_position",
     "drawn_field",
+    "island_and_place",
     "position_origin",
     "position_tags",
 ]
@@ -88,6 +90,21 @@ def drawn_field(tags: Mapping[str, TagValue]) -> int | None:
     return k if isinstance(k, int) and not isinstance(k, bool) else None
 
 
+def island_and_place(
+    stage_um: tuple[float, float, float | None] | None, tags: Mapping[str, TagValue]
+) -> tuple[int, float, float] | None:
+    """Return the coordinate frame of a frame's position, and x and y in it; None if the position is not known.
+
+    Examples
+    --------
+    >>> island_and_place((1.0, 2.0, None), position_tags(PositionOrigin("tracked", 1, 0.3)))
+    (1, 1.0, 2.0)
+    """
+    if stage_um is None:
+        return None
+    return position_origin(tags, has_position=True).island, stage_um[0], stage_um[1]
+
+
 def describe_position(
     stage_um: tuple[float, float, float | None] | None, origin: PositionOrigin, *, decimals: int = 0
 ) -> str:
@@ -105,11 +122,22 @@ def describe_position(
     if stage_um is None:
         return "position not known"
     x, y = (f"{round(value, decimals) + 0.0:,.{decimals}f}" for value in stage_um[:2])
-    place = f"x {x} µm, y {y} µm"
+    how = describe_origin(origin)
+    return f"x {x} µm, y {y} µm{f' ({how})' if how else ''}"
+
+
+def describe_origin(origin: PositionOrigin) -> str:
+    """Return how a position was obtained, if the pictures gave it; empty for a stage's.
+
+    Examples
+    --------
+    >>> describe_origin(PositionOrigin("tracked", 1, 0.42))
+    'tracked, ±0.4 µm, island 1'
+    """
     if origin.source != "tracked":
-        return place
+        return ""
     error = "" if origin.se_um is None else f"±{origin.se_um:.1f} µm, "
-    return f"{place} (tracked, {error}{describe_island(origin.island)})"
+    return f"tracked, {error}{describe_island(origin.island)}"
 
 
 def describe_island(island: int) -> str:

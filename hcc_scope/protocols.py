@@ -66,7 +66,10 @@ class FrameSource(Protocol):
         """True if frames cannot wait (a camera): analysis then never blocks acquisition."""
 
     def frames(self, stop: StopSignal) -> Iterator[Frame]:
-        """Yield frames in order of `seq` from 0, until the plan ends or stop is requested.
+        """Yield frames in order of `seq`, until the plan ends or stop is requested.
+
+        The first is frame 0, or the next one of a section that is continued; ``spec.expected_frames`` are those that
+        this source yields.
 
         A live source counts without a gap: a frame that was lost is an error. One that is not live leaves out what it
         cannot read (the damaged frames of a store), so `seq` then has gaps.

@@ -8,22 +8,28 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from hcc_scope.cli.acquire_options import check_options
 from hcc_scope.cli.hand_display import HandScreen
 from hcc_scope.cli.keys import keys
 from hcc_scope.errors import UsageError
+from hcc_scope.microscope.hand_guiding import Guided, HandGuiding
+from hcc_scope.microscope.hand_log import HandLog
+from hcc_scope.orientation import Orientation
 from hcc_scope.phantom import Specimen
+from hcc_scope.run_events import RunEvents
 from hcc_scope.runs.hand_section import HandRun, hand_source, start_hand_section
 from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.scoring_model import load_scoring_model
+from hcc_scope.tracking import Place
 from tests.commands import cli
 from tests.hand_parts import PatternScene, Walk, rests_at
 from tests.test_open_rig import options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 BY_HAND: Mapping[str, object] = {"rig": "demo", "by_hand": True}
 
@@ -139,3 +145,36 @@ def test_a_section_by_a_simulated_hand_is_acquired_and_replays_bit_for_bit(tmp_p
     checked = cli("replay", "--check", out / "m1_s1.ome.zarr", "--json")
     assert checked.json["check"]["equal"] is True
     assert checked.json["sections"][0]["by_hand"] == section["by_hand"]
+
+
+def ring(turns: float, radius_um: float = 3000.0) -> list[tuple[float, float]]:
+    """Return a way from the middle to the edge of a circle and round it."""
+    angles = np.linspace(0.0, 2 * np.pi * turns, round(200 * turns))
+    way = [(x, 0.0) for x in np.linspace(0.0, radius_um, 40)]
+    return [*way, *zip(radius_um * np.cos(angles), radius_um * np.sin(angles), strict=True)]
+
+
+def driven(way: Iterable[tuple[float, float]], n_fields: int = 6) -> tuple[HandGuiding, list[str]]:
+    guided = Guided(n_fields, 1, draws_itself=True)
+    guiding = HandGuiding(guided, (1000, 1000), 0.325, Orientation(), HandLog(RunEvents()))
+    return guiding, [text for x, y in way if (text := guiding.see(Place(0, float(x), float(y), 0.2)))]
+
+
+def test_the_fields_are_drawn_as_soon_as_the_hand_came_round_the_section():
+    guiding, told = driven(ring(1.02))
+    assert (guiding.phase, told) == ("targets", ["once round: 6 fields drawn"])
+    assert guiding.sample is not None
+    assert max(np.hypot(*np.array(guiding.sample.fields_um).T)) < 3000.0
+
+
+@pytest.mark.parametrize("way", [ring(0.9), [*ring(0.4), *ring(0.4)[::-1]]], ids=["not yet round", "there and back"])
+def test_nothing_is_drawn_before(way: list[tuple[float, float]]):
+    guiding, told = driven(way)
+    assert (guiding.phase, told) == ("outline", [])
+
+
+def test_more_fields_than_fit_are_reported_and_the_hand_can_go_round_more():
+    guiding, told = driven(ring(1.5), n_fields=900)
+    assert guiding.phase == "outline"
+    (sentence,) = told
+    assert "of 900 fields of 325 x 325 um fit into the section" in sentence

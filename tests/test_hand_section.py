@@ -11,11 +11,11 @@ import pytest
 from hcc_scope.by_hand.words import UNDONE
 from hcc_scope.phantom import Specimen
 from hcc_scope.position_tags import FORCED_TAG, position_origin
-from hcc_scope.runs.hand_section import HandRun, hand_source, start_hand_section
+from hcc_scope.runs.hand_section import HandRun, continue_hand_section, hand_source, start_hand_section, stored_guided
 from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.replay_check import check_replay
 from hcc_scope.runs.rigs import open_rig
-from hcc_scope.runs.scoring_model import load_scoring_model
+from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.run_log import read_run_log
@@ -24,6 +24,7 @@ from tests.hand_parts import PatternScene, Walk, rests_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hcc_scope.microscope.hand_source import HandSource
     from hcc_scope.runs.rigs import OpenRig
 
 
@@ -48,11 +49,15 @@ def rig(tmp_path: Path, demo_cfg: Callable[..., Path], notes: list[str]) -> Iter
         yield opened
 
 
+@pytest.fixture(scope="module")
+def scoring_model() -> ScoringModel:
+    return load_scoring_model("phantom-meng2019", "torchscript", lambda _message: None)
+
+
 def test_a_section_by_hand_is_stored_scored_undone_in_part_and_replays_bit_for_bit(
-    rig: OpenRig, notes: list[str], tmp_path: Path
+    rig: OpenRig, notes: list[str], tmp_path: Path, scoring_model: ScoringModel
 ):
     assert (notes, rig.has_xy_stage) == ([], False)
-    scoring_model = load_scoring_model("phantom-meng2019", "torchscript", lambda _message: None)
     run: HandRun | None = None
     begun = threading.Event()
     undone: list[int | None] = []
@@ -112,3 +117,48 @@ def test_a_section_by_hand_is_stored_scored_undone_in_part_and_replays_bit_for_b
     replay = start_replay(store, scoring_model)
     check = check_replay(replay.store, replay.finish(), replay.results, scoring_model)
     assert (check.equal, check.problem) == (True, None)
+
+
+def test_a_section_by_hand_goes_on_where_it_lies_as_before_or_on_an_island_of_its_own(
+    rig: OpenRig, tmp_path: Path, scoring_model: ScoringModel
+):
+    specimen = Specimen(5, "m1", "s1", "high")
+
+    def source_of(walk: Walk) -> HandSource:
+        return hand_source(
+            rig.microscope, scoring_model, "m1", "s1", specimen=specimen, scene=walk.scene, operator=walk
+        )
+
+    scene = PatternScene(2**16 - 1)
+    first = Walk(scene, rests_at((0.0, 0.0), (140.0, 0.0)))
+    report = start_hand_section(source_of(first), scoring_model, tmp_path).finish()
+    assert report.store is not None
+    path = Path(report.store)
+    assert stored_guided(open_store(path)) is None
+
+    # begins over a field of the day before, moves on, and is then put down elsewhere
+    course = [*rests_at((140.0, 0.0), (140.0, 140.0)), *[(330.0, 330.0)] * 12]
+    second = Walk(scene, course, {len(course) - 8: lambda: source.new_island()})
+    source = source_of(second)
+    run = continue_hand_section(source, scoring_model, path)
+    report = run.finish()
+    assert (report.outcome.state, report.outcome.cause) == ("completed", None)
+    assert (report.outcome.counts.acquired, report.outcome.counts.stored) == (4, 4)
+    assert set(run.section.results) == {0, 1, 2, 3}
+    at_first = next(view for view in second.views if view.track.state == "tracking")
+    assert (at_first.n_captured, at_first.track.place.x_um) == (2, pytest.approx(140.0, abs=1.0))
+    assert {view.captured_seq for view in second.views} == {None, 2, 3}
+    assert "already here" in {view.verdict.word for view in second.views}
+
+    store = open_store(path)
+    entries = store.journal
+    origins = [position_origin(entry.tags, has_position=entry.stage_um is not None) for entry in entries]
+    assert [origin.island for origin in origins] == [0, 0, 0, 1]
+    assert entries[2].stage_um[:2] == pytest.approx((140.0, 140.0), abs=1.5)
+    assert entries[3].stage_um[:2] == pytest.approx((0.0, 0.0), abs=1.0)
+    assert (len(store.recorded.parts), store.problems) == (2, ())
+    replay = start_replay(store, scoring_model)
+    replayed = replay.finish()
+    check = check_replay(replay.store, replayed, replay.results, scoring_model)
+    assert (check.equal, check.problem) == (True, None)
+    assert replayed.outcome.score == report.outcome.score

@@ -100,12 +100,12 @@ RESULT = FrameResult(
 def test_a_tiles_place_is_turned():
     header = {"run": "r", "model_sha256": "", "camera_axes": list(TURN)}
     grid = TileGrid.for_frame((4, 8), 4)
-    rows = _rows(header, grid, RESULT, (100.0, 200.0, None), 0.5, may_enter=True)
+    rows = _rows(header, grid, RESULT, (0, 100.0, 200.0), 0.5, may_enter=True)
     assert rows is not None
     # the tiles lie side by side, 2 px to the left and right of the middle: on this stage one above the other
     assert (rows["x_um"].to_pylist(), rows["y_um"].to_pylist()) == ([100.0, 100.0], [199.0, 201.0])
     del header["camera_axes"]  # a table of a camera whose orientation was unknown
-    rows = _rows(header, grid, RESULT, (100.0, 200.0, None), 0.5, may_enter=True)
+    rows = _rows(header, grid, RESULT, (0, 100.0, 200.0), 0.5, may_enter=True)
     assert rows is not None
     assert (rows["x_um"].to_pylist(), rows["y_um"].to_pylist()) == ([99.0, 101.0], [200.0, 200.0])
 

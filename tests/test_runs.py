@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,7 @@ from hcc_scope.phantom import Specimen
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.report.section import section_report
+from hcc_scope.runs.continued_section import continue_section
 from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
 from hcc_scope.runs.replay_check import check_replay
@@ -44,7 +46,7 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
 from hcc_scope.storage.run_log import read_run_log
 from hcc_scope.storage.scorer import store_scorer
-from hcc_scope.types import RunSpec
+from hcc_scope.types import Counts, RunSpec
 from tests.commands import assert_frames_readable, cli
 from tests.session_parts import wait_until
 from tests.storage_cases import change_facts, change_spec
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.protocols import StopSignal
     from hcc_scope.report.summary import SectionReport
+    from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import Frame
 
 N_FIELDS = 6
@@ -155,6 +158,63 @@ def test_a_replay_finds_the_same_score_bit_for_bit(acquired: tuple[Path, Section
     assert (comparison.problem, comparison.equal, comparison.frames) == (None, True, N_FIELDS)
     assert comparison.remarks == ()
     assert {file: file.read_bytes() for file in path.iterdir() if file.is_file()} == before
+
+
+class Again:
+    """Frames of a store once more, as those of another day: a source that continues a section."""
+
+    live = False
+
+    def __init__(self, store: SectionStore, seqs: range) -> None:
+        self.spec = replace(store.spec, expected_frames=len(seqs), software={"camera driver": "another"})
+        self._store, self._seqs = store, seqs
+
+    def frames(self, stop: StopSignal) -> Iterator[Frame]:
+        del stop
+        for k, seq in enumerate(self._seqs):
+            yield replace(self._store.read(seq), seq=self._store.n_frames + k)
+
+
+def test_a_section_goes_on_with_one_score_for_all_its_parts(
+    acquired: tuple[Path, SectionReport], store: Path, scoring_model: ScoringModel, tmp_path: Path
+):
+    before = {file: file.read_bytes() for file in store.rglob("*") if file.is_file()}
+    nothing = continue_section(Again(open_store(store), range(0)), scoring_model, store).finish()
+    assert nothing.outcome.score == acquired[1].outcome.score
+    assert {file: file.read_bytes() for file in store.rglob("*") if file.is_file()} == before
+
+    known: list[int] = []
+    run = continue_section(
+        Again(open_store(store), range(3)),
+        scoring_model,
+        store,
+        prepare=lambda reopened: known.extend(frame.seq for frame in reopened.earlier.read_ahead(range(2), 1)),
+    )
+    assert set(range(N_FIELDS)) <= set(run.results)
+    run.session.include(N_FIELDS - 1, "it is fine")
+    report = run.finish()
+    n = N_FIELDS + 3
+    outcome = report.outcome
+    assert (outcome.state, outcome.cause, outcome.remark, known) == ("completed", None, None, [0, 1])
+    assert outcome.counts == Counts(acquired=n, stored=n, classified=n)
+    assert outcome.excluded_by_operator == (1,)
+    assert len(report.parts) == 2
+
+    opened = open_store(store)
+    assert (opened.complete, opened.n_frames, opened.problems) == (True, n, ())
+    results = read_predictions(store)
+    assert outcome.score == rescored(results, store_scorer(opened, outcome.score.threshold), n, (1,))
+    for seq in range(3):
+        np.testing.assert_array_equal(results[N_FIELDS + seq].logits, results[seq].logits)
+    replay = start_replay(store, scoring_model)
+    replayed = replay.finish()
+    assert (replayed.outcome.score, replayed.parts) == (outcome.score, report.parts)
+    check = check_replay(replay.store, replayed, replay.results, scoring_model)
+    assert (check.problem, check.equal, check.frames) == (None, True, n)
+    log = cli("log", str(store))
+    assert log.out.count("part: part 2; first_frame 6; software") == 1
+    page = section_report(store, tmp_path / "report").read_text(encoding="utf-8")
+    assert "in 2 parts" in page
 
 
 def test_marks_made_after_the_run_change_the_score_but_not_the_record(store: Path, scoring_model: ScoringModel):

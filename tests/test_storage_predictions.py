@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from storage_cases import fingerprint, make_frame, make_result, make_spec
 
 from hcc_scope.errors import FrameSizeError, StoreError, StoreExistsError, StoreUnwritableError
+from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.protocols import ResultSink
 from hcc_scope.storage.journal import line_of
 from hcc_scope.storage.predictions import PredictionWriter, read_log, read_predictions, read_predictions_table
@@ -105,6 +106,26 @@ def test_the_tile_s_place_on_the_stage(tmp_path: Path):
     assert list(read_predictions(path)) == [0]
 
 
+def test_the_table_states_which_coordinate_frame_a_place_is_in(tmp_path: Path):
+    with create_store(tmp_path, SPEC) as writer:
+        for seq, (place, origin) in enumerate(
+            [
+                ((10.0, 20.0, None), PositionOrigin("tracked", 0, 0.0)),
+                ((10.0, 20.0, None), PositionOrigin("tracked", 2, 0.4)),
+                (None, PositionOrigin("unknown")),
+                ((10.0, 20.0, 3.0), PositionOrigin("stage")),
+            ]
+        ):
+            writer.append(make_frame(seq, (70, 90), stage_um=place, tags=position_tags(origin)))
+    log = PredictionWriter(writer.path, SPEC, run="r")
+    for seq in range(4):
+        log.append(make_result(seq, N))
+    log.close()
+    table = read_predictions_table(writer.path)
+    assert table["island"].to_pylist() == [0] * N + [2] * N + [None] * N + [0] * N
+    assert table["x_um"].null_count == N
+
+
 def test_without_a_stage_there_is_no_place(tmp_path: Path):
     path = store_with_frames(tmp_path, 1, stage_um=None)
     writer = PredictionWriter(path, SPEC, run="r")
@@ -138,6 +159,7 @@ def test_schema(tmp_path: Path):
         "y_px": pa.int32(),
         "x_um": pa.float64(),
         "y_um": pa.float64(),
+        "island": pa.int32(),
         "logit": pa.float32(),
         "probability": pa.float32(),
         "distance": pa.float32(),

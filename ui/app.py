@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QApplication
 from ui.action_states import ActionStates
 from ui.commands import Commands
 from ui.control.app_state import AppState
+from ui.control.hand_control import HandControl
 from ui.control.recovery import Recovery
 from ui.control.reference_control import ReferenceControl
 from ui.control.replay_focus import ReplayFocus
@@ -30,6 +31,7 @@ from ui.control.section_setup import SectionSetup
 from ui.control.settings import load_settings, settings_folder
 from ui.control.settings_store import SettingsStore
 from ui.focus_presenter import FocusPresenter
+from ui.hand_presenter import HandPresenter
 from ui.kit.error_report import describe
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
@@ -78,6 +80,7 @@ class App:
     focus: ReplayFocus
     recovery: Recovery
     presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter, FocusPresenter]
+    hand: HandPresenter
     commands: Commands
     action_states: ActionStates
     shutdown: Shutdown
@@ -120,6 +123,7 @@ class App:
             ReplayPresenter(window, views, state, run, focus, store),
             FocusPresenter(window, views, jobs, state, rig, focus),
         )
+        hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         window.top.set_models(models_to_choose(), settings.model)
         action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references)
@@ -130,8 +134,9 @@ class App:
         emergency_key.begin()
         keys = SectionKeys(window.actions_, state.message.emit, window)
         keys.begin()
+        hand.keys.begin()  # the last filter is asked first
         made = cls(
-            window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, commands,
+            window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, commands,
             action_states, shutdown, log, emergency_key, keys,
         )  # fmt: skip
         made.connect()
@@ -183,6 +188,7 @@ class App:
         """Release everything after the window is closed; return the workers that hang."""
         self.emergency_key.end()
         self.section_keys.end()
+        self.hand.keys.end()
         self.state.end()
         left = self.jobs.close()
         logging.getLogger().removeHandler(self.log)

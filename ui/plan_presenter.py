@@ -89,7 +89,7 @@ class PlanPresenter(QObject):
                 self._setup.change(plan=plan.with_outline())
                 self._views.map.set_outline(())
         self._rig_name = loaded.name
-        self._views.map.set_outline_allowed(not self._run.active)
+        self._views.map.set_outline_allowed(not self._run.active and loaded.has_stage)
 
     @Slot(object)
     def _light_changed(self, _light: RigLight) -> None:
@@ -101,7 +101,8 @@ class PlanPresenter(QObject):
     def _phase_changed(self, phase: str) -> None:
         if phase != "idle" and self._search is not None:
             self._search.request()  # the section waits for the rig
-        self._views.map.set_outline_allowed(phase == "idle")
+        loaded = self._rig.loaded  # by hand the outline is driven during the section
+        self._views.map.set_outline_allowed(phase == "idle" and (loaded is None or loaded.has_stage))
 
     # -- the search for tissue -----------------------------------------------------------------------------------------
 

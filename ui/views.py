@@ -9,8 +9,10 @@ from PySide6.QtCore import QObject, Qt, Slot
 from ui.canvas.save_view import save_picture
 from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
+from ui.hand.hand_tab import HandTab
 from ui.kit.scrolled import scrolled
 from ui.live.live_tab import LiveTab
+from ui.map.hand_view import HandMapView
 from ui.map.map_tab import SectionMapTab
 from ui.replay.replay_tab import ReplayTab
 from ui.score.focus_panel import FocusPanel
@@ -68,16 +70,31 @@ class Views(QObject):
         window = self._window
         self.live, self.map, self.tiles = LiveTab(), SectionMapTab(), TilesTab(jobs)
         self.replay = ReplayTab(jobs, allow_phantom_model=allow_phantom_model)
+        self.hand_map = HandMapView(self.map)
+        self.hand = HandTab([window.actions_[name] for name in ("start", "pause", "stop", "panels")], self.hand_map)
+        self.by_hand = False
+        """Whether the window is that of a stand that is moved by hand."""
         window.add_tab(self.live, "Live", "The image of the camera, and the model's predictions")
         window.add_tab(self.map, "Section map", "All fields at their stage positions")
         window.add_tab(self.tiles, "Tiles", "All tiles of the section, sorted by the model's predictions")
         window.add_tab(self.replay, "Replay", "Stored sections: view, classify again, compare, write notes")
+        window.add_tab(self.hand, "By hand", "Live picture, state, map and steps of a section that is moved by hand")
+        window.offer_views(self.live, self.map, self.tiles, self.replay)
 
     @Slot(str)
     def set_theme(self, theme: ThemeName) -> None:
         """Take a theme's colours; the panels follow the palette by themselves."""
-        for tab in (self.live, self.map, self.tiles, self.replay):
+        for tab in (self.live, self.map, self.tiles, self.replay, self.hand, self.hand_map):
             tab.set_theme(theme)
+
+    def set_by_hand(self, on: bool) -> None:
+        """Show the window of a stand that is moved by hand, or that of one with a stage."""
+        if on == self.by_hand:
+            return
+        self.by_hand = on
+        views = (self.live, self.map, self.tiles, self.replay)
+        self._window.offer_views(*((self.hand, *views) if on else views))
+        self._window.show_panels(not on)
 
     def make_room(self, height_px: int) -> None:
         """Hide the histogram if the window is so low that the picture needs its room."""
@@ -85,7 +102,7 @@ class Views(QObject):
             self.live.hide_histogram()
 
     def show_live(self) -> None:
-        """Show the tab Live."""
+        """Show the tab Live, which shows stored fields too."""
         self._window.show_welcome(False)
         self._window.tabs.setCurrentWidget(self.live)
 
@@ -106,5 +123,5 @@ class Views(QObject):
         tab = self._window.tabs.currentWidget()
         if isinstance(tab, TilesTab):
             save_picture(tab.view, path, "Tiles")
-        elif isinstance(tab, LiveTab | SectionMapTab | ReplayTab):
+        elif isinstance(tab, LiveTab | SectionMapTab | ReplayTab | HandTab):
             tab.export_png(path)

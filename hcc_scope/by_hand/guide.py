@@ -62,6 +62,14 @@ _COURSE_STEP = 0.1
 """How far apart points of the course are kept, as a share of a field."""
 _MOST_POINTS = 20_000
 """Of the course: then every second one is dropped."""
+_AWAY = 3.0
+"""A way round something leads at least so far away, in fields."""
+_BACK = 0.5
+"""And back to within this distance of where it was, in fields."""
+_LEAST_AREA = 6.0
+"""What it surrounds is at least so large, in fields."""
+_LEAST_ROUND = 0.15
+"""And so large for the length of the way: 1 is a circle, 0 a way there and back."""
 _REST_FRAMES = 6
 _REST = 0.03
 """The hand rests if so many live frames lie within this share of a field: more than tremor, less than a slow move."""
@@ -109,6 +117,8 @@ class Guide:
         self._course: list[list[Pair]] = []
         self._course_island = 0
         self._corners: list[Pair] = []
+        self._round_from = 0
+        """Number of the point of the course from which on a closed way is looked for."""
         self._outline: tuple[Pair, ...] = ()
         self._target: int | None = None
         self._axes = HandAxes()
@@ -162,7 +172,7 @@ class Guide:
         if place is None:
             return
         if place.island != self._course_island:  # places of two islands cannot be joined
-            self._course, self._corners, self._course_island = [], [], place.island
+            self._course, self._corners, self._course_island, self._round_from = [], [], place.island, 0
         at = (place.x_um, place.y_um)
         if before is None or before.island != place.island or not self._course:
             self._course.append([at])
@@ -170,6 +180,28 @@ class Guide:
             self._course[-1].append(at)
             if sum(map(len, self._course)) > _MOST_POINTS:
                 self._course = [piece[::2] for piece in self._course]
+                self._round_from //= 2
+
+    def came_round(self) -> bool:
+        """Return whether the way has led round something and is back where it was before; once for each round."""
+        if self._place is None or self._sample is not None or self._mending:
+            return False
+        way = (
+            np.array([at for piece in self._course for at in piece][self._round_from :]).reshape(-1, 2) / self.field_um
+        )
+        here = np.array((self._place.x_um, self._place.y_um)) / self.field_um
+        apart = np.abs(way - here).max(axis=1)
+        away = np.flatnonzero(apart >= _AWAY)
+        begin = np.flatnonzero(apart[: away[-1]] <= _BACK) if len(away) else away
+        if not len(begin):
+            return False
+        x, y = way[begin[-1] :].T
+        area = abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+        length = float(np.hypot(np.diff(x, append=x[0]), np.diff(y, append=y[0])).sum())
+        if area < _LEAST_AREA or 4 * math.pi * area < _LEAST_ROUND * length**2:
+            return False
+        self._round_from += len(way)
+        return True
 
     def mark_corner(self) -> None:
         """Take the present place as the next corner of the outline; three or more replace the way driven.
@@ -204,6 +236,17 @@ class Guide:
         self._mending = True
         return self._outline
 
+    def go_on_driving(self) -> None:
+        """Take up the drive round the section where it was closed.
+
+        Raises
+        ------
+        PlanError
+            If the fields are drawn already.
+        """
+        self._check_not_drawn()
+        self._mending = False
+
     def drive_again(self) -> None:
         """Forget the way and its corners, and begin the drive round the section anew.
 
@@ -214,6 +257,7 @@ class Guide:
         """
         self._check_not_drawn()
         self._mending, self._course, self._corners, self._outline, self.outline_remark = False, [], [], (), ""
+        self._round_from = 0
 
     def draw(self, n: int, seed: int, outline_um: Sequence[Pair] | None = None) -> DrawnSample:
         """Draw the fields; they take effect with `take`.

@@ -117,6 +117,15 @@ class HandCommands(Protocol):
             If the course surrounds no area.
         """
 
+    def drive_again(self) -> None:
+        """Forget the way round the section and its outline, and begin it anew.
+
+        Raises
+        ------
+        PlanError
+            If the fields are drawn already.
+        """
+
     def draw_fields(self, outline_um: tuple[tuple[float, float], ...] | None = None) -> None:
         """Draw the random fields inside the outline; `outline_um` is a mended one.
 

@@ -149,6 +149,10 @@ def acquire(
         int | None,
         typer.Option("--simulate-hand", min=0, metavar="SEED", help="By hand, with --phantom: a simulated operator."),
     ] = None,
+    continue_store: Annotated[
+        Path | None,
+        typer.Option("--continue", metavar="STORE", help="By hand: add fields to a section, in its own store."),
+    ] = None,
     prop: Properties = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of the random fields (and the phantom). Default: random.")
@@ -195,6 +199,7 @@ def acquire(
             by_hand=by_hand,
             guided=guided,
             simulate_hand=simulate_hand,
+            continue_store=continue_store,
         )
     )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from hcc_scope.cli.acquire_options import open_chosen_rig, rig_of, specimen_of
 from hcc_scope.cli.console import people
+from hcc_scope.cli.continued import continued_options
 from hcc_scope.cli.display import watch
 from hcc_scope.cli.hand_display import KEYS_HELP, HandScreen
 from hcc_scope.cli.keys import keys
@@ -23,7 +25,7 @@ from hcc_scope.cli.runs import (
 from hcc_scope.microscope.hand_guiding import Guided
 from hcc_scope.microscope.limits import check_plan_exposure
 from hcc_scope.report.summary import software_versions
-from hcc_scope.runs.hand_section import hand_source, start_hand_section
+from hcc_scope.runs.hand_section import continue_hand_section, hand_source, start_hand_section
 from hcc_scope.runs.phantoms import grown
 from hcc_scope.runs.plan_options import DEFAULT_FIELDS
 from hcc_scope.runs.references import section_references
@@ -55,9 +57,13 @@ def run_by_hand(options: AcquireOptions) -> None:
     HccScopeError
         See docs/errors.md.
     """
+    store, guided = None, Guided(_n_drawn(options), options.seed, draws_itself=True) if options.guided else None
+    if options.continue_store is not None:
+        options, store, guided = continued_options(options, options.continue_store)
     animal = check_id(options.animal_id, "animal id")
     section = check_id(options.section_id, "section id")
-    refuse_taken(store_path(options.out, animal, section))
+    if store is None:
+        refuse_taken(store_path(options.out, animal, section))
     check_out_dir(options.out)
     if (rig_or_cfg := rig_of(options)) is not None:
         check_plan_exposure(options.exposure_ms, check_rig(rig_or_cfg, adapters_dir=options.adapters).rig.handling)
@@ -80,33 +86,37 @@ def run_by_hand(options: AcquireOptions) -> None:
     ):
         rig.set_properties(options.properties)
         played = _played(options, rig)
-        n_drawn = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
         source = hand_source(
             rig.microscope,
             scoring_model,
             animal,
             section,
             exposure_ms=options.exposure_ms,
-            guided=Guided(n_drawn, options.seed) if options.guided else None,
+            guided=guided,
             specimen=None if played is None else played.scene.specimen,
             scene=None if played is None else played.scene,
             operator=None if played is None else played.operator,
-            end_after=n_drawn if options.guided else options.n_fields,
+            end_after=options.n_fields if guided is None else guided.n_fields,
         )
         if played is not None:
             played.operator.commands = source
         for warning in source.warnings:
             console.note(f"Warning: {warning}", "yellow")
-        references = section_references(
-            rig, scoring_model.model.card, cast("ShadingChoice", options.shading), painted=played is not None
-        )
-        check_section(source, scoring_model, options.out, references.shading)
-        console.note(references.note, "yellow" if references.stale else "dim")
+        if store is not None:
+            start = partial(continue_hand_section, source, scoring_model, store.path, stop)
+        else:
+            references = section_references(
+                rig, scoring_model.model.card, cast("ShadingChoice", options.shading), painted=played is not None
+            )
+            check_section(source, scoring_model, options.out, references.shading)
+            console.note(references.note, "yellow" if references.stale else "dim")
+            how = references.shading, references.facts
+            start = partial(start_hand_section, source, scoring_model, options.out, stop, *how)
         for warning in earlier_readings_out(source, options.out):
             console.note(warning, "yellow")
         if stop.requested:
             raise Interrupted("interrupted before the first frame; nothing was acquired")
-        run = start_hand_section(source, scoring_model, options.out, stop, references.shading, references.facts)
+        run = start()
         report = follow_hand(run, console, f"{animal} {section}")
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
@@ -117,6 +127,10 @@ def run_by_hand(options: AcquireOptions) -> None:
         finish(summary, [report], console, json_mode=options.json_mode, paths=paths, troubles=troubles)
 
 
+def _n_drawn(options: AcquireOptions) -> int:
+    return DEFAULT_FIELDS if options.n_fields is None else options.n_fields
+
+
 def _played(options: AcquireOptions, rig: OpenRig) -> SimulatedHand | None:
     """Return the simulated hand that was asked for; None if a person moves the stand."""
     specimen = specimen_of(options)
@@ -124,9 +138,10 @@ def _played(options: AcquireOptions, rig: OpenRig) -> SimulatedHand | None:
         return None
     from hcc_scope.runs.simulated_hand import simulated_hand
 
-    n_fields = DEFAULT_FIELDS if options.n_fields is None else options.n_fields
     grown(specimen, rig.microscope.facts().pixel_size_um)
-    return simulated_hand(rig.microscope, specimen, options.simulate_hand, n_fields=n_fields, guided=options.guided)
+    return simulated_hand(
+        rig.microscope, specimen, options.simulate_hand, n_fields=_n_drawn(options), guided=options.guided
+    )
 
 
 def follow_hand(run: HandRun, console: People, title: str) -> SectionReport:

@@ -60,6 +60,8 @@ def run_demo_by_hand(
         As for any run; a folder with an earlier demo in it is refused.
     """
     from hcc_scope.phantom import Specimen
+    from hcc_scope.report.overview import draw_overview
+    from hcc_scope.report.pictures import section_picture
 
     check_count("--fields", n_fields)
     console = people(json_mode=json_mode)
@@ -105,5 +107,9 @@ def run_demo_by_hand(
                 console.note(f"{line}.")
         troubles: list[HccScopeError] = []
         paths = save_account(summary, [report], folder, troubles)
+        if report.outcome.counts.stored:
+            picture = section_picture(Path(report.store or ""), threshold=scoring_model.model.card.decision_threshold)
+            subtitle = f"a synthetic phantom section visited by a simulated hand, model {scoring_model.model.card.name}"
+            paths.append(draw_overview([picture], folder / "overview.png", subtitle=subtitle))
         # here, before the rig is closed: that may have to wait for a long exposure
         finish(summary, [report], console, json_mode=json_mode, paths=paths, troubles=troubles)

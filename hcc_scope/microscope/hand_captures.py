@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from hcc_scope.tracking import Place
 
@@ -40,6 +40,7 @@ class HandCaptures:
     def __init__(self, follow_undo: Callable[[Capture], None]) -> None:
         self._lock = threading.Lock()
         self._follow_undo = follow_undo
+        self._before: tuple[Capture, ...] = ()
         self._captures: list[Capture] = []
         self._undone: list[Capture] = []
         self._next_seq = 0
@@ -57,9 +58,19 @@ class HandCaptures:
 
     @property
     def captures(self) -> tuple[Capture, ...]:
-        """Those that were not undone, in order."""
+        """Those that were not undone, in order; of the section's earlier parts, too."""
         with self._lock:
-            return tuple(self._captures)
+            return (*self._before, *self._captures)
+
+    @property
+    def n_own(self) -> int:
+        """How many of `captures` this run took."""
+        return len(self._captures)
+
+    def go_on(self, before: Iterable[Capture], next_seq: int) -> None:
+        """Begin behind the captures of earlier parts, which cannot be undone any more, only excluded."""
+        with self._lock:
+            self._before, self._next_seq = tuple(before), next_seq
 
     @property
     def n_forced(self) -> int:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from hcc_scope.by_hand import Guide, Verdict
 from hcc_scope.by_hand.words import PHASE_WORDS
 from hcc_scope.errors import PlanError
+from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
     from hcc_scope.by_hand import Guidance, HandPhase, SampleKeeper, SkipReason
     from hcc_scope.microscope.hand_log import HandLog
     from hcc_scope.orientation import Orientation
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.tracking import Place
 
 __all__ = ["Guided", "HandGuiding"]
@@ -27,6 +29,8 @@ class Guided:
 
     n_fields: int
     seed: int
+    draws_itself: bool = False
+    """Whether the fields are drawn as soon as the way has led round the section, without being asked for."""
 
 
 class HandGuiding:
@@ -73,13 +77,34 @@ class HandGuiding:
         with self._lock:
             return self._guide.guidance() if self.phase == "targets" else None
 
+    @property
+    def sample(self) -> DrawnSample | None:
+        """The drawn fields; None before they are drawn."""
+        with self._lock:
+            return self._guide.sample
+
     # --- in the thread of the live frames ---
 
-    def see(self, place: Place | None) -> None:
-        """Take where the field is after a live frame; None while that is not known."""
-        if self._guided is not None:
-            with self._lock:
-                self._guide.see(place)
+    def see(self, place: Place | None) -> str:
+        """Take where the field is after a live frame; None while that is not known.
+
+        Returns
+        -------
+        str
+            What an operator must know about fields that were drawn unasked; empty if nothing.
+        """
+        if self._guided is None:
+            return ""
+        with self._lock:
+            self._guide.see(place)
+            if not (self._guided.draws_itself and self._guide.came_round()):
+                return ""
+            try:
+                self.draw_fields(None)
+            except PlanError as error:
+                self._guide.go_on_driving()
+                return str(error)
+            return f"once round: {counted(self._guided.n_fields, 'field')} drawn"
 
     def drawn_at(self, place: Place | None) -> int | None:
         """Return the drawn field that a frame at a place shows; None if it shows none."""
@@ -97,6 +122,11 @@ class HandGuiding:
             self._guide.reached(field, seq)
 
     # --- what the operator asks for ---
+
+    def go_on(self, sample: DrawnSample) -> None:
+        """Guide to the open fields of a sample that was drawn, and written down, in an earlier part of the section."""
+        with self._lock:
+            self._guide.take(sample)
 
     def undone(self, seq: int) -> None:
         """Note that a capture is undone; raises `StoreError` if it cannot be written down."""

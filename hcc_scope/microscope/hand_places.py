@@ -14,6 +14,7 @@ from hcc_scope.microscope.backend import own_pixels
 from hcc_scope.microscope.shot_frames import check_unchanged, frame_of, tags_of
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.tracking import Place, TrackView
+from hcc_scope.tracking.picture import reduced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -204,6 +205,16 @@ class HandPlaces:
             origin = PositionOrigin("tracked", place.island, round(place.se_um, _DECIMALS))
             stage_um = (round(place.x_um, _DECIMALS) + 0.0, round(place.y_um, _DECIMALS) + 0.0, None)
         return replace(frame, stage_um=stage_um, tags={**frame.tags, **position_tags(origin)})
+
+    def add_known(self, pixels: NDArray[np.uint16], place: Place) -> NDArray[np.float32]:
+        """Take a field that was captured in an earlier part of the section, and return it at reduced size.
+
+        A position that the pictures gave is known again once the field comes over one of them. The stage's own need no
+        picture.
+        """
+        if not self._from_stage:
+            self._tracker.add_known(pixels, place)
+        return reduced(pixels, self._tracker.factor)
 
     def captured(self) -> None:
         """Note that the frame that was seen last is captured: later ones are measured against it."""

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.by_hand import CaptureJudge, HandView, Verdict
 from hcc_scope.by_hand.words import verdict
+from hcc_scope.formatting import counted
+from hcc_scope.microscope.hand_before import place_of
 from hcc_scope.microscope.hand_captures import Capture, HandCaptures
 from hcc_scope.microscope.hand_desk import HandDesk
 from hcc_scope.microscope.hand_guiding import Guided, HandGuiding
@@ -35,11 +37,13 @@ if TYPE_CHECKING:
 
     from hcc_scope.by_hand import CaptureRules, SampleKeeper, SkipReason
     from hcc_scope.microscope.demo_scene import Scene
+    from hcc_scope.microscope.hand_before import HandBefore
     from hcc_scope.microscope.hand_desk import Wishes
     from hcc_scope.microscope.hand_operator import HandOperator
     from hcc_scope.microscope.hand_places import SeenFrame
     from hcc_scope.microscope.live_frames import LiveShot
     from hcc_scope.microscope.micromanager import MicroManager
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.protocols import SourceListener, StopSignal
     from hcc_scope.run_events import RunEvents
     from hcc_scope.types import Frame, TagValue
@@ -195,12 +199,31 @@ class HandSource:
                     if self._is_over():
                         return
 
+    def go_on(self, before: HandBefore) -> None:
+        """Continue a section that has fields already; before the first live frame.
+
+        They are counted and covered, the tracker recognises them, and a drawn sample is visited further. Where the
+        specimen lies otherwise, the operator begins a new island.
+        """
+        captures = []
+        for frame in before.frames:
+            place, counts = place_of(frame), frame.seq not in before.undone
+            if place is not None:
+                self.mosaic.add(place, self._places.add_known(frame.pixels, place))
+            if counts:
+                self._judge.captured(place)
+                captures.append(Capture(frame.seq, place, str(frame.tags.get(FORCED_TAG) or "")))
+        self._captures.go_on(captures, before.n_frames)
+        if before.sample is not None:
+            self._guiding.go_on(before.sample)
+        self._message = f"{counted(len(captures), 'field')} captured before: go back to one of them, or begin an island"
+
     def _is_over(self) -> bool:
         """Return whether everything that was asked for is captured."""
         if self._end_after is None:
             return False
         phase = self._guiding.phase
-        return len(self._captures.captures) >= self._end_after if phase == "free" else phase == "done"
+        return self._captures.n_own >= self._end_after if phase == "free" else phase == "done"
 
     def _look(self, live: LiveShot) -> Iterator[Frame]:
         """Locate and judge one live frame, yield it if it is captured, and show what is known after it."""
@@ -211,7 +234,7 @@ class HandSource:
         seen = self._places.see(live, self._captures.next_seq, self._n_seen)
         self._n_seen += 1
         self.mosaic.see(seen.track, self._places.reduced)
-        self._guiding.see(seen.track.place)
+        self._message = self._guiding.see(seen.track.place) or self._message
         drawn_field = self._guiding.drawn_at(seen.track.place)
         asked = self._still_asked(wishes, seen.t_s)
         judged = self._judged(seen, drawn_field, asked=asked)
@@ -339,6 +362,11 @@ class HandSource:
         return seq
 
     # --- a guided section ---
+
+    @property
+    def sample(self) -> DrawnSample | None:
+        """The drawn fields and what became of them; None before they are drawn."""
+        return self._guiding.sample
 
     def keep_sample_with(self, keeper: SampleKeeper) -> None:
         """Write down what happens to the drawn sample with this keeper, from now on."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.formatting import format_score, format_threshold
+from hcc_scope.formatting import counted, format_score, format_threshold
+from hcc_scope.islands import IslandLayout, boxes_of_fields, lay_out_islands
+from hcc_scope.position_tags import PositionOrigin, describe_island
 from hcc_scope.printable import printable
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from numpy.typing import NDArray
 
+    from hcc_scope.plans.drawn_sample import DrawnSample
+
 __all__ = ["FieldPicture", "SectionPicture", "draw_overview"]
 
 _LOW_COLOUR, _HIGH_COLOUR = "#2166ac", "#b2182b"  # both ends of the colour-blind-safe RdBu map
 _EXAMPLES = 3
+_OF_STAGE = PositionOrigin("stage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class FieldPicture:
     """One field as it is drawn."""
 
     centre_um: tuple[float, float] | None
-    """Stage position x, y; None without a stage."""
+    """Position x, y of its centre; None if it is not known."""
     size_um: tuple[float, float]
     """Width, height."""
     image: NDArray[np.uint16]
@@ -44,6 +49,8 @@ class FieldPicture:
     """Mean over included tiles."""
     taken_out: bool = False
     """Whether an operator took it out of the section's score."""
+    origin: PositionOrigin = _OF_STAGE
+    """How its position was obtained, and in which coordinate frame it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,13 @@ class SectionPicture:
     threshold: float
     interval_valid: bool
     outline_um: NDArray[np.float64] | None = None
+    sample: DrawnSample | None = None
+    """The drawn fields of a guided section, whose outline is that of `outline_um`; None for any other."""
+
+    @property
+    def outline_island(self) -> int:
+        """The coordinate frame of the outline."""
+        return 0 if self.sample is None else self.sample.island
 
 
 def draw_overview(sections: Sequence[SectionPicture], path: Path, *, subtitle: str) -> Path:
@@ -85,9 +99,10 @@ def _draw(sections: Sequence[SectionPicture], path: Path, subtitle: str) -> Path
     for row, section in enumerate(sections):
         display = _display_window(section)
         fields_axes = figure.add_subplot(grid[row, 0])
-        _draw_fields(fields_axes, section, display)
+        placed = _placed(section)
+        _draw_fields(fields_axes, section, placed, display)
         heat_axes = figure.add_subplot(grid[row, 1])
-        image = _draw_heat(heat_axes, section)
+        image = _draw_heat(heat_axes, section, placed)
         bar = figure.colorbar(image, ax=heat_axes, shrink=0.8)
         bar.set_label("probability of high, per tile")
         examples = grid[row, 2].subgridspec(_EXAMPLES, 1, hspace=0.05)
@@ -127,46 +142,104 @@ def _scored(section: SectionPicture) -> list[FieldPicture]:
     return [field for field in section.fields if field.score is not None and not field.taken_out]
 
 
-def _extent(field: FieldPicture, index: int) -> tuple[float, float, float, float]:
-    """Return left, right, bottom, top in um; fields without a stage position are laid out in a row."""
-    width, height = field.size_um
-    x, y = field.centre_um if field.centre_um is not None else (index * 1.1 * width, 0.0)
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Where a section's fields are drawn."""
+
+    layout: IslandLayout
+    extents: Sequence[tuple[FieldPicture, tuple[float, float, float, float]]]
+    """Left, right, bottom, top in um of each field that is drawn."""
+    n_left_out: int
+    """Fields without a position, where others have one: any place would be a false one."""
+    tracked: bool
+    """Whether the positions were measured from the pictures."""
+
+
+def _placed(section: SectionPicture) -> _Placed:
+    """Lay out a section's fields: islands apart; if none has a position, in a row."""
+    known = [(field.origin.island, field.centre_um) for field in section.fields if field.centre_um is not None]
+    if not known:
+        row = [(field, _extent((i * 1.1 * field.size_um[0], 0.0), field)) for i, field in enumerate(section.fields)]
+        return _Placed(IslandLayout(), row, 0, tracked=False)
+    size_um = section.fields[0].size_um
+    corners = [] if section.outline_um is None else section.outline_um.tolist()
+    edge = [(section.outline_island, (x, y)) for x, y in corners]
+    layout = lay_out_islands(boxes_of_fields([*known, *edge], size_um), max(size_um))
+    drawn = [
+        (field, _extent(layout.drawn_um(field.origin.island, *field.centre_um), field))
+        for field in section.fields
+        if field.centre_um is not None
+    ]
+    tracked = any(field.origin.source == "tracked" for field, _ in drawn)
+    return _Placed(layout, drawn, len(section.fields) - len(drawn), tracked)
+
+
+def _extent(centre_um: tuple[float, float], field: FieldPicture) -> tuple[float, float, float, float]:
+    (x, y), (width, height) = centre_um, field.size_um
     return x - width / 2, x + width / 2, y + height / 2, y - height / 2
 
 
-def _frame_axes(axes: Axes, section: SectionPicture, title: str) -> None:
-    extents = np.array([_extent(field, i) for i, field in enumerate(section.fields)]).reshape(-1, 4)
+def _frame_axes(axes: Axes, section: SectionPicture, placed: _Placed, title: str) -> None:
+    extents = np.array([extent for _, extent in placed.extents]).reshape(-1, 4)
     points = [extents[:, :2].ravel(), extents[:, 2:].ravel()]
     if section.outline_um is not None:
-        outline = np.vstack([section.outline_um, section.outline_um[:1]])
+        corners = [placed.layout.drawn_um(section.outline_island, x, y) for x, y in section.outline_um.tolist()]
+        outline = np.array([*corners, *corners[:1]])
         axes.plot(outline[:, 0], outline[:, 1], color="0.5", linewidth=1)
         points = [np.concatenate([points[0], outline[:, 0]]), np.concatenate([points[1], outline[:, 1]])]
+    boxes = placed.layout.boxes_um if placed.layout.apart else {}
+    for left, top, width, height in boxes.values():
+        points = [np.append(points[0], (left, left + width)), np.append(points[1], (top, top + height))]
     if points[0].size:
         margin = 0.03 * max(np.ptp(points[0]), np.ptp(points[1]), 1.0)
+        above = 2 * margin if boxes else margin  # room for the names of islands
         axes.set_xlim(points[0].min() - margin, points[0].max() + margin)
-        axes.set_ylim(points[1].max() + margin, points[1].min() - margin)  # stage y grows downwards, like rows
+        axes.set_ylim(points[1].max() + margin, points[1].min() - above)  # stage y grows downwards, like rows
     axes.set_aspect("equal")
     axes.locator_params(nbins=5)
-    axes.set_xlabel("stage x (um)")
-    axes.set_ylabel("stage y (um)")
+    axis = "tracked" if placed.tracked else "stage"
+    if boxes:
+        for island, (left, top, _width, _height) in boxes.items():
+            axes.annotate(describe_island(island), (left, top), (0, 2), textcoords="offset points", fontsize=8)
+        axes.set_xticks([])  # no one scale of coordinates holds for all
+        axes.set_yticks([])
+        axes.set_xlabel("islands are drawn apart: where they lie to each other is not known", fontsize=8)
+    elif not placed.layout.boxes_um:
+        axes.set_xlabel("um; no positions: in the order in which they were taken" if section.fields else "")
+    else:
+        axes.set_xlabel(f"{axis} x (um)")
+        axes.set_ylabel(f"{axis} y (um)")
+    if placed.n_left_out:
+        title += f"\n{counted(placed.n_left_out, 'field')} without a position not drawn"
     axes.set_title(printable(title), fontsize=10)
 
 
-def _draw_fields(axes: Axes, section: SectionPicture, display: tuple[float, float]) -> None:
-    for index, field in enumerate(section.fields):
-        axes.imshow(field.image, cmap="gray", vmin=display[0], vmax=display[1], extent=_extent(field, index), zorder=2)
-    _frame_axes(axes, section, section.title)
+def _draw_fields(axes: Axes, section: SectionPicture, placed: _Placed, display: tuple[float, float]) -> None:
+    for field, extent in placed.extents:
+        axes.imshow(field.image, cmap="gray", vmin=display[0], vmax=display[1], extent=extent, zorder=2)
+    if section.sample is not None:
+        _draw_unreached(axes, section.sample, placed.layout)
+    _frame_axes(axes, section, placed, section.title)
 
 
-def _draw_heat(axes: Axes, section: SectionPicture) -> ScalarMappable:
+def _draw_unreached(axes: Axes, sample: DrawnSample, layout: IslandLayout) -> None:
+    """Mark the drawn fields that no frame shows: a ring where it is open, a cross where it was skipped."""
+    for marker, numbers, label in (("o", sample.open_fields, "open"), ("x", tuple(sample.skipped), "skipped")):
+        places = [layout.drawn_um(sample.island, *sample.fields_um[number]) for number in numbers]
+        if places:
+            x, y = zip(*places, strict=True)
+            axes.plot(x, y, marker, color="tab:orange", fillstyle="none", label=f"drawn, {label}", zorder=3)
+            axes.legend(fontsize=8, loc="best")
+
+
+def _draw_heat(axes: Axes, section: SectionPicture, placed: _Placed) -> ScalarMappable:
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.patches import Rectangle
 
     colours = colormaps["RdBu_r"].with_extremes(bad="white")
-    for index, field in enumerate(section.fields):
-        left, right, bottom, top = _extent(field, index)
+    for field, (left, right, bottom, top) in placed.extents:
         axes.add_patch(
             Rectangle(
                 (left, top), right - left, bottom - top, facecolor="none", edgecolor="0.6", hatch="////", zorder=1
@@ -182,9 +255,9 @@ def _draw_heat(axes: Axes, section: SectionPicture) -> ScalarMappable:
         if field.taken_out:
             axes.plot((left, right), (top, bottom), color="black", linewidth=1.5, zorder=3)
             axes.plot((left, right), (bottom, top), color="black", linewidth=1.5, zorder=3)
-    taken_out = any(field.taken_out for field in section.fields)
+    taken_out = any(field.taken_out for field, _ in placed.extents)
     crossed = "; crossed: excluded by the operator" if taken_out else ""
-    _frame_axes(axes, section, f"tiles (hatched: excluded{crossed})")
+    _frame_axes(axes, section, placed, f"tiles (hatched: excluded{crossed})")
     return ScalarMappable(Normalize(0, 1), colours)
 
 

@@ -19,7 +19,9 @@ from hcc_scope.formatting import (
     sentence,
     significant,
 )
+from hcc_scope.position_tags import POSITION_TAG, describe_origin, position_origin
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
+from hcc_scope.report.acquired_text import describe_acquired
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
     SAMPLING_TEXTS,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hcc_scope.report.hand_account import HandAccount
+    from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.recorded_run import Provenance
@@ -124,7 +127,7 @@ def _course_of_events(facts: PageFacts) -> str:
     run = facts.store.recorded
     state = "unfinished" if run.state is None else run.state
     made = format_utc(facts.made_utc, seconds=False)
-    acquired = format_utc(run.created_utc)
+    acquired = describe_acquired(run)
     when = acquired if acquired[0].isdigit() else f"at {acquired}"
     return f"Acquired {when}, run {state}. Report made {made}."
 
@@ -220,7 +223,7 @@ def _fields(facts: PageFacts) -> list[_FieldRow]:
     rows = []
     for seq, entry in enumerate(facts.store.journal):
         result = facts.results.get(seq)
-        place = "" if entry is None or entry.stage_um is None else f"{entry.stage_um[0]:.0f}, {entry.stage_um[1]:.0f}"
+        place = "" if entry is None else _place(entry)
         if entry is None:
             why = "its line in the journal is unreadable"
         elif result is None:
@@ -238,6 +241,14 @@ def _fields(facts: PageFacts) -> list[_FieldRow]:
             )
         )
     return rows
+
+
+def _place(entry: JournalEntry) -> str:
+    """Return where a field is and, where the pictures gave it, how well that is known; empty without a stage."""
+    if entry.stage_um is None:
+        return "not known" if POSITION_TAG in entry.tags else ""
+    how = describe_origin(position_origin(entry.tags, has_position=True))
+    return f"{entry.stage_um[0]:.0f}, {entry.stage_um[1]:.0f}{f' ({how})' if how else ''}"
 
 
 def _excluded_tiles(result: FrameResult) -> tuple[str, ...]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.orientation import Orientation
+from hcc_scope.position_tags import position_origin
 from hcc_scope.report.overview import FieldPicture, SectionPicture
 from hcc_scope.scoring import frame_score, rescored
+from hcc_scope.storage.drawn_sample import stored_sample
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -63,7 +65,7 @@ def field_picture(
     orientation: Orientation | None = None,
     taken_out: bool = False,
 ) -> FieldPicture:
-    """Return one field as it lies on the stage; without a result all its tiles count as excluded."""
+    """Return one field as it lies on the specimen; without a result all its tiles count as excluded."""
     orientation = Orientation() if orientation is None else orientation
     tiles = np.full(grid.shape_rc, np.nan, dtype=np.float32)
     score = None
@@ -82,6 +84,7 @@ def field_picture(
         probabilities=orientation.upright(tiles),
         score=score,
         taken_out=taken_out,
+        origin=position_origin(frame.tags, has_position=centre is not None),
     )
 
 
@@ -101,7 +104,7 @@ def section_picture(
     threshold : float
         The model's decision threshold.
     outline_um : (n, 2), optional
-        The section's outline in stage um, if it is known.
+        The section's outline in stage um, if it is known; that of a drawn sample is in the store.
     results : mapping, optional
         By `seq`; those that the run recorded, if not given.
     """
@@ -124,6 +127,9 @@ def section_picture(
         for frame in store.read_ahead(range(0, store.n_frames, step), ahead=2)
         if not isinstance(frame, Exception)
     ]
+    sample = stored_sample(store.path, store.journal)
+    if sample is not None:
+        outline_um = sample.outline_um
     return SectionPicture(
         title=f"animal {spec.animal_id}, section {spec.section_id}",
         fields=fields,
@@ -133,4 +139,5 @@ def section_picture(
             results, scorer, store.n_frames, [seq for seq in excluded if seq < store.n_frames]
         ).interval_valid,
         outline_um=None if outline_um is None else np.asarray(outline_um, dtype=np.float64),
+        sample=sample,
     )

@@ -18,7 +18,7 @@ __all__ = ["changed_properties", "event_lines", "event_text", "notable_lines"]
 
 _BARE = frozenset({("action", "action"), ("message", "text"), ("skipped", "why"), ("hand", "what")})
 """Facts that need no name."""
-_NOTABLE = ("action", "message", "skipped", "left_out")
+_NOTABLE = ("action", "message", "skipped", "left_out", "part")
 _MOST_NOTABLE = 50
 
 
@@ -57,14 +57,20 @@ def event_text(event: RunEvent) -> str:
     named = [
         _text(value) if (event.kind, key) in _BARE else f"{_one_line(key)} {_text(value)}"
         for key, value in event.facts.items()
+        if value != ""
     ]
     return f"{_one_line(event.kind)}: {'; '.join(named)}"
 
 
 def notable_lines(events: Iterable[RunEvent]) -> tuple[str, ...]:
     """Return the latest lines that a person looks for in a stored section: actions, messages and skipped fields."""
-    notable = [event for event in events if event.kind in _NOTABLE][-_MOST_NOTABLE:]
+    notable = [event for event in events if _is_notable(event)][-_MOST_NOTABLE:]
     return tuple(f"{event.t_utc.astimezone():%H:%M:%S} {event_text(event)}" for event in notable)
+
+
+def _is_notable(event: RunEvent) -> bool:
+    """Return whether a person looks for an event; of a section by hand, for what the operator did."""
+    return event.kind in _NOTABLE or (event.kind == "hand" and event.facts.get("what") != "state")
 
 
 def _state_text(facts: Mapping[str, JsonValue]) -> str:
@@ -101,10 +107,12 @@ def _flat(state: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def event_lines(events: Iterable[RunEvent]) -> Iterator[str]:
-    """Yield a line for each event, and one for each property that differs after the run."""
+    """Yield a line for each event, and one for each property that differs after the run, or that part of it."""
     before: Mapping[str, JsonValue] | None = None
     for event in events:
         yield f"{event.t_utc:%Y-%m-%d %H:%M:%S}.{event.t_utc.microsecond // 1000:03d}  {event_text(event)}"
+        if event.kind == "part":
+            before = None  # the devices of another day
         if event.kind != "device_state":
             continue
         if before is None:

@@ -49,6 +49,8 @@ class SectionReport:
     """By what frames were corrected before they were classified (`hcc_scope.shading.correction.Shading.account`)."""
     by_hand: HandAccount | None = None
     """How its fields were captured by hand; None for a section that was not."""
+    parts: tuple[tuple[int, str], ...] = ()
+    """Of a section that was continued: the first frame of each part, and when the part began (ISO 8601)."""
 
 
 def software_versions(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -94,6 +96,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "stabilised": score.stabilised,
         "stabilised_reason": score.stabilised_reason,
         "store": report.store,
+        "parts": [{"first_frame": first, "began_utc": began} for first, began in report.parts],
         "outcome": outcome.state,
         "state": outcome.state,
         "cause": _cause(outcome.cause),

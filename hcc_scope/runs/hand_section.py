@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.by_hand.words import UNDONE
+from hcc_scope.errors import StoreError
+from hcc_scope.runs.continued_section import continue_section
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.section import start_section
+from hcc_scope.score_text import SAMPLING_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,15 +31,18 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.hand_source import Guided, HandSource
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.phantom import Specimen
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
     from hcc_scope.shading.correction import Shading
+    from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.storage.reopened import ReopenedSection
     from hcc_scope.tracking.mosaic import SeenMosaic
     from hcc_scope.types import TagValue
     from hcc_scope.workers import StopToken
 
-__all__ = ["HandRun", "hand_source", "start_hand_section"]
+__all__ = ["HandRun", "continue_hand_section", "hand_source", "start_hand_section", "stored_guided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,11 @@ class HandRun:
     def hand(self) -> HandCommands:
         """What the operator sees and can ask for."""
         return self.source
+
+    @property
+    def sample(self) -> DrawnSample | None:
+        """The drawn fields of a guided section and what became of them; None before they are drawn."""
+        return self.source.sample
 
     @property
     def mosaic(self) -> SeenMosaic:
@@ -160,3 +172,53 @@ def start_hand_section(
     """
     section = start_section(source, scoring_model, out_dir, stop, shading=shading, facts=facts)
     return HandRun(section, source)
+
+
+def stored_guided(store: SectionStore) -> Guided | None:
+    """Return how many fields a stored section by hand draws, and from which seed; None if fields are chosen freely.
+
+    Raises
+    ------
+    StoreError
+        If the section was not made by hand.
+    """
+    from hcc_scope.microscope.hand_guiding import Guided
+
+    found = store.spec.provenance
+    n, seed = found.get("drawn_fields"), found.get("drawn_seed")
+    if store.spec.sampling == "guided" and isinstance(n, int) and isinstance(seed, int):
+        return Guided(n, seed)
+    if store.spec.sampling != "chosen":
+        raise StoreError(
+            f"{store.path} cannot be continued by hand: its fields are {SAMPLING_TEXTS[store.spec.sampling]}",
+            hint="Start a new section.",
+        )
+    return None
+
+
+def continue_hand_section(
+    source: HandSource,
+    scoring_model: ScoringModel,
+    store: Path,
+    stop: StopToken | None = None,
+    facts: Mapping[str, TagValue] | None = None,
+) -> HandRun:
+    """Begin to capture further fields of a section in its own store; parameters and errors of `continue_section`.
+
+    The fields that are there are known again: their place is not captured twice, and a section that lies as before is
+    recognised when the field comes over one of them. A guided section visits what is left of its drawn fields.
+    """
+    section = continue_section(source, scoring_model, store, stop, facts=facts, prepare=partial(_show_before, source))
+    return HandRun(section, source)
+
+
+def _show_before(source: HandSource, reopened: ReopenedSection) -> None:
+    from hcc_scope.microscope.hand_before import HandBefore
+    from hcc_scope.storage.drawn_sample import stored_sample
+    from hcc_scope.storage.notes import excluded_fields, read_notes
+
+    earlier = reopened.earlier
+    frames = (frame for frame in earlier.read_ahead(range(earlier.n_frames), 1) if not isinstance(frame, Exception))
+    undone = [seq for seq, why in excluded_fields(read_notes(earlier.path)).items() if why == UNDONE]
+    sample = stored_sample(earlier.path, earlier.journal) if earlier.spec.sampling == "guided" else None
+    source.go_on(HandBefore(earlier.n_frames, frames, undone, sample))

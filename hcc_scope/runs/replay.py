@@ -251,4 +251,15 @@ def _started(
     )
     session.start()
     problems = tuple(StoreDamagedError(problem) for problem in (*opened.problems, *log.problems))
-    return ReplayRun(session, opened.path, source.spec, grid, results, scored_beyond, opened, source, problems)
+    return ReplayRun(
+        session,
+        opened.path,
+        source.spec,
+        grid,
+        results,
+        scored_beyond,
+        opened,
+        source,
+        problems,
+        first_frames=opened.recorded.first_frames,
+    )

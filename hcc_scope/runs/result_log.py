@@ -59,13 +59,17 @@ class ResultLog(Mapping[int, FrameResult]):
     ----------
     inner : ResultSink, optional
         Takes every result first, to keep it on disk.
+    earlier : mapping, optional
+        Results of the section's earlier parts, by `seq`, which are on disk.
     """
 
-    def __init__(self, inner: ResultSink | None = None) -> None:
+    def __init__(self, inner: ResultSink | None = None, earlier: Mapping[int, FrameResult] | None = None) -> None:
         self._inner = inner
         self._results: dict[int, _Packed] = {}
         self._known: dict[object, object] = {}
         self._lock = threading.Lock()
+        for seq, result in (earlier or {}).items():
+            self._results[seq] = _Packed(result, self._known)
 
     def append(self, result: FrameResult) -> None:
         """Take one frame's result; the last one of a frame counts."""

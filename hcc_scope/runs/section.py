@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import uuid
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from hcc_scope.protocols import EventfulSource
 from hcc_scope.quality import QualityLimits
 from hcc_scope.report.hand_account import stored_hand_account
 from hcc_scope.report.summary import SectionReport, section_account
-from hcc_scope.run_events import RunEvents
+from hcc_scope.run_events import RunEvent, RunEvents
 from hcc_scope.runs.model_shading import check_wish, wanted_shading
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.result_log import ResultLog
@@ -37,12 +38,22 @@ if TYPE_CHECKING:
     from hcc_scope.plans import Plan
     from hcc_scope.protocols import FrameSource
     from hcc_scope.runs.scoring_model import ScoringModel
-    from hcc_scope.session import Session
+    from hcc_scope.session import EarlierResults, Session
     from hcc_scope.shading.correction import Shading
+    from hcc_scope.storage.reopened import ReopenedSection
+    from hcc_scope.storage.section_writer import SectionWriter
     from hcc_scope.types import FrameResult, RunOutcome, RunSpec, TagValue
     from hcc_scope.workers import StopToken
 
-__all__ = ["SectionRun", "check_section", "earlier_readings_out", "section_source", "start_section"]
+__all__ = [
+    "SectionRun",
+    "check_frames",
+    "check_section",
+    "earlier_readings_out",
+    "run_into",
+    "section_source",
+    "start_section",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,8 @@ class SectionRun:
     """`seq` to result, of every frame that has one so far; safe to read from any thread."""
     scored_beyond: float | None
     """Distance from the training tiles beyond which tiles are scored nevertheless, on request."""
+    first_frames: tuple[tuple[int, str], ...] = field(default=(), kw_only=True)
+    """Of a section that was continued: the first frame of each part, and when the part began (ISO 8601)."""
 
     def finish(self) -> SectionReport:
         """Wait for the run to end, and return how it did; does not ask it to end (`Session.stop`)."""
@@ -67,7 +80,8 @@ class SectionRun:
         shading = self.session.shading
         account = None if shading is None else shading.account
         by_hand = stored_hand_account(self.store_path, self.spec.sampling)
-        return SectionReport(self.spec.animal_id, self.spec.section_id, store, outcome, n, account, by_hand)
+        ids = self.spec.animal_id, self.spec.section_id
+        return SectionReport(*ids, store, outcome, n, account, by_hand, self.first_frames)
 
 
 def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyond: float | None) -> int | None:
@@ -177,6 +191,13 @@ def check_section(
     """
     from hcc_scope.storage.space import check_out_dir
 
+    grid = check_frames(source, scoring_model, shading)
+    check_out_dir(out_dir, source.spec)
+    return grid
+
+
+def check_frames(source: FrameSource, scoring_model: ScoringModel, shading: Shading | None = None) -> TileGrid:
+    """Refuse frames that the model cannot classify; the part of `check_section` that is not about the store."""
     spec = source.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     scoring_model.model.check_matches(spec)
@@ -184,7 +205,6 @@ def check_section(
     check_wish(scoring_model.model.card, shading)
     if shading is not None:
         shading.check_fits(spec.frame_shape_yx, spec.bit_depth)
-    check_out_dir(out_dir, spec)
     return grid
 
 
@@ -193,7 +213,7 @@ def earlier_readings_out(source: MicroManagerSource | HandSource, out_dir: Path)
 
     Parameters
     ----------
-    source : MicroManagerSource
+    source : MicroManagerSource or HandSource
         Of the section that is about to begin.
     out_dir : Path
         Where earlier ones are.
@@ -240,22 +260,58 @@ def start_section(
         If the run cannot start: nothing was acquired then, and there is no store. What goes wrong later is in the
         outcome.
     """
-    from hcc_scope.session import Session
-    from hcc_scope.storage.drawn_sample import SampleWriter
-    from hcc_scope.storage.notes import NotesWriter
-    from hcc_scope.storage.predictions import PredictionWriter
-    from hcc_scope.storage.run_log import RunLogWriter
     from hcc_scope.storage.writer import create_store
 
     shading = wanted_shading(scoring_model.model.card, shading)
     with ExitStack() as unused:
         if isinstance(source, EventfulSource):
             unused.callback(source.put_back)
-        grid = check_section(source, scoring_model, out_dir, shading)
+        check_section(source, scoring_model, out_dir, shading)
         begun = replace(source.spec, provenance={**source.spec.provenance, **(facts or {})})
         sink = create_store(out_dir, begun, shading=shading)
         unused.pop_all()
+    return run_into(sink, source, scoring_model, stop=stop, interval_s=interval_s, shading=shading)
+
+
+def run_into(
+    sink: SectionWriter,
+    source: FrameSource,
+    scoring_model: ScoringModel,
+    *,
+    stop: StopToken | None = None,
+    interval_s: float | None = None,
+    shading: Shading | None = None,
+    continued: ReopenedSection | None = None,
+) -> SectionRun:
+    """Begin to acquire a section into a store that is open for it.
+
+    Parameters
+    ----------
+    sink : SectionWriter
+        Of a new store, or of `continued`.
+    source, scoring_model, stop, interval_s
+        As for `start_section`.
+    shading : Shading, optional
+        What `sink` records.
+    continued : ReopenedSection, optional
+        The section goes on in its own store: its frames and results so far count from the start.
+
+    Raises
+    ------
+    HccScopeError
+        If the run cannot start: a new store is removed then, and one that is continued is as it was.
+    """
+    from hcc_scope.session import EarlierResults, Session
+    from hcc_scope.storage.drawn_sample import SampleWriter
+    from hcc_scope.storage.notes import NotesWriter
+    from hcc_scope.storage.predictions import PredictionWriter
+    from hcc_scope.storage.run_log import RunLogWriter
+    from hcc_scope.storage.scorer import store_scorer
+
     spec = sink.spec
+    grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
+    goes_on = continued is not None
+    scorer, earlier = scoring_model.scorer(source), EarlierResults()
 
     def finalise(outcome: RunOutcome) -> None:
         if sink.discard():
@@ -263,7 +319,9 @@ def start_section(
         n = unlike_scored(results, outcome, scoring_model.scored_beyond)
         account = None if shading is None else shading.account
         by_hand = stored_hand_account(sink.path, spec.sampling)
-        report = SectionReport(spec.animal_id, spec.section_id, sink.path.name, outcome, n, account, by_hand)
+        parts = () if continued is None else continued.first_frames
+        ids = spec.animal_id, spec.section_id
+        report = SectionReport(*ids, sink.path.name, outcome, n, account, by_hand, parts)
         sink.finalise(section_account(report))
 
     problems: list[str] = []
@@ -286,24 +344,32 @@ def start_section(
             undo.callback(source.put_back)
         undo.callback(sink.discard)
         undo.callback(sink.close)
-        writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}")
+        if continued is not None:
+            card = scoring_model.model.card
+            scorer = store_scorer(continued.earlier, card.decision_threshold, card.temperature)
+            earlier = _earlier(continued)
+        writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}", continues=goes_on)
         undo.callback(writer.close)
-        results = ResultLog(writer)
+        results = ResultLog(writer, earlier.results)
         events = source.events if isinstance(source, EventfulSource) else RunEvents()
-        log = RunLogWriter(sink.path, on_problem)
+        log = RunLogWriter(sink.path, on_problem, continues=goes_on)
         undo.callback(log.close)
         logging = ExitStack()
         undo.push(logging)
+        if continued is not None:
+            log.add(_part_event(continued))
         logging.enter_context(events.kept_by(log.add))
         session = Session(
             source,
             sink,
             scoring_model.classifier,
-            scorer=scoring_model.scorer(source),
+            scorer=scorer,
             limits=QualityLimits(),
             results=results,
             notes=NotesWriter(sink.path),
             sample=SampleWriter(sink.path) if spec.sampling == "guided" else None,
+            earlier=earlier,
+            excluded=() if continued is None else continued.excluded,
             stop=stop,
             finalise=finalise,
             store=str(sink.path),
@@ -314,5 +380,37 @@ def start_section(
             shading=shading,
         )
         undo.pop_all()
+    if continued is not None and (words := _other_engine(earlier, scoring_model.classifier.engine)):
+        session.remark(words)
     session.start()
-    return SectionRun(session, sink.path, spec, grid, results, scoring_model.scored_beyond)
+    first_frames = () if continued is None else continued.first_frames
+    return SectionRun(session, sink.path, spec, grid, results, scoring_model.scored_beyond, first_frames=first_frames)
+
+
+def _earlier(continued: ReopenedSection) -> EarlierResults:
+    from hcc_scope.session import EarlierResults
+
+    recorded = continued.earlier.recorded
+    ends = [one for one in (recorded.outcome, *(part.outcome for part in recorded.parts)) if one is not None]
+    return EarlierResults(
+        n_frames=continued.earlier.n_frames,
+        results=continued.results,
+        # each end counts all frames up to then; one that was recovered knows of none
+        lost=max((one.lost_frames for one in ends), default=0),
+        skipped=max((one.skipped_fields for one in ends), default=0),
+        readings=next((one.readings for one in ends if one.readings), {}),
+    )
+
+
+def _part_event(continued: ReopenedSection) -> RunEvent:
+    begun = continued.sink.attributes["parts"][-1]
+    facts = {"part": continued.part, "first_frame": begun["first_frame"], "software": begun["software"]}
+    return RunEvent(datetime.fromisoformat(begun["began_utc"]), "part", facts)
+
+
+def _other_engine(earlier: EarlierResults, engine: str) -> str:
+    """Return as half a sentence that the bits of earlier results may rest on another version; empty if not."""
+    others = sorted({result.engine for result in earlier.results.values()} - {engine, ""})
+    if not others:
+        return ""
+    return f"frames before {earlier.n_frames} were classified on {', '.join(others)}, later ones on {engine}"

@@ -37,6 +37,8 @@ class AcquisitionWorker:
         acquisition waits. None if nothing is analysed: then every frame is deferred.
     cache : DeferredCache
         Takes the frames that do not fit.
+    first_seq : int
+        Number of the first frame: how many the section had before.
     cadence : Cadence, optional
         Takes the time of each exposure.
     on_frame : callable, optional
@@ -53,10 +55,12 @@ class AcquisitionWorker:
         latest: LatestSlot[Frame],
         ledger: FrameLedger,
         stop: StopToken,
+        first_seq: int = 0,
         cadence: Cadence | None = None,
         on_frame: Callable[[Frame], None] | None = None,
     ) -> None:
         self._source = source
+        self._first_seq = first_seq
         self._store_queue = store_queue
         self._analyse_queue = analyse_queue
         self._cache = cache
@@ -74,8 +78,9 @@ class AcquisitionWorker:
     def run(self) -> None:
         """Take frames until there are no more; stand still between two of them while the run is paused."""
         frames = self._source.frames(self._stop)
+        n_skipped_before = self._ledger.counts.skipped
         try:
-            due = 0
+            due = self._first_seq
             self._hold()
             for frame in frames:
                 self._check_order(frame.seq, due)
@@ -84,11 +89,12 @@ class AcquisitionWorker:
                     return
                 self._hold()
             expected = self._source.spec.expected_frames
-            if expected is None or due + self._ledger.counts.skipped >= expected:
+            n_skipped = self._ledger.counts.skipped - n_skipped_before
+            if expected is None or due - self._first_seq + n_skipped >= expected:
                 return
             self.cut_short = self._stop.by_user
             if not self._stop.requested:
-                self._end_early(expected, due)
+                self._end_early(expected, due - self._first_seq)
         except FramesLost as error:
             self._ledger.count_lost(error.n_lost)
             raise

@@ -223,7 +223,9 @@ class AnalysisWorker:
             now_ns = time.monotonic_ns()
             latency_ms = dict(result.latency_ms)
             latency_ms["score"] = (time.perf_counter_ns() - started_ns) / 1e6
-            latency_ms["total"] = (now_ns - self._ledger.clock_ns(result.seq)) / 1e6
+            clock_ns = self._ledger.clock_ns(result.seq)
+            if clock_ns is not None:
+                latency_ms["total"] = (now_ns - clock_ns) / 1e6
             result = replace(result, latency_ms=latency_ms)
             self._ledger.resolve(result, score, now_ns)
         if self._results is not None:

@@ -25,7 +25,7 @@ from hcc_scope.session.meters import RunMeters
 from hcc_scope.types import Counts, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from hcc_scope.types import Frame, FrameOutcome, FrameResult, SectionScore
 
@@ -47,6 +47,10 @@ class FrameLedger:
         Whether frames are stored in this run.
     classifies : bool
         Whether frames are classified in this run.
+    before : Counts
+        Of the frames that the section had before this run, all of them on disk.
+    deferred : sequence of int
+        The ones of them that have no result yet, ascending.
     on_message : callable, optional
         Takes every new message; it must return at once and ask nothing here.
     """
@@ -58,10 +62,12 @@ class FrameLedger:
         expected_frames: int | None,
         stores: bool,
         classifies: bool,
+        before: Counts | None = None,
+        deferred: Sequence[int] = (),
         on_message: Callable[[str], None] | None = None,
     ) -> None:
         self._lock = threading.Lock()
-        self._counts = Counts()
+        self._counts = Counts() if before is None else before
         self._score = score
         self._expected = expected_frames
         self._phase: Phase = "starting"
@@ -70,11 +76,14 @@ class FrameLedger:
         self._on_message = on_message
         self._degraded: str | None = None
         self._latest_result: FrameResult | None = None
-        self._deferred: list[int] = []  # ascending
+        self._deferred: list[int] = list(deferred)  # ascending
         self._most_stored: int | None = None  # known when storage is closed
-        self._clock_ns: dict[int, int] = {}  # seq -> where its total latency starts, until it is resolved
+        # seq -> where its total latency starts, until it is resolved; None for a frame of an earlier run
+        self._clock_ns: dict[int, int | None] = dict.fromkeys(deferred)
         self._latencies = LatencyHistogram()
-        self._meters = RunMeters(expected_frames=expected_frames, stores=stores, classifies=classifies)
+        self._meters = RunMeters(
+            expected_frames=expected_frames, stores=stores, classifies=classifies, before=self._counts
+        )
 
     # -- what happens to a frame -------------------------------------------------------------------------------------
 
@@ -165,7 +174,8 @@ class FrameLedger:
             match result.outcome:
                 case "classified":
                     c = replace(c, classified=c.classified + 1)
-                    self._latencies.add(result.latency_ms["total"])
+                    if "total" in result.latency_ms:
+                        self._latencies.add(result.latency_ms["total"])
                 case "excluded":
                     c = replace(c, excluded=c.excluded + 1)
                 case "failed":
@@ -284,8 +294,8 @@ class FrameLedger:
         with self._lock:
             return self._degraded
 
-    def clock_ns(self, seq: int) -> int:
-        """Return where the total latency of an unresolved frame starts."""
+    def clock_ns(self, seq: int) -> int | None:
+        """Return where the total latency of an unresolved frame starts; None for one of an earlier run."""
         with self._lock:
             return self._clock_ns[seq]
 

@@ -6,10 +6,10 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from hcc_scope.session.pauses import STAGES, Pauses
+from hcc_scope.types import Counts
 
 if TYPE_CHECKING:
     from hcc_scope.session.pauses import Stage
-    from hcc_scope.types import Counts
 
 __all__ = ["RateMeter", "RunMeters", "n_resolved"]
 
@@ -57,9 +57,14 @@ class RunMeters:
         What the plan promises.
     stores, classifies : bool
         Which stages this run has besides acquisition.
+    before : Counts
+        Of frames that came before this run: they are counted, and have no share in its rates.
     """
 
-    def __init__(self, *, expected_frames: int | None, stores: bool, classifies: bool) -> None:
+    def __init__(
+        self, *, expected_frames: int | None, stores: bool, classifies: bool, before: Counts | None = None
+    ) -> None:
+        self._before = Counts() if before is None else before
         self._expected = expected_frames
         self._stores = stores
         self._classifies = classifies
@@ -239,13 +244,15 @@ class RunMeters:
 
     def rates(self, counts: Counts, closed_ns: int) -> dict[str, float]:
         """Return the rates of the whole run; see `hcc_scope.session.ledger.FrameLedger.rates`."""
+        before = self._before
+        n_acquired = counts.acquired - before.acquired
         start_ns = closed_ns if self._first_exposure_ns is None else self._first_exposure_ns
         idle_ns = self._pauses.all_idle_ns - self._idle_at_first_ns
         return {
-            "acquire_fps": _per_s(counts.acquired - 1, self._span_ns("acquire")),
-            "store_fps": _per_s(counts.stored, self._span_ns("store")),
-            "classify_fps": _per_s(n_resolved(counts), self._span_ns("resolve")),
-            "end_to_end_fps": _per_s(counts.acquired, closed_ns - start_ns - idle_ns),
+            "acquire_fps": _per_s(n_acquired - 1, self._span_ns("acquire")),
+            "store_fps": _per_s(counts.stored - before.stored, self._span_ns("store")),
+            "classify_fps": _per_s(n_resolved(counts) - n_resolved(before), self._span_ns("resolve")),
+            "end_to_end_fps": _per_s(n_acquired, closed_ns - start_ns - idle_ns),
         }
 
     def _span_ns(self, stage: Stage) -> int:

@@ -23,6 +23,8 @@ Live, replay and import differ only in what is plugged in. What holds for each:
   again for the rest); storage and analysis continue, and the time in which a stage had no work counts for no rate.
 - *Guided sections*: the drawn fields and the skips are written down before they take effect, and each frame states by
   its tag which field it shows, live and in a replay (`hcc_scope.drawn_fields`).
+- *Continued sections*: frames of earlier parts are counted and scored from the start, and never acquired again; those
+  without a result are caught up. Rates and latencies are those of this part.
 - *Operator's exclusions*: a field is never deleted; the score becomes that of a fresh scorer without it, after the mark
   was written into the store's notes.
 - *Score*: that of the frames on disk. If storage breaks down, analysis may have been ahead of it: those frames have
@@ -48,6 +50,7 @@ from hcc_scope.session.analysis import AnalysisWorker
 from hcc_scope.session.cadence import Cadence
 from hcc_scope.session.deferred_cache import DeferredCache
 from hcc_scope.session.drawn_sampling import DrawnSampling
+from hcc_scope.session.earlier import EarlierResults
 from hcc_scope.session.exclusions import Exclusions
 from hcc_scope.session.frame_analysis import FrameAnalyser, failed_result
 from hcc_scope.session.ledger import FrameLedger
@@ -105,6 +108,9 @@ class Session:
         Where exclusions of fields are kept. Without it they end with the session.
     sample : SampleKeeper, optional
         Where the drawn sample of a guided section is kept. Without it it ends with the session.
+    earlier : EarlierResults, optional
+        What the section had before: the run continues it in the store that `sink` writes to. Counts, score and interval
+        are then those of all its frames, as if one run had taken them.
     excluded : collection of int, optional
         Fields that an operator excluded from the score before.
     stop : StopToken, optional
@@ -147,6 +153,7 @@ class Session:
         results: ResultSink | None = None,
         notes: NoteSink | None = None,
         sample: SampleKeeper | None = None,
+        earlier: EarlierResults | None = None,
         excluded: Collection[int] = (),
         stop: StopToken | None = None,
         finalise: Callable[[RunOutcome], None] | None = None,
@@ -168,7 +175,10 @@ class Session:
         self._fit = None if shading is None else FramesFit(shading)
         self._source, self._classifier = source, classifier
         self._results, self._limits = results, limits
+        self._earlier = EarlierResults() if earlier is None else earlier
         self._score = RunScore(scorer, excluded)
+        for seq in sorted(self._earlier.results):
+            self._score.add(self._earlier.results[seq])
         self._stop = StopToken() if stop is None else stop
         self._finalise, self._store_path = finalise, store
         self._events = RunEvents() if events is None else events
@@ -183,9 +193,12 @@ class Session:
         self._cache = DeferredCache(self._session_limits.deferred_cache_bytes)
         self._latest: LatestSlot[Frame] = LatestSlot()
         self._readings = ReadingsLog(self._grid)
+        expected = None if spec.expected_frames is None else self._earlier.n_planned + spec.expected_frames
         self._ledger = FrameLedger(
             self._score.score(),
-            expected_frames=spec.expected_frames,
+            expected_frames=expected,
+            before=self._earlier.counts,
+            deferred=self._earlier.not_analysed,
             stores=sink is not None,
             classifies=classifier is not None,
             on_message=lambda message: self._events.add("message", text=message),
@@ -206,6 +219,7 @@ class Session:
             source.report_to(SourceReports(self._ledger, self.remark, self._skip))
         self._acquisition = AcquisitionWorker(
             source=source,
+            first_seq=self._earlier.n_frames,
             cadence=self._cadence,
             on_frame=self._look_at,
             store_queue=None if sink is None else self._store_queue,
@@ -514,5 +528,5 @@ class Session:
             excluded_by_operator=excluded,
             interval_s=None if self._cadence is None else self._cadence.interval_s,
             remark=self._all_remarks(),
-            readings=self._readings.summary(),
+            readings=self._readings.summary() or self._earlier.readings,
         )

@@ -47,7 +47,7 @@ class StorageWorker:
         self._queue = queue
         self._ledger = ledger
         self._on_error = on_error
-        self._n_appended = 0
+        self._n_appended = sink.committed  # by earlier runs
         self.failed = False
         """Whether storage broke down."""
         self.over = threading.Event()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import sync_folder, write_all
 from hcc_scope.errors import StoreError
-from hcc_scope.storage.files import check_plain, lock, open_own
+from hcc_scope.storage.files import check_plain, ends_whole, lock, open_own
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def append_line(path: Path, line: bytes) -> None:
             time.sleep(_LOOK_AGAIN_S)
         end = os.lseek(handle, 0, os.SEEK_END)
         try:
-            write_all(handle, (b"" if _ends_whole(handle, end) else b"\n") + line)
+            write_all(handle, (b"" if ends_whole(handle, end) else b"\n") + line)
             os.fsync(handle)
         except OSError:
             os.ftruncate(handle, end)  # half a line would make the next one unreadable
@@ -65,11 +65,3 @@ def append_line(path: Path, line: bytes) -> None:
         os.close(handle)
     if is_new:
         sync_folder(path.parent)
-
-
-def _ends_whole(handle: int, end: int) -> bool:
-    """Return whether the file's last line has its end; a crash may have cut it short."""
-    if end == 0:
-        return True
-    os.lseek(handle, end - 1, os.SEEK_SET)
-    return os.read(handle, 1) == b"\n"

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hcc_scope.atomic_file import json_bytes
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.storage import values
 from hcc_scope.storage.drawn_sample import SAMPLE
@@ -61,6 +62,7 @@ __all__ = [
     "read_array_metadata",
     "recorded_attributes",
     "recorded_facts",
+    "root_bytes",
     "unknown_keys",
 ]
 
@@ -353,6 +355,15 @@ def unknown_keys(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[st
         and value not in (None, {}, [])
         and not (isinstance(value, dict) and value.get("must_understand") is False)
     ]
+
+
+def root_bytes(facts: Facts, attributes: Mapping[str, Any]) -> bytes:
+    """Return ``zarr.json`` with these attributes of ours; what other programs added to it stays."""
+    wanted = group_metadata(facts.spec, attributes)
+    found = facts.file if "attributes" in facts.file else {}
+    unknown = [*unknown_keys(found, wanted), CONSOLIDATED]  # a program that wants such a copy can make it again
+    found = {key: value for key, value in found.items() if key not in unknown}
+    return json_bytes({**found, **wanted, "attributes": {**found.get("attributes", {}), **wanted["attributes"]}})
 
 
 def describes_image(facts: Facts) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "cannot_read",
     "check_plain",
+    "ends_whole",
     "explain",
     "lock",
     "open_own",
@@ -190,6 +191,14 @@ def read_plain(path: Path, limit_bytes: int) -> bytes:
         if size > limit_bytes:
             raise StoreError(f"{path} has {size / 1e6:.0f} MB, more than such a file of a store can have")
         return file.read(size)  # what is added meanwhile comes with the next look
+
+
+def ends_whole(handle: int, end: int) -> bool:
+    """Return whether the last line of an open file of `end` bytes has its end; a crash may have cut it short."""
+    if end == 0:
+        return True
+    os.lseek(handle, end - 1, os.SEEK_SET)
+    return os.read(handle, 1) == b"\n"
 
 
 def lock(handle: int) -> bool:

@@ -6,8 +6,9 @@ import array
 import os
 import zlib
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import write_all
 from hcc_scope.errors import StoreError
@@ -29,7 +30,8 @@ class JournalWriter:
     Parameters
     ----------
     path : Path
-        The empty journal of a new store.
+        The empty journal of a new store, or that of a store that is continued: every line of it can be read and has its
+        end.
 
     Raises
     ------
@@ -42,12 +44,21 @@ class JournalWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle = open_own(path, os.O_RDWR | os.O_APPEND)
-        self._ends = array.array("q", [0])  # a line is found again by 8 bytes of memory per frame
-        self._crcs = array.array("Q", [0])  # of the lines up to there
         self._broken = False
         if not lock(self._handle):
             os.close(self._handle)
             raise StoreError(f"{path.parent} is being written by another process", hint="Wait until it has ended.")
+        try:
+            # a line is found again by 8 bytes of memory per frame; the checksums are of the lines up to there
+            self._ends, self._crcs = _known_lines(read_plain(path, MAX_BYTES))
+        except BaseException:
+            os.close(self._handle)
+            raise
+
+    @property
+    def n_frames(self) -> int:
+        """Frames whose lines are acknowledged."""
+        return len(self._ends) - 1
 
     @property
     def n_bytes(self) -> int:
@@ -147,8 +158,12 @@ class JournalWriter:
         """
         with self._path.open("rb") as file:
             file.seek(self._ends[seq])
-            fields, _ = fields_of(file.read(self._ends[seq + 1] - self._ends[seq]).rstrip(b"\n"))
-        return entry_of(fields)
+            lines = file.read(self._ends[seq + 1] - self._ends[seq]).split(b"\n")
+        for line in reversed(lines):  # those of a journal that is continued may hold withdrawn ones before
+            fields = _fields_or_none(line)
+            if fields.get("seq") == seq:
+                return entry_of(fields)
+        raise ValueError(f"there is no line of frame {seq}")
 
     def mend(self) -> None:
         """Try again to remove what was written and not acknowledged: the disk may be better by now."""
@@ -167,3 +182,33 @@ class JournalWriter:
     def close(self) -> None:
         """Close the file, which releases the writer's lock."""
         os.close(self._handle)
+
+
+def _known_lines(data: bytes) -> tuple[array.array[int], array.array[int]]:
+    """Return where the lines of frames 0, 1 ... end in a journal, after a first 0, and the checksums up to there.
+
+    A line that withdraws others, and those that it withdraws, belong to the line of the frame that comes next, or else
+    to the last one.
+    """
+    ends = array.array("q", [0])
+    at = 0
+    for line in data.split(b"\n")[:-1]:
+        at += len(line) + 1
+        fields = _fields_or_none(line)
+        if fields.keys() == {WITHDRAWN}:
+            del ends[1 + fields[WITHDRAWN] :]
+        elif fields:
+            ends.append(at)
+    ends[-1] = at
+    crcs = array.array("Q", [0])
+    for start, end in pairwise(ends):
+        crcs.append(zlib.crc32(data[start:end], crcs[-1]))
+    return ends, crcs
+
+
+def _fields_or_none(line: bytes) -> dict[str, Any]:
+    """Return the fields of a line; none of half a line, which another one withdraws."""
+    try:
+        return fields_of(line)[0]
+    except ValueError:
+        return {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
+from hcc_scope.atomic_file import replace_file
 from hcc_scope.errors import StoreError
 from hcc_scope.storage import values
 from hcc_scope.storage.files import check_plain, read_plain
@@ -31,6 +32,7 @@ __all__ = [
     "PREDICTIONS",
     "VERSION",
     "PredictionLog",
+    "drop_results_of_lost_frames",
     "fits",
     "log_files",
     "log_problems",
@@ -235,6 +237,34 @@ def read_log(path: Path) -> PredictionLog:
         else:
             results[result.seq] = result
     return PredictionLog(header, results, tuple(problems), torn, table_sha256)
+
+
+def drop_results_of_lost_frames(path: Path, n_frames: int) -> bool:
+    """Rewrite a sound log without results of frames that the journal does not have: those numbers will be given again.
+
+    Parameters
+    ----------
+    path : Path
+        The log; its other lines stay, byte for byte.
+    n_frames : int
+        Frames that the journal has.
+
+    Returns
+    -------
+    bool
+        Whether there were any.
+
+    Raises
+    ------
+    OSError, StoreError
+        If it cannot be read or written.
+    """
+    first, *rest = read_plain(path, _MAX_BYTES).split(b"\n")
+    kept = [line for line in rest if not line or fields_of(line)[0].get("seq", -1) < n_frames]
+    if len(kept) == len(rest):
+        return False
+    replace_file(path, b"\n".join([first, *kept]))
+    return True
 
 
 def log_problems(path: Path, *, ended: bool) -> list[str]:

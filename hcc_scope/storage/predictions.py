@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from hcc_scope.atomic_file import replace_file, write_all
 from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.orientation import Orientation
+from hcc_scope.position_tags import island_and_place
 from hcc_scope.storage.drawn_sample import frames_of_sample
 from hcc_scope.storage.files import cannot_read, explain, lock, open_own, read_plain
 from hcc_scope.storage.journal import read_journal
@@ -77,6 +78,7 @@ _SCHEMA = pa.schema(
         pa.field("y_px", pa.int32(), nullable=False),
         pa.field("x_um", pa.float64()),
         pa.field("y_um", pa.float64()),
+        pa.field("island", pa.int32()),
         pa.field("logit", pa.float32(), nullable=False),
         pa.field("probability", pa.float32(), nullable=False),
         pa.field("distance", pa.float32()),
@@ -104,11 +106,14 @@ class PredictionWriter:
         File name without its ending. A later analysis of the same frames takes another name.
     raw : bool
         Whether frames are classified raw although the section's run corrected them.
+    continues : bool
+        Go on in the predictions of a store that is continued (`hcc_scope.storage.reopened`), if it has any: what is
+        there stays as it is, so that one table covers the section. `run` is then that of the first part.
 
     Raises
     ------
     StoreExistsError
-        If there are predictions of that name: nothing is ever overwritten.
+        If there are predictions of that name, and they are not continued: nothing is ever overwritten.
     StoreUnwritableError, DiskFullError, StoreError
         If the file cannot be written.
     FrameSizeError
@@ -124,6 +129,7 @@ class PredictionWriter:
         model_sha256: str | None = None,
         name: str = PREDICTIONS,
         raw: bool = False,
+        continues: bool = False,
     ) -> None:
         self.path = store / f"{name}.jsonl"
         self.table_path = store / f"{name}.parquet"
@@ -131,6 +137,11 @@ class PredictionWriter:
         self._n_tiles = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px).n
         self._closed = self._any = False
         self._guided = spec.sampling == "guided"
+        self._continued = continues and self.path.exists()
+        self._keeps_empty = name == PREDICTIONS and not continues
+        if self._continued:
+            self._handle = self._opened(spec)
+            return
         header = {
             "version": VERSION,
             "run": run,
@@ -153,6 +164,20 @@ class PredictionWriter:
             raise explain(error, f"The predictions {self.path} cannot be created") from error
         lock(self._handle)  # keeps `recover` away; no other program can have opened the file that was just made
         self._write(header)
+
+    def _opened(self, spec: RunSpec) -> int:
+        """Open the predictions of the parts before, locked."""
+        try:
+            header = read_log(self.path).header
+            handle = open_own(self.path, os.O_RDWR | os.O_APPEND)
+        except OSError as error:
+            raise explain(error, f"The predictions {self.path} cannot be continued") from error
+        alike = (header["model_sha256"], header["tile_px"]) == (spec.model_sha256, spec.tile_px)
+        if not (alike and header["version"] == VERSION and lock(handle)):
+            os.close(handle)
+            why = "another process writes to them" if alike else "they are of another model"
+            raise StoreError(f"The predictions {self.path} cannot be continued: {why}", hint="Start a new section.")
+        return handle
 
     @staticmethod
     def _exists(path: Path) -> StoreExistsError:
@@ -212,8 +237,8 @@ class PredictionWriter:
             try:
                 os.fsync(self._handle)
                 self._check_in_place()
-                keep = self._any or self.path.stem == PREDICTIONS
-                if keep:
+                keep = self._any or self._keeps_empty or self._continued
+                if self._any or self._keeps_empty:
                     write_table(self._store, read_log(self.path), self.table_path, guided=self._guided)
                     state_table(self._handle, self.path)
             finally:
@@ -306,10 +331,10 @@ def write_table(store: Path, log: PredictionLog, path: Path, *, guided: bool = F
     seqs = [seq for seq in sorted(log.results) if seq < len(frames)]
     for seq in seqs:
         entry = frames[seq]
-        stage = None if entry is None else entry.stage_um
+        place = None if entry is None else island_and_place(entry.stage_um, entry.tags)
         size_um = None if entry is None else entry.pixel_size_um
         size_um = header["pixel_size_um"] if size_um is None else size_um
-        batches.append(_rows(header, grid, log.results[seq], stage, size_um, may_enter=seq not in out))
+        batches.append(_rows(header, grid, log.results[seq], place, size_um, may_enter=seq not in out))
     table = pa.Table.from_batches([b for b in batches if b is not None], schema=_SCHEMA)
     made = pa.BufferOutputStream()
     pq.write_table(table, made, compression="zstd", write_page_checksum=True)
@@ -363,26 +388,28 @@ def _rows(
     header: dict[str, Any],
     grid: TileGrid,
     result: FrameResult,
-    stage_um: tuple[float, float, float | None] | None,
+    place: tuple[int, float, float] | None,
     pixel_size_um: float,
     *,
     may_enter: bool,
 ) -> pa.RecordBatch | None:
-    """Return one frame's tiles as rows; None for a frame that failed before it was cut."""
+    """Return one frame's tiles as rows; None for a frame that failed before it was cut.
+
+    `place` is the island and the position of the frame's centre, None if that is not known.
+    """
     n = len(result.logits)
     if n == 0:
         return None
-    if stage_um is None:
+    if place is None:
         x_um: Iterable[float | None] = [None] * n
         y_um: Iterable[float | None] = [None] * n
     else:
-        # the stage position is that of the frame's centre
         middle_yx = np.array(grid.frame_shape_yx) / 2
         centres_yx_px = grid.origins_yx + grid.tile_px / 2 - middle_yx
         orientation = Orientation(axes_from_json(header.get("camera_axes")))
         centres_um = orientation.to_stage_um(centres_yx_px[:, ::-1], pixel_size_um)
-        x_um = stage_um[0] + centres_um[:, 0]
-        y_um = stage_um[1] + centres_um[:, 1]
+        x_um = place[1] + centres_um[:, 0]
+        y_um = place[2] + centres_um[:, 1]
     included = may_enter & (result.flags == 0) & (result.outcome == "classified") & np.isfinite(result.probabilities)
     columns = [
         [header["run"]] * n,
@@ -396,6 +423,7 @@ def _rows(
         grid.origins_yx[:, 0],
         x_um,
         y_um,
+        [None if place is None else place[0]] * n,
         result.logits,
         result.probabilities,
         [None] * n if result.distances is None else [None if math.isnan(d) else d for d in result.distances.tolist()],

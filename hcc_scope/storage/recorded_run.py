@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from hcc_scope.plans.drawn_sample import SKIP_REASONS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import SkipReason, TagValue
 
-__all__ = ["ASSUMED_THRESHOLD", "Provenance", "RecordedOutcome", "RecordedRun"]
+__all__ = ["ASSUMED_THRESHOLD", "Provenance", "RecordedOutcome", "RecordedPart", "RecordedRun"]
 
 ASSUMED_THRESHOLD = 0.5
 """Decision threshold that a score is held against where none is recorded; whatever shows such a score has to say so."""
@@ -154,6 +154,48 @@ class RecordedOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedPart:
+    """One part of a section that was continued (`hcc_scope.storage.parts`)."""
+
+    first_frame: int
+    began_utc: datetime
+    n_frames: int | None = None
+    """None for the last part until it has ended."""
+    ended_utc: datetime | None = None
+    outcome: RecordedOutcome | None = None
+    """How the run of this part ended; its counts and its score are those of all frames up to then."""
+    outcome_before_recovery: RecordedOutcome | None = None
+
+    @classmethod
+    def parse(cls, part: object, key: str) -> RecordedPart:
+        """Return the part that a store's facts hold under `key`.
+
+        Raises
+        ------
+        ValueError
+            If a value cannot stand there; the message names the key.
+        """
+        found = values.object_of(part, key)
+        n, ended = found.get("n_frames"), found.get("ended_utc")
+        outcome, before = (
+            RecordedOutcome.parse(found[name], f"{key}.{name}") if name in found else None
+            for name in ("outcome", "outcome_before_recovery")
+        )
+        values.scalars(found.get("software", {}), f"{key}.software")
+        values.scalars(found.get("provenance", {}), f"{key}.provenance")
+        return cls(
+            first_frame=values.integer(
+                values.member(found, "first_frame", f"{key}."), f"{key}.first_frame", 0, 1 << 40
+            ),
+            began_utc=values.time_of(found.get("began_utc"), f"{key}.began_utc"),
+            n_frames=None if n is None else values.integer(n, f"{key}.n_frames", 0, 1 << 40),
+            ended_utc=None if ended is None else values.time_of(ended, f"{key}.ended_utc"),
+            outcome=outcome,
+            outcome_before_recovery=before,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedRun:
     """What a store records about its run."""
 
@@ -167,6 +209,8 @@ class RecordedRun:
     """None for an unfinished run."""
     outcome_before_recovery: RecordedOutcome | None = None
     """What stays true of the outcome that a recovery replaced."""
+    parts: tuple[RecordedPart, ...] = ()
+    """Its parts in order, if the section was continued."""
 
     @classmethod
     def parse(cls, attributes: Mapping[str, Any], provenance: Mapping[str, TagValue]) -> RecordedRun:
@@ -192,6 +236,8 @@ class RecordedRun:
             RecordedOutcome.parse(attributes[key], key) if key in attributes else None
             for key in ("outcome", "outcome_before_recovery")
         )
+        finished = attributes.get("finished_utc")
+        ended_utc = values.time_of(finished, "finished_utc") if complete and finished is not None else None
         return cls(
             provenance=Provenance.parse(provenance),
             created_utc=values.time_of(values.member(attributes, "created_utc"), "created_utc"),
@@ -199,12 +245,18 @@ class RecordedRun:
             frames=n if complete else None,
             outcome=outcome,
             outcome_before_recovery=before,
+            parts=_parts(attributes.get("parts", []), n if complete else None, ended_utc, outcome),
         )
 
     @property
     def state(self) -> str | None:
         """How the run ended; None if it did not, or if the store does not record how."""
         return None if self.outcome is None else self.outcome.state
+
+    @property
+    def first_frames(self) -> tuple[tuple[int, str], ...]:
+        """The first frame of each part, and when the part began (ISO 8601), if the section was continued."""
+        return tuple((part.first_frame, part.began_utc.isoformat()) for part in self.parts)
 
     @property
     def decision_threshold(self) -> float | None:
@@ -222,8 +274,24 @@ class RecordedRun:
     @property
     def lasting_reason(self) -> str | None:
         """Why the fields are no random choice although the plan was one; None if they are."""
-        reasons = (one.lasting_reason for one in (self.outcome, self.outcome_before_recovery) if one is not None)
+        outcomes = [self.outcome, self.outcome_before_recovery]
+        for part in self.parts:
+            outcomes += [part.outcome, part.outcome_before_recovery]
+        reasons = (one.lasting_reason for one in outcomes if one is not None)
         return next((reason for reason in reasons if reason is not None), None)
+
+
+def _parts(
+    found: object, n_frames: int | None, ended_utc: datetime | None, outcome: RecordedOutcome | None
+) -> tuple[RecordedPart, ...]:
+    """Return the parts of a section; how the last one ended is how the run did."""
+    if not isinstance(found, list):
+        raise ValueError("parts is no list")  # noqa: TRY004 - one kind of error for one kind of damage
+    parts = [RecordedPart.parse(part, f"parts[{i}]") for i, part in enumerate(found)]
+    if parts and n_frames is not None:
+        n_last = max(0, n_frames - parts[-1].first_frame)
+        parts[-1] = replace(parts[-1], n_frames=n_last, ended_utc=ended_utc, outcome=outcome)
+    return tuple(parts)
 
 
 def _check(outcome: Mapping[str, Any], where: str) -> None:

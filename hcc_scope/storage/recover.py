@@ -17,15 +17,13 @@ from hcc_scope.atomic_file import TEMPORARY_SUFFIX, json_bytes, replace_file, sy
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.storage.drawn_sample import SAMPLE, read_sample_log, sample_problems
 from hcc_scope.storage.facts import (
-    CONSOLIDATED,
     ROOT,
-    Facts,
     check_folders,
     check_is_store,
     describes_image,
     hides_array,
     is_group,
-    unknown_keys,
+    root_bytes,
 )
 from hcc_scope.storage.files import check_plain, explain, lock, open_own, read_plain
 from hcc_scope.storage.journal import read_journal
@@ -37,7 +35,6 @@ from hcc_scope.storage.metadata import (
     START_FACTS,
     array_metadata,
     frames_group_metadata,
-    group_metadata,
     sealed,
 )
 from hcc_scope.storage.naming import with_own_name
@@ -54,7 +51,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.storage.reader import SectionStore
 
-__all__ = ["RecoverReport", "recover"]
+__all__ = ["RecoverReport", "recover", "refuse_links"]
 
 TORN_SUFFIX = ".torn"
 """What was cut off a journal, or was replaced, is kept under its name with this ending; the next one with a 2, 3 ..."""
@@ -106,7 +103,7 @@ def recover(path: Path) -> RecoverReport:
     check_is_store(path)
     path = with_own_name(path)
     try:
-        _refuse_links(path)
+        refuse_links(path)
         if not (path / JOURNAL).exists() and (path / ROOT).exists():
             open_store(path)  # reports what is missing
         settled = settle(path)
@@ -124,7 +121,7 @@ def recover(path: Path) -> RecoverReport:
         raise explain(error, f"The store {path} cannot be recovered", unwritable_hint=hint) from error
 
 
-def _refuse_links(path: Path) -> None:
+def refuse_links(path: Path) -> None:
     """Refuse a store that holds links, pipes or devices: what is written through them lands elsewhere.
 
     Raises
@@ -169,7 +166,7 @@ def _recover(path: Path, settled: SettledFacts) -> RecoverReport:
         if _replace_if_different(file, metadata):
             changes.append(f"{file.relative_to(path)} rewritten for {store.n_frames} frames")
     if hides_array(store.facts, store.n_frames):
-        replace_file(path / ROOT, _root_bytes(store.facts, dict(store.attributes)))
+        replace_file(path / ROOT, root_bytes(store.facts, dict(store.attributes)))
         changes.append(f"{ROOT}: a wrong copy of the array's metadata removed")
     for log in log_files(path):
         changes += _mend_predictions(store, log, problems)
@@ -206,15 +203,15 @@ def _mend_facts(path: Path, settled: SettledFacts) -> list[str]:
     changes = []
     if settled.root_anew is not None:
         _keep(path / ROOT)
-        replace_file(path / ROOT, _root_bytes(facts, facts.attributes))
+        replace_file(path / ROOT, root_bytes(facts, facts.attributes))
         changes.append(f"{ROOT} made again from {MANIFEST_COPY}")
     elif not describes_image(facts):
         _keep(path / ROOT)
-        replace_file(path / ROOT, _root_bytes(facts, facts.attributes))
+        replace_file(path / ROOT, root_bytes(facts, facts.attributes))
         changes.append(f"{ROOT}: its description of the image made again from the facts")
     elif not is_group(facts):
         _keep(path / ROOT)
-        replace_file(path / ROOT, _root_bytes(facts, facts.attributes))
+        replace_file(path / ROOT, root_bytes(facts, facts.attributes))
         changes.append(f"{ROOT} made a group of zarr format 3 again")
     if settled.copy_anew:
         start = {key: facts.attributes[key] for key in START_FACTS if key in facts.attributes}
@@ -222,19 +219,6 @@ def _mend_facts(path: Path, settled: SettledFacts) -> list[str]:
         replace_file(path / MANIFEST_COPY, json_bytes(sealed({**start, "complete": False})))
         changes.append(f"{MANIFEST_COPY} made again from {ROOT}")
     return changes
-
-
-def _expected(facts: Facts, attributes: dict[str, Any]) -> dict[str, Any]:
-    return group_metadata(facts.spec, attributes)
-
-
-def _root_bytes(facts: Facts, attributes: dict[str, Any]) -> bytes:
-    """Return ``zarr.json`` with these attributes of ours; what other programs added to it stays."""
-    wanted = _expected(facts, attributes)
-    found = facts.file if "attributes" in facts.file else {}
-    unknown = [*unknown_keys(found, wanted), CONSOLIDATED]  # a program that wants such a copy can make it again
-    found = {key: value for key, value in found.items() if key not in unknown}
-    return json_bytes({**found, **wanted, "attributes": {**found.get("attributes", {}), **wanted["attributes"]}})
 
 
 def _remove_temporary_files(path: Path) -> list[str]:
@@ -390,7 +374,7 @@ def _mark_complete(store: SectionStore, why_unfinished: str) -> list[str]:
     else:
         change = "marked complete, outcome recovered"
         attributes["finished_utc"] = datetime.now(UTC).isoformat()
-    replace_file(store.path / ROOT, _root_bytes(store.facts, attributes))
+    replace_file(store.path / ROOT, root_bytes(store.facts, attributes))
     return [change]
 
 

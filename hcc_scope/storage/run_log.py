@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import sync_folder, write_all
+from hcc_scope.errors import StoreError
 from hcc_scope.run_events import RunEvent
 from hcc_scope.storage import values
-from hcc_scope.storage.files import cannot_read, explain, read_plain
+from hcc_scope.storage.files import cannot_read, ends_whole, explain, open_own, read_plain
 from hcc_scope.storage.lines import fields_of, sealed_line
 from hcc_scope.workers import Broken, Channel, Closed, Worker
 
@@ -120,17 +121,19 @@ def _plain(value: object) -> JsonValue:
 
 
 class RunLogWriter:
-    """Writes the events of one run into its new store, in a thread of its own. `add` never raises and never waits.
+    """Writes the events of one run into its store, in a thread of its own. `add` never raises and never waits.
 
     Parameters
     ----------
     store : Path
-        The store's folder.
+        The store's folder. The log of one that is continued goes on.
     on_problem : callable
         Takes one sentence if the log cannot be written; called at most once, from any thread, or in the constructor.
+    continues : bool
+        Whether there may be a log of earlier parts, which goes on.
     """
 
-    def __init__(self, store: Path, on_problem: Callable[[str], None]) -> None:
+    def __init__(self, store: Path, on_problem: Callable[[str], None], *, continues: bool = False) -> None:
         self.path = store / RUN_LOG
         self._on_problem = on_problem
         self._queue: Channel[bytes] = Channel(_WAITING_BYTES)
@@ -142,13 +145,22 @@ class RunLogWriter:
         self._size = 0
         self._synced_s = time.monotonic()
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
-            self._handle = os.open(self.path, flags, 0o666)
-            sync_folder(store)
-        except OSError as error:
+            self._open(store, continues=continues)
+        except (OSError, StoreError) as error:
             self._fail(error, "run log")
         self._worker = Worker("run-log", self._write_all, self._fail, self._let_go)
         self._worker.start()
+
+    def _open(self, store: Path, *, continues: bool) -> None:
+        if continues and os.path.lexists(self.path):
+            self._handle = open_own(self.path, os.O_RDWR | os.O_APPEND)
+            self._size = self._taken_bytes = os.lseek(self._handle, 0, os.SEEK_END)
+            if not ends_whole(self._handle, self._size):
+                self._write(b"\n")  # half a line would make the next one unreadable
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._handle = os.open(self.path, flags, 0o666)
+        sync_folder(store)
 
     def add(self, event: RunEvent) -> None:
         """Take one event; calls must not overlap (`hcc_scope.run_events.RunEvents` sees to that)."""

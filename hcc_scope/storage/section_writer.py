@@ -37,6 +37,7 @@ import numpy as np
 
 from hcc_scope.atomic_file import HOLD_S, json_bytes, replace_file, sync_folder, write_all
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError
+from hcc_scope.storage.facts import root_bytes
 from hcc_scope.storage.files import explain, open_own
 from hcc_scope.storage.frame_array import FrameArray, crc32_of
 from hcc_scope.storage.journal import line_of
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.storage.earlier_frames import EarlierFrames
     from hcc_scope.storage.journal_writer import JournalWriter
     from hcc_scope.types import Frame, RunSpec
 
@@ -81,7 +83,10 @@ class _InFlight:
 
 
 class SectionWriter:
-    """The store of a section that is being acquired; made by `create_store`. A `hcc_scope.protocols.FrameSink`.
+    """The store of a section that is being acquired. A `hcc_scope.protocols.FrameSink`.
+
+    Made by `hcc_scope.storage.writer.create_store`, or, with `earlier` frames, by
+    `hcc_scope.storage.reopened.reopen_section`.
 
     One thread appends; any thread may read what is committed.
     """
@@ -95,6 +100,7 @@ class SectionWriter:
         journal: JournalWriter,
         length: int,
         max_in_flight_bytes: int,
+        earlier: EarlierFrames | None = None,
     ) -> None:
         self.path = path
         self.spec = spec
@@ -107,8 +113,8 @@ class SectionWriter:
         self._changed = threading.Condition()
         self._in_flight: deque[_InFlight] = deque()
         self._in_flight_bytes = 0
-        self._next_seq = 0
-        self._committed = 0
+        self._earlier = earlier
+        self._next_seq = self._committed = 0 if earlier is None else earlier.n_frames
         self._error: BaseException | None = None
         self._closing = False
         self._ended = threading.Lock()
@@ -121,6 +127,11 @@ class SectionWriter:
     def committed(self) -> int:
         """Frames 0 .. committed-1 are on disk and journalled: they survive a crash."""
         return self._committed
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """The attribute ``hcc_scope`` of the store."""
+        return self._attributes
 
     @property
     def in_flight_bytes(self) -> int:
@@ -368,11 +379,13 @@ class SectionWriter:
     def discard(self) -> bool:
         """Remove a store that holds no frame, after `close`, so that its name can be used again.
 
+        One that was continued is given back as it was if nothing came: neither a frame nor a result.
+
         Returns
         -------
         bool
-            Whether it is gone. Not if a frame is journalled, a person wrote a note, another program added a file, or
-            the folder is not ours any more.
+            Whether it is gone, or as it was. Not if a frame is journalled, a person wrote a note, another program added
+            a file, or the folder is not ours any more.
 
         Raises
         ------
@@ -381,7 +394,11 @@ class SectionWriter:
         """
         if not self._tidy:
             raise StoreError(f"{self.path} must be closed before it is removed")
-        return self._committed == 0 and self._in_place and remove_empty(self.path)
+        if not (self._in_place and self._folder_is_in_place()):
+            return False
+        if self._earlier is not None:
+            return self._committed == self._earlier.n_frames and self._earlier.put_back(self.path)
+        return self._committed == 0 and remove_empty(self.path)
 
     def finalise(self, outcome: Mapping[str, object]) -> None:
         """Record that the run has ended, in the root ``zarr.json``: the last thing that is written, and all at once.
@@ -410,8 +427,12 @@ class SectionWriter:
             "finished_utc": datetime.now(UTC).isoformat(),
             "outcome": dict(outcome),
         }
+        if self._earlier is None:
+            root = json_bytes(group_metadata(self.spec, self._attributes))
+        else:
+            root = root_bytes(self._earlier.facts, self._attributes)
         try:
-            replace_file(self.path / "zarr.json", json_bytes(group_metadata(self.spec, self._attributes)))
+            replace_file(self.path / "zarr.json", root)
         except OSError as error:
             raise explain(error, f"The end of the run could not be written to {self.path}") from error
 

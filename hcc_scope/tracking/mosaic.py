@@ -20,6 +20,7 @@ Examples
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,16 @@ import numpy as np
 
 from hcc_scope.orientation import Orientation
 from hcc_scope.tracking.course import Course
+from hcc_scope.tracking.mosaic_pictures import (
+    CELL_PX,
+    NOT_SEEN,
+    block_means,
+    coded,
+    halved,
+    reduced,
+    sharpness,
+    turned_back,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,26 +48,23 @@ if TYPE_CHECKING:
     from hcc_scope.tracking.course import Stretch
     from hcc_scope.tracking.view import Place, TrackView
 
-__all__ = ["MAX_BYTES", "NOT_SEEN", "TILE_PX", "MosaicChange", "MosaicTile", "SeenMosaic", "halved"]
+__all__ = ["MAX_BYTES", "TILE_PX", "MosaicChange", "MosaicTile", "SeenMosaic"]
 
 TILE_PX = 256
 """Side of a tile."""
 MAX_BYTES = 32 * 2**20
 """Of the pictures of one mosaic, by default: 230 mm² at 2.6 um per px before it becomes coarser."""
-NOT_SEEN = 0
-"""Value of a pixel whose ground was not seen yet; seen ground is 1 to 255."""
-
 _FIELD_PX = 256
-"""A field is at most so long in the mosaic."""
-_CELL_PX = 16
-"""Side of the cells whose sharpness is compared."""
+"""Side of a square field in the mosaic, about; that of the pictures that the tracker reduces."""
 _AS_SHARP = 0.8
 """A picture replaces another one from this share of its sharpness on: noise alone must not keep the older one."""
-_TILE_BYTES = TILE_PX**2 + 4 * (TILE_PX // _CELL_PX) ** 2
+_LEAST_SHARE = 0.25
+"""Of a cell: the sharpness of less is chance, so that less only fills ground that was not seen."""
+_TILE_BYTES = TILE_PX**2 + 4 * (TILE_PX // CELL_PX) ** 2
 _LEAST_TILES = 16
 _WORTH_IT = 0.75
 """A coarser mosaic takes at most this share of the tiles, or it is not made."""
-_LEAST_FIELD_PX = 16
+_LEAST_FIELD_PX = 32
 """A field is at least so long, however large the section is: smaller, it could not be recognised."""
 _TILTED_DEG = 0.1
 """From this tilt of the camera on the picture is turned back: a quarter of a pixel at a field's corner."""
@@ -142,7 +150,7 @@ class SeenMosaic:
         self._lock = threading.Lock()
         self._tiles: dict[Key, MosaicTile] = {}
         self._sharpness: dict[Key, NDArray[np.float32]] = {}
-        """(cells, cells) of each tile; 0 where no picture covered the whole cell."""
+        """(cells, cells) of each tile; of a cell in parts, that of the sharpest; 0 where next to nothing was seen."""
         self._boxes: dict[int, tuple[float, float, float, float]] = {}
         self._version = self._anew = 0
         self._picture_yx: tuple[int, int] | None = None
@@ -191,10 +199,10 @@ class SeenMosaic:
             self._begin(picture)
         elif picture.shape != self._picture_yx:
             raise ValueError(f"the mosaic is made of pictures of {self._picture_yx} px, not {picture.shape}")
-        coded = self._coded(picture)
+        whole = self._upright(picture)
         with self._lock:
             while True:
-                small = _reduced(coded, self._halvings)
+                small = reduced(whole, self._halvings)
                 top, left = self._corner_px(place, small.shape)
                 keys = _keys(place.island, top, left, small.shape)
                 if len(self._tiles) + sum(key not in self._tiles for key in keys) <= self._most_tiles:
@@ -210,20 +218,18 @@ class SeenMosaic:
         if step < 1 or tuple(n // step for n in self._shape_yx) != picture.shape:
             raise ValueError(f"a picture of {picture.shape} px is no reduced frame of {self._shape_yx} px")
         self._picture_yx = (picture.shape[0], picture.shape[1])
-        self._step = -(-max(picture.shape) // _FIELD_PX)
+        self._step = max(1, round(math.sqrt(picture.shape[0] * picture.shape[1]) / _FIELD_PX))
         self._um_per_px = self._step * step * self._frame_um_per_px
         if self._orientation.tilt_deg > _TILTED_DEG:
             rows, columns = (n // self._step for n in picture.shape)
-            self._untilted = _turned_back((rows, columns), self._orientation)
+            self._untilted = turned_back((rows, columns), self._orientation)
 
-    def _coded(self, picture: NDArray[Any]) -> NDArray[np.uint8]:
+    def _upright(self, picture: NDArray[Any]) -> NDArray[np.uint8]:
         """Return a picture in the stage's axes, as the tiles show it."""
-        small = _block_means(picture, self._step)
-        light = np.clip(small * np.float32(1.0 / self._full_scale), 0.0, 1.0)
-        coded = (np.sqrt(light) * np.float32(254.0) + np.float32(1.5)).astype(np.uint8)
+        codes = coded(block_means(picture, self._step), self._full_scale)
         if self._untilted is None:
-            return np.ascontiguousarray(self._orientation.upright(coded))
-        flat = np.append(coded.ravel(), np.uint8(NOT_SEEN))
+            return np.ascontiguousarray(self._orientation.upright(codes))
+        flat = np.append(codes.ravel(), np.uint8(NOT_SEEN))
         return flat[self._untilted]
 
     def _corner_px(self, place: Place, shape_yx: tuple[int, ...]) -> tuple[int, int]:
@@ -232,27 +238,27 @@ class SeenMosaic:
         return round(place.y_um / c - height / 2), round(place.x_um / c - width / 2)
 
     def _lay(self, keys: list[Key], top: int, left: int, small: NDArray[np.uint8]) -> None:
-        height, width = small.shape
-        rows, columns = _whole_cells(top, height), _whole_cells(left, width)
-        sharp = _sharpness(small[_of_cells(rows, top), _of_cells(columns, left)])
+        rows, columns = _cells_around(top, small.shape[0]), _cells_around(left, small.shape[1])
+        laid = np.full((len(rows) * CELL_PX, len(columns) * CELL_PX), NOT_SEEN, np.uint8)  # whole cells around it
+        y, x = top - rows.start * CELL_PX, left - columns.start * CELL_PX
+        laid[y : y + small.shape[0], x : x + small.shape[1]] = small
+        sharp, share = sharpness(laid)
         known = self._known_sharpness(keys, rows, columns)
-        wins = (sharp > 0) & (sharp >= _AS_SHARP * known)
-        replaces = np.zeros(small.shape, dtype=bool)
-        replaces[_of_cells(rows, top), _of_cells(columns, left)] = wins.repeat(_CELL_PX, 0).repeat(_CELL_PX, 1)
-        seen = small != NOT_SEEN
+        wins = (share >= _LEAST_SHARE) & (sharp >= _AS_SHARP * known)
+        stays = np.where(wins, np.where(share < 1.0, np.maximum(sharp, known), sharp), known)
+        replaces = wins.repeat(CELL_PX, 0).repeat(CELL_PX, 1)
+        seen = laid != NOT_SEEN
         for key in keys:
-            island, row, column = key
+            (cells_y, from_cells_y), (cells_x, from_cells_x) = _cells_of(key, rows, columns)
+            into, part = (np.s_[_px(cells_y), _px(cells_x)], np.s_[_px(from_cells_y), _px(from_cells_x)])
             old = self._tiles.get(key)
             pixels = np.full((TILE_PX, TILE_PX), NOT_SEEN, np.uint8) if old is None else old.pixels.copy()
-            into_y, from_y = _overlap(top - row * TILE_PX, height, TILE_PX)
-            into_x, from_x = _overlap(left - column * TILE_PX, width, TILE_PX)
-            part = pixels[into_y, into_x]
-            where = (replaces[from_y, from_x] | (part == NOT_SEEN)) & seen[from_y, from_x]
-            if not where.any():
-                continue
-            np.copyto(part, small[from_y, from_x], where=where)
-            self._take_sharpness(key, rows, columns, sharp, wins)
-            self._put(island, row, column, pixels)
+            where = (replaces[part] | (pixels[into] == NOT_SEEN)) & seen[part]
+            if where.any():
+                np.copyto(pixels[into], laid[part], where=where)
+                cells = self._sharpness.setdefault(key, np.zeros((TILE_PX // CELL_PX,) * 2, np.float32))
+                cells[cells_y, cells_x] = stays[from_cells_y, from_cells_x]
+                self._put(*key, pixels)
 
     def _known_sharpness(self, keys: list[Key], rows: range, columns: range) -> NDArray[np.float32]:
         """Return the sharpness of what lies in the cells (rows, columns) now."""
@@ -260,23 +266,11 @@ class SeenMosaic:
         for key in keys:
             tile, cells = self._tiles.get(key), self._sharpness.get(key)
             if tile is not None and cells is None:  # it was made coarser, and is measured when it is needed
-                cells = self._sharpness[key] = _sharpness(tile.pixels)
+                cells = self._sharpness[key] = sharpness(tile.pixels)[0]
             if cells is not None:
                 (into_y, from_y), (into_x, from_x) = _cells_of(key, rows, columns)
                 known[from_y, from_x] = cells[into_y, into_x]
         return known
-
-    def _take_sharpness(
-        self,
-        key: Key,
-        rows: range,
-        columns: range,
-        sharp: NDArray[np.float32],
-        wins: NDArray[np.bool_],
-    ) -> None:
-        cells = self._sharpness.setdefault(key, np.zeros((TILE_PX // _CELL_PX,) * 2, np.float32))
-        (into_y, from_y), (into_x, from_x) = _cells_of(key, rows, columns)
-        np.copyto(cells[into_y, into_x], sharp[from_y, from_x], where=wins[from_y, from_x])
 
     def _put(self, island: int, row: int, column: int, pixels: NDArray[np.uint8]) -> None:
         self._version += 1
@@ -297,7 +291,7 @@ class SeenMosaic:
     def _make_room(self, needed: Collection[Key]) -> None:
         """Make the mosaic coarser; where that frees too little, forget the tile that changed longest ago."""
         coarser = {(island, row >> 1, column >> 1) for island, row, column in self._tiles}
-        field_px = max(self._shape_yx) * self._frame_um_per_px / self._um_per_px
+        field_px = min(self._shape_yx) * self._frame_um_per_px / self._um_per_px
         if len(coarser) <= _WORTH_IT * len(self._tiles) and field_px >= 2 * _LEAST_FIELD_PX:
             self._halve()
         else:
@@ -361,86 +355,14 @@ class SeenMosaic:
         return counts
 
 
-def halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the means of 2 x 2 pixels; where one of them was not seen, the brightest of the others.
-
-    Parameters
-    ----------
-    pixels : (2 m, 2 n) uint8
-
-    Returns
-    -------
-    (m, n) uint8
-    """
-    pairs = np.ascontiguousarray(pixels).view(np.uint16)  # two neighbours at once: a third of the time
-    sums = (pairs & np.uint16(255)) + (pairs >> np.uint16(8))
-    means: NDArray[np.uint8] = ((sums[::2] + sums[1::2] + np.uint16(2)) >> np.uint16(2)).astype(np.uint8)
-    if pixels.all():
-        return means
-    a, b, c, d = pixels[::2, ::2], pixels[::2, 1::2], pixels[1::2, ::2], pixels[1::2, 1::2]
-    least = np.minimum(np.minimum(a, b), np.minimum(c, d))
-    return np.where(least == NOT_SEEN, np.maximum(np.maximum(a, b), np.maximum(c, d)), means)
+def _cells_around(start_px: int, n_px: int) -> range:
+    """Return the numbers of the cells that n_px pixels from start_px on touch."""
+    return range(start_px // CELL_PX, (start_px + n_px - 1) // CELL_PX + 1)
 
 
-def _reduced(coded: NDArray[np.uint8], halvings: int) -> NDArray[np.uint8]:
-    for _ in range(halvings):
-        height, width = coded.shape
-        coded = halved(coded[: height - height % 2, : width - width % 2])
-    return coded
-
-
-def _block_means(picture: NDArray[Any], step: int) -> NDArray[np.float32]:
-    """Return the means of step x step pixels; adding strided rows and columns takes a quarter of numpy's sums."""
-    height, width = (n // step for n in picture.shape)
-    dtype: type[Any] = np.float32 if picture.dtype.kind == "f" else np.uint32
-    bands = picture[: height * step, : width * step].reshape(height, step, width * step)
-    rows: NDArray[Any] = bands[:, 0].astype(dtype)
-    for i in range(1, step):
-        rows += bands[:, i]
-    blocks = rows.reshape(height, width, step)
-    sums: NDArray[np.float32] = blocks[:, :, 0].astype(np.float32)
-    for i in range(1, step):
-        sums += blocks[:, :, i]
-    sums *= np.float32(1.0 / step**2)
-    return sums
-
-
-def _sharpness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return how much neighbouring pixels of each cell differ, relative to the light; 0 where not all was seen.
-
-    The values are the square root of the light, so their differences squared, over the light, do not change with it.
-    """
-    rows, columns = (n // _CELL_PX for n in pixels.shape)
-    if not rows * columns:
-        return np.zeros((rows, columns), np.float32)
-    values = pixels.astype(np.float32)
-    differences = np.zeros_like(values)
-    np.square(values[:, 1:] - values[:, :-1], out=differences[:, 1:])
-    differences[1:] += np.square(values[1:] - values[:-1])
-    light = _cell_sums(np.square(values))
-    sharp: NDArray[np.float32] = np.maximum(_cell_sums(differences) / light.clip(1.0), np.float32(1e-12))
-    if not pixels.all():
-        whole = pixels.reshape(rows, _CELL_PX, columns, _CELL_PX).all(axis=(1, 3))
-        sharp[~whole] = 0.0
-    return sharp
-
-
-def _cell_sums(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    rows, columns = (n // _CELL_PX for n in values.shape)
-    bands = values.reshape(rows, _CELL_PX, columns * _CELL_PX).sum(axis=1)
-    sums: NDArray[np.float32] = bands.reshape(rows, columns, _CELL_PX).sum(axis=2)
-    return sums
-
-
-def _whole_cells(start_px: int, n_px: int) -> range:
-    """Return the numbers of the cells that lie wholly in n_px pixels from start_px on."""
-    first = -(-start_px // _CELL_PX)
-    return range(first, max(first, (start_px + n_px) // _CELL_PX))
-
-
-def _of_cells(cells: range, start_px: int) -> slice:
-    """Return where cells lie in a picture that begins at start_px."""
-    return slice(cells.start * _CELL_PX - start_px, cells.stop * _CELL_PX - start_px)
+def _px(cells: slice) -> slice:
+    """Return the pixels of cells."""
+    return slice(cells.start * CELL_PX, cells.stop * CELL_PX)
 
 
 def _overlap(offset: int, n: int, room: int) -> tuple[slice, slice]:
@@ -450,7 +372,7 @@ def _overlap(offset: int, n: int, room: int) -> tuple[slice, slice]:
 
 
 def _cells_of(key: Key, rows: range, columns: range) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    cells = TILE_PX // _CELL_PX
+    cells = TILE_PX // CELL_PX
     _, row, column = key
     return (
         _overlap(rows.start - row * cells, len(rows), cells),
@@ -465,21 +387,3 @@ def _keys(island: int, top: int, left: int, shape_yx: tuple[int, ...]) -> list[K
         for row in range(top // TILE_PX, (top + height - 1) // TILE_PX + 1)
         for column in range(left // TILE_PX, (left + width - 1) // TILE_PX + 1)
     ]
-
-
-def _turned_back(shape_yx: tuple[int, int], orientation: Orientation) -> NDArray[np.intp]:
-    """Return which pixel of a tilted camera lies at each place of the upright rectangle around it.
-
-    Returns
-    -------
-    (rows, columns) intp
-        Numbers of pixels of the flat picture; one more than the last where there is none.
-    """
-    height, width = shape_yx
-    out_width, out_height = (int(np.ceil(side)) for side in orientation.extent_um(shape_yx, 1.0))
-    y, x = np.mgrid[:out_height, :out_width].astype(np.float64)
-    places = np.stack([x - (out_width - 1) / 2, y - (out_height - 1) / 2], axis=-1)
-    back = places @ np.linalg.inv(np.reshape(orientation.matrix, (2, 2))).T
-    column, row = (np.rint(back[..., i] + (n - 1) / 2).astype(np.intp) for i, n in ((0, width), (1, height)))
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    return np.where(inside, row * width + column, height * width)

@@ -18,6 +18,7 @@ from hcc_scope.focus.record import FocusRecord, PlaneRecord, focus_records
 from hcc_scope.focus.trend import TrendView
 from hcc_scope.phantom import CameraPhysics, Specimen
 from hcc_scope.plans import Focusing
+from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.report.run_log_text import event_text
 from hcc_scope.run_events import RunEvent
 from hcc_scope.types import Frame
@@ -199,6 +200,14 @@ def test_the_coach_follows_the_focus_and_shows_when_the_best_is_past(qtbot: QtBo
         coach.see(dataclasses.replace(frames[-6.0 if is_new else 12.0], stage_um=(x_um, 0.0, None)))
         qtbot.waitUntil(lambda n=n: len(seen) == n)
         assert (seen[-1].fraction == 1.0) == is_new
+    # the same coordinates in another island are another place
+    tags = position_tags(PositionOrigin("tracked", 1, 0.3))
+    coach.see(dataclasses.replace(frames[-6.0], stage_um=(80.0, 0.0, None), tags=tags))
+    qtbot.waitUntil(lambda: len(seen) == 13)
+    assert seen[-1].fraction == 1.0
+    coach.see(dataclasses.replace(frames[12.0], stage_um=(80.0, 0.0, None), tags=tags))
+    qtbot.waitUntil(lambda: len(seen) == 14)
+    assert seen[-1].fraction < 1.0
     coach.note_run(storing=True, store_queue_fill=0.9)
     coach.see(frames[0.0])
     assert not jobs.n_open  # the disk is behind: storing comes first

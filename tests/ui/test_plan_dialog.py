@@ -34,11 +34,15 @@ def offered(dialog: PlanDialog) -> list[str]:
     return [radio.text() for radio in dialog.findChildren(QRadioButton) if radio.isVisible()]
 
 
-def test_a_rig_without_a_stage_is_offered_no_random_fields(parent: QWidget):
+def test_on_a_rig_without_a_stage_a_person_goes_to_the_fields(parent: QWidget):
     dialog = shown(parent, PlanChoice(), has_stage=False)
-    assert offered(dialog) == ["Sequence, stage at rest", "Plan file"]
-    assert dialog.choice().kind == "sequence"
+    by_hand = ["Random fields, guided by hand", "Fields of your choice, by hand"]
+    assert offered(dialog) == [*by_hand, "Sequence, stage at rest", "Plan file"]
     assert not find(dialog, QSpinBox, "Number of random fields").isVisible()
+    find(dialog, QSpinBox, "Number of fields that are drawn").setValue(9)
+    assert (dialog.choice().kind, dialog.choice().n_fields) == ("guided", 9)
+    next(radio for radio in dialog.findChildren(QRadioButton) if radio.text() == by_hand[1]).setChecked(True)
+    assert dialog.choice().kind == "free"
 
 
 def test_a_rig_with_a_stage_is_offered_all(parent: QWidget):

@@ -37,6 +37,8 @@ REQUEST = SectionRequest("M7", "S1", Path("sections"), PlanChoice(), "high", "ph
         ({"plan": PlanChoice("file", file="plan.yaml")}, False, ""),
         ({}, False, "no stage that can move to random fields"),
         ({"plan": PlanChoice("sequence")}, False, ""),
+        ({"plan": PlanChoice("guided")}, False, ""),
+        ({"plan": PlanChoice("free")}, True, "has a motorised stage"),
     ],
 )
 def test_a_request_names_the_first_thing_that_is_missing(changes: dict[str, object], has_stage: bool, problem: str):
@@ -78,12 +80,18 @@ def test_choices_are_remembered_and_a_plan_that_fits_the_rig_is_not(qapp: object
     setup.choose_folder(tmp_path)
     assert (store.settings.n_fields, store.settings.out_dir) == (7, str(tmp_path))
     assert setup.fit_rig(has_stage=False)
-    assert (setup.request.plan.kind, store.settings.plan) == ("sequence", "random")
+    assert (setup.request.plan.kind, store.settings.plan) == ("guided", "random")
     assert not setup.fit_rig(has_stage=True)
     assert setup.request.plan == PlanChoice("random", n_fields=7)
     setup.choose_plan(PlanChoice("sequence"))
     assert not setup.fit_rig(has_stage=True)
     assert setup.request.plan.kind == "sequence"  # the operator's own choice
+    setup.choose_plan(PlanChoice("free"))
+    assert not setup.fit_rig(has_stage=True)
+    assert setup.request.plan.kind == "random"
+    assert setup.fit_rig(has_stage=False)
+    assert setup.request.plan.kind == "free"  # as it was the last time by hand
+    setup.choose_plan(PlanChoice("sequence"))
     setup.change(specimen="low", model="mine", engine="torchscript")
     setup.remember()
     again = SectionSetup(store).request

@@ -10,8 +10,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QSpinBox
 from view_parts import drag, phantom_pixels
 
+from ui.canvas.count_histogram import CountHistogram
 from ui.live.contrast_panel import ContrastPanel
-from ui.live.histogram import CountHistogram
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
+from hcc_scope.by_hand import HandView
 from hcc_scope.doctor.disk import free_bytes
 from hcc_scope.microscope.rig_state import RigState
 from hcc_scope.report.summary import SectionReport
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.by_hand import HandCommands
     from hcc_scope.session.session import Session
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import RunSpec, SectionScore
@@ -61,6 +63,18 @@ class RunningSection(Protocol):
     @property
     def results(self) -> Mapping[int, FrameResult]:
         """The results of its frames so far, by `seq`, in the order of analysis."""
+
+    @property
+    def hand(self) -> HandSection | None:
+        """Of a section whose stage is moved by hand."""
+
+
+class HandSection(Protocol):
+    """A section by hand; `hcc_scope.runs.hand_section.HandRun`."""
+
+    @property
+    def hand(self) -> HandCommands:
+        """Returns what is known after the newest live frame."""
 
 
 class Reader(Protocol):
@@ -125,6 +139,8 @@ class AppState(QObject):
     """The newest frame; frames in between are not shown."""
     result_arrived = Signal(FrameResult)
     """Every result of the run, once (again if a frame was classified later)."""
+    hand_changed = Signal(HandView)
+    """What is known after the newest live frame of a section by hand."""
     rig_changed = Signal(RigState)
     """The state of the rig."""
     rig_gone = Signal()
@@ -151,6 +167,7 @@ class AppState(QObject):
         self.snapshot: Snapshot | None = None
         self.rig: RigState | None = None
         self.frame: Frame | None = None
+        self.hand: HandView | None = None
         self.course = Course()
         self.system = System(None, 0)
         self.out_dir = Path()
@@ -257,7 +274,7 @@ class AppState(QObject):
         self.course = Course()
         self._reported, self._last_message = {}, ""
         self.snapshot = run.session.snapshot()
-        self.frame = None
+        self.frame = self.hand = None
         self._pace()
         self.run_started.emit(run)
 
@@ -295,8 +312,11 @@ class AppState(QObject):
         over = run.session.finished  # read first: what is read after it is then the last
         snapshot = run.session.snapshot()
         before, self.snapshot = self.snapshot, snapshot
-        if snapshot.latest is not None and (over or time.monotonic() >= self._next_frame_s):
-            self._set_frame(snapshot.latest)
+        if over or time.monotonic() >= self._next_frame_s:
+            if snapshot.latest is not None:
+                self._set_frame(snapshot.latest)
+            if run.hand is not None:
+                self._set_hand(run.hand.hand.view())
         self._new_results(run, over=over)
         if (before is None or before.score != snapshot.score or over) and self.course.add(snapshot.score):
             self.course_changed.emit()
@@ -328,12 +348,24 @@ class AppState(QObject):
         if frame is self.frame:
             return
         self.frame = frame
-        now = time.monotonic()
-        self._shown.append(now)
-        self._forget_shown(now)
+        now = self._note_shown()
         self._place(frame)
         self.frame_arrived.emit(frame)
         self._drawn_s = time.monotonic() - now
+
+    def _set_hand(self, view: HandView | None) -> None:
+        if view is None or view is self.hand:
+            return
+        self.hand = view
+        now = self._note_shown()
+        self.hand_changed.emit(view)
+        self._drawn_s = (self._drawn_s or 0.0) + time.monotonic() - now
+
+    def _note_shown(self) -> float:
+        now = time.monotonic()
+        self._shown.append(now)
+        self._forget_shown(now)
+        return now
 
     def _forget_shown(self, now: float) -> None:
         while self._shown and now - self._shown[0] > _SHOWN_S:

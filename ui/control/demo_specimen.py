@@ -21,7 +21,8 @@ def outline_specimen(request: SectionRequest) -> Specimen | None:
     from hcc_scope.phantom import Specimen
 
     animal, section = request.animal_id or _NAMELESS, request.section_id or _NAMELESS
-    return Specimen(request.seed, animal, section, request.specimen, day="app")
+    kind = "high" if request.specimen == "hand" else request.specimen
+    return Specimen(request.seed, animal, section, kind, day="app")
 
 
 def specimen_of(request: SectionRequest, um_per_px: float) -> Specimen | None:

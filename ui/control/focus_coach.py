@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from hcc_scope.focus import FocusTrend, read_focus
 from hcc_scope.focus.trend import TrendView
+from hcc_scope.position_tags import island_and_place
 from hcc_scope.quality import QualityLimits
 from hcc_scope.tiling import TileGrid
 
@@ -60,7 +61,7 @@ class FocusCoach(QObject):
         self._behind = False
         self._subject: tuple[object, ...] = ()
         self._view: object = None
-        self._place_um: tuple[float, float] | None = None
+        self._place: tuple[int, float, float] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._take)
@@ -123,16 +124,13 @@ class FocusCoach(QObject):
     def _failed(self, _sentence: str) -> None:
         self._busy = False
 
-    def _place_of(self, frame: Frame) -> tuple[float, float] | None:
-        """Return where the frame lies; the same place as before for as long as the stage rests."""
-        if frame.stage_um is None:
-            self._place_um = None
-            return None
-        x_um, y_um, _z_um = frame.stage_um
-        before = self._place_um
-        if before is None or math.dist(before, (x_um, y_um)) > _SAME_PLACE_UM:
-            self._place_um = x_um, y_um
-        return self._place_um
+    def _place_of(self, frame: Frame) -> tuple[int, float, float] | None:
+        """Return the island and where the frame lies in it; the same place as before for as long as the stage rests."""
+        place = island_and_place(frame.stage_um, frame.tags)
+        before = self._place
+        if place is None or before is None or place[0] != before[0] or math.dist(before, place) > _SAME_PLACE_UM:
+            self._place = place
+        return self._place
 
 
 def _settings_of(frame: Frame) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreError
+from hcc_scope.position_tags import island_and_place
 from hcc_scope.shading.correction import analysed_pixels
 from hcc_scope.thumbnails import thumbnail
 
@@ -66,8 +67,8 @@ class StoredFields:
         store = self._store
         return store is not None and seq < store.n_frames
 
-    def place_um(self, seq: int) -> tuple[float, float, float | None] | None:
-        """Return where the stage was, without reading the frame; None where there is no stage.
+    def place_um(self, seq: int) -> tuple[int, float, float] | None:
+        """Return the island and x, y of a field, without reading the frame; None where its position is not known.
 
         Raises
         ------
@@ -78,7 +79,7 @@ class StoredFields:
         entry = store.journal[seq] if seq < store.n_frames else None
         if entry is None:
             raise StoreError(f"{self._path}: the journal has no line for frame {seq} that can be read")
-        return entry.stage_um
+        return island_and_place(entry.stage_um, entry.tags)
 
     def _with(self, seq: int) -> SectionStore:
         """Return the store as last read, or read it again if it did not have the field yet."""

@@ -16,6 +16,7 @@ from hcc_scope.storage.naming import refuse_taken
 from hcc_scope.storage.space import check_out_dir
 from ui.control.demo_specimen import specimen_of
 from ui.control.loaded_rig import DRAWING, end_preview
+from ui.control.paced_operator import PacedOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
+    from hcc_scope.runs.hand_section import HandRun
+    from hcc_scope.runs.references import SectionReferences
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
     from hcc_scope.session.session import Session
@@ -58,6 +61,8 @@ class Running:
     """Whether its frames are corrected by dark and flat fields, as a sentence."""
     references_stale: bool = False
     """Whether they would be, if the references were fresh."""
+    hand: HandRun | None = None
+    """Of a section whose stage is moved by hand."""
 
     @property
     def corrected(self) -> bool:
@@ -100,7 +105,8 @@ def start_section_on(
     from hcc_scope.runs.section import earlier_readings_out, section_source, start_section
 
     end_preview(loaded)
-    refuse_taken(request.store)  # before a phantom is drawn, which is slow
+    if request.continues is None:
+        refuse_taken(request.store)  # before a phantom is drawn, which is slow
     _check_folder(request.out_dir)
     card = scoring_model.model.card
     specimen = None
@@ -108,6 +114,8 @@ def start_section_on(
         with control.doing(DRAWING):
             specimen = specimen_of(request, card.pixel_size_um)
     outline = None if specimen is None else outline_points(specimen)
+    if request.plan.by_hand:
+        return _start_by_hand(request, loaded, stop, scoring_model, specimen)
     plan = plan_of_request(request, loaded, outline)
     with _plan_errors_for_window(request, on_phantom=specimen is not None):
         microscope = loaded.rig.microscope
@@ -132,9 +140,58 @@ def start_section_on(
         _positions(plan, field_um),
         _outline_of(plan, specimen),
         (*source.warnings, *warnings),
-        references.note if references.shading is None else f"{references.note} {_PICTURES}",
+        _note_of(references),
         references.stale,
     )
+
+
+def _start_by_hand(
+    request: SectionRequest,
+    loaded: LoadedRig,
+    stop: StopToken,
+    scoring_model: ScoringModel,
+    specimen: Specimen | None,
+) -> Running:
+    """Start a section whose stage is moved by hand: its fields are captured as the operator goes."""
+    from hcc_scope.microscope.hand_source import Guided
+    from hcc_scope.runs.hand_section import continue_hand_section, hand_source, start_hand_section
+    from hcc_scope.runs.references import section_references
+    from hcc_scope.runs.section import earlier_readings_out
+    from hcc_scope.runs.simulated_hand import simulated_hand
+
+    card, microscope, n_fields = scoring_model.model.card, loaded.rig.microscope, request.plan.n_fields
+    guided = Guided(n_fields, request.seed) if request.plan.kind == "guided" else None
+    played = None
+    if specimen is not None and request.specimen == "hand":
+        played = simulated_hand(microscope, specimen, request.seed, n_fields=n_fields, guided=guided is not None)
+    source = hand_source(
+        microscope,
+        scoring_model,
+        request.animal_id,
+        request.section_id,
+        guided=guided,
+        specimen=specimen,
+        scene=None if played is None else played.scene,
+        operator=None if played is None else PacedOperator(played.operator),
+    )
+    if played is not None:
+        played.operator.commands = source  # it presses the buttons of the steps as well
+    warnings = tuple(earlier_readings_out(source, request.out_dir))
+    if request.continues is not None:  # corrected as before, by the references in its store
+        hand = continue_hand_section(source, scoring_model, request.continues, stop)
+        note, stale = "", False
+    else:
+        references = section_references(loaded.rig, card, request.shading, painted=specimen is not None)
+        how = references.shading, references.facts
+        hand = start_hand_section(source, scoring_model, request.out_dir, stop, *how)
+        note, stale = _note_of(references), references.stale
+    warnings = (*source.warnings, *warnings)
+    return Running(hand.section, card.decision_threshold, None, None, warnings, note, stale, hand)
+
+
+def _note_of(references: SectionReferences) -> str:
+    """Return whether frames are corrected, and where they are seen so, as sentences."""
+    return references.note if references.shading is None else f"{references.note} {_PICTURES}"
 
 
 def _outline_of(plan: Plan, specimen: Specimen | None) -> NDArray[np.float64] | None:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from hcc_scope.plans.models import OutlineSource
     from hcc_scope.runs.references import ShadingChoice
 
-__all__ = ["FOCUS_WORDS", "PlanChoice", "SectionRequest", "next_id", "problem_with_id"]
+__all__ = ["BY_HAND", "FOCUS_WORDS", "PlanChoice", "SectionRequest", "next_id", "problem_with_id"]
 
-PlanKind = Literal["random", "sequence", "file"]
-Specimen = Literal["low", "high", "none"]
+PlanKind = Literal["random", "guided", "free", "sequence", "file"]
+"""``guided``, ``free``: an operator moves the specimen to fields that are drawn, or to fields of their choice."""
+BY_HAND: tuple[PlanKind, ...] = ("guided", "free")
+Specimen = Literal["low", "high", "none", "hand"]
+"""``hand``: of class high, and moved by a simulated operator."""
 
 
 FOCUS_WORDS: dict[FocusMode, str] = {
@@ -39,7 +42,7 @@ class PlanChoice:
 
     kind: PlanKind = "random"
     n_fields: int = DEFAULT_FIELDS
-    """Number of random fields."""
+    """Number of random fields, whether a stage goes to them or an operator does."""
     area_um: tuple[float, float] = DEFAULT_AREA_UM
     """Width and height of the area of the random fields, around the position of the stage."""
     n_frames: int = 100
@@ -91,8 +94,13 @@ class PlanChoice:
         )
 
     def fits(self, *, has_stage: bool) -> bool:
-        """Return whether a rig can carry it out: random fields need a motorised stage."""
-        return has_stage or self.kind != "random"
+        """Return whether a rig can carry it out: a motorised stage, or a person, goes to the fields."""
+        return not self.by_hand if has_stage else self.kind != "random"
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether an operator moves the specimen, and the fields are captured meanwhile."""
+        return self.kind in BY_HAND
 
     def describe(self, *, outlined: bool) -> str:
         """Describe it in a few words; `outlined` if the specimen's own outline takes the place of the area."""
@@ -110,6 +118,10 @@ class PlanChoice:
                     return counted(self.n_fields, "random field")
                 width, height = (format_number(side, 0) for side in self.area_um)
                 return f"{counted(self.n_fields, 'field')} in {width} × {height} µm"
+            case "guided":
+                return f"{counted(self.n_fields, 'random field')}, by hand"
+            case "free":
+                return "fields of your choice, by hand"
             case "sequence":
                 return f"{counted(self.n_frames, 'frame')} at rest"
             case "file":
@@ -131,11 +143,13 @@ class SectionRequest:
     seed: int
     shading: ShadingChoice = "auto"
     """Whether fresh dark and flat fields correct its frames before they are classified."""
+    continues: Path | None = None
+    """The store of an earlier section by hand that goes on; None for a new section."""
 
     @property
     def store(self) -> Path:
         """The store of the section."""
-        return store_path(self.out_dir, self.animal_id, self.section_id)
+        return self.continues or store_path(self.out_dir, self.animal_id, self.section_id)
 
     @property
     def id_problem(self) -> str:
@@ -157,7 +171,8 @@ class SectionRequest:
         if self.plan.kind == "file" and not self.plan.file.strip():
             return "no plan file is chosen"
         if not self.plan.fits(has_stage=has_stage):
-            return "this rig has no stage that can move to random fields: choose another plan with Section > Plan"
+            why = "has a motorised stage" if has_stage else "has no stage that can move to random fields"
+            return f"this rig {why}: choose another plan with Section > Plan"
         return ""
 
 

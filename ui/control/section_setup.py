@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 from PySide6.QtCore import QObject, Signal, Slot
 
 from hcc_scope.plans.focusing import NO_FOCUSING
-from ui.control.section_request import PlanChoice, SectionRequest, next_id
+from ui.control.section_request import BY_HAND, PlanChoice, SectionRequest, next_id
 from ui.control.settings import default_out_dir
 
 if TYPE_CHECKING:
@@ -142,18 +142,20 @@ class SectionSetup(QObject):
         Returns
         -------
         bool
-            Whether the operator's plan had to give way to a sequence.
+            Whether the operator's plan had to give way to a section by hand.
         """
         self._has_focus = has_focus
         remembered = self._settings_store.settings.focus
         self.change(plan=replace(self._request.plan, focus=remembered if has_focus else NO_FOCUSING))
         plan = self._request.plan
-        if not plan.fits(has_stage=has_stage):
-            self.change(plan=replace(plan, kind="sequence"))
-            return True
-        if has_stage and plan.kind == "sequence" and self._settings_store.settings.plan == "random":
-            self.change(plan=replace(plan, kind="random"))
-        return False
+        if plan.fits(has_stage=has_stage):
+            return False
+        remembered_kind = self._settings_store.settings.plan
+        if has_stage:
+            self.change(plan=replace(plan, kind="random" if remembered_kind in BY_HAND else remembered_kind))
+            return False
+        self.change(plan=replace(plan, kind=remembered_kind if remembered_kind in BY_HAND else "guided"))
+        return True
 
     def prepare_next(self, finished_section_id: str | None) -> None:
         """Draw another seed; suggest the id after that of the section that is finished, unless it was changed since.

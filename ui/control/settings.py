@@ -67,9 +67,9 @@ class Settings(BaseModel):
     model: str = ""
     """Name or folder; empty: the first one that is shipped."""
     engine: str = "auto"
-    demo_specimen: Literal["low", "high", "none"] = "high"
+    demo_specimen: Literal["low", "high", "none", "hand"] = "high"
     """What the demo camera shows."""
-    plan: Literal["random", "sequence", "file"] = "random"
+    plan: Literal["random", "guided", "free", "sequence", "file"] = "random"
     plan_file: str = ""
     n_fields: Annotated[int, Field(ge=1, le=100_000)] = DEFAULT_FIELDS
     n_frames: Annotated[int, Field(ge=1, le=1_000_000)] = 100
@@ -78,6 +78,10 @@ class Settings(BaseModel):
     """When to focus by the camera's image."""
     shading: Literal["auto", "none"] = "auto"
     """Whether new sections are corrected by fresh dark and flat fields."""
+    capture_sound: bool = True
+    """Whether a field that is captured by hand is heard."""
+    capture_flash: bool = True
+    """Whether the border of the picture flashes then."""
     contrast: dict[str, Contrast] = Field(default_factory=dict)
     """By camera."""
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QSpinBox, QWidget
 
+from ui.canvas.count_histogram import IGNORED_PERCENT, CountHistogram
 from ui.kit.labels import describe
 from ui.kit.theme import GRID_PX
-from ui.live.histogram import CountHistogram, HistogramPlot
+from ui.live.histogram import HistogramPlot
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ContrastPanel"]
 
-_IGNORED_PERCENT = 0.1
 _SHOW_EVERY_S = 0.1
 
 
@@ -54,7 +54,7 @@ class ContrastPanel(QWidget):
         self._ignored.setRange(0.0, 10.0)
         self._ignored.setDecimals(2)
         self._ignored.setSingleStep(0.1)
-        self._ignored.setValue(_IGNORED_PERCENT)
+        self._ignored.setValue(IGNORED_PERCENT)
         self._ignored.setSuffix(" %")
         describe(
             self._ignored,

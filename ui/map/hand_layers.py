@@ -37,7 +37,7 @@ class CourseLayer:
         self.visible = True
         self.stretches: tuple[Stretch, ...] = ()
 
-    def summary(self, _view: Viewport) -> str:
+    def summary(self, _view: Viewport | None = None) -> str:
         """Return nothing: the course is for the eye."""
         return ""
 
@@ -52,7 +52,8 @@ class CourseLayer:
             dx, dy = self.layout.drawn_um(island, 0.0, 0.0)
             if len(points) > 1:
                 lines.append(QPolygonF([QPointF(*view.to_screen(x + dx, y + dy)) for x, y in points.tolist()]))
-        for pen in (QPen(QColor(0, 0, 0, 110), 3), QPen(QColor(92, 184, 245, 150), 1.2)):
+        # opaque and thin: a long translucent line takes Qt sixty times as long
+        for pen in (QPen(QColor("#1c2a33"), 3), QPen(QColor("#6fb2dc"), 1)):
             painter.setPen(pen)
             for line in lines:
                 painter.drawPolyline(line)
@@ -71,7 +72,7 @@ class TargetsLayer:
         self.here: Place | None = None
         """Where the field is; None while that is not known."""
 
-    def summary(self, _view: Viewport) -> str:
+    def summary(self, _view: Viewport | None = None) -> str:
         """Return how far the sample is."""
         sample = self.sample
         if not self.visible or sample is None:
@@ -203,7 +204,7 @@ class HandFieldLayer:
         self.known = False
         """Whether the field is there now."""
 
-    def summary(self, _view: Viewport) -> str:
+    def summary(self, _view: Viewport | None = None) -> str:
         """Return where the field is."""
         if self.place is None:
             return ""
@@ -241,7 +242,7 @@ class IslandLabels:
     def __init__(self) -> None:
         self.layout = IslandLayout()
 
-    def summary(self, _view: Viewport) -> str:
+    def summary(self, _view: Viewport | None = None) -> str:
         """Return that islands are apart, and what that means."""
         if not self.layout.apart:
             return ""

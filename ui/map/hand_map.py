@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.formatting import counted
 from hcc_scope.islands import IslandLayout, boxes_of_fields, lay_out_islands
 from ui.map.boxes import box_of, box_of_boxes
 from ui.map.hand_layers import CourseLayer, HandFieldLayer, IslandLabels, TargetsLayer
-from ui.map.map_layers import OutlineLayer
 from ui.map.mosaic_layer import MosaicLayer
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ui.canvas.viewport import Box
     from ui.kit.theme import ThemeName
     from ui.map.map_fields import FieldsLayer
+    from ui.map.map_layers import OutlineLayer
 
 __all__ = ["HandMap"]
 
@@ -36,9 +37,11 @@ class HandMap:
     ----------
     fields : FieldsLayer
         The captured fields: they are drawn on the islands as the rest is.
+    outline : OutlineLayer
+        The map's; meanwhile it is that of the section by hand.
     """
 
-    def __init__(self, fields: FieldsLayer) -> None:
+    def __init__(self, fields: FieldsLayer, outline: OutlineLayer) -> None:
         self.on = False
         """Whether a section by hand is shown."""
         self.frozen = False
@@ -52,8 +55,7 @@ class HandMap:
         self.outline_island = 0
         self.mosaic = MosaicLayer()
         self.course = CourseLayer()
-        self.outline = OutlineLayer()
-        self.outline.filled = False
+        self.outline = outline
         self.targets = TargetsLayer()
         self.field = HandFieldLayer()
         self.labels = IslandLabels()
@@ -73,17 +75,19 @@ class HandMap:
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self.mosaic.set_theme(theme)
-        self.outline.set_theme(theme)
 
     def begin(self, mosaic: SeenMosaic | None) -> None:
         """Show another section by hand."""
         self.end()
         self.on = self._fields.by_hand = True
+        self.outline.filled = False
         self._seen = mosaic
         self.mosaic.begin(mosaic)
 
     def end(self) -> None:
         """Show a section by hand no more."""
+        if self.on:
+            self.outline.filled, self.outline.points_um = True, None
         self.on = self.frozen = self.mended_elsewhere = False
         self.view = self._seen = None
         self.mosaic.begin(None)
@@ -106,6 +110,8 @@ class HandMap:
 
     def show(self, view: HandView) -> None:
         """Take what is known after a live frame."""
+        if self.view is not None and (self.view.phase, view.phase) == ("mend", "outline"):
+            self.set_outline((), view.track.island)  # the operator drives round the section again
         self.view = view
         place = view.track.place
         self.field.known = place is not None
@@ -150,8 +156,9 @@ class HandMap:
             self.layout = lay_out_islands(known, max(size_um))
         for layer in (self.mosaic, self.course, self.targets, self.field, self.labels, self._fields):
             layer.layout = self.layout
-        drawn = self.drawn_outline_um
-        self.outline.points_um = np.array(drawn) if drawn else None
+        if self.on:
+            drawn = self.drawn_outline_um
+            self.outline.points_um = np.array(drawn) if drawn else None
 
     @property
     def drawn_outline_um(self) -> tuple[tuple[float, float], ...]:
@@ -165,3 +172,12 @@ class HandMap:
     def boxes(self) -> list[Box]:
         """Return what the map must show."""
         return list(self.layout.boxes_um.values())
+
+    def describe(self) -> str:
+        """Return how far the section is, what was seen, and how it is drawn, as text."""
+        layers = (self.targets, self.mosaic, self.labels)
+        parts = [counted(len(self._fields.fields), "captured field"), *(layer.summary() for layer in layers)]
+        n = self._fields.without_position
+        if n:
+            parts.append(f"{n} without a position {'is' if n == 1 else 'are'} not shown")
+        return "; ".join(filter(None, parts))

@@ -44,7 +44,7 @@ class HandMapView(QWidget):
         self.view = Canvas(MAP_SCALES)
         self.view.tooltip_of = section_map.describe_at
         self.view.describe_as("Map of the section by hand", "Arrows pan, plus and minus zoom, 0 fits")
-        self.outline = OutlineTool(self, self.view)
+        self.outline = OutlineTool(self, self.view, undo_key="Z")
         self._about = ElidedLabel("State of the section by hand")
         hand, controls = section_map.hand, ViewControls(self, self.view)
         row = control_row(
@@ -85,11 +85,7 @@ class HandMapView(QWidget):
         self.view.update()
 
     def _show_text(self) -> None:
-        seen = self._map.hand.mosaic.summary(self.view.viewport)
-        labels = self._map.hand.labels.summary(self.view.viewport)
-        sample = self._map.hand.targets.summary(self.view.viewport)
-        parts = [part for part in (sample, seen, labels) if part]
-        self._about.set_text(self.outline.describe() or "; ".join(parts) or "Nothing was seen yet")
+        self._about.set_text(self.outline.describe() or self._map.hand.describe())
 
     @Slot()
     def _editing_changed(self) -> None:
@@ -98,6 +94,7 @@ class HandMapView(QWidget):
 
     @Slot(tuple)
     def _mended(self, drawn: tuple[tuple[float, float], ...]) -> None:
+        self._map.hand.mended_elsewhere = False
         self._map.mend_outline(drawn)
 
     @Slot(float, float)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from hcc_scope.errors import StoreError
+from hcc_scope.position_tags import island_and_place, position_origin
 from ui.control.growing_store import StoredFields, small
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ _AT_ONCE = 2000
 _REST_S, _REST_SHARE = 0.5, 10.0
 """At least so long, and so many times as long as it took, between two looks into the store of a run under way."""
 
-Place = tuple[int, int] | None
+Place = tuple[int, int, int] | None
+"""Island, and x and y in whole um."""
 
 
 class _Found(NamedTuple):
@@ -103,7 +105,7 @@ class MapFiller:
 
     def _is_new_place(self, frame: Frame) -> bool:
         """Return whether a field is the first at its place: a stage at rest would pile up thousands on one spot."""
-        place = _rounded(frame.stage_um)
+        place = _rounded(island_and_place(frame.stage_um, frame.tags))
         if place is None:
             self._n_placeless += 1
             return self._n_placeless <= MAX_PLACELESS
@@ -121,7 +123,8 @@ class MapFiller:
         run = self._run
         if run is None or fields is not self.fields or (self._over and frame.seq >= self._n_stored):
             return
-        self._map.add_field(frame.seq, thumbnail, frame.stage_um, run.results.get(frame.seq), run.grid)
+        origin = position_origin(frame.tags, has_position=frame.stage_um is not None)
+        self._map.add_field(frame.seq, thumbnail, frame.stage_um, run.results.get(frame.seq), run.grid, origin=origin)
         if self._control.is_excluded(frame.seq):
             self._map.set_excluded(frame.seq, True)
 
@@ -199,8 +202,8 @@ def _look(fields: StoredFields, missing: Sequence[int], taken: AbstractSet[Place
     return _Found(passed, None)
 
 
-def _rounded(stage_um: tuple[float, float, float | None] | None) -> Place:
-    return None if stage_um is None else (round(stage_um[0]), round(stage_um[1]))
+def _rounded(place: tuple[int, float, float] | None) -> Place:
+    return None if place is None else (place[0], round(place[1]), round(place[2]))
 
 
 def _with_small(frame: Frame) -> tuple[Frame, NDArray[np.uint16]]:

@@ -58,7 +58,7 @@ class OutlineLayer:
             painter.drawPolygon(polygon)
         else:
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            for pen in (QPen(QColor(0, 0, 0, 170), 4), QPen(QColor("#ffd866"), 2)):
+            for pen in (QPen(QColor("#1f1c10"), 4), QPen(QColor("#ffd866"), 2)):
                 painter.setPen(pen)
                 painter.drawPolygon(polygon)
         painter.restore()

@@ -16,11 +16,12 @@ from ui.canvas.canvas import Canvas, MouseMode
 from ui.canvas.legend import TileLegend
 from ui.canvas.overlays import ScaleBarLayer
 from ui.canvas.save_view import save_picture
-from ui.canvas.view_controls import ViewControls, lay_out_page
-from ui.kit.controls import ElidedLabel, TwoLines, action_button, control_row, style_buttons
+from ui.canvas.view_controls import lay_out_page
+from ui.kit.controls import ElidedLabel, TwoLines, style_buttons
 from ui.kit.theme import GRID_PX
 from ui.map.boxes import box_around, box_of, box_of_boxes
 from ui.map.hand_map import HandMap
+from ui.map.map_controls import MapControls
 from ui.map.map_fields import FieldsLayer, MapField
 from ui.map.map_layers import OutlineLayer, PlanLayer, StageLayer
 from ui.map.map_text import describe_place, describe_progress
@@ -77,9 +78,9 @@ class SectionMapTab(QWidget):
         self._n_not_shown = 0
         self._outline_allowed = True
         self.fields = FieldsLayer()
-        self.hand = HandMap(self.fields)
-        """The section by hand, if one is shown."""
         self._outline = OutlineLayer()
+        self.hand = HandMap(self.fields, self._outline)
+        """The section by hand, if one is shown."""
         self._plan = PlanLayer()
         self._stage = StageLayer()
         self._scale_bar = ScaleBarLayer()
@@ -99,60 +100,22 @@ class SectionMapTab(QWidget):
         self._about = ElidedLabel("Progress of the section")
         self._cursor = ElidedLabel("Under the cursor", Qt.AlignmentFlag.AlignRight)
         lines = TwoLines(self._about, self._cursor, before=self._progress)
-        lay_out_page(self, self._controls(), self.view, self._legend, lines)
+        self._controls = MapControls(self, self.view, self.fields, self.hand, self._outline, self._plan, self._tools)
+        lay_out_page(self, self._controls.row, self.view, self._legend, lines)
         self.set_theme("dark")
         self.view.clicked.connect(self._clicked)
         self.view.cursor_moved.connect(self._show_cursor)
         self.view.cancelled.connect(self._end_click_to_move)
         self.view.cancelled.connect(self._tools.outline.cancel)
+        self._controls.stepped.connect(self._step)
+        self._controls.to_stage.connect(self._go)
+        self._controls.click_to_move.connect(self._click_to_move)
         self._tools.outline.begun.connect(self._end_click_to_move)
         self._tools.outline.finished.connect(self._take_outline)
         self._tools.changed.connect(self._show_progress)
         self._tools.editing.connect(self.outline_editing)
         self._tools.search_requested.connect(self.tissue_search_requested)
         self._changed()
-
-    def _controls(self) -> QWidget:
-        controls = ViewControls(self, self.view)
-        self._to_stage = action_button(self, "To stage", "Centre the map on the stage", "L", self._go)
-        self._move = action_button(
-            self,
-            "Click to move",
-            "A click sends the stage there; Escape ends it",
-            "M",
-            self._click_to_move,
-            checked=False,
-        )
-        before = action_button(self, "‹", "Choose the field before", "PgUp", self._choose_before)
-        after = action_button(self, "›", "Choose the field after", "PgDown", self._choose_after)
-        before.setAccessibleName("Field before")
-        after.setAccessibleName("Field after")
-        self._set_stage_controls(False)
-        self._hand_controls = (
-            controls.toggle(self.hand.mosaic, "visible", "Seen", "Pictures of everything that was seen", "S"),
-            controls.toggle(self.hand.course, "visible", "Course", "The way that the field went", "C"),
-            controls.toggle(self.hand.targets, "visible", "Drawn fields", "The random fields of the section", "D"),
-        )
-        self._show_hand_controls()
-        return control_row(
-            controls.fit("Show the whole section"),
-            controls.zoom_out(),
-            controls.zoom_in(),
-            before,
-            after,
-            controls.toggle(self.fields, "shows_pictures", "Pictures", "Thumbnails of the fields", "P"),
-            controls.toggle(
-                self.fields, "shows_heat", "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H"
-            ),
-            controls.toggle(self.fields, "shows_words", "Words", "Write each field's number and score", "V"),
-            controls.toggle(self._outline, "visible", "Outline", "Edge of the section", "O"),
-            controls.toggle(self._plan, "visible", "Plan", "Fields that are still to be taken, dashed", "N"),
-            controls.share(self.fields, "opacity", "Opacity", "Opacity of the heatmap in %"),
-            self._to_stage,
-            self._move,
-            *self._hand_controls,
-            *self._tools.buttons,
-        )
 
     # -- what it shows -----------------------------------------------------------------------------------------------
 
@@ -207,6 +170,11 @@ class SectionMapTab(QWidget):
         self._outline_allowed = allowed
         if not self.hand.on:
             self._tools.set_allowed(allowed)
+
+    @property
+    def outline_open(self) -> bool:
+        """Whether the outline is being edited."""
+        return self._tools.outline.active
 
     def set_search(self, words: str) -> None:
         """Show how far the search for tissue is; empty when it has ended."""
@@ -302,14 +270,14 @@ class SectionMapTab(QWidget):
         self._stage.at_um = at
         if at is None:
             self._end_click_to_move()
-        self._set_stage_controls(at is not None)
+        self._controls.show_stage(at is not None)
         self._changed()
 
     def set_move_allowed(self, allowed: bool) -> None:
         """Let the operator click to move or not: while a section is acquired the plan moves the stage."""
         if not allowed:
             self._end_click_to_move()
-        self._move.defaultAction().setEnabled(allowed)
+        self._controls.move.defaultAction().setEnabled(allowed)
 
     def choose(self, seq: int | None) -> None:
         """Mark a field as if it had been clicked; `field_chosen` is not emitted."""
@@ -338,7 +306,7 @@ class SectionMapTab(QWidget):
         """
         self._tools.set_allowed(False)
         self.hand.begin(mosaic)
-        self._show_hand_controls()
+        self._controls.show_hand(self.hand.on)
         self._changed()
 
     def show_hand(self, view: HandView, sample: DrawnSample | None = None) -> None:
@@ -372,7 +340,7 @@ class SectionMapTab(QWidget):
         """Forget section, plan and fields; the stage stays where it is."""
         if self.hand.on:
             self.hand.end()
-            self._show_hand_controls()
+            self._controls.show_hand(self.hand.on)
             self._tools.set_allowed(self._outline_allowed)
         self._field_um = None
         self._n_not_shown = 0
@@ -421,6 +389,10 @@ class SectionMapTab(QWidget):
         if words:
             self._progress.hide()
             self._about.set_text(words)
+            return
+        if self.hand.on:
+            self._progress.hide()
+            self._about.set_text(self.hand.describe())
             return
         n_done, n_planned = int(self._plan.done.sum()), len(self._plan.positions_um)
         self._progress.setVisible(n_planned > 0)
@@ -488,14 +460,7 @@ class SectionMapTab(QWidget):
             self.choose(one.seq)
             self.field_chosen.emit(one.seq)
 
-    @Slot(bool)
-    def _choose_before(self, _down: bool) -> None:
-        self._step(-1)
-
-    @Slot(bool)
-    def _choose_after(self, _down: bool) -> None:
-        self._step(1)
-
+    @Slot(int)
     def _step(self, by: int) -> None:
         order = sorted(self.fields.fields)
         if not order:
@@ -530,25 +495,11 @@ class SectionMapTab(QWidget):
 
     @Slot()
     def _end_click_to_move(self) -> None:
-        self._move.setChecked(False)
+        self._controls.move.setChecked(False)
         self._click_to_move(False)
 
-    def _set_stage_controls(self, there: bool) -> None:
-        for button in (self._to_stage, self._move, self._tools.search):
-            button.defaultAction().setVisible(there)
-            button.setVisible(there)
-
-    def _show_hand_controls(self) -> None:
-        """Show what belongs to a section by hand, or what belongs to a plan."""
-        on = self.hand.on
-        for button in self._hand_controls:
-            button.defaultAction().setVisible(on)
-            button.setVisible(on)
-
-    # -- controls ----------------------------------------------------------------------------------------------------
-
-    @Slot(bool)
-    def _go(self, _down: bool) -> None:
+    @Slot()
+    def _go(self) -> None:
         if self._stage.at_um is not None:
             self.view.centre_on(*self._stage.at_um)
 

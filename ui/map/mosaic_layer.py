@@ -10,7 +10,8 @@ from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPen
 
 from hcc_scope.formatting import counted
 from hcc_scope.islands import IslandLayout
-from hcc_scope.tracking.mosaic import NOT_SEEN, TILE_PX, halved
+from hcc_scope.tracking.mosaic import TILE_PX
+from hcc_scope.tracking.mosaic_pictures import NOT_SEEN, reduced
 from ui.kit.theme import colours
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class MosaicLayer:
         self._greys[NOT_SEEN] = 0  # transparent
         self._images.clear()
 
-    def summary(self, _view: Viewport) -> str:
+    def summary(self, _view: Viewport | None = None) -> str:
         """Return how much was seen."""
         if not self.visible or not self._tiles:
             return ""
@@ -152,10 +153,7 @@ class MosaicLayer:
         known = self._images.get(tile.key)
         if known is not None and known[:2] == (tile.version, level):
             return known[2]
-        pixels = tile.pixels
-        for _ in range(level):
-            pixels = halved(pixels)
-        argb = self._greys[pixels]
+        argb = self._greys[reduced(tile.pixels, level)]
         side = len(argb)
         image = QImage(argb.data, side, side, 4 * side, QImage.Format.Format_ARGB32_Premultiplied).copy()
         self._images[tile.key] = (tile.version, level, image)

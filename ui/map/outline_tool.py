@@ -43,6 +43,8 @@ class OutlineTool(QObject):
         The tab; the keys work while the focus is in it.
     view : Canvas
         Where the outline is drawn.
+    undo_key : str
+        Where the owner lies in another tab, U may be a key of that one.
     """
 
     begun = Signal()
@@ -52,7 +54,7 @@ class OutlineTool(QObject):
     finished = Signal(tuple)
     """The corners x, y in um of an outline that a plan can use; empty if it was taken away."""
 
-    def __init__(self, owner: QWidget, view: Canvas) -> None:
+    def __init__(self, owner: QWidget, view: Canvas, *, undo_key: str = "U") -> None:
         super().__init__(owner)
         self._view = view
         self._edit = OutlineEdit()
@@ -80,7 +82,7 @@ class OutlineTool(QObject):
             "Clear outline": self._part(
                 "Clear outline", "Delete all corners, to draw another one", "Shift+Del", self._clear
             ),
-            "Undo corner": self._part("Undo", "Undo the last step", "U", self._undo),
+            "Undo corner": self._part("Undo", "Undo the last step", undo_key, self._undo),
         }
         for name, button in self._parts.items():
             button.setAccessibleName(name)

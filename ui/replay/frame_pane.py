@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
 from hcc_scope.formatting import format_number, format_score, format_utc
+from hcc_scope.position_tags import POSITION_TAG, describe_position, position_origin
 from hcc_scope.scoring import frame_score
 from ui.canvas.image_view import ImageView
 from ui.canvas.legend import TileLegend
@@ -264,8 +265,9 @@ class FramePane(QWidget):
                 f"{analysis.title.lower()} {outcome if score is None else format_score(score, analysis.threshold, 3)}"
             )
         parts.append(format_utc(frame.t_utc))
-        if frame.stage_um is not None:
-            parts.append(f"x {frame.stage_um[0]:.0f} µm, y {frame.stage_um[1]:.0f} µm")
+        origin = position_origin(frame.tags, has_position=frame.stage_um is not None)
+        if frame.stage_um is not None or POSITION_TAG in frame.tags:
+            parts.append(describe_position(frame.stage_um, origin))
         parts.append(f"exposure {format_number(frame.exposure_ms, 3)} ms")
         self._about.set_text(" · ".join(parts))
 

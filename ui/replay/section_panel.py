@@ -9,8 +9,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextDocumentFragment
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from hcc_scope.formatting import capital, counted, format_utc, sentence, significant
+from hcc_scope.formatting import capital, counted, sentence, significant
 from hcc_scope.quality import describe_reason_counts
+from hcc_scope.report.acquired_text import describe_acquired
 from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
 from hcc_scope.score_text import SAMPLING_TEXTS, describe_score
 from ui.kit.labels import breakable
@@ -71,7 +72,7 @@ class SectionPanel(QScrollArea):
         muted = f"color: {c.text_muted}"
         lines = [f"<h3>Animal {escape(spec.animal_id)}, section {escape(spec.section_id)}</h3>"]
         facts = [
-            ("Acquired", capital(format_utc(opened.store.recorded.created_utc))),
+            ("Acquired", capital(describe_acquired(opened.store.recorded))),
             ("Fields", f"{opened.store.n_frames:,}: {SAMPLING_TEXTS[spec.sampling]}"),
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
             ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),

@@ -35,6 +35,7 @@ ActionName = Literal[
     "references",
     "emergency",
     "start",
+    "continue",
     "pause",
     "stop",
     "skip_analysis",
@@ -44,7 +45,10 @@ ActionName = Literal[
     "plan",
     "ids",
     "theme",
+    "capture_sound",
+    "capture_flash",
     "full_screen",
+    "panels",
     "reset_layout",
     "qc",
     "doctor",
@@ -127,6 +131,12 @@ SPECS: tuple[ActionSpec, ...] = (
         separate=True,
     ),
     ActionSpec("start", "section", "Start", "Acquire, store and classify the section", "F8", "start"),
+    ActionSpec(
+        "continue",
+        "section",
+        "Continue a section …",
+        "Add fields to a stored section by hand, yesterday's for example; its specimen may lie elsewhere now",
+    ),
     ActionSpec("pause", "section", "Pause", "Wait between frames; again to continue", "F9", "pause", checkable=True),
     ActionSpec("stop", "section", "Stop", "End the section; what was acquired is stored and classified", "F10", "stop"),
     ActionSpec(
@@ -150,7 +160,17 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("plan", "section", "Plan …", "Choose how many fields are acquired, and where", "Ctrl+P", separate=True),
     ActionSpec("ids", "section", "Edit ids", "Go to the animal id", "Ctrl+I"),
     ActionSpec("theme", "view", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
+    ActionSpec(
+        "capture_sound",
+        "view",
+        "Sound at capture",
+        "Sound when a field is captured by hand",
+        checkable=True,
+        separate=True,
+    ),
+    ActionSpec("capture_flash", "view", "Flash at capture", "Flash the border of the picture then", checkable=True),
     ActionSpec("full_screen", "view", "Full screen", "Use the whole screen", "F11", checkable=True),
+    ActionSpec("panels", "view", "Panels", "Show the panels, or put them all away", "F7", checkable=True),
     ActionSpec("reset_layout", "view", "Reset layout", "Return every panel to its place"),
     ActionSpec("shortcuts", "help", "Keys", "Show all keys", "F1"),
     ActionSpec("doctor", "help", "Examine this computer …", "Check computer, disk, model and rig before a section"),
@@ -181,6 +201,7 @@ class Actions:
                 action.setShortcut(QKeySequence(spec.keys))
             self._actions[spec.name] = action
             self.explain(spec.name, "")
+        self._actions["panels"].setChecked(True)
         self.set_theme(theme)
         owner.addActions(list(self._actions.values()))
 

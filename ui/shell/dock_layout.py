@@ -46,6 +46,8 @@ class DockLayout(QObject):
         self._gathered = False
         self._wide_layout: QByteArray | None = None
         """The layout before the window became too narrow for it."""
+        self._put_away: tuple[QDockWidget, ...] = ()
+        """Docks that give their room to the view."""
 
     def add(
         self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea, beside: str | None = None
@@ -79,12 +81,14 @@ class DockLayout(QObject):
 
     def save(self) -> QByteArray | None:
         """Return the layout to be kept: that of the wide window; None where only an automatic one is known."""
+        self.show_all(True)
         self.follow_width()
         return self._wide_layout if self._gathered else self._window.saveState(LAYOUT_VERSION)
 
     def reset(self) -> None:
         """Put every dock back in its first place."""
         self._wide_layout = None
+        self._put_away = ()
         self.lay_out()
 
     def show_or_hide(self, name: str) -> None:
@@ -95,6 +99,17 @@ class DockLayout(QObject):
         else:
             dock.show()
             dock.raise_()
+
+    def show_all(self, shown: bool) -> None:
+        """Put all docks away, so that the view has their room, or show again those that were put away."""
+        if shown:
+            docks, self._put_away = self._put_away, ()
+        else:
+            docks = tuple(dock for dock in self.docks.values() if not dock.isHidden())
+            self._put_away += docks
+        for dock in docks:
+            dock.setVisible(shown)
+        self._tidy_soon()
 
     def follow_width(self) -> None:
         """Gather the docks when the window is too narrow for both sides now; let them part when it is wide again."""
@@ -125,8 +140,7 @@ class DockLayout(QObject):
             window.resizeDocks([docks["score"], docks["quality"]], [_SCORE_PX, _QUALITY_PX], Qt.Orientation.Vertical)
         window.resizeDocks([docks["messages"]], [_BOTTOM_PX], Qt.Orientation.Vertical)
         docks["messages"].setVisible(window.height() >= _TALL_PX and docks["messages"] not in hidden)
-        for wait_ms in _TIDY_MS:
-            QTimer.singleShot(wait_ms, self, self._tidy_tab_bars)
+        self._tidy_soon()
 
     # -- how it is done ------------------------------------------------------------------------------------------------
 
@@ -167,12 +181,18 @@ class DockLayout(QObject):
             if any(beside == name for _, beside in self._places.values()) or dock is first:
                 dock.raise_()
 
+    def _tidy_soon(self) -> None:
+        for wait_ms in _TIDY_MS:
+            QTimer.singleShot(wait_ms, self, self._tidy_tab_bars)
+
     @Slot()
     def _tidy_tab_bars(self) -> None:
         """Hide tab bars that Qt left behind when docks changed their places: they lie over menus and controls."""
         bars = self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
         used: set[QTabBar] = set()
         for dock in self.docks.values():
+            if dock.isHidden():
+                continue
             group = [dock, *self._window.tabifiedDockWidgets(dock)]
             titles = {one.windowTitle() for one in group}
             fitting = [bar for bar in bars if {bar.tabText(i) for i in range(bar.count())} == titles]

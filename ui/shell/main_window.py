@@ -113,6 +113,8 @@ class MainWindow(QMainWindow):
         bar.addWidget(self.top)
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
 
+        self._views: dict[QWidget, tuple[str, str, QAction]] = {}
+        """Of every view: its title, its tip, and the action that shows it."""
         self._make_menus()
         self.log = LogView(self.messages)
         self.add_dock("messages", "Messages", self.log, Qt.DockWidgetArea.BottomDockWidgetArea, "Ctrl+M")
@@ -183,6 +185,7 @@ class MainWindow(QMainWindow):
         keys = f"Ctrl+{index + 1}"
         self.tabs.setTabToolTip(index, f"{tip} ({keys})")
         action = QAction(title, self)
+        self._views[widget] = title, f"{tip} ({keys})", action
         action.setShortcut(keys)
         action.setToolTip(f"{tip} ({keys})")
         action.setStatusTip(tip)
@@ -190,8 +193,29 @@ class MainWindow(QMainWindow):
         self._view_menu.insertAction(self._tabs_end, action)
 
     def _show_tab(self, widget: QWidget, _checked: bool = False) -> None:
+        self.show_view(widget)
+
+    def show_view(self, widget: QWidget) -> None:
+        """Show a view, or the one that it is a part of now."""
         self.show_welcome(False)
-        self.tabs.setCurrentWidget(widget)
+        pages = [page for i in range(self.tabs.count()) if (page := self.tabs.widget(i)) is not None]
+        page = next((page for page in pages if page is widget or page.isAncestorOf(widget)), None)
+        if page is not None:
+            self.tabs.setCurrentWidget(page)
+
+    def offer_views(self, *widgets: QWidget) -> None:
+        """Offer these views as tabs, in this order, and show the first; the others of `add_tab` are taken away."""
+        self.tabs.blockSignals(True)
+        while self.tabs.count():
+            self.tabs.removeTab(0)
+        for widget in widgets:
+            title, tip, _ = self._views[widget]
+            self.tabs.setTabToolTip(self.tabs.addTab(widget, title), tip)
+        for widget, (_, _, action) in self._views.items():
+            action.setVisible(widget in widgets)
+        self.tabs.setCurrentIndex(0)
+        self.tabs.blockSignals(False)
+        self._signal_page(0)
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
@@ -260,6 +284,12 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Put every dock back in its first place."""
         self._layout.reset()
+        self.actions_["panels"].setChecked(True)
+
+    def show_panels(self, shown: bool) -> None:
+        """Show the docks that were put away, or put all away, so that the view has their room."""
+        self._layout.show_all(shown)
+        self.actions_["panels"].setChecked(shown)
 
     def packed_layout(self) -> tuple[str, str]:
         """Return geometry and layout as the settings keep them; the automatic layout of a narrow window is not kept."""

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ui.control.section_request import PlanChoice
+from ui.control.section_request import BY_HAND, PlanChoice
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 from ui.shell.focus_choice import FocusChoice
@@ -42,7 +42,7 @@ _MOST = 10**9
 
 
 class PlanDialog(QDialog):
-    """Random fields, a sequence, or a plan file.
+    """Random fields, fields by hand, a sequence, or a plan file.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class PlanDialog(QDialog):
     outlined : bool
         Whether the specimen brings its outline, so that no area need be given.
     has_stage : bool
-        Whether the rig can go to places; without, random fields are not offered.
+        Whether the rig can go to places; without, an operator moves the specimen to them.
     has_focus : bool
         Whether the rig has a focus drive; without, focusing is not offered.
     parent : QWidget
@@ -69,11 +69,18 @@ class PlanDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self._no_work = "no rig is open"
-        kind: PlanKind = choice.kind if choice.fits(has_stage=has_stage) else "sequence"
+        kind: PlanKind = choice.kind if choice.fits(has_stage=has_stage) else "random" if has_stage else "guided"
         self.setWindowTitle("Plan of the section")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._random = QRadioButton("Random fields")
         self._random.setToolTip("The stage goes to places drawn at random: only then is the score's interval valid")
+        self._guided = QRadioButton("Random fields, guided by hand")
+        self._guided.setToolTip(
+            "You drive round the section, fields are drawn at random inside, and an arrow leads to each:\n"
+            "the score's interval is valid once every drawn field was visited, or skipped for a reason"
+        )
+        self._free = QRadioButton("Fields of your choice, by hand")
+        self._free.setToolTip("Every field at which you stop is captured; the score's interval is then not valid")
         self._sequence = QRadioButton("Sequence, stage at rest")
         self._sequence.setToolTip("Frames as fast as the camera gives them; the interval is then not valid")
         self._file = QRadioButton("Plan file")
@@ -88,6 +95,7 @@ class PlanDialog(QDialog):
             self._where.addItem("Outline on the map")
             self._where.setCurrentIndex(int(choice.uses_outline))
         self._n_fields = _count(choice.n_fields, 100_000, "Number of random fields")
+        self._n_drawn = _count(choice.n_fields, 100_000, "Number of fields that are drawn")
         self._width = _um(choice.area_um[0], "Width of the area in µm")
         self._height = _um(choice.area_um[1], "Height of the area in µm")
         self._n_frames = _count(choice.n_frames, 1_000_000, "Number of frames")
@@ -123,6 +131,8 @@ class PlanDialog(QDialog):
         self._parts: dict[PlanKind, tuple[QRadioButton, QWidget]] = {}
         rows: list[tuple[PlanKind, QRadioButton, list[tuple[str, QWidget]]]] = [
             ("random", self._random, [("Fields", self._n_fields), ("Where", self._where), ("Area", area)]),
+            ("guided", self._guided, [("Fields", self._n_drawn)]),
+            ("free", self._free, []),
             ("sequence", self._sequence, [("Frames", self._n_frames)]),
             ("file", self._file, [("File", file)]),
         ]
@@ -138,7 +148,7 @@ class PlanDialog(QDialog):
             self._parts[name] = radio, part
             radio.toggled.connect(self._update_parts)
             radio.setChecked(name == kind)
-            if name == "random" and not has_stage:
+            if (name in BY_HAND) if has_stage else (name == "random"):
                 radio.hide()
                 part.hide()
             if name == "random":
@@ -161,7 +171,7 @@ class PlanDialog(QDialog):
         layout.addWidget(self._problem)
         layout.addWidget(self._buttons)
         self._path.textChanged.connect(self._update_parts)
-        for box in (self._n_fields, self._width, self._height, self._n_frames):
+        for box in (self._n_fields, self._n_drawn, self._width, self._height, self._n_frames):
             box.valueChanged.connect(self._update_parts)
         self._where.currentIndexChanged.connect(self._update_parts)
         self._update_parts()
@@ -178,8 +188,9 @@ class PlanDialog(QDialog):
             self._problem.setText(problem)
             form, area = self._area_row
             form.setRowVisible(area, not self._outlined and self._where.currentIndex() == 0)
+            by_hand = self._guided.isChecked() or self._free.isChecked()  # no device moves, so there is nothing to try
             for button in (self._save, self._check):
-                button.setEnabled(not problem and not self._no_work)
+                button.setEnabled(not problem and not self._no_work and not by_hand)
 
     def _work_button(self, text: str, tip: str, asked: SignalInstance) -> QPushButton:
         button = self._buttons.addButton(text, QDialogButtonBox.ButtonRole.ActionRole)
@@ -205,8 +216,12 @@ class PlanDialog(QDialog):
         """Return what is wrong with the plan, as text; empty if nothing is."""
         if self._file.isChecked() and not self._path.text().strip():
             return "Name a plan file: type its path, or browse for it."
-        boxes = (self._n_fields, self._width, self._height) if self._random.isChecked() else (self._n_frames,)
-        for box in boxes if not self._file.isChecked() else ():
+        boxes: dict[QRadioButton, tuple[QSpinBox | QDoubleSpinBox, ...]] = {
+            self._random: (self._n_fields, self._width, self._height),
+            self._guided: (self._n_drawn,),
+            self._sequence: (self._n_frames,),
+        }
+        for box in next((fields for radio, fields in boxes.items() if radio.isChecked()), ()):
             most = float(box.property("most"))
             if box.value() > most and not box.isHidden():
                 return f"{box.accessibleName()}: at most {most:,.0f}."
@@ -226,7 +241,7 @@ class PlanDialog(QDialog):
         return replace(
             self._before,
             kind=kind,
-            n_fields=self._n_fields.value(),
+            n_fields=(self._n_drawn if kind == "guided" else self._n_fields).value(),
             area_um=(self._width.value(), self._height.value()),
             n_frames=self._n_frames.value(),
             file=self._path.text().strip(),

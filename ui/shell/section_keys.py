@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QPlainTextEdit, QTextEdit
 
 from hcc_scope.formatting import sentence
-from ui.kit.key_listener import KeyListener
+from ui.kit.key_listener import KeyListener, writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +44,7 @@ class SectionKeys(KeyListener):
             return False
         pressed = QKeySequence(event.keyCombination())
         name = next((one for one in (*NAMES, *ALSO_EXPLAINED) if self._actions[one].shortcut() == pressed), None)
-        if name is None or (name in ("exclude", "include") and _writes()):
+        if name is None or (name in ("exclude", "include") and writes()):
             return False  # in a text, Ctrl+Z takes back what was typed
         action = self._actions[name]
         if action.isEnabled() and name in ALSO_EXPLAINED:
@@ -58,11 +57,3 @@ class SectionKeys(KeyListener):
                 why = sentence(self._actions.why_not(name) or "not now")
                 self._say("info", f"{action.text()} ({key}) cannot be done now. {why}")
         return True
-
-
-def _writes() -> bool:
-    """Return whether the keyboard is in a text that can be edited."""
-    widget = QApplication.focusWidget()
-    if isinstance(widget, QLineEdit | QTextEdit | QPlainTextEdit | QAbstractSpinBox):
-        return not widget.isReadOnly()
-    return False

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayo
 
 from ui.kit.theme import GRID_PX
 from ui.shell.actions import MENUS
+from ui.shell.hand_keys import HAND_KEYS
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMainWindow
@@ -27,6 +28,7 @@ ELSEWHERE: tuple[tuple[str, str], ...] = (
     ("Ctrl and arrow keys", "Move the cursor over the picture by 1 px, with Shift by 10 px"),
     ("Enter", "Choose the item under the cursor"),
     ("Escape", "Cancel the drawing, close a dialog"),
+    *HAND_KEYS,
 )
 """Keys of widgets that are no actions."""
 

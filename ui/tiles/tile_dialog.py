@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.formatting import format_score, format_threshold, significant
 from hcc_scope.orientation import Orientation
+from hcc_scope.position_tags import describe_position, position_origin
 from hcc_scope.quality import describe_flags, missed_step
 from ui.canvas.canvas import Canvas, MouseMode
 from ui.canvas.drawing import double_rect
@@ -372,11 +373,11 @@ class TileDialog(QDialog):
 def _describe_stage(
     frame: Frame, x_px: float, y_px: float, pixel_size_um: float | None, orientation: Orientation
 ) -> str:
-    """Return where a point of a frame is on the stage, whose position is that of the frame's centre."""
+    """Return where a point of a frame is on the specimen; a frame's position is that of its centre."""
     size_um = frame.pixel_size_um or pixel_size_um
     if frame.stage_um is None or not size_um:
         return "unknown"
     height, width = frame.pixels.shape
     offset_px = np.array([x_px - width / 2, y_px - height / 2])
     x_um, y_um = orientation.to_stage_um(offset_px, size_um) + frame.stage_um[:2]
-    return f"x {x_um:.0f} µm, y {y_um:.0f} µm"
+    return describe_position((x_um, y_um, None), position_origin(frame.tags, has_position=True))
