@@ -8,13 +8,14 @@ CONSTRAINTS ?= constraints.txt
 PIP_INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 # tests that run at the same time; 0 for one after the other
 TEST_WORKERS ?= 2
+RIG ?= demo
 
 .PHONY: help setup demo app screenshots test lint docs bench model schema constraints clean
 
 help:
 	@echo "make demo   acquire and classify two phantom sections on Micro-Manager's demo camera"
 	@echo "make test   run the tests"
-	@echo "make app    open the desktop app on the demo rig"
+	@echo "make app    open the desktop app on the demo rig; RIG=demo-by-hand: a stand that is moved by hand"
 	@echo "make setup  look for what pip cannot bring, and install into $(VENV)"
 	@echo "make lint   ruff, mypy, import-linter      make docs   build the documentation into site"
 	@echo "make bench  run the benchmarks             make model  train the shipped model again, into retrained"
@@ -42,7 +43,7 @@ demo: $(STAMP)
 	$(BIN)/hcc-scope demo
 
 app: $(STAMP)
-	$(BIN)/hcc-scope app --rig demo
+	$(BIN)/hcc-scope app --rig $(RIG)
 
 # on a screen of its own if there is a virtual one, else on none
 screenshots: $(STAMP)

@@ -1,4 +1,4 @@
-"""Draw the pictures of the app: every tab in both themes, of a real section on the demo rig.
+"""Draw the pictures of the app: every tab in both themes, of real sections on the demo rigs.
 
 ``python -m benchmarks.screenshots FOLDER [WIDTHxHEIGHT]``; needs no screen (``QT_QPA_PLATFORM=offscreen``), and is the
 same with one.
@@ -21,16 +21,23 @@ import numpy as np
 from PIL import Image, ImageColor
 from PySide6.QtWidgets import QApplication
 
+from hcc_scope.runs import simulated_hand
 from ui.app import App
 from ui.canvas.drawing import heat_argb
 from ui.control.section_request import PlanChoice
 from ui.kit.theme import apply_theme, colours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from PySide6.QtWidgets import QWidget
 
+    from hcc_scope.by_hand import HandView
+    from hcc_scope.microscope.micromanager import MicroManager
+    from hcc_scope.phantom import Specimen
+    from hcc_scope.phantom.hand import Stop
+    from hcc_scope.phantom.hand_motion import Pose
+    from hcc_scope.phantom.hand_play import Ask, PlayedHand, Screen
     from ui.kit.theme import ThemeName
 
 SIZE = (1440, 900)
@@ -38,6 +45,9 @@ WAIT_S = 120.0
 SETTLE_S = 0.7
 SEED = 1
 FIELDS = 24
+BY_HAND_FIELDS, BY_HAND_S = 9, 1200.0
+DRIVEN = 150
+"""Live frames after which a part of the way round the section is driven."""
 OF_WIDGETS = 144
 OF_HEAT = 32
 THEMES: tuple[ThemeName, ...] = ("dark", "light")
@@ -57,9 +67,9 @@ class Camera:
         self.app.views.make_room(size[1])
         self.app.begin()
 
-    def wait(self, condition: Callable[[], object], what: str) -> None:
+    def wait(self, condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
         """Let the window live until something is so."""
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{what}: {self.window.notice.text}")
@@ -75,9 +85,9 @@ class Camera:
         until = time.monotonic() + SETTLE_S
         self.wait(lambda: time.monotonic() > until and not self.app.jobs.n_open, "quiet")
 
-    def take(self, name: str, widget: QWidget | None = None) -> None:
-        """Take a picture in both themes."""
-        for theme in THEMES:
+    def take(self, name: str, widget: QWidget | None = None, themes: tuple[ThemeName, ...] = THEMES) -> None:
+        """Take a picture in each theme."""
+        for theme in themes:
             self.window.set_theme(theme)
             self.settle()
             self.window.notice.put_away()
@@ -94,6 +104,7 @@ class Camera:
         top.animal.set_value(animal)
         top.section.set_value(section)
         top.specimen.setCurrentText(f"Phantom, {specimen}")
+        assert top.specimen.currentText().endswith(specimen)
         self.app.setup.change(seed=SEED)  # the same pictures every time
         self.wait(lambda: self.window.actions_["start"].isEnabled(), self.app.action_states.missing)
         self.window.actions_["start"].trigger()
@@ -135,6 +146,37 @@ class Camera:
         self.tab("Replay")
         self.take("replay")
 
+    def run_by_hand(self) -> None:
+        """Take those of a section by hand, which a simulated hand plays at the pace of a person."""
+        app, dark = self.app, THEMES[:1]
+        hands = _let_hands_slip()
+        app.commands.open_rig("demo-by-hand")
+        self.wait(lambda: app.rig.loaded is not None and app.views.by_hand, "the rig")
+        self.wait(lambda: app.state.rig is not None, "its state")
+        app.setup.change(plan=PlanChoice("guided", n_fields=BY_HAND_FIELDS))
+        self.section("M7", "S3", "simulated hand")
+
+        def came(condition: Callable[[HandView], object], what: str) -> None:
+            def so() -> object:
+                if not app.run.active:
+                    raise RuntimeError(f"{what}: {self.window.notice.text}")
+                return app.state.hand is not None and condition(app.state.hand)
+
+            self.wait(so, what, BY_HAND_S)
+
+        came(lambda view: view.n_seen > DRIVEN, "the drive round")
+        self.take("by-hand-drive", themes=dark)
+        came(lambda view: view.guidance is not None and view.guidance.n_reached >= BY_HAND_FIELDS // 3, "fields")
+        came(lambda view: view.verdict.word == "off target", "the way to the next")
+        self.take("by-hand-guided")
+        hands[-1].slips = True
+        came(lambda view: view.verdict.word == "lost", "the loss")
+        self.take("by-hand-lost", themes=dark)
+        hands[-1].slips = False
+        came(lambda view: view.phase == "done", "the last field")
+        self.take("by-hand-done", themes=dark)
+        self.wait(lambda: not app.run.active, "its end", BY_HAND_S)
+
     def close(self) -> None:
         """Close the window and release everything."""
         self.app.run.skip_analysis()
@@ -142,6 +184,50 @@ class Camera:
         self.app.shutdown.ask()
         self.wait(lambda: not self.window.isVisible(), "the window")
         self.app.end()
+
+
+class SlippingHand:
+    """A hand that slips off to a place that was not seen yet while `slips`; else it is another hand."""
+
+    def __init__(self, hand: PlayedHand) -> None:
+        self._hand = hand
+        self.slips = False
+
+    def next(self, screen: Screen) -> Pose:
+        """Return the pose of the next live frame."""
+        pose = self._hand.next(screen)
+        return dataclasses.replace(pose, x_um=pose.x_um / 4, y_um=pose.y_um / 4) if self.slips else pose
+
+    @property
+    def over(self) -> bool:
+        """Whether the hand is done."""
+        return self._hand.over
+
+    @property
+    def stops(self) -> Sequence[Stop]:
+        """Where it rested so far."""
+        return self._hand.stops
+
+    def take_asks(self) -> list[Ask]:
+        """Return what it has asked for since it was last asked."""
+        return self._hand.take_asks()
+
+
+def _let_hands_slip() -> list[SlippingHand]:
+    """Have the simulated hands of this process slip on request; returns them as they are made."""
+    made: list[SlippingHand] = []
+    play = simulated_hand.simulated_hand
+
+    def slipping(
+        microscope: MicroManager, specimen: Specimen, seed: int, *, n_fields: int, guided: bool
+    ) -> simulated_hand.SimulatedHand:
+        played = play(microscope, specimen, seed, n_fields=n_fields, guided=guided)
+        made.append(SlippingHand(played.operator.hand))
+        played.operator.hand = made[-1]
+        return played
+
+    simulated_hand.simulated_hand = slipping  # type: ignore[assignment]  # the window plays in ideal light
+    return made
 
 
 def _with_few_colours(picture: Image.Image, theme: ThemeName) -> Image.Image:
@@ -170,6 +256,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         camera = Camera(folder, (width, height), Path(scratch))
         try:
+            camera.run_by_hand()
             camera.run()
         finally:
             camera.close()

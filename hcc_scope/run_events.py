@@ -33,7 +33,7 @@ class RunEvent:
 
     t_utc: datetime
     kind: str
-    """``property``, ``move``, ``focus``, ``skipped``, ``action`` ...: what the facts are about."""
+    """``property``, ``move``, ``focus``, ``skipped``, ``action``, ``hand`` ...: what the facts are about."""
     facts: Mapping[str, JsonValue]
 
 

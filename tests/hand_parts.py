@@ -66,6 +66,8 @@ class PatternScene:
         """Where the field is; None: where the stage is."""
         self.light = 0.6
         """Level of the brightest structure, as a share of full scale."""
+        self.glass = False
+        """Whether there is no pattern."""
         self.frozen = False
         """Whether the camera repeats its last picture."""
         self._last: NDArray[np.uint16] | None = None
@@ -98,6 +100,8 @@ class PatternScene:
         )
         pattern = _pattern()
         field = pattern[np.ix_(rows % len(pattern), columns % len(pattern))]
+        if self.glass:
+            field = np.full_like(field, 0.8)
         noise = np.random.default_rng(seq).normal(0.0, 0.01, field.shape)
         self._last = np.clip((self.light * field + noise) * self._full_scale, 0, self._full_scale).astype(np.uint16)
         return self._last.copy()

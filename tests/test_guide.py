@@ -89,7 +89,7 @@ def test_a_course_that_surrounds_nothing_is_refused(pieces: list[list[tuple[floa
 
 
 @given(st.lists(st.lists(st.tuples(st.floats(-1e5, 1e5), st.floats(-1e5, 1e5)), max_size=8), max_size=4))
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 def test_any_course_gives_an_outline_that_a_plan_can_use_or_an_error(pieces: list[list[tuple[float, float]]]):
     try:
         found = driven_outline(pieces)
@@ -280,10 +280,11 @@ def follow(guide: Guide, hand: tuple[int, int, int, int], seed: int, strokes: in
         if rng.random() < 0.1:  # a stroke for a reason of its own
             moved, turn = rng.normal(0, 900, 2), 0.0
         moved = reach * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ moved
-        for share in (0.0, 0.1, 0.5, 0.9, 1.0, 1.0):
+        for share in (0.0, 0.1, 0.5, 0.9, 1.0):
             guide.see(at(*(here + share * moved)))
         here = here + moved
-        guide.see(at(*here))
+        for tremor in rng.normal(0, 3, (6, 2)):
+            guide.see(at(*(here + tremor)))
         shown.append(guide._axes.shown((1.0, 2.0)))
         if (k := guide.drawn_at(at(*here))) is not None:
             guide.reached(k, seq)
@@ -294,7 +295,7 @@ def follow(guide: Guide, hand: tuple[int, int, int, int], seed: int, strokes: in
 @pytest.mark.parametrize("name", HANDS)
 def test_a_hand_is_guided_in_its_own_axes(name: str):
     a, b, c, d = HANDS[name]
-    for seed in range(4):
+    for seed in range(3):
         guide = Guide(SHAPE_YX, UM_PER_PX)
         guide.see(at(4000, 3000))
         guide.take(guide.draw(16, seed, CORNERS))
@@ -309,7 +310,7 @@ def test_a_hand_is_guided_in_its_own_axes(name: str):
 
 
 def test_a_hand_that_follows_never_has_its_arrow_turned():
-    for seed in range(40):
+    for seed in range(12):
         guide = Guide(SHAPE_YX, UM_PER_PX)
         guide.see(at(4000, 3000))
         guide.take(guide.draw(16, seed, CORNERS))
@@ -325,7 +326,7 @@ def test_strokes_along_one_axis_settle_that_axis_and_strokes_at_random_none():
     changes = [axes.stroke((0.0, 1000.0), (0.0, 800.0)) for _ in range(40)]
     assert changes.count(True) <= 1
     assert axes.shown((5.0, 7.0)) == (-5.0, 7.0)
-    for seed in range(60):
+    for seed in range(25):
         rng, stray = np.random.default_rng(seed), HandAxes()
         for _ in range(40):
             (arrow_x, arrow_y), (x, y) = rng.normal(size=(2, 2)).tolist()

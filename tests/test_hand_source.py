@@ -278,6 +278,14 @@ def test_pictures_that_do_not_change_give_no_position(rig: MicroManager):
     assert [round(place_um(frame)[0], -1) for frame in frames] == [0, 80]
 
 
+def test_a_start_on_bare_glass_is_said_and_the_coordinates_begin_with_the_tissue(rig: MicroManager):
+    walk = hand(rests_at((30.0, 0.0), (70.0, 0.0)), {9: lambda: setattr(walk.scene, "glass", False)})
+    walk.scene.glass = True
+    (frame,) = by_hand(rig, walk).frames(StopToken())
+    assert [screen_word(view)[0] for view in walk.views[:8]] == ["no structure"] * 8
+    assert place_um(frame) == pytest.approx((0.0, 0.0), abs=5.0)
+
+
 def test_light_that_goes_off_is_said_and_nothing_is_captured(rig: MicroManager):
     walk = hand(
         rests_at((0.0, 0.0), (70.0, 0.0), (0.0, 0.0), (0.0, 70.0)),
@@ -346,6 +354,24 @@ def test_with_a_stage_the_position_is_the_stages_own(rig: MicroManager):
     assert view is not None
     assert view.track.place is not None
     assert view.track.place.x_um == pytest.approx(120.0, abs=0.02)
+
+
+def test_the_stage_is_read_again_before_a_field_is_kept(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
+    """A slow stage is read now and then during a sequence; here only once, before it moves."""
+    monkeypatch.setattr(hardware, "_READ_SHARE", 1e-12)
+    scene = PatternScene(FULL_SCALE)
+    scene.here_um = (0.0, 0.0)
+    source = by_hand(rig, scene=scene, end_after=2)
+    taken = Taken(source)
+    wait_until(lambda: len(taken.frames) == 1)
+    scene.here_um = (120.0, 60.0)
+    rig.backend.core.set_xy_position("XY", 120.0, 60.0)
+    rig.backend.core.wait_for_device("XY")
+    source.keep_anyway()
+    frames = taken.join()
+    assert [frame.stage_um and frame.stage_um[:2] for frame in frames] == [
+        pytest.approx(place_um, abs=0.02) for place_um in ((0.0, 0.0), (120.0, 60.0))
+    ]
 
 
 def test_a_slow_computer_sees_fewer_live_frames_and_never_an_old_one(stageless: MicroManager):

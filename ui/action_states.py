@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ui.control.app_state import AppState
+    from ui.control.loaded_rig import LoadedRig
     from ui.control.reference_control import ReferenceControl
     from ui.control.replay_focus import ReplayFocus
     from ui.control.rig_control import RigControl, RigLight
@@ -27,6 +28,7 @@ __all__ = ["ActionStates"]
 
 _REFERENCE = "a dark or flat field is being taken"
 _NO_SECTION = "there is no section to write about"
+_HAS_STAGE = "this rig has a motorised stage, and only a section by hand is continued"
 LOOK_FOR_STORE_MS = 300
 """After the last key; then the window looks whether the store exists already."""
 
@@ -111,6 +113,7 @@ class ActionStates(QObject):
         loaded, request, top = self._rig.loaded, self._setup.request, self._window.top
         demo = loaded is not None and loaded.is_demo
         top.show_specimen(demo, by_hand=loaded is not None and not loaded.has_stage)
+        top.show_emergency(loaded is None or loaded.has_stage or loaded.has_focus)
         top.set_plan(request.plan.describe(outlined=demo and request.specimen != "none"))
         self._store_exists = None
         self._timer.start()
@@ -179,6 +182,7 @@ class ActionStates(QObject):
             "references": no_rig or busy or changing,
             "emergency": no_rig,
             "start": missing,
+            "continue": no_rig or busy or changing or taking or _needs_hand(loaded),
             "pause": "" if phase in ("running", "paused") else idle or "the section is being started or ended",
             "stop": "" if phase in ("preparing", "running", "paused") else idle or "it is being ended",
             "skip_analysis": "" if phase in ("running", "paused", "stopping") else idle or "it is not running",
@@ -231,3 +235,8 @@ class ActionStates(QObject):
         if field.excluded:
             return None, field.seq, f"field {field.seq}, which is on the screen, is excluded already"
         return field.seq, None, ""
+
+
+def _needs_hand(loaded: LoadedRig | None) -> str:
+    """Return why a section by hand cannot be acquired on a rig; empty if it can, or no rig is open."""
+    return _HAS_STAGE if loaded is not None and loaded.has_stage else ""

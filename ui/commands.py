@@ -13,6 +13,7 @@ from hcc_scope.errors import CameraError, DeviceError
 from hcc_scope.runs.unfinished import describe_unfinished
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import Failure, attempt
+from ui.control.continued import request_to_continue
 from ui.control.run_control import describe_end
 from ui.control.settings import with_recent
 from ui.kit.error_report import describe
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ui.control.replay_focus import ReplayFocus
     from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
+    from ui.control.section_request import SectionRequest
     from ui.control.section_setup import SectionSetup
     from ui.control.settings_store import SettingsStore
     from ui.kit.jobs import Jobs
@@ -126,6 +128,7 @@ class Commands(QObject):
             "references": self.show_references,
             "emergency": self.emergency,
             "start": self.start,
+            "continue": self.choose_section_to_continue,
             "stop": self._run.stop,
             "skip_analysis": self._run.skip_analysis,
             "exclude": self.exclude,
@@ -375,6 +378,21 @@ class Commands(QObject):
         self._setup.remember()
         self._window.show_welcome(False)
         self._run.start(self._setup.request)
+
+    def choose_section_to_continue(self) -> None:
+        """Choose a stored section by hand that goes on."""
+        title = "Continue a section by hand (a folder that ends in .ome.zarr)"
+        choose_folder(self._window, title, self._setup.request.out_dir, self.continue_section)
+
+    def continue_section(self, path: str) -> None:
+        """Begin to add fields to a stored section, with its ids, plan, model and engine."""
+        ask = partial(request_to_continue, Path(path), self._setup.request)
+        self._jobs.submit("disk", ask, self._continue)
+
+    def _continue(self, request: SectionRequest) -> None:
+        if self._window.actions_["continue"].isEnabled():
+            self._window.show_welcome(False)
+            self._run.start(request)
 
     @Slot(object)
     def _run_finished(self, report: SectionReport) -> None:

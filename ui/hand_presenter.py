@@ -97,7 +97,8 @@ class HandPresenter(QObject):
         self._shown = run if run.hand is not None else None
         self._outline_um = ()
         if self._shown is not None:
-            self._views.hand.begin()
+            parts = run.section.first_frames
+            self._views.hand.begin(parts[-1][0] - 1 if parts else None)
             self._views.map.begin_hand(run.hand.mosaic if run.hand is not None else None)
             self._window.show_view(self._views.hand)
 
@@ -119,8 +120,9 @@ class HandPresenter(QObject):
         run = self._shown
         if run is None or not self._hand.active:
             return
-        self._views.hand.show_view(view, paused=self._run.phase == "paused")
-        self._views.map.show_hand(view, None if run.hand is None else run.hand.sample)
+        sample = None if run.hand is None else run.hand.sample
+        self._views.hand.show_view(view, sample, paused=self._run.phase == "paused")
+        self._views.map.show_hand(view, sample)
 
     @Slot(object)
     def _show_frame(self, frame: Frame) -> None:

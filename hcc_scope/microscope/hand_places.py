@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ __all__ = ["HandPlaces", "SeenFrame"]
 
 _LOOK_PX = 16
 """Two frames are compared at every 16th pixel first."""
+_MOVED = 0.02
+"""A stage has moved between two readings if they differ by more than this share of a field: an encoder never rests."""
 _DECIMALS = 3
 """Of a tracked position in um: finer than it can be measured."""
 
@@ -63,6 +66,7 @@ class HandPlaces:
         self._spec = spec
         self._tracker = tracker
         self._from_stage = from_stage
+        self._moved_um = _MOVED * min(spec.frame_shape_yx) * spec.pixel_size_um
         self._island = 0
         self._before: NDArray[np.uint16] | None = None
         self._stage_before: tuple[float, Place] | None = None
@@ -120,12 +124,18 @@ class HandPlaces:
         """
         if live.read_again is None:
             return seen
-        shot = replace(live.shot, readback=live.read_again())
+        shot = live.read_again()
         frame = self._frame(seen.frame.seq, shot, seen.frame.pixels)
         fault = self._other_state(shot)
         if fault:
             return self._in_other_state(frame, seen.t_s, fault)
-        return replace(seen, frame=self._placed(frame, seen.track))
+        track, obstacle = seen.track, seen.obstacle
+        if self._from_stage and track.place is not None and shot.stage_um is not None:
+            x_um, y_um, _ = shot.stage_um
+            if math.dist((x_um, y_um), (track.place.x_um, track.place.y_um)) > self._moved_um:
+                obstacle = verdict("moving")
+            track = replace(track, place=Place(0, x_um, y_um, 0.0))
+        return replace(seen, frame=self._placed(frame, track), track=track, obstacle=obstacle)
 
     def _other_state(self, shot: Shot) -> str:
         """Return as a sentence that another objective is in use; empty if not. The operator may turn back to it.

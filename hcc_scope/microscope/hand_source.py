@@ -244,6 +244,7 @@ class HandSource:
             judged = held_back if held_back is not None else judged if wishes.automatic else verdict("by key")
         if judged.fit or forced:
             seen = self._places.confirmed(seen, live)
+            drawn_field = self._guiding.drawn_at(seen.track.place)
             forced &= seen.fits
             judged = judged if seen.obstacle is None else seen.obstacle
         frame = seen.frame

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from hcc_scope.by_hand import HandView
     from hcc_scope.microscope.camera import Shot
     from hcc_scope.microscope.hand_operator import HandOperator
-    from hcc_scope.microscope.hardware import Readback
     from hcc_scope.microscope.live_section import LiveSection
     from hcc_scope.protocols import StopSignal
 
@@ -35,8 +34,8 @@ class LiveShot:
     """When it was exposed, on the clock by which motion is measured."""
     after_pause: bool
     """Whether the specimen may have been moved unseen since the image before."""
-    read_again: Callable[[], Readback] | None = None
-    """Asks the devices once more; None if what is known of them was read after the exposure."""
+    read_again: Callable[[], Shot] | None = None
+    """Returns the image with what the devices report now; None if that was read after the exposure already."""
 
 
 class LiveFrames:
@@ -101,10 +100,15 @@ class LiveFrames:
             with Finally(section.stop_camera, "stopping the camera"):
                 # Not to be left half-way: what starts the camera must be there to stop it.
                 section.camera("starting", rig.camera.start_overwriting, watch)
-                read = partial(section.camera, "asking", rig.hardware.read, watch, stop)
                 for shot in self._newest(watch, stop):
-                    yield LiveShot(shot, shot.t_mono_ns / 1e9, after_pause, read)
+                    read_again = partial(section.camera, "asking", partial(self._read_again, shot), watch, stop)
+                    yield LiveShot(shot, shot.t_mono_ns / 1e9, after_pause, read_again)
                     after_pause = False
+
+    def _read_again(self, shot: Shot) -> Shot:
+        """Ask the devices again, in the core's thread: what a running sequence reports may be a second old."""
+        hardware = self._section.rig.hardware
+        return replace(shot, readback=hardware.read(), stage_um=hardware.stage_um())
 
     def _newest(self, watch: FrameWatch, stop: StopSignal) -> Iterator[Shot]:
         """Yield images of the running camera until the section is paused or stopped."""

@@ -81,8 +81,10 @@ def block_sums(one: F32, two: F32) -> F32:
 
 
 def local_contrast(structure: F32) -> F32:
-    """Return the root mean square of each block."""
-    contrast: F32 = np.sqrt(block_sums(structure, structure) / np.float32(BLOCK_PX**2))
+    """Return the standard deviation in each block; of a slope or of the halo of a speck it is small."""
+    n = np.float32(min(BLOCK_PX, structure.shape[0]) * min(BLOCK_PX, structure.shape[1]))
+    mean = block_sums(structure, np.ones_like(structure)) / n
+    contrast: F32 = np.sqrt(np.maximum(block_sums(structure, structure) / n - mean * mean, np.float32(0.0)))
     return contrast
 
 
@@ -107,7 +109,7 @@ class Picture:
         return self._spectrum
 
     @classmethod
-    def of(cls, part: F32, static: NDArray[np.bool_] | None = None) -> Picture:
+    def of(cls, part: F32, static: NDArray[np.bool_] | None = None, dirty: NDArray[np.bool_] | None = None) -> Picture:
         """Take the structure out of a frame.
 
         Parameters
@@ -115,7 +117,9 @@ class Picture:
         part : (y, x) ndarray
             From `relative`; without the fixed pattern of the camera if that is known.
         static : (rows of blocks, columns of blocks) ndarray of bool, optional
-            Blocks that do not move with the specimen: they count as empty.
+            Blocks that do not move with the specimen: they are left blank.
+        dirty : (rows of blocks, columns of blocks) ndarray of bool, optional
+            Blocks with dirt: they do not count for the share that has structure.
         """
         noise = _noise(part)
         structure = _smooth(part)
@@ -123,8 +127,9 @@ class Picture:
         # a binomial filter leaves 3/8 of white noise along each axis
         floor = max(_OVER_NOISE * 0.375 * noise, _LEAST_CONTRAST)
         filled = local_contrast(structure) > floor
+        if dirty is not None and not dirty.all():
+            filled = filled[~dirty]
         if static is not None and static.any():
-            filled &= ~static
             _blank(structure, static)
         contrast = float(structure.std())
         if contrast > 0.0:

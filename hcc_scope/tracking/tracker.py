@@ -166,8 +166,9 @@ class Tracker:
             return self._view
         part = relative(small)
         dim = float(small.mean()) < _DIM * self._light
-        clean = part if dim else self._fixed.without(part)  # a shadow on the sensor needs light
-        picture = Picture.of(clean, self._fixed.static)
+        corrected = None if dim else self._fixed.without(small)  # the shadow of dirt needs light
+        clean = part if corrected is None else relative(corrected)
+        picture = Picture.of(clean, self._fixed.static, self._fixed.dirty)
         self._picture = picture
         if picture.covered < _MIN_COVERED:
             self._view = self._unknown("no_structure", self._why_nothing(small))

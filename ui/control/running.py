@@ -105,7 +105,8 @@ def start_section_on(
     from hcc_scope.runs.section import earlier_readings_out, section_source, start_section
 
     end_preview(loaded)
-    refuse_taken(request.store)  # before a phantom is drawn, which is slow
+    if request.continues is None:
+        refuse_taken(request.store)  # before a phantom is drawn, which is slow
     _check_folder(request.out_dir)
     card = scoring_model.model.card
     specimen = None
@@ -153,13 +154,16 @@ def _start_by_hand(
 ) -> Running:
     """Start a section whose stage is moved by hand: its fields are captured as the operator goes."""
     from hcc_scope.microscope.hand_source import Guided
-    from hcc_scope.runs.hand_section import hand_source, start_hand_section
+    from hcc_scope.runs.continued_section import continuable_store
+    from hcc_scope.runs.hand_section import continue_hand_section, hand_source, start_hand_section, stored_guided
     from hcc_scope.runs.references import section_references
     from hcc_scope.runs.section import earlier_readings_out
     from hcc_scope.runs.simulated_hand import simulated_hand
 
     card, microscope, n_fields = scoring_model.model.card, loaded.rig.microscope, request.plan.n_fields
     guided = Guided(n_fields, request.seed) if request.plan.kind == "guided" else None
+    if request.continues is not None:
+        guided = stored_guided(continuable_store(request.continues))
     played = None
     if specimen is not None and request.specimen == "hand":
         played = simulated_hand(microscope, specimen, request.seed, n_fields=n_fields, guided=guided is not None)
@@ -175,21 +179,17 @@ def _start_by_hand(
     )
     if played is not None:
         played.operator.commands = source  # it presses the buttons of the steps as well
-    warnings = earlier_readings_out(source, request.out_dir)
-    references = section_references(loaded.rig, card, request.shading, painted=specimen is not None)
-    hand = start_hand_section(
-        source, scoring_model, request.out_dir, stop, shading=references.shading, facts=references.facts
-    )
-    return Running(
-        hand.section,
-        card.decision_threshold,
-        None,
-        None,
-        (*source.warnings, *warnings),
-        _note_of(references),
-        references.stale,
-        hand,
-    )
+    warnings = tuple(earlier_readings_out(source, request.out_dir))
+    if request.continues is not None:  # corrected as before, by the references in its store
+        hand = continue_hand_section(source, scoring_model, request.continues, stop)
+        note, stale = "", False
+    else:
+        references = section_references(loaded.rig, card, request.shading, painted=specimen is not None)
+        how = references.shading, references.facts
+        hand = start_hand_section(source, scoring_model, request.out_dir, stop, *how)
+        note, stale = _note_of(references), references.stale
+    warnings = (*source.warnings, *warnings)
+    return Running(hand.section, card.decision_threshold, None, None, warnings, note, stale, hand)
 
 
 def _note_of(references: SectionReferences) -> str:

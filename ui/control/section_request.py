@@ -143,11 +143,13 @@ class SectionRequest:
     seed: int
     shading: ShadingChoice = "auto"
     """Whether fresh dark and flat fields correct its frames before they are classified."""
+    continues: Path | None = None
+    """The store of an earlier section by hand that goes on; None for a new section."""
 
     @property
     def store(self) -> Path:
         """The store of the section."""
-        return store_path(self.out_dir, self.animal_id, self.section_id)
+        return self.continues or store_path(self.out_dir, self.animal_id, self.section_id)
 
     @property
     def id_problem(self) -> str:

@@ -35,6 +35,7 @@ ActionName = Literal[
     "references",
     "emergency",
     "start",
+    "continue",
     "pause",
     "stop",
     "skip_analysis",
@@ -130,6 +131,12 @@ SPECS: tuple[ActionSpec, ...] = (
         separate=True,
     ),
     ActionSpec("start", "section", "Start", "Acquire, store and classify the section", "F8", "start"),
+    ActionSpec(
+        "continue",
+        "section",
+        "Continue a section …",
+        "Add fields to a stored section by hand, yesterday's for example; its specimen may lie elsewhere now",
+    ),
     ActionSpec("pause", "section", "Pause", "Wait between frames; again to continue", "F9", "pause", checkable=True),
     ActionSpec("stop", "section", "Stop", "End the section; what was acquired is stored and classified", "F10", "stop"),
     ActionSpec(

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["TopBar"]
 
 SPECIMENS: dict[Specimen, str] = {"high": "Phantom, high", "low": "Phantom, low", "none": "Test pattern"}
-BY_HAND: dict[Specimen, str] = {"hand": "Phantom, simulated hand"}
-"""Offered besides where the demo camera's stage is moved by hand."""
+_PLAYED: Specimen = "hand"
+_PLAYED_TEXT = "Phantom, simulated hand"
+"""Offered besides where the demo's stage is moved by hand."""
 
 _BUTTONS: tuple[ActionName, ...] = ("live", "snap", "start", "pause", "stop", "exclude")
 _ICON_PX = 18
@@ -70,6 +71,7 @@ class TopBar(QWidget):
         self._theme: ThemeName = settings.theme
         self._light = RigLight("no rig", "none")
         self._narrow = False
+        self._specimen_before = 0
         self.setAccessibleName("Top bar")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
@@ -88,7 +90,8 @@ class TopBar(QWidget):
         self._emergency = _button(self._actions["emergency"])
         self._emergency.setAccessibleName("Emergency stop")
         row.addWidget(self._emergency)  # first: whatever else a narrow window cuts off, this stays
-        row.addWidget(_rule())
+        self._rule = _rule()
+        row.addWidget(self._rule)
         self._rig = QLabel()
         self._rig.setAccessibleName("Rig and its state")
         self._rig.setMinimumWidth(2 * GRID_PX)
@@ -112,6 +115,8 @@ class TopBar(QWidget):
             self.specimen.addItem(text, specimen)
         self.specimen.setCurrentIndex(max(0, self.specimen.findData(self._setup.request.specimen)))
         self.specimen.setAccessibleName("Specimen of the demo rig")
+        self.specimen.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.specimen.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.specimen.setToolTip(
             "What the demo camera shows: a synthetic section of either class, or its own test pattern"
         )
@@ -255,15 +260,23 @@ class TopBar(QWidget):
 
     def show_specimen(self, shown: bool, *, by_hand: bool = False) -> None:
         """Show or hide what belongs to the demo rig alone; `by_hand` if its stage is moved by hand."""
-        for specimen, text in BY_HAND.items():
-            index = self.specimen.findData(specimen)
-            if by_hand and index < 0:
-                self.specimen.addItem(text, specimen)
-                self.specimen.setCurrentIndex(self.specimen.count() - 1)  # there is no stand to be moved by a person
-            elif not by_hand and index >= 0:
-                self.specimen.removeItem(index)
+        there = self.specimen.findData(_PLAYED)
+        if shown and by_hand and there < 0:
+            self._specimen_before = self.specimen.currentIndex()
+            self.specimen.addItem(_PLAYED_TEXT, _PLAYED)
+            self.specimen.setCurrentIndex(self.specimen.count() - 1)  # no person can move the demo's specimen
+        elif not (shown and by_hand) and there >= 0:
+            if self.specimen.currentIndex() == there:
+                self.specimen.setCurrentIndex(self._specimen_before)
+            self.specimen.removeItem(there)
         self.specimen.setVisible(shown)
         self._specimen_label.setVisible(shown)
+
+    def show_emergency(self, shown: bool) -> None:
+        """Show the emergency stop, or hide it on a rig on which nothing moves by itself."""
+        self._actions["emergency"].setVisible(shown)
+        self._emergency.setVisible(shown)
+        self._rule.setVisible(shown)
 
     def lock(self, locked: bool) -> None:
         """Keep ids, plan and model as they are while a section is under way."""
