@@ -11,6 +11,7 @@ import numpy as np
 from hcc_scope.by_hand.words import verdict
 from hcc_scope.errors import CameraError, RigError
 from hcc_scope.microscope.backend import own_pixels
+from hcc_scope.microscope.hand_stage import DISAGREE, StageAgreement
 from hcc_scope.microscope.shot_frames import check_unchanged, frame_of, tags_of
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.tracking import Place, TrackView
@@ -69,6 +70,7 @@ class HandPlaces:
         self._moved_um = _MOVED * min(spec.frame_shape_yx) * spec.pixel_size_um
         self._island = 0
         self._before: NDArray[np.uint16] | None = None
+        self._agreement = StageAgreement(min(spec.frame_shape_yx) * spec.pixel_size_um)
         self._stage_before: tuple[float, Place] | None = None
         """When and where the stage was at the frame before."""
         self._interrupted = False
@@ -192,12 +194,14 @@ class HandPlaces:
         if speed_um_s is None and before is not None and t_s > before[0]:
             step_um = (x_um - before[1].x_um, y_um - before[1].y_um)
             speed_um_s = float(np.hypot(*step_um)) / (t_s - before[0])
+        if self._agreement.denies(track, here, t_s):
+            return replace(track, state="lost", place=None, step_um=step_um, speed_um_s=speed_um_s, remark=DISAGREE)
         return replace(track, state="tracking", place=here, step_um=step_um, speed_um_s=speed_um_s, island=0)
 
     def _placed(self, frame: Frame, track: TrackView) -> Frame:
         """Return a frame with the position that is known of it, and how it was obtained."""
         place = track.place
-        if self._from_stage:
+        if self._from_stage and track.remark != DISAGREE:
             origin, stage_um = PositionOrigin("stage"), frame.stage_um
         elif place is None:
             origin, stage_um = PositionOrigin("unknown"), None
