@@ -318,6 +318,7 @@ def test_the_report_states_what_became_of_the_sample(whole: tuple[Path, SectionS
         "3 of 12 drawn fields skipped (1 bare glass, 1 fold, 1 not reachable)",
         "1 frame shows no drawn field and does not count",
         "drawn fields skipped: not reachable",
+        "Fields that were not reachable count as 0 for its lower end, and as 1 for its upper end.",
     ):
         assert text in page
 
