@@ -29,8 +29,11 @@ _TISSUE = 0.1
 """Share of tissue below which a target is skipped as bare glass."""
 _MOST_STROKES = 60
 """To one target: one that is not reached after so many is skipped."""
-_MOST_RETURNS = 3
+_MOST_RETURNS = 8
 """Likewise for one on whose way the position was lost so often."""
+_CAREFUL = 0.5
+"""Length, in fields, of a stroke after one that did not lead nearer; each one that does makes the next longer."""
+_BOLDER = 1.7
 _LOOK_S = (0.25, 0.4)
 """From the end of a stroke until the hand has read the arrow and begins the next."""
 
@@ -100,8 +103,8 @@ class PlayedScript:
 class GuidedHand:
     """A hand that drives round the section and then goes where the arrow points, as a person would.
 
-    It looks at the screen between strokes. It does not learn: an arrow to the right makes it push the same way each
-    time, whatever the picture does.
+    It looks at the screen between strokes, and makes short ones while they do not lead nearer. It does not learn: an
+    arrow to the right makes it push the same way each time, whatever the picture does.
 
     Parameters
     ----------
@@ -141,6 +144,8 @@ class GuidedHand:
         self._n_captured = 0
         self._target: int | None = None
         self._strokes = self._returns = 0
+        self._far_um = math.inf
+        self._stride_um = _CAREFUL * self._field_um[0]
         self._known_um: list[tuple[float, float]] = [(self._hand.here().x_um, self._hand.here().y_um)]
         self._over = False
 
@@ -198,6 +203,7 @@ class GuidedHand:
             self._hand.add_stop("field", self._rest_s)
         self._n_captured, self._target = screen.n_captured, screen.target
         self._seen_within, self._strokes, self._returns = screen.within, 0, 0
+        self._far_um = math.inf
 
     def _drive(self) -> None:
         if not self._ring:
@@ -222,7 +228,10 @@ class GuidedHand:
             return
         way_um = self._axes @ (np.array(screen.arrow_fields) * self._field_um)
         length = math.hypot(*way_um)
-        share = min(1.0, hand.between(hand.habits.turn_um) / max(length, 1.0))
+        nearer, self._far_um = length < self._far_um, length
+        turn_um = hand.between(hand.habits.turn_um)
+        self._stride_um = min(turn_um, self._stride_um * _BOLDER) if nearer else _CAREFUL * self._field_um[0]
+        share = min(1.0, self._stride_um / max(length, 1.0))
         hand.push(float(share * way_um[0]), float(share * way_um[1]))
         self._strokes += 1
         self._rest_s = hand.now_s
