@@ -111,6 +111,8 @@ class Guide:
         self._target: int | None = None
         self._axes = HandAxes()
         self._stroke: tuple[Place, Pair] | None = None
+        self._rested = False
+        """Whether the field has rested since its position was unknown: a hand that goes back follows no arrow."""
         self.outline_remark = ""
         """What to look at before the outline is used, as a sentence; empty if nothing."""
 
@@ -345,13 +347,14 @@ class Guide:
         """Look for strokes from rest to rest."""
         place = self._place
         if place is None or before is None or self._sample is None or place.island != self._sample.island:
-            self._stroke = None
+            self._stroke, self._rested = None, False
             return
         at, was = (place.x_um, place.y_um), (before.x_um, before.y_um)
         if max(self._apart(at, was)) >= _REST:
-            if self._stroke is None and before.island == place.island:
+            if self._stroke is None and self._rested and before.island == place.island:
                 self._stroke = before, self._axes.shown(self._to_target(before))
             return
+        self._rested = True
         if self._stroke is None:
             return
         start, arrow = self._stroke

@@ -247,12 +247,12 @@ class GuidedHand:
         self._seen_within, self._rest_s = False, self._hand.now_s
 
     def _go_back(self) -> None:
-        """Go back over what is known: to where the position was known last, then farther."""
+        """Go back over what is known: the way that was come, each time a bit farther."""
         self._returns += 1
-        x_um, y_um = self._known_um[-1]
-        if len(self._known_um) > 1:
-            self._known_um.pop()
-        self._hand.reach(x_um, y_um)
+        here = self._hand.here()
+        back_um = 0.3 * self._returns * self._field_um[0]
+        far_enough = (at for at in reversed(self._known_um) if math.dist(at, (here.x_um, here.y_um)) >= back_um)
+        self._hand.reach(*next(far_enough, self._known_um[0]))
         self._hand.focus(blurred_um=2.0)
         self._hand.rest(0.6)
         self._rest_s = self._hand.now_s
