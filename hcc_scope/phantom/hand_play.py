@@ -31,6 +31,8 @@ _MOST_STROKES = 60
 """To one target: one that is not reached after so many is skipped."""
 _MOST_RETURNS = 8
 """Likewise for one on whose way the position was lost so often."""
+_INCIDENTS = 0.35
+"""Share of the targets on whose way something else happens."""
 _CAREFUL = 0.5
 """Length, in fields, of a stroke after one that did not lead nearer; each one that does makes the next longer."""
 _BOLDER = 1.7
@@ -117,6 +119,9 @@ class GuidedHand:
         mirrored, (0, 1, 1, 0) has its knobs swapped.
     field_um : (width, height)
     habits : Habits, optional
+    incidents : bool
+        Whether it also does what people do: knocks against the table, turns the focus or the turret, rests, switches
+        the lamp off.
     """
 
     def __init__(
@@ -128,9 +133,11 @@ class GuidedHand:
         axes: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0),
         field_um: tuple[float, float] = FIELD_UM,
         habits: Habits | None = None,
+        incidents: bool = True,
     ) -> None:
         self._specimen = specimen
         self._fps = fps
+        self._incidents = incidents
         self._axes = np.reshape(axes, (2, 2))
         self._field_um = np.array(field_um)
         self._ring = edge_places(specimen)
@@ -179,6 +186,8 @@ class GuidedHand:
         hand = self._hand
         if screen.n_captured > self._n_captured or screen.target != self._target:
             self._leave(screen)
+            if hand.now_s > self._n / self._fps:
+                return
         if not screen.known and screen.phase in ("outline", "targets") and self._n > 5:
             self._go_back()
             return
@@ -204,6 +213,29 @@ class GuidedHand:
         self._n_captured, self._target = screen.n_captured, screen.target
         self._seen_within, self._strokes, self._returns = screen.within, 0, 0
         self._far_um = math.inf
+        if self._incidents and self._n_captured and self._hand.rng.random() < _INCIDENTS:
+            self._have_incident()
+
+    def _have_incident(self) -> None:
+        """Do something else over the field that was captured last."""
+        hand, begin_s = self._hand, self._hand.now_s
+        match int(hand.rng.integers(5)):
+            case 0:
+                hand.bump(hand.between((5.0, 30.0)))
+            case 1:
+                hand.defocus(hand.between((8.0, 14.0)))
+                hand.rest(hand.between((0.5, 1.0)))
+            case 2:
+                hand.swap_lens(2.0, 0.8)
+                hand.rest(0.8)
+                hand.swap_back()
+            case 3:
+                hand.rest(hand.between((2.0, 4.0)))
+            case _:
+                hand.light_off(hand.between((0.5, 1.0)))
+        hand.add_stop("seen", begin_s)
+        hand.rest(0.5)
+        self._rest_s = hand.now_s
 
     def _drive(self) -> None:
         if not self._ring:
