@@ -380,3 +380,20 @@ def test_the_bridge_brings_what_controls_and_preview_need(rig: MicroManager):
     pixels = backend.last()
     assert (pixels.shape, pixels.dtype, pixels[1, 1]) == ((HEIGHT, WIDTH), np.uint16, 40_005)
     assert backend.core.waiting == [4, 5]  # it stays in the buffer
+
+
+def test_the_newest_image_is_looked_at_once(rig: MicroManager):
+    core = rig.backend.core
+    core.running, core.waiting = True, [4, 5]
+
+    def newest(wait_s: float) -> float | None:
+        shot = rig.thread.call("looking", lambda: rig.camera.newest(wait_s))
+        return None if shot is None else float(shot.pixels[1, 1])
+
+    assert newest(0.0) == 40_005
+    assert newest(0.02) is None
+    core.waiting = [5, 6]  # a full buffer that holds as many as before
+    assert newest(5.0) == 40_006
+    core.running, core.waiting = False, [5, 6, 7]
+    assert newest(5.0) == 40_007
+    assert newest(5.0) is None  # none to come

@@ -120,8 +120,9 @@ class HandPresenter(QObject):
         run = self._shown
         if run is None or not self._hand.active:
             return
-        self._views.hand.show_view(view, paused=self._run.phase == "paused")
-        self._views.map.show_hand(view, None if run.hand is None else run.hand.sample)
+        sample = None if run.hand is None else run.hand.sample
+        self._views.hand.show_view(view, sample, paused=self._run.phase == "paused")
+        self._views.map.show_hand(view, sample)
 
     @Slot(object)
     def _show_frame(self, frame: Frame) -> None:

@@ -24,6 +24,8 @@ __all__ = ["Camera", "Shot"]
 
 _ENDLESS = 2**31 - 1
 _LOOK_S = 0.0005
+_LOOK_AGAIN_S = 0.005
+"""How often an image is copied out of the buffer only to see whether it is a new one."""
 _SURELY_EMPTY = 0.9
 """Share of an exposure, after the last frame, in which there is no use in looking: that costs processor time."""
 
@@ -75,6 +77,7 @@ class Camera:
         self._clock = RunClock()
         self._seen: tuple[int, TagValue, NDArray[Any] | None] = (0, None, None)
         """Images in the overwriting buffer at the last look, and the newest one's number and pixels."""
+        self._look_again_s = 0.0
 
     def begin_run(self) -> None:
         """Read the time of day again; until the next run it is reckoned from the monotonic clock."""
@@ -133,10 +136,11 @@ class Camera:
         """Return the newest image in the buffer; None if it was returned before. To copy it takes some ms."""
         n_before, number_before, pixels_before = self._seen
         n = int(self._backend.ask(what, "get_remaining_image_count"))
-        # a buffer that has room for one image only always holds one
-        if n == 0 or (n == n_before and n > 1):
+        # a full buffer may hold as many as before: then the image itself shows whether it is another one
+        if n == 0 or (n == n_before and time.monotonic() < self._look_again_s):
             return None
         pixels, tags = self._backend.newest()
+        self._look_again_s = time.monotonic() + _LOOK_AGAIN_S
         number = tags.get("ImageNumber")
         if number is None:  # a core that does not count: by its pixels, of which no two exposures have the same
             same = pixels_before is not None and np.array_equal(pixels, pixels_before)

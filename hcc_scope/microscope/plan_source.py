@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hcc_scope.errors import CameraError, FramesLost
 from hcc_scope.microscope.autofocus import Autofocus
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
     from hcc_scope.types import Frame, TagValue
 
 __all__ = ["MicroManagerSource", "need_what_moves"]
-
-_log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 _LOOK_S = 0.05
 """Longest a wait for the next frame of a sequence keeps the core's thread."""

@@ -20,6 +20,7 @@ Examples
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,14 +55,16 @@ TILE_PX = 256
 MAX_BYTES = 32 * 2**20
 """Of the pictures of one mosaic, by default: 230 mm² at 2.6 um per px before it becomes coarser."""
 _FIELD_PX = 256
-"""A field is at most so long in the mosaic."""
+"""Side of a square field in the mosaic, about; that of the pictures that the tracker reduces."""
 _AS_SHARP = 0.8
 """A picture replaces another one from this share of its sharpness on: noise alone must not keep the older one."""
+_LEAST_SHARE = 0.25
+"""Of a cell: the sharpness of less is chance, so that less only fills ground that was not seen."""
 _TILE_BYTES = TILE_PX**2 + 4 * (TILE_PX // CELL_PX) ** 2
 _LEAST_TILES = 16
 _WORTH_IT = 0.75
 """A coarser mosaic takes at most this share of the tiles, or it is not made."""
-_LEAST_FIELD_PX = 16
+_LEAST_FIELD_PX = 32
 """A field is at least so long, however large the section is: smaller, it could not be recognised."""
 _TILTED_DEG = 0.1
 """From this tilt of the camera on the picture is turned back: a quarter of a pixel at a field's corner."""
@@ -147,7 +150,7 @@ class SeenMosaic:
         self._lock = threading.Lock()
         self._tiles: dict[Key, MosaicTile] = {}
         self._sharpness: dict[Key, NDArray[np.float32]] = {}
-        """(cells, cells) of each tile; 0 where no picture covered the whole cell."""
+        """(cells, cells) of each tile; of a cell in parts, that of the sharpest; 0 where next to nothing was seen."""
         self._boxes: dict[int, tuple[float, float, float, float]] = {}
         self._version = self._anew = 0
         self._picture_yx: tuple[int, int] | None = None
@@ -215,7 +218,7 @@ class SeenMosaic:
         if step < 1 or tuple(n // step for n in self._shape_yx) != picture.shape:
             raise ValueError(f"a picture of {picture.shape} px is no reduced frame of {self._shape_yx} px")
         self._picture_yx = (picture.shape[0], picture.shape[1])
-        self._step = -(-max(picture.shape) // _FIELD_PX)
+        self._step = max(1, round(math.sqrt(picture.shape[0] * picture.shape[1]) / _FIELD_PX))
         self._um_per_px = self._step * step * self._frame_um_per_px
         if self._orientation.tilt_deg > _TILTED_DEG:
             rows, columns = (n // self._step for n in picture.shape)
@@ -235,27 +238,27 @@ class SeenMosaic:
         return round(place.y_um / c - height / 2), round(place.x_um / c - width / 2)
 
     def _lay(self, keys: list[Key], top: int, left: int, small: NDArray[np.uint8]) -> None:
-        height, width = small.shape
-        rows, columns = _whole_cells(top, height), _whole_cells(left, width)
-        sharp = sharpness(small[_of_cells(rows, top), _of_cells(columns, left)])
+        rows, columns = _cells_around(top, small.shape[0]), _cells_around(left, small.shape[1])
+        laid = np.full((len(rows) * CELL_PX, len(columns) * CELL_PX), NOT_SEEN, np.uint8)  # whole cells around it
+        y, x = top - rows.start * CELL_PX, left - columns.start * CELL_PX
+        laid[y : y + small.shape[0], x : x + small.shape[1]] = small
+        sharp, share = sharpness(laid)
         known = self._known_sharpness(keys, rows, columns)
-        wins = (sharp > 0) & (sharp >= _AS_SHARP * known)
-        replaces = np.zeros(small.shape, dtype=bool)
-        replaces[_of_cells(rows, top), _of_cells(columns, left)] = wins.repeat(CELL_PX, 0).repeat(CELL_PX, 1)
-        seen = small != NOT_SEEN
+        wins = (share >= _LEAST_SHARE) & (sharp >= _AS_SHARP * known)
+        stays = np.where(wins, np.where(share < 1.0, np.maximum(sharp, known), sharp), known)
+        replaces = wins.repeat(CELL_PX, 0).repeat(CELL_PX, 1)
+        seen = laid != NOT_SEEN
         for key in keys:
-            island, row, column = key
+            (cells_y, from_cells_y), (cells_x, from_cells_x) = _cells_of(key, rows, columns)
+            into, part = (np.s_[_px(cells_y), _px(cells_x)], np.s_[_px(from_cells_y), _px(from_cells_x)])
             old = self._tiles.get(key)
             pixels = np.full((TILE_PX, TILE_PX), NOT_SEEN, np.uint8) if old is None else old.pixels.copy()
-            into_y, from_y = _overlap(top - row * TILE_PX, height, TILE_PX)
-            into_x, from_x = _overlap(left - column * TILE_PX, width, TILE_PX)
-            part = pixels[into_y, into_x]
-            where = (replaces[from_y, from_x] | (part == NOT_SEEN)) & seen[from_y, from_x]
-            if not where.any():
-                continue
-            np.copyto(part, small[from_y, from_x], where=where)
-            self._take_sharpness(key, rows, columns, sharp, wins)
-            self._put(island, row, column, pixels)
+            where = (replaces[part] | (pixels[into] == NOT_SEEN)) & seen[part]
+            if where.any():
+                np.copyto(pixels[into], laid[part], where=where)
+                cells = self._sharpness.setdefault(key, np.zeros((TILE_PX // CELL_PX,) * 2, np.float32))
+                cells[cells_y, cells_x] = stays[from_cells_y, from_cells_x]
+                self._put(*key, pixels)
 
     def _known_sharpness(self, keys: list[Key], rows: range, columns: range) -> NDArray[np.float32]:
         """Return the sharpness of what lies in the cells (rows, columns) now."""
@@ -263,23 +266,11 @@ class SeenMosaic:
         for key in keys:
             tile, cells = self._tiles.get(key), self._sharpness.get(key)
             if tile is not None and cells is None:  # it was made coarser, and is measured when it is needed
-                cells = self._sharpness[key] = sharpness(tile.pixels)
+                cells = self._sharpness[key] = sharpness(tile.pixels)[0]
             if cells is not None:
                 (into_y, from_y), (into_x, from_x) = _cells_of(key, rows, columns)
                 known[from_y, from_x] = cells[into_y, into_x]
         return known
-
-    def _take_sharpness(
-        self,
-        key: Key,
-        rows: range,
-        columns: range,
-        sharp: NDArray[np.float32],
-        wins: NDArray[np.bool_],
-    ) -> None:
-        cells = self._sharpness.setdefault(key, np.zeros((TILE_PX // CELL_PX,) * 2, np.float32))
-        (into_y, from_y), (into_x, from_x) = _cells_of(key, rows, columns)
-        np.copyto(cells[into_y, into_x], sharp[from_y, from_x], where=wins[from_y, from_x])
 
     def _put(self, island: int, row: int, column: int, pixels: NDArray[np.uint8]) -> None:
         self._version += 1
@@ -300,7 +291,7 @@ class SeenMosaic:
     def _make_room(self, needed: Collection[Key]) -> None:
         """Make the mosaic coarser; where that frees too little, forget the tile that changed longest ago."""
         coarser = {(island, row >> 1, column >> 1) for island, row, column in self._tiles}
-        field_px = max(self._shape_yx) * self._frame_um_per_px / self._um_per_px
+        field_px = min(self._shape_yx) * self._frame_um_per_px / self._um_per_px
         if len(coarser) <= _WORTH_IT * len(self._tiles) and field_px >= 2 * _LEAST_FIELD_PX:
             self._halve()
         else:
@@ -364,15 +355,14 @@ class SeenMosaic:
         return counts
 
 
-def _whole_cells(start_px: int, n_px: int) -> range:
-    """Return the numbers of the cells that lie wholly in n_px pixels from start_px on."""
-    first = -(-start_px // CELL_PX)
-    return range(first, max(first, (start_px + n_px) // CELL_PX))
+def _cells_around(start_px: int, n_px: int) -> range:
+    """Return the numbers of the cells that n_px pixels from start_px on touch."""
+    return range(start_px // CELL_PX, (start_px + n_px - 1) // CELL_PX + 1)
 
 
-def _of_cells(cells: range, start_px: int) -> slice:
-    """Return where cells lie in a picture that begins at start_px."""
-    return slice(cells.start * CELL_PX - start_px, cells.stop * CELL_PX - start_px)
+def _px(cells: slice) -> slice:
+    """Return the pixels of cells."""
+    return slice(cells.start * CELL_PX, cells.stop * CELL_PX)
 
 
 def _overlap(offset: int, n: int, room: int) -> tuple[slice, slice]:

@@ -71,24 +71,34 @@ def block_means(picture: NDArray[Any], step: int) -> NDArray[np.float32]:
     return sums
 
 
-def sharpness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return how much neighbouring pixels of each cell differ, relative to the light; 0 where not all was seen.
+def sharpness(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return how much neighbouring pixels of each cell differ, relative to the light, and which share of it was seen.
 
     The values are the square root of the light, so their differences squared, over the light, do not change with it.
+
+    Parameters
+    ----------
+    pixels : (CELL_PX m, CELL_PX n) uint8
+
+    Returns
+    -------
+    (m, n) float32
+        0 where there are no two seen neighbours.
+    (m, n) float32
+        0 to 1.
     """
-    rows, columns = (n // CELL_PX for n in pixels.shape)
-    if not rows * columns:
-        return np.zeros((rows, columns), np.float32)
     values = pixels.astype(np.float32)
-    differences = np.zeros_like(values)
-    np.square(values[:, 1:] - values[:, :-1], out=differences[:, 1:])
-    differences[1:] += np.square(values[1:] - values[:-1])
-    light = _cell_sums(np.square(values))
-    sharp: NDArray[np.float32] = np.maximum(_cell_sums(differences) / light.clip(1.0), np.float32(1e-12))
-    if not pixels.all():
-        whole = pixels.reshape(rows, CELL_PX, columns, CELL_PX).all(axis=(1, 3))
-        sharp[~whole] = 0.0
-    return sharp
+    seen = (pixels != NOT_SEEN).astype(np.float32)
+    differences, pairs = np.zeros_like(values), np.zeros_like(values)
+    for one, other in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        both = seen[one] * seen[other]
+        differences[one] += np.square(values[one] - values[other]) * both
+        pairs[one] += both
+    n_seen, n_pairs = _cell_sums(seen), _cell_sums(pairs)
+    light = _cell_sums(np.square(values)) / n_seen.clip(1.0)
+    mean = _cell_sums(differences) / n_pairs.clip(1.0)
+    sharp: NDArray[np.float32] = np.where(n_pairs > 0, np.maximum(mean / light.clip(1.0), np.float32(1e-12)), 0.0)
+    return sharp.astype(np.float32), n_seen * np.float32(1.0 / CELL_PX**2)
 
 
 def _cell_sums(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,20 +15,27 @@ from shell_parts import ONE_TILE, finish, name_section, notices, open_rig, start
 
 from hcc_scope.by_hand import EXPLANATIONS, Guidance, HandView
 from hcc_scope.by_hand.words import verdict
+from hcc_scope.plans.drawn_sample import DrawnSample
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
 from hcc_scope.tracking import Place, TrackView
 from hcc_scope.types import Frame
 from ui.control.paced_operator import PacedOperator
 from ui.control.section_request import PlanChoice
+from ui.control.section_setup import SectionSetup
+from ui.control.settings import Settings
+from ui.control.settings_store import SettingsStore
 from ui.hand.arrow import ArrowSign
 from ui.hand.hand_tab import HandTab
 from ui.hand.readout import Readout
 from ui.hand.state import count_of, state_of
 from ui.kit.controls import ViewButton
+from ui.kit.jobs import Jobs
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import apply_theme, colours
+from ui.shell.actions import Actions
 from ui.shell.hand_keys import HandKeys
+from ui.shell.top_bar import TopBar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,8 +89,12 @@ def test_a_pause_states_how_to_go_on_and_a_start_that_no_picture_is_there():
 def test_the_number_is_of_the_drawn_fields_once_there_are_any():
     free = count_of(view(n_captured=11, n_forced=1))
     assert (free.n, free.of, free.remark) == ("11", "fields", "1 kept all the same")
-    guided = count_of(view(guidance=TARGET, n_captured=11))
-    assert (guided.n, guided.of, guided.remark) == ("9", "of 24 drawn fields", "2 skipped")
+    places = tuple((100.0 * k, 0.0) for k in range(6))
+    sample = DrawnSample(places, (80.0, 80.0), ((-90.0, -90.0), (900.0, -90.0), (0.0, 90.0)), seed=1)
+    for k, seq in ((4, 0), (1, 2)):
+        sample = sample.with_reached(k, seq)
+    guided = count_of(view(n_captured=3), sample.with_skipped(0, "fold"))
+    assert (guided.n, guided.of, guided.remark) == ("2", "of 6 drawn fields", "1 skipped")
 
 
 def test_the_arrow_points_as_the_picture_shows_it(qtbot: QtBot):
@@ -306,7 +317,15 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     assert not shell.views.devices.stage.isVisibleTo(shell.views.devices)
     assert not any(dock.isVisible() for dock in shell.window.docks.values())
     assert not find(shell.window.top, QToolButton, "Emergency stop").isVisible(), "nothing moves by itself"
-    assert shell.setup.request.specimen == "hand"  # else there is nobody who moves the demo's specimen
+    panels, sound = shell.window.actions_["panels"], shell.window.actions_["capture_sound"]
+    panels.trigger()
+    assert shell.window.docks["rig"].isVisible()
+    panels.trigger()
+    assert not shell.window.docks["rig"].isVisible()
+    sound.trigger()
+    assert not hand.sound
+    assert not shell.settings_store.settings.capture_sound
+    assert shell.setup.request.specimen == "hand"  # no person can move the demo's specimen
     shell.window.top.specimen.setCurrentText("Phantom, high")
     shell.window.actions_["live"].trigger()
     wait_for(lambda: hand.picture.pixels is not None, "the preview in the tab By hand")
@@ -324,6 +343,7 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     qtbot.keyClick(shell.window, Qt.Key.Key_Backspace)
     wait_for(lambda: shell.state.hand.n_captured == before, "the undo")
     wait_for(lambda: shell.run.is_excluded(seq), "the mark")
+    assert shell.run.last_excluded is None, "what is undone is not included again as if it had been excluded"
     shell.window.actions_["pause"].trigger()
     wait_for(lambda: find(hand, ValueLabel, "State").text() == "paused", "the pause on the screen")
     qtbot.keyClick(shell.window, Qt.Key.Key_Space)
@@ -333,7 +353,8 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     finish(shell)
     store = open_store(shell.run.last_store)
     assert store.n_frames == seq + 1
-    assert find(hand, ValueLabel, "State").text() == "no section"
+    assert find(hand, ValueLabel, "State").text() == "ended"
+    assert find(hand, ValueLabel, "Captured fields").text() == str(before)
     assert find(hand, QToolButton, "Start").isVisible()
 
     seen: list[int] = []
@@ -349,6 +370,23 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     assert again.path == store.path
     assert again.n_frames >= seq + 2
     assert [note.kind for note in read_notes(again.path)][:1] == ["exclude"]
+
+
+def test_the_simulated_hand_is_offered_where_the_demo_is_moved_by_hand_alone(qtbot: QtBot, tmp_path: Path):
+    window, jobs = QMainWindow(), Jobs()
+    qtbot.addWidget(window)
+    setup = SectionSetup(SettingsStore(Settings(demo_specimen="hand"), tmp_path, jobs))
+    top = TopBar(Actions(window, "dark"), Settings(), setup)
+    window.setCentralWidget(top)
+    assert setup.request.specimen == "high", "no rig is open on which a simulated hand could play"
+    top.specimen.setCurrentText("Phantom, low")
+    top.show_specimen(True, by_hand=True)
+    assert (setup.request.specimen, top.specimen.currentText()) == ("hand", "Phantom, simulated hand")
+    top.show_specimen(True)
+    assert (setup.request.specimen, top.specimen.count()) == ("low", 3)
+    top.show_specimen(False, by_hand=True)
+    assert top.specimen.count() == 3, "on a rig that is no demo, a person moves the stand"
+    assert jobs.close() == ()
 
 
 def test_the_simulated_hand_keeps_to_the_wall_clock_and_catches_up_with_nothing():

@@ -89,7 +89,7 @@ class HandControl(QObject):
         if seq is None:
             self._state.message.emit("info", "No field was captured yet: there is nothing to undo.")
         elif run is self._run.run:
-            self._run.take_exclusion(seq)
+            self._run.take_undone(seq)
 
     def close_outline(self) -> None:
         """End the drive round the section; comes back by `outline_closed`, or by a message."""

@@ -93,6 +93,7 @@ class RunControl(QObject):
         """Of the section that ended last."""
         self._correctable: Running | None = None
         self._excluded: list[int] = []
+        self._undone: set[int] = set()
         self._screen: Callable[[], int | None] = _nothing_shown
         state.run_ended.connect(self._over)
 
@@ -185,7 +186,7 @@ class RunControl(QObject):
 
     def _started(self, run: Running) -> None:
         self.run = self._correctable = run
-        self._excluded = []
+        self._excluded, self._undone = [], set()
         self._state.snapshot = None  # of the section before
         self._set_phase("stopping" if self._stop.requested else "running")
         self._state.watch_run(run)
@@ -266,12 +267,11 @@ class RunControl(QObject):
             seq = self._excluded.pop()
             self._jobs.submit("disk", partial(run.session.include, seq), partial(self._changed, run, seq, False))
 
-    def take_exclusion(self, seq: int) -> None:
-        """Take note that a field of the section under way was excluded by what acquires it."""
-        run = self.run
-        if run is not None and seq not in self._excluded:
-            self._excluded.append(seq)
-            self._changed(run, seq, True, None)
+    def take_undone(self, seq: int) -> None:
+        """Take note that the capture of a field was undone: it is excluded, and cannot be included again here."""
+        if self.run is not None and not self.is_excluded(seq):
+            self._undone.add(seq)
+            self._changed(self.run, seq, True, None)
 
     def _changed(self, run: Running, seq: int, excluded: bool, _nothing: object) -> None:
         words = "is excluded from the score, and stays stored" if excluded else "counts again"
@@ -291,7 +291,7 @@ class RunControl(QObject):
 
     def is_excluded(self, seq: int) -> bool:
         """Return whether a field of this section is excluded."""
-        return seq in self._excluded
+        return seq in self._excluded or seq in self._undone
 
     @property
     def last_excluded(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -10,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QSplitter, QVBoxLayout, QWidget
 from ui.canvas.save_view import save_picture
 from ui.hand.hand_picture import HandPicture
 from ui.hand.readout import Readout
-from ui.hand.state import NO_SECTION, state_of
+from ui.hand.state import ENDED, NO_SECTION, STARTING, state_of
 from ui.hand.steps import Steps
 from ui.kit.controls import style_buttons
 from ui.kit.low_page import scrolling_column
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QAction, QResizeEvent
 
     from hcc_scope.by_hand import HandView
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.types import Frame, SectionScore
     from ui.kit.theme import ThemeName
 
@@ -52,6 +54,7 @@ class HandTab(QWidget):
         super().__init__()
         self.setAccessibleName("By hand")
         self._view: HandView | None = None
+        self._sample: DrawnSample | None = None
         self._paused = False
         self._captured_seq: int | None = None
         self.sound = self.flashes = True
@@ -108,7 +111,7 @@ class HandTab(QWidget):
         last_seq : int, optional
             Number of the field that was captured last, in a section that is continued.
         """
-        self._view = None
+        self._view = self._sample = None
         self._captured_seq = last_seq
         self.picture.show_frame(None)
         self.picture.setFocus(Qt.FocusReason.OtherFocusReason)  # the keys of the buttons work from here on
@@ -118,11 +121,20 @@ class HandTab(QWidget):
         """Show what the camera sees while no section is acquired."""
         self.picture.show_frame(frame)
 
-    def show_view(self, view: HandView, *, paused: bool) -> None:
-        """Show what is known after a live frame; a field that was captured since is seen and heard."""
+    def show_view(self, view: HandView, sample: DrawnSample | None = None, *, paused: bool) -> None:
+        """Show what is known after a live frame; a field that was captured since is seen and heard.
+
+        Parameters
+        ----------
+        view : HandView
+        sample : DrawnSample, optional
+            The drawn fields, once there are any.
+        paused : bool
+            Whether the section waits.
+        """
         new = view.captured_seq is not None and view.captured_seq != self._captured_seq
         before, self._captured_seq = self._captured_seq, view.captured_seq
-        self._view, self._paused = view, paused
+        self._view, self._sample, self._paused = view, sample, paused
         self.picture.show_frame(view.frame)
         if new and view.captured_seq is not None and (before is None or view.captured_seq > before):
             if self.flashes:
@@ -144,15 +156,17 @@ class HandTab(QWidget):
         self.readout.show_score(score)
 
     def end(self) -> None:
-        """Show that no section is acquired any more; the last picture stays."""
-        self._view = None
-        self._paused = False
-        self.readout.show_view(None, NO_SECTION)
+        """Show that the section has ended; the last picture and the numbers stay."""
+        ended, self._view, self._paused = self._view, None, False
+        if ended is not None:
+            self.readout.show_view(replace(ended, guidance=None, message=""), ENDED, self._sample)
+        elif self.readout.state == STARTING.word:
+            self.readout.show_view(None, NO_SECTION)
         self.steps.show_phase(None)
 
     def _show(self) -> None:
         view = self._view
-        self.readout.show_view(view, state_of(view, paused=self._paused))
+        self.readout.show_view(view, state_of(view, paused=self._paused), self._sample)
         self.steps.show_phase(None if view is None else view.phase, paused=self._paused)
 
     # -- the look ------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QFont, QResizeEvent
 
     from hcc_scope.by_hand import HandView
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.types import SectionScore
 
 __all__ = ["LARGE_PX", "Readout"]
@@ -38,6 +39,7 @@ class Readout(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._px = 0
+        self._shown_score: SectionScore | None = None
         self._badge = SymbolBadge("busy")
         self._word = ValueLabel("State")
         self._explanation = ValueLabel("What the state means")
@@ -102,8 +104,8 @@ class Readout(QWidget):
         grid.addLayout(way, 2, 0)
         grid.addLayout(score, 2, 1)
         grid.addWidget(self._message, 3, 0)
-        grid.setColumnStretch(0, 1)
-        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(0, 4)
+        grid.setColumnStretch(1, 3)
         for label in (self._explanation, self._message, self._interval):
             label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
 
@@ -113,6 +115,11 @@ class Readout(QWidget):
     def large_px(self) -> int:
         """Height of the font of state word and numbers now."""
         return self._px
+
+    @property
+    def state(self) -> str:
+        """The state word that is shown."""
+        return self._word.text()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """Use the room there is."""
@@ -135,28 +142,34 @@ class Readout(QWidget):
         two_lines = 2 * self._explanation.fontMetrics().lineSpacing()
         for label in (self._explanation, self._message, self._interval):
             label.setMinimumHeight(two_lines)  # nothing jumps when a text becomes longer
+        self._way.setMinimumHeight(2 * self._way.fontMetrics().lineSpacing())
 
     # -- what it shows -------------------------------------------------------------------------------------------------
 
-    def show_view(self, view: HandView | None, state: HandState) -> None:
-        """Show what is known after a live frame; None before the first, and while no section is acquired."""
+    def show_view(self, view: HandView | None, state: HandState, sample: DrawnSample | None = None) -> None:
+        """Show what is known after a live frame, and of the drawn fields if there are any; None before the first."""
         if state.word != self._word.text() and state.sign != "busy":
             announce(self._word, state.word, urgent=state.urgent)
         self._badge.show_shape(state.sign, f"State: {state.word}")
         self._set(self._word, state.word)
         self._set(self._explanation, state.explanation)
         self._word.setToolTip(state.explanation)
-        self._set(self._message, "" if view is None else view.message)
-        count = count_of(view)
+        self._set(self._message, "" if view is None or not view.message else sentence(view.message))
+        count = count_of(view, sample)
         self._set(self._count, count.n)
         self._set(self._of, count.of)
         self._set(self._remark, count.remark)
+        self._remark.setVisible(bool(count.remark))
         guidance = None if view is None else view.guidance
         self._arrow.show_guidance(guidance)
-        self._set(self._way, "" if guidance is None else guidance.text)
+        known = guidance is not None and guidance.arrow_fields is not None  # else the state word is about that
+        self._set(self._way, guidance.text if guidance is not None and known else "")
 
     def show_score(self, score: SectionScore | None) -> None:
-        """Show the score; None for none."""
+        """Show the score; None for none. Cheap where it is the same."""
+        if score is not None and score == self._shown_score:
+            return
+        self._shown_score = score
         stated = verdict(score)
         self._set(self._score, _NO_SCORE if score is None or score.score is None else format_section_score(score))
         description = sentence(stated.sentence if score is None else describe_score(score))

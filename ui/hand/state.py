@@ -11,9 +11,10 @@ from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
     from hcc_scope.by_hand import HandView
+    from hcc_scope.plans.drawn_sample import DrawnSample
     from ui.kit.symbols import Shape
 
-__all__ = ["HandCount", "HandState", "count_of", "state_of"]
+__all__ = ["ENDED", "NO_SECTION", "STARTING", "HandCount", "HandState", "count_of", "state_of"]
 
 _SIGNS: dict[str, Shape] = {
     FIT: "good",
@@ -46,7 +47,8 @@ class HandState:
 
 
 NO_SECTION = HandState("no section", "Type the ids, choose the plan, and start the section.", "unknown")
-_STARTING = HandState("starting", "The first picture is on its way.", "busy")
+ENDED = HandState("ended", "The section is over. For the next one, check the ids and start.", "good")
+STARTING = HandState("starting", "The first picture is on its way.", "busy")
 _PAUSED = HandState("paused", "Nothing is captured. When it goes on, go back to a known place first.", "busy")
 
 
@@ -63,7 +65,7 @@ def state_of(view: HandView | None, *, paused: bool = False) -> HandState:
     if paused:
         return _PAUSED
     if view is None:
-        return _STARTING
+        return STARTING
     word, explanation = screen_word(view)
     return HandState(word, explanation, _SIGNS.get(word, "busy"), word in _URGENT)
 
@@ -80,20 +82,20 @@ class HandCount:
     """Fields that were skipped, and those that were kept although a rule spoke against it; empty without."""
 
 
-def count_of(view: HandView | None) -> HandCount:
+def count_of(view: HandView | None, sample: DrawnSample | None = None) -> HandCount:
     """Return how many fields were captured, and of how many.
 
-    In a guided section these are the drawn fields: what was captured besides them does not count.
+    In a guided section these are the drawn fields (`sample`): what was captured besides them does not count.
     """
     if view is None:
         return HandCount("–", "fields")
-    guidance, remarks = view.guidance, []
-    if guidance is None:
+    remarks = []
+    if sample is None:
         n, of = view.n_captured, "field" if view.n_captured == 1 else "fields"
     else:
-        n, of = guidance.n_reached, f"of {counted(guidance.n_drawn, 'drawn field')}"
-        if guidance.n_skipped:
-            remarks.append(f"{guidance.n_skipped:,} skipped")
+        n, of = len(sample.reached), f"of {counted(sample.n_drawn, 'drawn field')}"
+        if sample.skipped:
+            remarks.append(f"{len(sample.skipped):,} skipped")
     if view.n_forced:
         remarks.append(f"{view.n_forced:,} kept all the same")
     return HandCount(f"{n:,}", of, ", ".join(remarks))

@@ -109,6 +109,7 @@ class DockLayout(QObject):
             self._put_away += docks
         for dock in docks:
             dock.setVisible(shown)
+        self._tidy_soon()
 
     def follow_width(self) -> None:
         """Gather the docks when the window is too narrow for both sides now; let them part when it is wide again."""
@@ -139,8 +140,7 @@ class DockLayout(QObject):
             window.resizeDocks([docks["score"], docks["quality"]], [_SCORE_PX, _QUALITY_PX], Qt.Orientation.Vertical)
         window.resizeDocks([docks["messages"]], [_BOTTOM_PX], Qt.Orientation.Vertical)
         docks["messages"].setVisible(window.height() >= _TALL_PX and docks["messages"] not in hidden)
-        for wait_ms in _TIDY_MS:
-            QTimer.singleShot(wait_ms, self, self._tidy_tab_bars)
+        self._tidy_soon()
 
     # -- how it is done ------------------------------------------------------------------------------------------------
 
@@ -181,12 +181,18 @@ class DockLayout(QObject):
             if any(beside == name for _, beside in self._places.values()) or dock is first:
                 dock.raise_()
 
+    def _tidy_soon(self) -> None:
+        for wait_ms in _TIDY_MS:
+            QTimer.singleShot(wait_ms, self, self._tidy_tab_bars)
+
     @Slot()
     def _tidy_tab_bars(self) -> None:
         """Hide tab bars that Qt left behind when docks changed their places: they lie over menus and controls."""
         bars = self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
         used: set[QTabBar] = set()
         for dock in self.docks.values():
+            if dock.isHidden():
+                continue
             group = [dock, *self._window.tabifiedDockWidgets(dock)]
             titles = {one.windowTitle() for one in group}
             fitting = [bar for bar in bars if {bar.tabText(i) for i in range(bar.count())} == titles]

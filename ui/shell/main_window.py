@@ -113,8 +113,8 @@ class MainWindow(QMainWindow):
         bar.addWidget(self.top)
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
 
-        self._views: dict[QWidget, tuple[str, str]] = {}
-        """Of every view: its title and its tip."""
+        self._views: dict[QWidget, tuple[str, str, QAction]] = {}
+        """Of every view: its title, its tip, and the action that shows it."""
         self._make_menus()
         self.log = LogView(self.messages)
         self.add_dock("messages", "Messages", self.log, Qt.DockWidgetArea.BottomDockWidgetArea, "Ctrl+M")
@@ -184,8 +184,8 @@ class MainWindow(QMainWindow):
         index = self.tabs.addTab(widget, title)
         keys = f"Ctrl+{index + 1}"
         self.tabs.setTabToolTip(index, f"{tip} ({keys})")
-        self._views[widget] = title, f"{tip} ({keys})"
         action = QAction(title, self)
+        self._views[widget] = title, f"{tip} ({keys})", action
         action.setShortcut(keys)
         action.setToolTip(f"{tip} ({keys})")
         action.setStatusTip(tip)
@@ -209,8 +209,10 @@ class MainWindow(QMainWindow):
         while self.tabs.count():
             self.tabs.removeTab(0)
         for widget in widgets:
-            title, tip = self._views[widget]
+            title, tip, _ = self._views[widget]
             self.tabs.setTabToolTip(self.tabs.addTab(widget, title), tip)
+        for widget, (_, _, action) in self._views.items():
+            action.setVisible(widget in widgets)
         self.tabs.setCurrentIndex(0)
         self.tabs.blockSignals(False)
         self._signal_page(0)

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["TopBar"]
 
 SPECIMENS: dict[Specimen, str] = {"high": "Phantom, high", "low": "Phantom, low", "none": "Test pattern"}
-BY_HAND: dict[Specimen, str] = {"hand": "Phantom, simulated hand"}
-"""Offered besides where the demo camera's stage is moved by hand."""
+_PLAYED: Specimen = "hand"
+_PLAYED_TEXT = "Phantom, simulated hand"
+"""Offered besides where the demo's stage is moved by hand."""
 
 _BUTTONS: tuple[ActionName, ...] = ("live", "snap", "start", "pause", "stop", "exclude")
 _ICON_PX = 18
@@ -70,6 +71,7 @@ class TopBar(QWidget):
         self._theme: ThemeName = settings.theme
         self._light = RigLight("no rig", "none")
         self._narrow = False
+        self._specimen_before = 0
         self.setAccessibleName("Top bar")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
@@ -258,13 +260,15 @@ class TopBar(QWidget):
 
     def show_specimen(self, shown: bool, *, by_hand: bool = False) -> None:
         """Show or hide what belongs to the demo rig alone; `by_hand` if its stage is moved by hand."""
-        for specimen, text in BY_HAND.items():
-            index = self.specimen.findData(specimen)
-            if by_hand and index < 0:
-                self.specimen.addItem(text, specimen)
-                self.specimen.setCurrentIndex(self.specimen.count() - 1)  # there is no stand to be moved by a person
-            elif not by_hand and index >= 0:
-                self.specimen.removeItem(index)
+        there = self.specimen.findData(_PLAYED)
+        if shown and by_hand and there < 0:
+            self._specimen_before = self.specimen.currentIndex()
+            self.specimen.addItem(_PLAYED_TEXT, _PLAYED)
+            self.specimen.setCurrentIndex(self.specimen.count() - 1)  # no person can move the demo's specimen
+        elif not (shown and by_hand) and there >= 0:
+            if self.specimen.currentIndex() == there:
+                self.specimen.setCurrentIndex(self._specimen_before)
+            self.specimen.removeItem(there)
         self.specimen.setVisible(shown)
         self._specimen_label.setVisible(shown)
 
