@@ -1,4 +1,4 @@
-"""A stored section by hand that goes on: what its store states, nobody has to choose again."""
+"""A stored section by hand that goes on: ids, plan, model and engine are those that its store states."""
 
 from __future__ import annotations
 

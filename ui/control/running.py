@@ -154,13 +154,16 @@ def _start_by_hand(
 ) -> Running:
     """Start a section whose stage is moved by hand: its fields are captured as the operator goes."""
     from hcc_scope.microscope.hand_source import Guided
-    from hcc_scope.runs.hand_section import continue_hand_section, hand_source, start_hand_section
+    from hcc_scope.runs.continued_section import continuable_store
+    from hcc_scope.runs.hand_section import continue_hand_section, hand_source, start_hand_section, stored_guided
     from hcc_scope.runs.references import section_references
     from hcc_scope.runs.section import earlier_readings_out
     from hcc_scope.runs.simulated_hand import simulated_hand
 
     card, microscope, n_fields = scoring_model.model.card, loaded.rig.microscope, request.plan.n_fields
     guided = Guided(n_fields, request.seed) if request.plan.kind == "guided" else None
+    if request.continues is not None:
+        guided = stored_guided(continuable_store(request.continues))
     played = None
     if specimen is not None and request.specimen == "hand":
         played = simulated_hand(microscope, specimen, request.seed, n_fields=n_fields, guided=guided is not None)

@@ -154,7 +154,7 @@ class Readout(QWidget):
         self._set(self._word, state.word)
         self._set(self._explanation, state.explanation)
         self._word.setToolTip(state.explanation)
-        self._set(self._message, "" if view is None else view.message)
+        self._set(self._message, "" if view is None or not view.message else sentence(view.message))
         count = count_of(view, sample)
         self._set(self._count, count.n)
         self._set(self._of, count.of)
