@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from hcc_scope.tracking.picture import F32, block_sums
+from hcc_scope.tracking.picture import F32, LEAST_CONTRAST, block_covariances
 from hcc_scope.tracking.registration import correlation_at
 
 if TYPE_CHECKING:
@@ -107,7 +107,10 @@ class FixedPattern:
 
 
 def _agreement(one: F32, two: F32) -> F32:
-    """Return the correlation of two pictures block by block, without a shift."""
-    size = block_sums(one, one) * block_sums(two, two)
-    agreement: F32 = block_sums(one, two) / np.sqrt(np.maximum(size, np.float32(1e-12)))
+    """Return the correlation of two pictures block by block, without a shift; 0 where a block of either is empty."""
+    covariance = block_covariances(one, two)
+    size_1, size_2 = block_covariances(one, one), block_covariances(two, two)
+    empty = np.minimum(size_1, size_2) < LEAST_CONTRAST**2
+    agreement: F32 = covariance / np.sqrt(np.maximum(size_1 * size_2, np.float32(1e-12)))
+    agreement[empty] = 0.0
     return agreement

@@ -14,7 +14,16 @@ from scipy import fft, ndimage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BLOCK_PX", "F32", "Picture", "block_sums", "local_contrast", "reduced", "reduction_factor", "relative"]
+__all__ = [
+    "BLOCK_PX",
+    "F32",
+    "LEAST_CONTRAST",
+    "Picture",
+    "block_covariances",
+    "reduced",
+    "reduction_factor",
+    "relative",
+]
 
 F32 = NDArray[np.float32]
 C64 = NDArray[np.complex64]
@@ -26,7 +35,7 @@ _LOW_PASS_PX = 41
 gradient."""
 _CLIP = 4.0
 """Structure beyond this many of its standard deviations is cut off, so that one speck does not outvote the tissue."""
-_LEAST_CONTRAST = 0.006
+LEAST_CONTRAST = 0.006
 """Contrast of a block below which it counts as empty, however little noise there is."""
 _OVER_NOISE = 2.0
 
@@ -70,22 +79,20 @@ def relative(small: F32) -> F32:
     return ratio
 
 
-def block_sums(one: F32, two: F32) -> F32:
-    """Return the sums of products over blocks of `BLOCK_PX`, (rows of blocks, columns of blocks)."""
+def block_covariances(one: F32, two: F32) -> F32:
+    """Return the covariance of two pictures in each block of `BLOCK_PX`, (rows of blocks, columns of blocks).
+
+    A slope of the light and the wide halo of a speck add little to it.
+    """
     height, width = (max(n // BLOCK_PX, 1) for n in one.shape)
     side_y, side_x = min(BLOCK_PX, one.shape[0]), min(BLOCK_PX, one.shape[1])
-    shape = (height, side_y, width, side_x)
+    shape, n = (height, side_y, width, side_x), np.float32(side_y * side_x)
     cut = slice(height * side_y), slice(width * side_x)
-    sums: F32 = np.einsum("iajb,iajb->ij", one[cut].reshape(shape), two[cut].reshape(shape))
-    return sums
-
-
-def local_contrast(structure: F32) -> F32:
-    """Return the standard deviation in each block; of a slope or of the halo of a speck it is small."""
-    n = np.float32(min(BLOCK_PX, structure.shape[0]) * min(BLOCK_PX, structure.shape[1]))
-    mean = block_sums(structure, np.ones_like(structure)) / n
-    contrast: F32 = np.sqrt(np.maximum(block_sums(structure, structure) / n - mean * mean, np.float32(0.0)))
-    return contrast
+    a, b = one[cut].reshape(shape), two[cut].reshape(shape)
+    mean_1 = np.einsum("iajb->ij", a) / n
+    mean_2 = mean_1 if b is a else np.einsum("iajb->ij", b) / n
+    covariance: F32 = np.einsum("iajb,iajb->ij", a, b) / n - mean_1 * mean_2
+    return covariance
 
 
 @dataclass(slots=True)
@@ -125,10 +132,10 @@ class Picture:
         structure = _smooth(part)
         structure -= structure.mean()
         # a binomial filter leaves 3/8 of white noise along each axis
-        floor = max(_OVER_NOISE * 0.375 * noise, _LEAST_CONTRAST)
-        filled = local_contrast(structure) > floor
-        if dirty is not None and not dirty.all():
-            filled = filled[~dirty]
+        floor = max(_OVER_NOISE * 0.375 * noise, LEAST_CONTRAST)
+        filled = block_covariances(structure, structure) > floor**2
+        if dirty is not None:
+            filled &= ~dirty
         if static is not None and static.any():
             _blank(structure, static)
         contrast = float(structure.std())
