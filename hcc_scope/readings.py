@@ -62,10 +62,13 @@ class ReadingsLog:
     ----------
     grid : TileGrid
         Of every frame.
+    first_seq : int
+        Frames with a smaller number are of an earlier part of the section, and of another day's microscope.
     """
 
-    def __init__(self, grid: TileGrid) -> None:
+    def __init__(self, grid: TileGrid, first_seq: int = 0) -> None:
         self._grid = grid
+        self._first_seq = first_seq
         fewest = min(grid.shape_rc)
         self._split = 1 if fewest >= _LEAST_ROWS else -(-_SPLIT_ROWS // fewest)
         """Into how many parts a tile is divided along each axis, to see the vignette."""
@@ -91,6 +94,8 @@ class ReadingsLog:
         assessed : TileQuality
             What was measured of them.
         """
+        if frame.seq < self._first_seq:
+            return
         self._n_seen += 1
         if (self._n_seen - 1) % self._every:
             return

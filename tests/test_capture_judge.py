@@ -1,4 +1,4 @@
-"""A frame of a hand-moved stand is captured when every rule holds, and the word says which does not."""
+"""A frame of a hand-moved stand is captured when every rule holds; the word names the one that does not."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from hcc_scope.runs.scoring_model import load_scoring_model
 from hcc_scope.tracking import Place
 from tests.commands import cli
 from tests.hand_parts import PatternScene, Walk, rests_at
-from tests.test_open_rig import options
+from tests.test_open_rig import CAMERA, options, rig_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -134,13 +134,13 @@ def test_the_keys_do_what_the_buttons_do(tmp_path: Path):
 def test_a_section_by_a_simulated_hand_is_acquired_and_replays_bit_for_bit(tmp_path: Path):
     out = tmp_path / "out"
     done = cli(
-        *("acquire", "--by-hand", "--rig", "demo-by-hand", "--simulate-hand", "1", "--phantom", "low", "--fields", "2"),
+        *("acquire", "--by-hand", "--rig", "demo-by-hand", "--simulate-hand", "1", "--phantom", "low", "--fields", "1"),
         *("--seed", "3", "--animal", "m1", "--section", "s1", "--out", out, "--engine", "torchscript", "--json"),
     )
     assert done.code == 0, done.err
     (section,) = done.json["sections"]
-    assert (section["outcome"], section["counts"]["stored"]) == ("completed", 2)
-    assert section["by_hand"]["positions"] == {"stage": 0, "tracked": 2, "unknown": 0}
+    assert (section["outcome"], section["counts"]["stored"]) == ("completed", 1)
+    assert section["by_hand"]["positions"] == {"stage": 0, "tracked": 1, "unknown": 0}
     assert not section["interval_valid"]
     checked = cli("replay", "--check", out / "m1_s1.ome.zarr", "--json")
     assert checked.json["check"]["equal"] is True
@@ -161,20 +161,47 @@ def driven(way: Iterable[tuple[float, float]], n_fields: int = 6) -> tuple[HandG
 
 
 def test_the_fields_are_drawn_as_soon_as_the_hand_came_round_the_section():
-    guiding, told = driven(ring(1.02))
-    assert (guiding.phase, told) == ("targets", ["once round: 6 fields drawn"])
+    guiding, reported = driven(ring(1.02))
+    assert (guiding.phase, reported) == ("targets", ["once round: 6 fields drawn"])
     assert guiding.sample is not None
     assert max(np.hypot(*np.array(guiding.sample.fields_um).T)) < 3000.0
 
 
 @pytest.mark.parametrize("way", [ring(0.9), [*ring(0.4), *ring(0.4)[::-1]]], ids=["not yet round", "there and back"])
 def test_nothing_is_drawn_before(way: list[tuple[float, float]]):
-    guiding, told = driven(way)
-    assert (guiding.phase, told) == ("outline", [])
+    guiding, reported = driven(way)
+    assert (guiding.phase, reported) == ("outline", [])
 
 
 def test_more_fields_than_fit_are_reported_and_the_hand_can_go_round_more():
-    guiding, told = driven(ring(1.5), n_fields=900)
+    guiding, reported = driven(ring(1.5), n_fields=900)
     assert guiding.phase == "outline"
-    (sentence,) = told
+    (sentence,) = reported
     assert "of 900 fields of 325 x 325 um fit into the section" in sentence
+
+
+def test_a_simulated_hand_is_refused_where_it_would_not_move_the_demo(tmp_path: Path):
+    common = (
+        "--by-hand",
+        "--simulate-hand",
+        "1",
+        "--phantom",
+        "low",
+        "--engine",
+        "torchscript",
+        "--out",
+        tmp_path / "o",
+    )
+    for cfg, message in (
+        (CAMERA, "the simulated operator moves the DemoCamera's XY stage, and this configuration has none"),
+        (
+            "Device,Hub,SequenceTester,THub\nDevice,Cam,SequenceTester,TCamera\nParent,Cam,Hub\n"
+            "Property,Core,Initialize,1\nProperty,Core,Camera,Cam\n",
+            "the simulated operator plays before the DemoCamera alone, and this camera is a 'SequenceTester'",
+        ),
+    ):
+        rig = rig_file(tmp_path, "pixel_size_um: 0.325", "buffer_size_mb: 16", cfg=cfg)
+        done = cli("acquire", "--rig", rig, "--animal", "a", "--section", "s", *common)
+        assert done.code == 10
+        assert message in done.err
+        assert not (tmp_path / "o").exists()

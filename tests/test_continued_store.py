@@ -22,6 +22,7 @@ from storage_cases import (
 )
 
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError
+from hcc_scope.report.control_charts import read
 from hcc_scope.run_events import RunEvent
 from hcc_scope.storage import journal_writer, reopened, section_writer
 from hcc_scope.storage.notes import NotesWriter
@@ -118,8 +119,11 @@ def test_a_third_part_follows_the_second(tmp_path: Path):
     for seq in (1, 2):
         section = reopen_section(path, SPEC)
         store_frames(section.sink, seq, seq + 1)
-        section.sink.finalise({"state": "completed", "spoilt": "a device failed" if seq == 1 else None})
+        spoilt = "a device failed" if seq == 1 else None
+        section.sink.finalise({"state": "completed", "spoilt": spoilt, "readings": {"focus": seq}})
     recorded = open_store(path).recorded
+    charted = [(one.t_utc, one.values["focus"]) for one in read(path)]
+    assert charted == [(part.began_utc, value) for part, value in zip(recorded.parts, (0.5, 1, 2), strict=True)]
     assert [(part.first_frame, part.n_frames) for part in recorded.parts] == [(0, 1), (1, 1), (2, 1)]
     assert recorded.lasting_reason == "a device failed"
 
@@ -147,6 +151,17 @@ def test_a_new_result_of_an_earlier_frame_counts_as_something_new(tmp_path: Path
     section.sink.finalise({"state": "completed"})
     assert open_store(sink.path).problems == ()
     assert sorted(set(read_predictions_table(sink.path)["seq"].to_pylist())) == [0, 1, 2]
+
+
+def test_a_note_without_a_new_frame_is_part_of_the_end(tmp_path: Path):
+    path = ended(tmp_path)
+    section = reopen_section(path, SPEC)
+    store_frames(section.sink, 3, 3)
+    NotesWriter(path).add("spoilt", "a device failed")
+    assert not section.sink.discard()
+    section.sink.finalise({"state": "failed"})
+    store = open_store(path)
+    assert (store.n_frames, store.problems, [part.n_frames for part in store.recorded.parts]) == (3, (), [3, 0])
 
 
 def test_results_of_frames_that_were_never_stored_are_not_those_of_the_frames_that_get_their_numbers(tmp_path: Path):

@@ -114,6 +114,12 @@ def test_a_sample_is_drawn_exactly_as_for_a_motorised_stage():
     assert Guide(SHAPE_YX, UM_PER_PX, Orientation((0.0, 1.0, -1.0, 0.0))).field_um == (512.0, 1024.0)
     with pytest.raises(PlanError, match=r"only \d+ of 90 fields of 1024 x 512 um fit"):
         draw_sample(90, FIELD_UM, CORNERS, seed=5)
+    with pytest.raises(PlanError, match="too large for a specimen"):
+        draw_sample(5, FIELD_UM, [(0, 0), (1e7, 0), (0, 1e7)], seed=5)
+    with pytest.raises(PlanError, match="a corner of the outline has no position"):
+        draw_sample(5, FIELD_UM, [(0, 0), (math.nan, 0), (0, 1e4)], seed=5)
+    with pytest.raises(PlanError, match="0 fields cannot be visited by hand"):
+        draw_sample(0, FIELD_UM, CORNERS, seed=5)
     with pytest.raises(PlanError, match="edges 1 and 3 of the outline cross"):
         draw_sample(5, FIELD_UM, [(0, 0), (8000, 6000), (8000, 0), (0, 6000)], seed=5)
 

@@ -149,5 +149,5 @@ def follow_hand(run: HandRun, console: People, title: str) -> SectionReport:
     with keys() as pressed:
         if pressed is not str:
             console.note(KEYS_HELP, "dim")
-        watch(run.section.session, console, title, HandScreen(run, pressed))
+        watch(run.section.session, console, title, HandScreen(run, pressed, console.console.encoding))
     return run.finish()

@@ -38,6 +38,13 @@ def continued_options(options: AcquireOptions, path: Path) -> tuple[AcquireOptio
     guided = stored_guided(store)
     if options.guided and guided is None:
         raise UsageError(f"the fields of {path} are chosen freely", hint="Leave out --guided.")
+    if guided is not None and options.n_fields not in (None, guided.n_fields):
+        raise UsageError(f"{path} draws {guided.n_fields} fields, not {options.n_fields}", hint="Leave out --fields.")
+    if options.shading == "none" and store.recorded.provenance.corrected:
+        raise UsageError(
+            f"the frames of {path} are corrected by a dark and a flat field, and so are later ones",
+            hint="Leave out --shading.",
+        )
     spec, provenance = store.spec, store.spec.provenance
     animal, section = options.animal_id or spec.animal_id, options.section_id or spec.section_id
     refuse_another_section(path, spec, replace(spec, animal_id=animal, section_id=section))

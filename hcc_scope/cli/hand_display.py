@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from hcc_scope.by_hand.words import screen_word
@@ -14,13 +15,28 @@ if TYPE_CHECKING:
     from hcc_scope.by_hand import Guidance, HandView, SkipReason
     from hcc_scope.runs.hand_section import HandRun
 
-__all__ = ["KEYS_HELP", "HandScreen"]
+__all__ = ["KEYS_HELP", "HandScreen", "arrow_sign"]
 
 _SKIPS: dict[str, SkipReason] = {"g": "bare glass", "f": "fold", "n": "not reachable"}
 KEYS_HELP = (
-    "Keys: Space or Enter captures (after the drive round the section: draws the fields), a by itself or by key,"
+    "Keys: Space or Enter captures (during the drive round the section: draws the fields now), a by itself or by key,"
     " k keep all the same, u undo, i new island, p pause; skip the target: g bare glass, f fold, n not reachable."
 )
+
+
+_ARROWS = "→↘↓↙←↖↑↗"
+
+
+def arrow_sign(fields: tuple[float, float]) -> str:
+    """Return the sign for an arrow (right, down), to the nearest eighth of a turn.
+
+    Examples
+    --------
+    >>> arrow_sign((2.0, 0.1)), arrow_sign((-1.0, -1.0)), arrow_sign((0.0, 3.0))
+    ('→', '↖', '↓')
+    """
+    right, down = fields
+    return _ARROWS[round(math.atan2(down, right) / (math.pi / 4)) % 8]
 
 
 class HandScreen:
@@ -31,14 +47,17 @@ class HandScreen:
     run : HandRun
     pressed : callable
         Returns the keys pressed since it was asked last.
+    encoding : str
+        Of the terminal; one that has no arrows is shown words alone.
     """
 
-    def __init__(self, run: HandRun, pressed: Callable[[], str]) -> None:
+    def __init__(self, run: HandRun, pressed: Callable[[], str], encoding: str = "utf-8") -> None:
         self._run = run
         self._pressed = pressed
+        self._has_arrows = _can_show(_ARROWS, encoding)
         self._note = ""
         """What became of the last key; empty if it did what it stands for."""
-        self._n_told = 0
+        self._n_reported = 0
 
     def rows(self) -> list[tuple[str, str]]:
         """Return names and texts: state, fields, the way to the target, and what an operator must know."""
@@ -49,7 +68,7 @@ class HandScreen:
         word, explanation = screen_word(view)
         rows = [("state", f"{word.upper()}: {explanation.rstrip('.')}"), ("fields", _fields(view))]
         if view.guidance is not None:
-            rows.append(("target", describe_way(view.guidance)))
+            rows.append(("target", self._way(view.guidance)))
         note = self._note or view.message
         return [*rows, *([("note", note)] if note else [])]
 
@@ -57,10 +76,16 @@ class HandScreen:
         """Return a line if fields were captured since it was asked last."""
         self._heed_keys()
         view = self._run.hand.view()
-        if view is None or view.n_captured == self._n_told:
+        if view is None or view.n_captured == self._n_reported:
             return []
-        self._n_told = view.n_captured
+        self._n_reported = view.n_captured
         return [f"{counted(view.n_captured, 'field')} captured"]
+
+    def _way(self, way: Guidance) -> str:
+        if way.arrow_fields is None or way.distance_um is None or way.within:
+            return way.text
+        sign = f"{arrow_sign(way.arrow_fields)} " if self._has_arrows else ""
+        return f"{sign}{way.text} ({way.distance_um:.0f} um)"
 
     def _heed_keys(self) -> None:
         for key in self._pressed():
@@ -105,6 +130,9 @@ def _fields(view: HandView) -> str:
     return text if view.automatic else f"{text}; by key"
 
 
-def describe_way(way: Guidance) -> str:
-    """Return the way to the target, with its distance."""
-    return way.text if way.distance_um is None or way.within else f"{way.text} ({way.distance_um:.0f} um)"
+def _can_show(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -271,6 +271,8 @@ def finish(
     for report in reports:
         if report.outcome.remark is not None:
             console.note(f"Section {report.section_id}: {report.outcome.remark}.", "yellow")
+        for remark in [] if report.by_hand is None else report.by_hand.remarks():
+            console.note(f"Section {report.section_id}: {remark}.", "yellow")
     failed = next((report for report in reports if report.outcome.state == "failed"), None)
     if failed is not None:
         cause = failed.outcome.cause

@@ -69,7 +69,7 @@ class ChartKind:
 
 @dataclass(frozen=True, slots=True)
 class SectionReadings:
-    """What one section recorded of its microscope."""
+    """What one section, or one part of it, recorded of its microscope."""
 
     store: Path
     t_utc: datetime
@@ -308,8 +308,8 @@ def find_stores(
     return sorted(found.values())
 
 
-def read(store: Path) -> SectionReadings | None:
-    """Return what a store recorded of its microscope; None if nothing.
+def read(store: Path) -> list[SectionReadings]:
+    """Return what a store recorded of its microscope: once, or for each part of a section that was continued.
 
     Raises
     ------
@@ -326,22 +326,49 @@ def read(store: Path) -> SectionReadings | None:
         raise StoreDamagedError(f"{store} is damaged: {error}") from error
 
 
-def _readings_of(store: Path, attributes: dict[str, Any]) -> SectionReadings | None:
-    outcome = values.object_of(attributes.get("outcome", {}), "outcome")
-    readings = values.scalars(outcome.get("readings", {}), "outcome.readings")
-    if not readings:
-        return None
+def _readings_of(store: Path, attributes: dict[str, Any]) -> list[SectionReadings]:
+    found: list[tuple[datetime, dict[str, TagValue]]] = []
+    for key, began_utc, outcome in _ends(attributes):
+        ended = values.object_of(outcome, key)
+        readings = values.scalars(ended.get("readings", {}), f"{key}.readings")
+        if readings and readings not in [earlier for _, earlier in found]:  # a part without a frame kept the last ones
+            found.append((began_utc, readings))
+    if not found:
+        return []
     spec = values.object_of(values.member(attributes, "spec"), "spec")
     facts = values.object_of(spec.get("provenance", {}), "spec.provenance")
     pixel_size_um = values.number(values.member(spec, "pixel_size_um"), "spec.pixel_size_um")
     height, width = values.numbers(values.member(spec, "frame_shape_yx"), "spec.frame_shape_yx", 2)
-    return SectionReadings(
-        store,
-        values.time_of(values.member(attributes, "created_utc"), "created_utc"),
-        rig_name(facts),
-        objective_name(_text(readings.get("objective")), pixel_size_um, (int(height), int(width))),
-        readings,
-    )
+    shape_yx = int(height), int(width)
+    return [
+        SectionReadings(
+            store,
+            began_utc,
+            rig_name(facts),
+            objective_name(_text(readings.get("objective")), pixel_size_um, shape_yx),
+            readings,
+        )
+        for began_utc, readings in found
+    ]
+
+
+def _ends(attributes: dict[str, Any]) -> list[tuple[str, datetime, object]]:
+    """Return for each part of a section where its end stands, when it began, and that end."""
+    last = attributes.get("outcome", {})
+    parts = attributes.get("parts")
+    if not parts:
+        return [("outcome", values.time_of(values.member(attributes, "created_utc"), "created_utc"), last)]
+    if not isinstance(parts, list):
+        raise ValueError("parts is no list")  # noqa: TRY004 - one kind of error for one kind of damage
+    found: list[tuple[str, datetime, object]] = []
+    for k, one in enumerate(parts):
+        name = f"parts[{k}]"
+        part = values.object_of(one, name)
+        began_utc = values.time_of(values.member(part, "began_utc", f"{name}."), f"{name}.began_utc")
+        is_last = k == len(parts) - 1
+        key, end = ("outcome", last) if is_last else (f"{name}.outcome", part.get("outcome", {}))
+        found.append((key, began_utc, end))
+    return found
 
 
 def _text(value: object) -> str | None:
@@ -415,10 +442,10 @@ def control_charts(
         except StoreError:
             n_unreadable += 1
             continue
-        if found is None:
-            n_without += 1
-        elif (rig is None or found.rig == rig) and (objective is None or found.objective == objective):
-            groups.setdefault((found.rig, found.objective), []).append(found)
+        n_without += not found
+        for one in found:
+            if (rig is None or one.rig == rig) and (objective is None or one.objective == objective):
+                groups.setdefault((one.rig, one.objective), []).append(one)
     charts = [
         chart
         for (name, lens), sections in sorted(groups.items())

@@ -5,6 +5,7 @@ It is read from the journal and the notes of the store, so that it is the same l
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -101,7 +102,9 @@ def hand_account(
     if sampling not in _BY_HAND:
         return None
     positions = dict.fromkeys(_ORIGINS, 0)
-    islands, errors_um, kept = set(), [], Counter[str]()
+    islands: set[int] = set()
+    errors_um: list[float] = []
+    kept = Counter[str]()
     for entry in entries:
         if entry is None:
             continue
@@ -109,7 +112,8 @@ def hand_account(
         positions[origin.source] += 1
         if origin.source == "tracked":
             islands.add(origin.island)
-            errors_um += [] if origin.se_um is None else [origin.se_um]
+            if origin.se_um is not None and math.isfinite(origin.se_um):
+                errors_um.append(origin.se_um)
         word = entry.tags.get(FORCED_TAG)
         if word:
             kept[str(word)] += 1

@@ -192,7 +192,7 @@ class Session:
         self._analyse_queue: Channel[Arrival] = Channel(self._session_limits.analyse_queue_bytes)
         self._cache = DeferredCache(self._session_limits.deferred_cache_bytes)
         self._latest: LatestSlot[Frame] = LatestSlot()
-        self._readings = ReadingsLog(self._grid)
+        self._readings = ReadingsLog(self._grid, self._earlier.n_frames)
         expected = None if spec.expected_frames is None else self._earlier.n_planned + spec.expected_frames
         self._ledger = FrameLedger(
             self._score.score(),

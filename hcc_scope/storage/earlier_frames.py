@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import replace_file
+from hcc_scope.storage.drawn_sample import SAMPLE
 from hcc_scope.storage.facts import MAX_METADATA_BYTES, ROOT
 from hcc_scope.storage.files import explain, open_own, read_plain
+from hcc_scope.storage.notes import NOTES
 from hcc_scope.storage.prediction_log import PREDICTIONS
 from hcc_scope.storage.run_log import RUN_LOG
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Self
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EarlierFrames"]
 
-_LOG = f"{PREDICTIONS}.jsonl"
+_SCORE_FILES = (f"{PREDICTIONS}.jsonl", NOTES, SAMPLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class EarlierFrames:
     """``zarr.json``, word for word."""
     run_log_bytes: int | None
     """Length of the run log; None if there is none."""
-    predictions_bytes: int | None
+    lengths: Mapping[str, int | None]
+    """Of the files on which the score rests, by name."""
 
     @classmethod
     def of(cls, path: Path, facts: Facts, n_frames: int) -> Self:
@@ -46,18 +50,22 @@ class EarlierFrames:
             If ``zarr.json`` cannot be read.
         """
         root = read_plain(path / ROOT, MAX_METADATA_BYTES)
-        return cls(n_frames, facts, root, _size(path / RUN_LOG), _size(path / _LOG))
+        return cls(n_frames, facts, root, _size(path / RUN_LOG), {name: _size(path / name) for name in _SCORE_FILES})
 
     def put_back(self, path: Path) -> bool:
-        """Make the store as it was, after its writers were closed; return whether it is, which a new result prevents.
+        """Make the store as it was, after its writers were closed.
+
+        Returns
+        -------
+        bool
+            Whether it is. Not if there is a new result, note, draw or skip: the score may be another one then.
 
         Raises
         ------
         StoreError
             If it cannot be written.
         """
-        size = _size(path / _LOG)
-        if size is not None and size > (self.predictions_bytes or 0):
+        if any(_size(path / name) != size for name, size in self.lengths.items()):
             return False
         try:
             self._cut_run_log(path / RUN_LOG)

@@ -7,7 +7,7 @@ Design
 - *One step*: the store becomes unfinished again when ``zarr.json`` is replaced, which also records the new part
   (`hcc_scope.storage.parts`). From then on it is a store like any other under way: frames that are there are never
   written again, the journal goes on, and a crash leaves what `recover` makes whole.
-- *No new frame, no change*: a run that adds nothing gives ``zarr.json`` back as it was.
+- *No new frame, no change*: a run that adds nothing gives the store back as it was.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def reopen_section(
         try:
             journal = JournalWriter(path / JOURNAL)
             undo.callback(journal.close)
-            store, results = _checked(path, spec, journal.n_frames)
+            store, results, excluded = _checked(path, spec, journal.n_frames)
             if (path / _LOG).exists():
                 drop_results_of_lost_frames(path / _LOG, store.n_frames)
             attributes = begun_part(
@@ -139,7 +139,6 @@ def reopen_section(
             raise explain(error, f"{path} cannot be continued") from error
         undo.pop_all()
     sink = SectionWriter(path, store.spec, attributes, array, journal, store.n_frames, max_in_flight_bytes, earlier)
-    excluded = tuple(seq for seq in excluded_fields(read_notes_log(path).notes) if seq < store.n_frames)
     return ReopenedSection(sink, store, results, excluded, n_parts(attributes), recovered)
 
 
@@ -164,14 +163,17 @@ def _made_whole(path: Path, spec: RunSpec) -> RecoverReport | None:
     return report
 
 
-def _checked(path: Path, spec: RunSpec, n_journalled: int) -> tuple[SectionStore, Mapping[int, FrameResult]]:
-    """Return the store that this process alone may write to now, and its results, if it can be continued."""
+def _checked(
+    path: Path, spec: RunSpec, n_journalled: int
+) -> tuple[SectionStore, Mapping[int, FrameResult], tuple[int, ...]]:
+    """Return the store that this process alone may write to now, its results and the fields that a person excluded."""
     refuse_links(path)
     store = open_store(path)
     refuse_another_section(path, store.spec, spec)
     if not store.complete or n_journalled != store.n_frames:
         raise StoreError(f"{path} cannot be continued: its run was not ended in order", hint=_RECOVER)
-    for problem in (*store.problems, *read_notes_log(path).problems):
+    notes = read_notes_log(path)
+    for problem in (*store.problems, *notes.problems):
         raise StoreDamagedError(f"{path} cannot be continued: {problem}", hint=_RECOVER)
     for frame in store.read_ahead(range(store.n_frames), _AHEAD):
         if isinstance(frame, StoreDamagedError):
@@ -182,4 +184,5 @@ def _checked(path: Path, spec: RunSpec, n_journalled: int) -> tuple[SectionStore
     check_out_dir(path)
     check_out_dir(path / ARRAY_PATH / "c")
     check_free_space(path, spec)
-    return store, read_predictions(path) if (path / _LOG).exists() else {}
+    excluded = tuple(seq for seq in excluded_fields(notes.notes) if seq < store.n_frames)
+    return store, read_predictions(path) if (path / _LOG).exists() else {}, excluded

@@ -379,7 +379,8 @@ class SectionWriter:
     def discard(self) -> bool:
         """Remove a store that holds no frame, after `close`, so that its name can be used again.
 
-        One that was continued is given back as it was if nothing came: neither a frame nor a result.
+        One that was continued is given back as it was if nothing came: neither a frame nor anything else that its score
+        rests on.
 
         Returns
         -------

@@ -179,7 +179,7 @@ def test_fields_without_a_position_are_counted_and_not_drawn(tab: SectionMapTab)
     tab.show_hand(view_of(Place(0, 256.0, 256.0, 0.3)))
     tab.add_field(0, np.full((64, 64), 1000, np.uint16), None, origin=PositionOrigin("unknown"))
     assert tab.fields.boxes() == []
-    assert about(tab).endswith("1 without a position is not shown")
+    assert about(tab).startswith("1 field; 1 without a position is not shown; ")
     assert tab.fields.at(0.0, 0.0) is None
 
 

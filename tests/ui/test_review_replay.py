@@ -23,12 +23,14 @@ from storage_cases import change_facts
 from hcc_scope.inference import load_model
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
+from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.score_text import describe_score
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.writer import create_store
 from ui.kit.controls import ElidedLabel
 from ui.kit.jobs import Jobs
 from ui.kit.low_page import LowPage
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from commands import cli, edited
+from storage_cases import make_frame, make_spec
 
 N_FIELDS = 4
 
@@ -148,6 +151,28 @@ def test_a_store_is_shown_with_its_frames_scores_and_predictions(
     assert description in html.unescape(tab.section.label.text())
     assert description in tab.stores.list.item(0).toolTip()
     assert "Research use only" in tab.section.label.text()
+
+
+def test_a_frame_states_how_its_position_was_obtained(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, tmp_path: Path):
+    spec = make_spec(tile_px=40, sampling="chosen")
+    with create_store(tmp_path, spec) as writer:
+        for seq, (place, origin) in enumerate(
+            [
+                ((1203.2, -88.4, None), PositionOrigin("tracked", 1, 0.42)),
+                (None, PositionOrigin("unknown")),
+                ((10.0, 20.0, 3.0), PositionOrigin("stage")),
+            ]
+        ):
+            writer.append(make_frame(seq, stage_um=place, tags=position_tags(origin)))
+    opened(qtbot, jobs, tab, writer.path)
+    texts = []
+    for seq in range(3):
+        tab.pane.show_field(seq)
+        settle(qtbot, jobs)
+        texts.append(find(tab.pane, ElidedLabel, "About the field").whole_text())
+    assert "x 1,203 µm, y -88 µm (tracked, ±0.4 µm, island 1)" in texts[0]
+    assert "position not known" in texts[1]
+    assert "x 10 µm, y 20 µm · " in texts[2]
 
 
 def test_stores_are_opened_by_dropping_their_folder(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):

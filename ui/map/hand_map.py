@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.formatting import counted
 from hcc_scope.islands import IslandLayout, boxes_of_fields, lay_out_islands
 from ui.map.boxes import box_of, box_of_boxes
 from ui.map.hand_layers import CourseLayer, HandFieldLayer, IslandLabels, TargetsLayer
+from ui.map.map_text import describe_progress
 from ui.map.mosaic_layer import MosaicLayer
 
 if TYPE_CHECKING:
@@ -176,8 +176,4 @@ class HandMap:
     def describe(self) -> str:
         """Return how far the section is, what was seen, and how it is drawn, as text."""
         layers = (self.targets, self.mosaic, self.labels)
-        parts = [counted(len(self._fields.fields), "captured field"), *(layer.summary() for layer in layers)]
-        n = self._fields.without_position
-        if n:
-            parts.append(f"{n} without a position {'is' if n == 1 else 'are'} not shown")
-        return "; ".join(filter(None, parts))
+        return "; ".join(filter(None, [describe_progress(self._fields), *(layer.summary() for layer in layers)]))

@@ -81,6 +81,8 @@ class FieldsLayer:
         """Where the coordinate frames of a section by hand are drawn."""
         self.by_hand = False
         """Whether places on the map are those of a section by hand, also while no field is captured."""
+        self.n_not_drawn = 0
+        """Stored fields that have no own place on the map."""
         self.common_limits: tuple[float, float] | None = None
         """Black and white in counts that other pictures on the map have; None where there are none."""
         self.threshold = 0.5
@@ -108,6 +110,7 @@ class FieldsLayer:
     def clear(self) -> None:
         """Forget all fields."""
         self.fields.clear()
+        self.n_not_drawn = 0
         self.chosen = None
         self._limits = None
 

@@ -75,7 +75,6 @@ class SectionMapTab(QWidget):
         super().__init__(parent)
         self.setAccessibleName("Section map")
         self._field_um: tuple[float, float] | None = None
-        self._n_not_shown = 0
         self._outline_allowed = True
         self.fields = FieldsLayer()
         self._outline = OutlineLayer()
@@ -253,7 +252,7 @@ class SectionMapTab(QWidget):
 
     def set_not_shown(self, n: int) -> None:
         """Take the number of stored fields without their own place: the stage had been there, or there is none."""
-        self._n_not_shown = n
+        self.fields.n_not_drawn = n
         self._changed()
 
     def keep_below(self, n: int) -> None:
@@ -343,7 +342,6 @@ class SectionMapTab(QWidget):
             self._controls.show_hand(self.hand.on)
             self._tools.set_allowed(self._outline_allowed)
         self._field_um = None
-        self._n_not_shown = 0
         self.fields.clear()
         self._plan.set_plan(None, (1.0, 1.0))
         self._outline.points_um = None
@@ -399,7 +397,7 @@ class SectionMapTab(QWidget):
         if n_planned:
             self._progress.setRange(0, n_planned)
             self._progress.setValue(n_done)
-        self._about.set_text(describe_progress(self.fields, n_done, n_planned, self._n_not_shown))
+        self._about.set_text(describe_progress(self.fields, n_done, n_planned))
 
     @property
     def world(self) -> tuple[Box, Box]:

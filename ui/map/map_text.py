@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["describe_place", "describe_progress"]
 
 
-def describe_progress(fields: FieldsLayer, n_done: int, n_planned: int, n_not_drawn: int = 0) -> str:
+def describe_progress(fields: FieldsLayer, n_done: int = 0, n_planned: int = 0) -> str:
     """Return how far the section is, and what the map leaves out.
 
     Parameters
@@ -23,8 +23,6 @@ def describe_progress(fields: FieldsLayer, n_done: int, n_planned: int, n_not_dr
         The fields on the map.
     n_done, n_planned : int
         Planned places that were acquired, and all of them.
-    n_not_drawn : int
-        Stored fields that have no own place on the map.
     """
     n = len(fields.fields)
     if n_planned:
@@ -37,10 +35,11 @@ def describe_progress(fields: FieldsLayer, n_done: int, n_planned: int, n_not_dr
     if not fields.has_places:
         parts.append("no stage positions: in the order in which they were taken")
     elif fields.without_position:
-        parts.append(f"{fields.without_position} without a position are not shown")
-    if n_not_drawn:
+        one = fields.without_position == 1
+        parts.append(f"{fields.without_position} without a position {'is' if one else 'are'} not shown")
+    if fields.n_not_drawn:
         where = "at the same places" if fields.has_places else "without a position"
-        parts.append(f"{counted(n_not_drawn, 'more field')} {where}, not drawn")
+        parts.append(f"{counted(fields.n_not_drawn, 'more field')} {where}, not drawn")
     return "; ".join(filter(None, parts))
 
 
