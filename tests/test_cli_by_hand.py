@@ -26,7 +26,7 @@ from hcc_scope.runs.scoring_model import load_scoring_model
 from hcc_scope.tracking import Place
 from tests.commands import cli
 from tests.hand_parts import PatternScene, Walk, rests_at
-from tests.test_open_rig import options
+from tests.test_open_rig import CAMERA, options, rig_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -178,3 +178,30 @@ def test_more_fields_than_fit_are_reported_and_the_hand_can_go_round_more():
     assert guiding.phase == "outline"
     (sentence,) = reported
     assert "of 900 fields of 325 x 325 um fit into the section" in sentence
+
+
+def test_a_simulated_hand_is_refused_where_it_would_not_move_the_demo(tmp_path: Path):
+    common = (
+        "--by-hand",
+        "--simulate-hand",
+        "1",
+        "--phantom",
+        "low",
+        "--engine",
+        "torchscript",
+        "--out",
+        tmp_path / "o",
+    )
+    for cfg, message in (
+        (CAMERA, "the simulated operator moves the DemoCamera's XY stage, and this configuration has none"),
+        (
+            "Device,Hub,SequenceTester,THub\nDevice,Cam,SequenceTester,TCamera\nParent,Cam,Hub\n"
+            "Property,Core,Initialize,1\nProperty,Core,Camera,Cam\n",
+            "the simulated operator plays before the DemoCamera alone, and this camera is a 'SequenceTester'",
+        ),
+    ):
+        rig = rig_file(tmp_path, "pixel_size_um: 0.325", "buffer_size_mb: 16", cfg=cfg)
+        done = cli("acquire", "--rig", rig, "--animal", "a", "--section", "s", *common)
+        assert done.code == 10
+        assert message in done.err
+        assert not (tmp_path / "o").exists()

@@ -114,6 +114,12 @@ def test_a_sample_is_drawn_exactly_as_for_a_motorised_stage():
     assert Guide(SHAPE_YX, UM_PER_PX, Orientation((0.0, 1.0, -1.0, 0.0))).field_um == (512.0, 1024.0)
     with pytest.raises(PlanError, match=r"only \d+ of 90 fields of 1024 x 512 um fit"):
         draw_sample(90, FIELD_UM, CORNERS, seed=5)
+    with pytest.raises(PlanError, match="too large for a specimen"):
+        draw_sample(5, FIELD_UM, [(0, 0), (1e7, 0), (0, 1e7)], seed=5)
+    with pytest.raises(PlanError, match="a corner of the outline has no position"):
+        draw_sample(5, FIELD_UM, [(0, 0), (math.nan, 0), (0, 1e4)], seed=5)
+    with pytest.raises(PlanError, match="0 fields cannot be visited by hand"):
+        draw_sample(0, FIELD_UM, CORNERS, seed=5)
     with pytest.raises(PlanError, match="edges 1 and 3 of the outline cross"):
         draw_sample(5, FIELD_UM, [(0, 0), (8000, 6000), (8000, 0), (0, 6000)], seed=5)
 
@@ -206,6 +212,18 @@ def test_the_nearest_open_field_is_the_target_and_stays_it():
     guide.reached(1, 1)
     guide.reached(0, 2)
     assert (guide.phase, guide.guidance()) == ("done", None)
+
+
+def test_a_sample_of_an_earlier_day_is_continued_from_where_the_field_is_found_again():
+    guide = Guide(SHAPE_YX, UM_PER_PX)
+    fields_um = ((1000.0, 1000.0), (4500.0, 3300.0), (6000.0, 4000.0))
+    guide.take(DrawnSample(fields_um, FIELD_UM, CORNERS, seed=1, reached={1: 0}))
+    guide.see(at(6000, 3900, island=1))
+    assert guide.target == 0  # where the field is, is not known in the coordinates of the draw
+    guide.see(at(5500, 3900))
+    assert guide.target == 2
+    guide.see(at(1500, 1100))
+    assert guide.target == 2
 
 
 def test_any_open_field_within_the_tolerance_is_reached_also_beside_a_captured_one():

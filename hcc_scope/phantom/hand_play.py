@@ -29,8 +29,13 @@ _TISSUE = 0.1
 """Share of tissue below which a target is skipped as bare glass."""
 _MOST_STROKES = 60
 """To one target: one that is not reached after so many is skipped."""
-_MOST_RETURNS = 3
+_MOST_RETURNS = 8
 """Likewise for one on whose way the position was lost so often."""
+_INCIDENTS = 0.35
+"""Share of the targets on whose way something else happens."""
+_CAREFUL = 0.5
+"""Length, in fields, of a stroke after one that did not lead nearer; each one that does makes the next longer."""
+_BOLDER = 1.7
 _LOOK_S = (0.25, 0.4)
 """From the end of a stroke until the hand has read the arrow and begins the next."""
 
@@ -100,8 +105,8 @@ class PlayedScript:
 class GuidedHand:
     """A hand that drives round the section and then goes where the arrow points, as a person would.
 
-    It looks at the screen between strokes. It does not learn: an arrow to the right makes it push the same way each
-    time, whatever the picture does.
+    It looks at the screen between strokes, and makes short ones while they do not lead nearer. It does not learn: an
+    arrow to the right makes it push the same way each time, whatever the picture does.
 
     Parameters
     ----------
@@ -114,6 +119,9 @@ class GuidedHand:
         mirrored, (0, 1, 1, 0) has its knobs swapped.
     field_um : (width, height)
     habits : Habits, optional
+    incidents : bool
+        Whether it also does what people do: knocks against the table, turns the focus or the turret, rests, switches
+        the lamp off.
     """
 
     def __init__(
@@ -125,9 +133,11 @@ class GuidedHand:
         axes: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0),
         field_um: tuple[float, float] = FIELD_UM,
         habits: Habits | None = None,
+        incidents: bool = True,
     ) -> None:
         self._specimen = specimen
         self._fps = fps
+        self._incidents = incidents
         self._axes = np.reshape(axes, (2, 2))
         self._field_um = np.array(field_um)
         self._ring = edge_places(specimen)
@@ -141,6 +151,8 @@ class GuidedHand:
         self._n_captured = 0
         self._target: int | None = None
         self._strokes = self._returns = 0
+        self._far_um = math.inf
+        self._stride_um = _CAREFUL * self._field_um[0]
         self._known_um: list[tuple[float, float]] = [(self._hand.here().x_um, self._hand.here().y_um)]
         self._over = False
 
@@ -174,6 +186,8 @@ class GuidedHand:
         hand = self._hand
         if screen.n_captured > self._n_captured or screen.target != self._target:
             self._leave(screen)
+            if hand.now_s > self._n / self._fps:
+                return
         if not screen.known and screen.phase in ("outline", "targets") and self._n > 5:
             self._go_back()
             return
@@ -198,6 +212,30 @@ class GuidedHand:
             self._hand.add_stop("field", self._rest_s)
         self._n_captured, self._target = screen.n_captured, screen.target
         self._seen_within, self._strokes, self._returns = screen.within, 0, 0
+        self._far_um = math.inf
+        if self._incidents and self._n_captured and self._hand.rng.random() < _INCIDENTS:
+            self._have_incident()
+
+    def _have_incident(self) -> None:
+        """Do something else over the field that was captured last."""
+        hand, begin_s = self._hand, self._hand.now_s
+        match int(hand.rng.integers(5)):
+            case 0:
+                hand.bump(hand.between((5.0, 30.0)))
+            case 1:
+                hand.defocus(hand.between((8.0, 14.0)))
+                hand.rest(hand.between((0.5, 1.0)))
+            case 2:
+                hand.swap_lens(2.0, 0.8)
+                hand.rest(0.8)
+                hand.swap_back()
+            case 3:
+                hand.rest(hand.between((2.0, 4.0)))
+            case _:
+                hand.light_off(hand.between((0.5, 1.0)))
+        hand.add_stop("seen", begin_s)
+        hand.rest(0.5)
+        self._rest_s = hand.now_s
 
     def _drive(self) -> None:
         if not self._ring:
@@ -222,7 +260,10 @@ class GuidedHand:
             return
         way_um = self._axes @ (np.array(screen.arrow_fields) * self._field_um)
         length = math.hypot(*way_um)
-        share = min(1.0, hand.between(hand.habits.turn_um) / max(length, 1.0))
+        nearer, self._far_um = length < self._far_um, length
+        turn_um = hand.between(hand.habits.turn_um)
+        self._stride_um = min(turn_um, self._stride_um * _BOLDER) if nearer else _CAREFUL * self._field_um[0]
+        share = min(1.0, self._stride_um / max(length, 1.0))
         hand.push(float(share * way_um[0]), float(share * way_um[1]))
         self._strokes += 1
         self._rest_s = hand.now_s
@@ -238,12 +279,12 @@ class GuidedHand:
         self._seen_within, self._rest_s = False, self._hand.now_s
 
     def _go_back(self) -> None:
-        """Go back over what is known: to where the position was known last, then farther."""
+        """Go back over what is known: the way that was come, each time a bit farther."""
         self._returns += 1
-        x_um, y_um = self._known_um[-1]
-        if len(self._known_um) > 1:
-            self._known_um.pop()
-        self._hand.reach(x_um, y_um)
+        here = self._hand.here()
+        back_um = 0.3 * self._returns * self._field_um[0]
+        far_enough = (at for at in reversed(self._known_um) if math.dist(at, (here.x_um, here.y_um)) >= back_um)
+        self._hand.reach(*next(far_enough, self._known_um[0]))
         self._hand.focus(blurred_um=2.0)
         self._hand.rest(0.6)
         self._rest_s = self._hand.now_s
