@@ -231,7 +231,7 @@ class Tracker:
 
     def add_known(self, pixels: NDArray[Any], place: Place) -> None:
         """Add a captured field of an earlier session: the position is known once the field comes over one of them."""
-        picture = Picture.of(reduced(pixels, self._factor))
+        picture = Picture.of(relative(reduced(pixels, self._factor)))
         if picture.covered >= _MIN_COVERED:
             self._keys.add(picture, place.island, self._from_um(place.x_um, place.y_um), 0.0, captured=True)
         self._islands = max(self._islands, place.island + 1)
@@ -245,6 +245,7 @@ class Tracker:
         smeared = (step is None or math.hypot(*step.offset_yx) >= _MOVES_PX) and picture.isotropy < _SMEARED
         if self._begin and self._search.px_size_ratio is None and not smeared:
             self._begin = False
+            self._search.forget()
             self._position, self._variance = np.zeros(2), 0.0
             self._keys.add(picture, self._island, self._position, 0.0, captured=False)
             self._missed = self._doubt = 0
