@@ -109,9 +109,9 @@ def main() -> None:
         here = found[(found[:, 0] >= low) & (found[:, 0] < high), 1]
         if here.size:
             out.write(
-                f"  presumed overlap {low:.1f} to {min(high, 1):.1f}: {here.size:5d} pairs, median {np.median(here):.3f},"
-                f" largest {here.max():.3f}, accepted from {threshold(low, settings):.3f} to"
-                f" {threshold(min(high, 1), settings):.3f}\n"
+                f"  presumed overlap {low:.1f} to {min(high, 1):.1f}: {here.size:5d} pairs,"
+                f" median {np.median(here):.3f}, largest {here.max():.3f}, accepted from {threshold(low, settings):.3f}"
+                f" to {threshold(min(high, 1), settings):.3f}\n"
             )
     out.write(f"at another px size: {other.size} pairs, largest {other.max():.3f}\n")
     out.write("pairs that overlap by 0.3 to 1\n")

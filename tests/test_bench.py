@@ -179,6 +179,17 @@ def test_latency_and_replay(bench: Bench) -> None:
     assert all(math.isfinite(number) for number in numbers(result))
 
 
+def test_tracking_and_its_page(bench: Bench, tmp_path: Path) -> None:
+    result = bench.measure("tracking")
+    sides = result["tracking"]
+    assert set(sides) == {"ours", "plain"}
+    assert sides["ours"]["tracked"] == sides["ours"]["frames"]
+    assert result["ratios"]["tracking.ours_to_plain"] > 0
+    page = write_page(result, tmp_path)[0].read_text(encoding="utf-8")
+    assert "## Tracking" in page
+    assert "scipy.fft at full size" in page
+
+
 def test_training_and_its_page(bench: Bench, tmp_path: Path) -> None:
     result = bench.measure("training")
     sides = result["training"]["meng2019"]
@@ -191,7 +202,8 @@ def test_training_and_its_page(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_without_peers_our_own_side_is_measured(bench: Bench, tmp_path: Path) -> None:
-    result = bench.measure("store", "end_to_end", "training", compared=False)
+    result = bench.measure("store", "end_to_end", "training", "tracking", compared=False)
+    assert set(result["tracking"]) == {"ours"}
     assert set(result["store"]) == {"ours"}
     assert set(result["end_to_end"]["512"]) == {"ours", "sustained"}
     assert set(result["training"]["meng2019"]) == {"ours"}

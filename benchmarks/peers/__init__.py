@@ -4,6 +4,7 @@
 `~.plain`               the same tasks as a user would write them with the libraries alone
 `~.zarr_array`          zarr-python with the layout of our stores
 `~.writers`             acquire-zarr, ome-writers and zarr-python
+`~.correlation`         phase correlation of whole live frames
 `~.gemm`                the processor's arithmetic peak, and what the network asks for
 `~.page`, `~.plots`     the figures as a page
 ======================  =======================================================================================
@@ -24,6 +25,7 @@ __all__ = [
     "live_contenders",
     "missing_writers",
     "roofline_contenders",
+    "tracking_contenders",
     "training_contenders",
     "write_page",
     "writer_contenders",
@@ -68,6 +70,11 @@ def live_contenders(model_file: str, folder: str) -> Contenders:
 def training_contenders(network: str) -> Contenders:
     """Return the training loop that one writes first."""
     return {"plain": ("benchmarks.peers.plain:PlainTrainer", {"network": network})}
+
+
+def tracking_contenders(side_px: int) -> Contenders:
+    """Return the phase correlation that one writes first."""
+    return {"plain": ("benchmarks.peers.correlation:PlainFollower", {"side_px": side_px})}
 
 
 def roofline_contenders(model: str) -> Contenders:

@@ -18,6 +18,7 @@ checkout; an installed wheel measures our own side.
 `~.live`                end to end and latency: our pipeline on Micro-Manager's demo camera
 `~.replay`              a stored section classified again
 `~.training`            training: our loop
+`~.tracking`            tracking: our step from one live frame of a hand-moved stage to its position
 `~.ratios`              the targets for ratios
 ======================  =======================================================================================
 """

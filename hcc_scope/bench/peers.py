@@ -44,6 +44,9 @@ class Peers(Protocol):
     def training_contenders(self, network: str) -> Contenders:
         """Return other training loops."""
 
+    def tracking_contenders(self, side_px: int) -> Contenders:
+        """Return what else measures the shift between live frames."""
+
     def roofline_contenders(self, model: str) -> Contenders:
         """Return what measures the processor's peak."""
 
@@ -75,6 +78,10 @@ class NoPeers:
         return {}
 
     def training_contenders(self, network: str) -> Contenders:
+        """Return none."""
+        return {}
+
+    def tracking_contenders(self, side_px: int) -> Contenders:
         """Return none."""
         return {}
 

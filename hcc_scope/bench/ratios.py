@@ -62,6 +62,9 @@ def ratios_of(result: JsonObject) -> dict[str, float]:
             engine = classified.get(result["engine"])
             if engine is not None:
                 ratios[f"end_to_end.{side_px}.ours_to_best_engine"] = sides["ours"]["fps"] / engine["fps"]
+    sides = result.get("tracking", {})
+    if "plain" in sides:
+        ratios["tracking.ours_to_plain"] = paired_ratio(_rounds(sides["ours"]), _rounds(sides["plain"]))
     for network, sides in result.get("training", {}).items():
         if "plain" in sides:
             key = f"training.{network}.ours_to_plain"
@@ -103,6 +106,18 @@ def targets_of(result: JsonObject) -> list[JsonObject]:
                 "wanted": "< 100",
                 "value": p95_ms,
                 "reached": p95_ms < 100,
+            }
+        )
+    followed = result.get("tracking", {}).get("ours")
+    if followed is not None:
+        step_ms = 1e3 / followed["fps"]
+        targets.append(
+            {
+                "key": "tracking.ours.step_ms",
+                "what": "following a live frame of 1024 x 1024 on one core, ms",
+                "wanted": "<= 10",
+                "value": step_ms,
+                "reached": step_ms <= 10.0,
             }
         )
     return targets

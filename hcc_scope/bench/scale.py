@@ -32,6 +32,9 @@ class Scale:
     replay_frames: int
     training: Mapping[str, tuple[int, int]]
     """Network to the number of tiles of a round for our loop and for the plain one."""
+    track_px: int
+    """Side of the live frames that are followed."""
+    track_frames: int
 
 
 FULL = Scale(
@@ -47,6 +50,8 @@ FULL = Scale(
     latency_s=10.0,
     replay_frames=40,
     training={"meng2019": (400, 64), "compact": (320, 64)},
+    track_px=1024,
+    track_frames=120,
 )
 QUICK = Scale(
     side_px=512,
@@ -61,4 +66,6 @@ QUICK = Scale(
     latency_s=0.2,
     replay_frames=4,
     training={"meng2019": (8, 16)},
+    track_px=256,
+    track_frames=4,
 )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FULL", "PARTS", "QUICK", "Scale", "Suite"]
 
-PARTS = ("classify", "store", "end_to_end", "latency", "replay", "roofline", "training")
+PARTS = ("classify", "store", "end_to_end", "latency", "replay", "roofline", "training", "tracking")
 SCHEMA_VERSION = 1
 
 _TILE_PX = 512
@@ -38,6 +38,7 @@ _ENGINE = "hcc_scope.bench.engines:EngineContender"
 _WRITER = "hcc_scope.bench.writers:OurWriterContender"
 _LIVE = "hcc_scope.bench.live:LiveContender"
 _REPLAY = "hcc_scope.bench.replay:ReplayContender"
+_FOLLOWER = "hcc_scope.bench.tracking:Follower"
 _TRAINER = "hcc_scope.bench.training:Trainer"
 _FAST_MS = 1.0
 """An exposure that never sets the pace."""
@@ -125,6 +126,8 @@ class Suite:
                 result["replay"] = self.replay(engine)
         if "training" in wanted:
             result["training"] = self.training()
+        if "tracking" in wanted:
+            result["tracking"] = self.tracking()
         machine["load_average_at_end"] = round(load_average(), 2)
         result["seconds"] = round(time.monotonic() - began_s, 1)
         result["skipped"] = self.skipped
@@ -331,6 +334,22 @@ class Suite:
                     name: {**_account(rounds), "engine": ready[name].wait_ready()["engine"]}
                     for name, rounds in answers.items()
                 }
+        return result
+
+    def tracking(self) -> JsonObject:
+        """Measure how many live frames of a hand-moved stage are followed in a second, beside plain correlation."""
+        setup = {"side_px": self.scale.track_px}
+        contenders = {"ours": (_FOLLOWER, setup), **self._peers.tracking_contenders(self.scale.track_px)}
+        with ExitStack() as stack:
+            ready = self._ready(stack, "tracking", contenders, required=tuple(contenders))
+            requests = {name: {"frames": self.scale.track_frames} for name in ready}
+            if self.scale is not QUICK:
+                self._turns("tracking: warming up", ready, requests, 1)
+            answers = self._turns("tracking", ready, requests, self.scale.n_rounds)
+            result: JsonObject = {name: _account(rounds) for name, rounds in answers.items()}
+            for name, process in ready.items():
+                result[name]["engine"] = process.wait_ready()["engine"]
+            result["ours"]["tracked"] = min(one["tracked"] for one in answers["ours"])
         return result
 
     # -- what they share ---------------------------------------------------------------------------------------------

@@ -260,7 +260,9 @@ def bench(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="classify, store, end_to_end, latency, replay, roofline or training; repeatable."),
+        typer.Option(
+            "--only", help="classify, store, end_to_end, latency, replay, roofline, training or tracking; repeatable."
+        ),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="One small round of everything: shows that it runs, not how fast.")

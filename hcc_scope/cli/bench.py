@@ -127,7 +127,7 @@ def _rates(result: dict[str, Any]) -> Table:
             "" if peak is None else f"{peak:.0f}",
         )
 
-    for part in ("classify", "store", "replay"):
+    for part in ("classify", "store", "replay", "tracking"):
         for name, one in result.get(part, {}).items():
             add(f"{part}.{name}", one)
     for side_px, sides in result.get("end_to_end", {}).items():

@@ -115,7 +115,7 @@ class HandMotion:
         self.stroke(at_s, _SHORTEST_STROKE_S, 0.3 * dx_um, 0.3 * dy_um)
 
     def lens(self, begin_s: float, end_s: float, factor: float) -> None:
-        """Have another objective in place, which ends what was in place before; a factor of 0 is a turret that turns."""
+        """Have another objective in place instead of the one before; a factor of 0 is a turret that turns."""
         self._lens = [(begin, min(end, begin_s), earlier) for begin, end, earlier in self._lens]
         self._lens.append((begin_s, end_s, factor))
 

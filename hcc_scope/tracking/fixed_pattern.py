@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from hcc_scope.tracking.picture import F32, block_sums
+from hcc_scope.tracking.picture import F32, LEAST_CONTRAST, block_covariances
 from hcc_scope.tracking.registration import correlation_at
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class FixedPattern:
         self._mean: F32 | None = None
         self._square: F32 | None = None
         self._pattern: F32 | None = None
-        self._last: F32 | None = None
+        self._last: tuple[F32, F32] | None = None
         self._agreement: F32 | None = None
 
     @property
@@ -51,30 +51,37 @@ class FixedPattern:
         return self._agreement is not None
 
     @property
-    def static(self) -> NDArray[np.bool_] | None:
-        """Blocks that do not move with the specimen, (rows of blocks, columns of blocks)."""
-        return None if self._agreement is None else self._agreement > _STATIC
+    def dirty(self) -> NDArray[np.bool_] | None:
+        """Blocks with dirt, (rows of blocks, columns of blocks): what is in them proves no specimen."""
+        return None if self._agreement is None else self._agreement[0] > _STATIC
 
-    def without(self, part: F32) -> F32:
-        """Return a picture relative to its local brightness without the pattern."""
-        return part if self._pattern is None else part - self._pattern
+    @property
+    def static(self) -> NDArray[np.bool_] | None:
+        """Blocks that do not move with the specimen even without the pattern: they must not be compared."""
+        return None if self._agreement is None else self._agreement[1] > _STATIC
+
+    def without(self, small: F32) -> F32 | None:
+        """Return a reduced frame divided by the pattern; None while there is none."""
+        return None if self._pattern is None else small / (self._pattern + np.float32(1.0))
 
     def learn(self, part: F32, clean: F32) -> None:
-        """Take in a picture, as it is and as `without` returned it; one of the same field as before teaches nothing."""
-        if self._last is None:
-            self._last = clean
+        """Take in what `hcc_scope.tracking.picture.relative` makes of a frame, and of the frame without the pattern.
+
+        One that shows the same field as before teaches nothing.
+        """
+        last, self._last = self._last, (part, clean)
+        if last is None:
             self._add(part)
             return
-        if correlation_at(self._last, clean, 0, 0, step=2) >= _MOVED:
+        if correlation_at(last[1], clean, 0, 0, step=2) >= _MOVED:
+            self._last = last
             return
-        product = block_sums(self._last, clean)
-        size = block_sums(self._last, self._last) * block_sums(clean, clean)
-        agreement: F32 = product / np.sqrt(np.maximum(size, 1e-12))
+        agreement = np.stack([_agreement(last[0], part), _agreement(last[1], clean)])
         if self._agreement is None:
             self._agreement = agreement
         else:
-            self._agreement += np.float32(_SHARE) * (agreement - self._agreement)
-        self._last = clean
+            share = max(_SHARE, 1.0 / self._n)
+            self._agreement += np.float32(share) * (agreement - self._agreement)
         self._add(part)
 
     def _add(self, part: F32) -> None:
@@ -97,3 +104,13 @@ class FixedPattern:
         near = ndimage.binary_dilation(certain, iterations=2)
         pattern: F32 = np.where(near, mean, np.float32(0.0))
         return pattern
+
+
+def _agreement(one: F32, two: F32) -> F32:
+    """Return the correlation of two pictures block by block, without a shift; 0 where a block of either is empty."""
+    covariance = block_covariances(one, two)
+    size_1, size_2 = block_covariances(one, one), block_covariances(two, two)
+    empty = np.minimum(size_1, size_2) < LEAST_CONTRAST**2
+    agreement: F32 = covariance / np.sqrt(np.maximum(size_1 * size_2, np.float32(1e-12)))
+    agreement[empty] = 0.0
+    return agreement

@@ -14,7 +14,16 @@ from scipy import fft, ndimage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BLOCK_PX", "F32", "Picture", "block_sums", "local_contrast", "reduced", "reduction_factor", "relative"]
+__all__ = [
+    "BLOCK_PX",
+    "F32",
+    "LEAST_CONTRAST",
+    "Picture",
+    "block_covariances",
+    "reduced",
+    "reduction_factor",
+    "relative",
+]
 
 F32 = NDArray[np.float32]
 C64 = NDArray[np.complex64]
@@ -26,7 +35,7 @@ _LOW_PASS_PX = 41
 gradient."""
 _CLIP = 4.0
 """Structure beyond this many of its standard deviations is cut off, so that one speck does not outvote the tissue."""
-_LEAST_CONTRAST = 0.006
+LEAST_CONTRAST = 0.006
 """Contrast of a block below which it counts as empty, however little noise there is."""
 _OVER_NOISE = 2.0
 
@@ -70,20 +79,20 @@ def relative(small: F32) -> F32:
     return ratio
 
 
-def block_sums(one: F32, two: F32) -> F32:
-    """Return the sums of products over blocks of `BLOCK_PX`, (rows of blocks, columns of blocks)."""
+def block_covariances(one: F32, two: F32) -> F32:
+    """Return the covariance of two pictures in each block of `BLOCK_PX`, (rows of blocks, columns of blocks).
+
+    A slope of the light and the wide halo of a speck add little to it.
+    """
     height, width = (max(n // BLOCK_PX, 1) for n in one.shape)
     side_y, side_x = min(BLOCK_PX, one.shape[0]), min(BLOCK_PX, one.shape[1])
-    shape = (height, side_y, width, side_x)
+    shape, n = (height, side_y, width, side_x), np.float32(side_y * side_x)
     cut = slice(height * side_y), slice(width * side_x)
-    sums: F32 = np.einsum("iajb,iajb->ij", one[cut].reshape(shape), two[cut].reshape(shape))
-    return sums
-
-
-def local_contrast(structure: F32) -> F32:
-    """Return the root mean square of each block."""
-    contrast: F32 = np.sqrt(block_sums(structure, structure) / np.float32(BLOCK_PX**2))
-    return contrast
+    a, b = one[cut].reshape(shape), two[cut].reshape(shape)
+    mean_1 = np.einsum("iajb->ij", a) / n
+    mean_2 = mean_1 if b is a else np.einsum("iajb->ij", b) / n
+    covariance: F32 = np.einsum("iajb,iajb->ij", a, b) / n - mean_1 * mean_2
+    return covariance
 
 
 @dataclass(slots=True)
@@ -107,7 +116,7 @@ class Picture:
         return self._spectrum
 
     @classmethod
-    def of(cls, part: F32, static: NDArray[np.bool_] | None = None) -> Picture:
+    def of(cls, part: F32, static: NDArray[np.bool_] | None = None, dirty: NDArray[np.bool_] | None = None) -> Picture:
         """Take the structure out of a frame.
 
         Parameters
@@ -115,16 +124,19 @@ class Picture:
         part : (y, x) ndarray
             From `relative`; without the fixed pattern of the camera if that is known.
         static : (rows of blocks, columns of blocks) ndarray of bool, optional
-            Blocks that do not move with the specimen: they count as empty.
+            Blocks that do not move with the specimen: they are left blank.
+        dirty : (rows of blocks, columns of blocks) ndarray of bool, optional
+            Blocks with dirt: they do not count for the share that has structure.
         """
         noise = _noise(part)
         structure = _smooth(part)
         structure -= structure.mean()
         # a binomial filter leaves 3/8 of white noise along each axis
-        floor = max(_OVER_NOISE * 0.375 * noise, _LEAST_CONTRAST)
-        filled = local_contrast(structure) > floor
+        floor = max(_OVER_NOISE * 0.375 * noise, LEAST_CONTRAST)
+        filled = block_covariances(structure, structure) > floor**2
+        if dirty is not None:
+            filled &= ~dirty
         if static is not None and static.any():
-            filled &= ~static
             _blank(structure, static)
         contrast = float(structure.std())
         if contrast > 0.0:

@@ -166,15 +166,17 @@ class Tracker:
             return self._view
         part = relative(small)
         dim = float(small.mean()) < _DIM * self._light
-        clean = part if dim else self._fixed.without(part)  # a shadow on the sensor needs light
-        picture = Picture.of(clean, self._fixed.static)
+        corrected = None if dim else self._fixed.without(small)  # the shadow of dirt needs light
+        clean = part if corrected is None else relative(corrected)
+        tested = self._fixed.tested
+        picture = Picture.of(clean, self._fixed.static, self._fixed.dirty)
         self._picture = picture
         if picture.covered < _MIN_COVERED:
             self._view = self._unknown("no_structure", self._why_nothing(small))
             return self._view
         if not dim:
             self._fixed.learn(part, clean)
-        if self._begin and picture.covered < _SURE_COVERED and not self._fixed.tested:
+        if self._begin and picture.covered < _SURE_COVERED and not tested:
             self._view = self._unknown("no_structure", _NOTHING)
             return self._view
         self._light = max(self._light * 0.999, float(small.mean()))
