@@ -157,7 +157,7 @@ def play(number: int, seed: int) -> SessionResult:
     kind, script, optics = script_of(number, seed)
     picture = LivePicture(specimen_of(number % N_SPECIMENS), SHAPE_YX, UM_PER_PX, optics=optics)
     result = SessionResult(number, kind, script.fps, seed, n_frames=len(script.poses), travel_um=script.travel_um)
-    judge = _Judge(script, result)
+    judge = Judge(script, result)
     tracker = Tracker(SHAPE_YX, UM_PER_PX)
     for i, pose in enumerate(script.poses):
         pixels = picture.expose(pose, noise_seed=1000 * number + i, exposure_ms=EXPOSURE_MS)
@@ -173,7 +173,7 @@ def play(number: int, seed: int) -> SessionResult:
     return result
 
 
-class _Judge:
+class Judge:
     """Holds what the tracker states against the truth."""
 
     def __init__(self, script: HandScript, result: SessionResult) -> None:

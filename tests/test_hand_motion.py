@@ -12,7 +12,7 @@ from hcc_scope.by_hand.guide import Guide
 from hcc_scope.orientation import Orientation
 from hcc_scope.phantom import Specimen
 from hcc_scope.phantom.effects import stable_rng
-from hcc_scope.phantom.hand import AT_REST_UM_S, IN_FOCUS_UM, SHORT_S, Habits, Stop, is_fit
+from hcc_scope.phantom.hand import AT_REST_UM_S, IN_FOCUS_UM, SHORT_S, Habits, HandScript, Stop, is_fit
 from hcc_scope.phantom.hand_motion import HandMotion, Pose
 from hcc_scope.phantom.hand_play import GuidedHand, PlayedScript, Screen
 from hcc_scope.phantom.hand_scripts import FIELD_UM, Events, free_fields, outline_drive
@@ -78,7 +78,7 @@ def test_the_same_seed_plays_the_same_session(specimen: Specimen):
     assert one == other != another
 
 
-def test_the_stops_of_a_session_are_what_they_are_called(specimen: Specimen, script):
+def test_the_stops_of_a_session_are_what_they_are_called(specimen: Specimen, script: HandScript):
     fields = [stop for stop in script.stops if stop.kind == "field"]
     assert len(fields) == 4
     for i, stop in enumerate(fields):
@@ -190,7 +190,7 @@ def test_the_error_of_a_position_is_relative_to_the_nearest_field_of_its_island(
 # --- hands that are played
 
 
-def test_a_script_is_played_to_its_end(script):
+def test_a_script_is_played_to_its_end(script: HandScript):
     hand = PlayedScript(script)
     poses = []
     while not hand.over:
