@@ -247,3 +247,17 @@ def test_a_hand_that_follows_the_arrow_reaches_the_drawn_fields(
     score = precision_recall(captured, hand.stops)
     assert len(captured) >= 5  # the first may be given up while the axes are learned
     assert (score.precision, score.recall) == (1.0, 1.0)
+
+
+def test_a_target_that_is_reached_and_never_captured_counts_as_missed(specimen: Specimen):
+    hand = GuidedHand(specimen, 3, fps=10.0, habits=QUICK)
+    there = Screen(phase="targets", known=True, target=0, arrow_fields=(0.0, 0.0), within=True)
+    asks = []
+    for _ in range(80):
+        hand.next(there)
+        asks += hand.take_asks()
+        if asks:
+            break
+    assert asks == ["skip: not reachable"]
+    score = precision_recall([], hand.stops)
+    assert (score.n_expected, score.recall) == (1, 0.0)
