@@ -14,6 +14,7 @@ MEASUREMENTS = {
     "bench_phantom": "fields per second that the phantom delivers",
     "focus": "how near the autofocus comes, and that it never makes things worse",
     "fuzz": "damaged inputs of every kind, with fixed seeds: each is read or refused in words",
+    "guided_sampling": "how often the interval of a guided section holds the mean, and what its rules are for",
     "interval_coverage": "how often the intervals of an evaluation hold the truth, by the number of animals",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "prescan": "how well a sparse scan outlines phantom sections of known edge",

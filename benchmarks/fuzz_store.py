@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,9 @@ import numpy as np
 
 from benchmarks.fuzz import Case, generator, run_cases
 from hcc_scope.errors import HccScopeError
+from hcc_scope.plans.drawn_sample import draw_sample
+from hcc_scope.position_tags import DRAWN_TAG
+from hcc_scope.storage.drawn_sample import SampleWriter, read_sample_log
 from hcc_scope.storage.metadata import sealed
 from hcc_scope.storage.notes import NotesWriter, read_notes_log
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
@@ -64,10 +68,24 @@ ODD_VALUES: tuple[object, ...] = (
 
 
 def make_store(folder: Path, n_frames: int = N_FRAMES) -> Path:
-    """Write a small finished store with predictions, a table and notes."""
-    spec = RunSpec(SHAPE_YX, 14, 0.325, "M1", "S1", tile_px=TILE_PX, expected_frames=n_frames, provenance={"seed": 3})
+    """Write a small finished store of a guided section with predictions, a table and notes."""
+    spec = RunSpec(
+        SHAPE_YX,
+        14,
+        0.325,
+        "M1",
+        "S1",
+        tile_px=TILE_PX,
+        sampling="guided",
+        expected_frames=n_frames,
+        provenance={"seed": 3},
+    )
     writer = create_store(folder, spec, interval_s=0.5)
     results = PredictionWriter(writer.path, spec, run="fuzz")
+    outline_um = ((0.0, 0.0), (2000.0, 0.0), (2000.0, 2000.0), (0.0, 2000.0))
+    sample = SampleWriter(writer.path)
+    sample.drawn(draw_sample(n_frames + 1, (100.0, 100.0), outline_um, seed=1))
+    sample.skipped(0, "fold")
     y, x = np.indices(SHAPE_YX, dtype=np.uint32)
     for seq in range(n_frames):
         pixels = (seq * 7919 + y * 131 + x * 17).astype(np.uint16)
@@ -84,7 +102,7 @@ def make_store(folder: Path, n_frames: int = N_FRAMES) -> Path:
                 camera_frame=seq,
                 pixel_size_um=0.325,
                 bit_depth=14,
-                tags={"n": seq},
+                tags={"n": seq, DRAWN_TAG: n_frames - seq},
             )
         )
         logits = np.linspace(-2, 2, N_TILES, dtype=np.float32) + np.float32(seq)
@@ -122,6 +140,10 @@ def account(path: Path) -> tuple[dict[str, Any], bool]:
     log = read_notes_log(path)
     reported = reported or bool(log.problems)
     content["notes"] = [repr(note) for note in log.notes]
+    drawn = read_sample_log(path)
+    reported = reported or bool(drawn.problems)
+    content["sample"] = None if drawn.sample is None else repr(replace(drawn.sample, skipped={}))
+    content["skips"] = [] if drawn.sample is None else list(drawn.sample.skipped.items())
     for part, read in (("predictions", _predictions), ("table", lambda one: read_predictions_table(one).to_pydict())):
         try:
             content[part] = repr(read(path))
@@ -287,6 +309,8 @@ def _judge(path: Path, reference: dict[str, Any], *, only_crashes: bool) -> list
         differs = [part for part in reference if before.get(part) != reference[part]]
         if before["notes"] == reference["notes"][: len(before["notes"])] and "notes" in differs:
             differs.remove("notes")  # nothing counts the notes: those cut off are as if they were never written
+        if before["skips"] == reference["skips"][: len(before["skips"])] and "skips" in differs:
+            differs.remove("skips")  # nor these: without them the interval is not valid
         if differs and not reported and not only_crashes:
             found.append(f"silently different: {', '.join(differs)}")
     try:

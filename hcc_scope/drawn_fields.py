@@ -17,6 +17,7 @@ A field is known by its number k in the draw, a frame by its `seq`. The same fac
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Final
 
 from hcc_scope.confidence import ConfidenceSequence
@@ -44,7 +45,7 @@ class DrawnFields:
         Of the interval, at all times together.
     """
 
-    def __init__(self, confidence: float) -> None:
+    def __init__(self, confidence: float = 0.95) -> None:
         self._confidence = confidence
         self._n_drawn = 0
         self._skipped_share = 0.0
@@ -64,8 +65,8 @@ class DrawnFields:
 
     def _restart(self) -> None:
         self._taken: list[float | str | None] = []
-        self._low = ConfidenceSequence(self._confidence)
-        self._high = ConfidenceSequence(self._confidence)
+        self._low = self._high = ConfidenceSequence(self._confidence)
+        """One and the same, until a field was not reachable."""
         self._n = 0
 
     def fresh(self) -> DrawnFields:
@@ -197,13 +198,18 @@ class DrawnFields:
             self._restart()
         for item in items[len(self._taken) :]:
             if item == _ANYTHING:
+                self._part_ends()
                 self._low.add(0.0)
                 self._high.add(1.0)
             elif isinstance(item, float):
-                self._low.add(item)
-                self._high.add(item)
+                for sequence in {self._low, self._high}:
+                    sequence.add(item)
                 self._n += 1
         self._taken = items
+
+    def _part_ends(self) -> None:
+        if self._high is self._low:
+            self._high = copy.deepcopy(self._low)
 
     def _items(self) -> list[float | str | None]:
         items: list[float | str | None] = []

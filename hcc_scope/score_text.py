@@ -27,15 +27,17 @@ from hcc_scope.quality import describe_reason_counts
 from hcc_scope.scoring import NOT_VALID
 
 if TYPE_CHECKING:
-    from hcc_scope.types import SectionScore
+    from hcc_scope.types import SampleCounts, SectionScore
 
 __all__ = [
+    "SAMPLING_TEXTS",
     "SCORE_DECIMALS",
     "Verdict",
     "VerdictKind",
     "decision",
     "describe_assumed_threshold",
     "describe_interval",
+    "describe_sample",
     "describe_score",
     "describe_stability",
     "format_confidence",
@@ -47,6 +49,17 @@ __all__ = [
 
 SCORE_DECIMALS = 3
 """Of a section's score, its interval and the threshold beside them, at least."""
+
+SAMPLING_TEXTS: dict[str, str] = {
+    "random": "random fields",
+    "raster": "a raster",
+    "positions": "a list of positions",
+    "time_series": "a time series",
+    "sequence": "a continuous sequence",
+    "guided": "random fields, visited by hand",
+    "chosen": "fields chosen by the operator",
+}
+"""How fields were chosen (`hcc_scope.types.Sampling`), for a sentence."""
 
 VerdictKind = Literal["none", "not valid", "undecided", "low", "high"]
 
@@ -153,7 +166,31 @@ def describe_score(score: SectionScore) -> str:
         numbers += f" (threshold {format_section_threshold(score)})"
     n = score.fields_excluded_by_operator
     excluded = f"; {counted(n, 'field')} excluded by the operator" if n else ""
-    return f"{numbers}; {stated.title[:1].lower()}{stated.title[1:]}: {stated.why}{excluded}"
+    sample = describe_sample(score.sample)
+    sample = f"; {sample}" if sample else ""
+    return f"{numbers}; {stated.title[:1].lower()}{stated.title[1:]}: {stated.why}{excluded}{sample}"
+
+
+def describe_sample(sample: SampleCounts | None) -> str:
+    """Return which drawn fields were skipped and which frames do not count, as half a sentence; empty if none.
+
+    Examples
+    --------
+    >>> from hcc_scope.types import SampleCounts
+    >>> describe_sample(SampleCounts(24, 21, {"bare glass": 2, "not reachable": 1}, not_of_sample=4))
+    '3 of 24 drawn fields skipped (2 bare glass, 1 not reachable); 4 frames show no drawn field and do not count'
+    """
+    if sample is None:
+        return ""
+    parts = []
+    if sample.skipped:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in sample.skipped.items())
+        n_skipped = sum(sample.skipped.values())
+        parts.append(f"{n_skipped} of {counted(sample.drawn, 'drawn field')} skipped ({reasons})")
+    if n := sample.not_of_sample:
+        verbs = "shows no drawn field and does" if n == 1 else "show no drawn field and do"
+        parts.append(f"{counted(n, 'frame')} {verbs} not count")
+    return "; ".join(parts)
 
 
 def describe_stability(score: SectionScore) -> str:
@@ -171,6 +208,8 @@ def _why_no_score(score: SectionScore | None) -> str:
     if score is None:
         return "no field is classified"
     n = score.fields_excluded_by_operator
+    if score.sample is not None and not score.frames and score.sample.not_of_sample:
+        return f"no drawn field is classified, {describe_sample(score.sample)}"
     if n:
         return f"no classified field is left, {counted(n, 'field')} excluded by the operator"
     reasons = describe_reason_counts(score.tiles_excluded)

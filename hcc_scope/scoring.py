@@ -236,7 +236,7 @@ class SectionScorer:
 
     @property
     def drawn(self) -> DrawnFields | None:
-        """The drawn fields of a guided section, to be told what happens to them; None for any other."""
+        """The drawn fields of a guided section, which take what happens to them; None for any other."""
         return self._drawn
 
     def fresh(self) -> SectionScorer:
@@ -321,6 +321,10 @@ class SectionScorer:
         self._check_open(seq)
         self._resolve(seq, None)
 
+    def is_open(self, seq: int) -> bool:
+        """Return whether a frame has neither a result nor was skipped."""
+        return seq >= self._next_seq and seq not in self._ahead
+
     def score(self) -> SectionScore:
         """Return the present score; costs the same for any number of frames, of a guided section some us for each."""
         if self._drawn is not None:
@@ -361,7 +365,7 @@ class SectionScorer:
     def _check_open(self, seq: int) -> None:
         if seq < 0:
             raise ValueError(f"a frame's number cannot be negative ({seq})")
-        if seq < self._next_seq or seq in self._ahead:
+        if not self.is_open(seq):
             raise ValueError(f"frame {seq} was already scored or skipped")
 
     def _resolve(self, seq: int, value: float | None) -> None:

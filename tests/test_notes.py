@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hcc_scope.errors import DiskFullError, StoreError, StoreUnwritableError, UsageError
-from hcc_scope.storage import notes
+from hcc_scope.storage import appended, notes
 from hcc_scope.storage.notes import Note, NotesWriter, excluded_fields, read_notes, read_notes_log
 
 if TYPE_CHECKING:
@@ -122,13 +122,13 @@ def test_a_note_that_cannot_be_written_is_an_error_and_leaves_no_half_line(
 ):
     writer = NotesWriter(store)
     first = writer.add("note", "first")
-    real = notes.write_all
+    real = appended.write_all
 
     def failing(handle: int, data: bytes) -> None:
         real(handle, data[:10])
         raise OSError(code, "no")
 
-    monkeypatch.setattr(notes, "write_all", failing)
+    monkeypatch.setattr(appended, "write_all", failing)
     with pytest.raises(kind, match=r"The note could not be added to .*notes\.jsonl"):
         writer.add("note", "second")
     monkeypatch.undo()

@@ -34,6 +34,7 @@ Examples
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,8 +62,9 @@ _COURSE_STEP = 0.1
 """How far apart points of the course are kept, as a share of a field."""
 _MOST_POINTS = 20_000
 """Of the course: then every second one is dropped."""
-_REST = 0.01
-"""A step between two live frames below this share of a field is rest."""
+_REST_FRAMES = 6
+_REST = 0.03
+"""The hand rests if so many live frames lie within this share of a field: more than tremor, less than a slow move."""
 _LEAST_STROKE = 0.3
 """A shorter move, as a share of a field, shows no direction."""
 _LEAST_ARROW = 0.5
@@ -109,10 +111,12 @@ class Guide:
         self._corners: list[Pair] = []
         self._outline: tuple[Pair, ...] = ()
         self._target: int | None = None
+        self._blind = False
+        """Whether the target was chosen while no position was known."""
         self._axes = HandAxes()
-        self._stroke: tuple[Place, Pair] | None = None
-        self._rested = False
-        """Whether the field has rested since its position was unknown: a hand that goes back follows no arrow."""
+        self._recent: deque[Place] = deque(maxlen=_REST_FRAMES)
+        self._rest: tuple[Place, Pair] | None = None
+        """Where the hand rested last on its way to the target, and the arrow that was shown there."""
         self.outline_remark = ""
         """What to look at before the outline is used, as a sentence; empty if nothing."""
 
@@ -151,7 +155,9 @@ class Guide:
         if self._sample is None and not self._mending:
             self._drive(before)
         elif self._target is not None:
-            self._learn(before)
+            if self._blind and self._sample is not None and place is not None and place.island == self._sample.island:
+                self._choose()
+            self._learn()
 
     # -- the outline -------------------------------------------------------------------------------------------------
 
@@ -329,41 +335,43 @@ class Guide:
         return sample is not None and 2 * place.se_um > sample.tolerance * min(self.field_um)
 
     def _choose(self) -> None:
-        """Make the nearest open field the target; the first drawn one while no position was known yet."""
+        """Make the nearest open field the target; the first drawn one until a position is known."""
         sample = self._sample
         assert sample is not None
         here = self._last
-        if here is None or here.island != sample.island:
+        self._blind = here is None or here.island != sample.island
+        if here is None or self._blind:
             self._target = min(sample.open_fields, default=None)
         else:
             at = here.x_um, here.y_um
             ways = [(math.dist(sample.fields_um[k], at), k) for k in sample.open_fields]
             self._target = min(ways)[1] if ways else None
-        self._stroke = None  # it began with an arrow to another field
+        self._rest = None  # a stroke from there began with an arrow to another field
 
     # -- the hand ----------------------------------------------------------------------------------------------------
 
-    def _learn(self, before: Place | None) -> None:
+    def _learn(self) -> None:
         """Look for strokes from rest to rest."""
-        place = self._place
-        if place is None or before is None or self._sample is None or place.island != self._sample.island:
-            self._stroke, self._rested = None, False
+        place, sample = self._place, self._sample
+        if place is None or sample is None or place.island != sample.island:
+            self._recent.clear()
+            self._rest = None
             return
-        at, was = (place.x_um, place.y_um), (before.x_um, before.y_um)
-        if max(self._apart(at, was)) >= _REST:
-            if self._stroke is None and self._rested and before.island == place.island:
-                self._stroke = before, self._axes.shown(self._to_target(before))
+        self._recent.append(place)
+        at = (place.x_um, place.y_um)
+        apart = [max(self._apart(at, (one.x_um, one.y_um))) for one in self._recent]
+        if len(apart) < _REST_FRAMES or max(apart) > _REST:
             return
-        self._rested = True
-        if self._stroke is None:
-            return
-        start, arrow = self._stroke
-        self._stroke = None
-        moved = self._in_picture((place.x_um - start.x_um, place.y_um - start.y_um))
-        long_enough = max(abs(moved[i]) / self._picture_um[i] for i in (0, 1)) >= _LEAST_STROKE
-        far_enough = max(abs(arrow[i]) / self._picture_um[i] for i in (0, 1)) >= _LEAST_ARROW
-        if long_enough and far_enough:
-            self._axes.stroke(arrow, moved)
+        if self._rest is not None:
+            start, arrow = self._rest
+            moved = self._in_picture((place.x_um - start.x_um, place.y_um - start.y_um))
+            if self._size(moved) >= _LEAST_STROKE and self._size(arrow) >= _LEAST_ARROW:
+                self._axes.stroke(arrow, moved)
+        self._rest = place, self._axes.shown(self._to_target(place))
+
+    def _size(self, um: Pair) -> float:
+        """Return how long a way in the picture is, in fields."""
+        return max(abs(um[0]) / float(self._picture_um[0]), abs(um[1]) / float(self._picture_um[1]))
 
     def _to_target(self, place: Place) -> Pair:
         """Return how far to the right in the picture, and below, the target lies, in um."""

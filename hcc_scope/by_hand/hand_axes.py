@@ -9,9 +9,12 @@ of responding are compared, the identity and the seven others that mirror, turn 
 is distributed about the one expected with the concentration `_KAPPA` (von Mises), or, in `_ASTRAY` of the strokes, is
 any angle: a hand also does other things than follow arrows.
 
-A wrong change is worse than none, since a hand adapts to what it sees. So a change needs `_LEAST_STROKES` strokes, odds
-of `_ODDS` against the identity, and `_ODDS_APART` against every other way, for which strokes along one axis alone do
-not do. It is made once and stays.
+A wrong change is worse than none, since a hand adapts to what it sees. So the present way is given up only for one with
+odds of `_ODDS` against it, and against strokes in any direction, after `_LEAST_STROKES` strokes; and for good, so that
+the arrow never flips back and forth. Strokes along one axis alone leave the other axis open: it is settled, by another
+change if need be, when the hand moves along it. A likelihood ratio reaches `_ODDS` with a probability of at most
+1 / `_ODDS`, however long it is watched (Ville's inequality): a hand that follows the arrows, or pays no attention to
+them, is not misread.
 """
 
 from __future__ import annotations
@@ -35,7 +38,6 @@ _KAPPA = 6.0
 _ASTRAY = 0.15
 _LEAST_STROKES = 5
 _ODDS = 1e4
-_ODDS_APART = 100.0
 
 
 class HandAxes:
@@ -44,6 +46,8 @@ class HandAxes:
     def __init__(self) -> None:
         self._way = 0
         self._log_likelihood = np.zeros(len(_WAYS))
+        """Against strokes in any direction."""
+        self._given_up: set[int] = set()
         self._n = 0
 
     @property
@@ -65,19 +69,17 @@ class HandAxes:
         bool
             Whether arrows are shown differently from now on.
         """
-        if self.learned or not any(arrow) or not any(move):
+        if not any(arrow) or not any(move):
             return False
         turn = math.atan2(move[1], move[0])
         ahead = [math.atan2(c * arrow[0] + d * arrow[1], a * arrow[0] + b * arrow[1]) for a, b, c, d in _WAYS]
         density = np.exp(_KAPPA * np.cos(turn - np.array(ahead))) / (2 * math.pi * np.i0(_KAPPA))
-        self._log_likelihood += np.log((1 - _ASTRAY) * density + _ASTRAY / (2 * math.pi))
+        self._log_likelihood += np.log((1 - _ASTRAY) * density * 2 * math.pi + _ASTRAY)
         self._n += 1
-        order = np.argsort(-self._log_likelihood, kind="stable")
-        best, second = int(order[0]), int(order[1])
-        if best == 0 or self._n < _LEAST_STROKES:
+        best = max(set(range(len(_WAYS))) - self._given_up, key=lambda way: (self._log_likelihood[way], -way))
+        against = min(self._log_likelihood[best] - self._log_likelihood[self._way], self._log_likelihood[best])
+        if best == self._way or self._n < _LEAST_STROKES or against < math.log(_ODDS):
             return False
-        apart = self._log_likelihood[best] - self._log_likelihood
-        if apart[0] < math.log(_ODDS) or apart[second] < math.log(_ODDS_APART):
-            return False
+        self._given_up.add(self._way)
         self._way = best
         return True

@@ -9,7 +9,7 @@ What makes the interval valid:
 - Every drawn field is *visited*: reached, or skipped for a recorded reason. While one is open, it may be open
   because of what it shows.
 - At most `SKIPPED_SHARE` of the drawn fields are skipped. That a field is bare glass or a fold, which hold nothing to
-  classify, rests on the operator's word alone; the share limits how much of the result does. A field that may be empty
+  classify, only the operator has seen; the share limits how much of the result depends on it. A field that may be empty
   can also be captured: the quality check then decides, and no share limits that.
 - A field that is *not reachable* may hold anything. The lower end of the interval counts it as 0 and the upper end as
   1, so the interval holds whatever it shows.
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from hcc_scope.errors import PlanError
-from hcc_scope.plans.geometry import random_fields
+from hcc_scope.plans.geometry import MAX_PLACES, random_fields
 from hcc_scope.plans.outline import check_outline
 from hcc_scope.types import SkipReason
 
@@ -120,9 +120,16 @@ def fitting_fields(
     Raises
     ------
     PlanError
-        If they do not all fit.
+        If they do not all fit, or the area is larger than any specimen.
     """
-    found = random_fields(n, field_um, np.asarray(outline_um, dtype=np.float64), seed)
+    polygon = np.asarray(outline_um, dtype=np.float64)
+    width, height = np.ptp(polygon, axis=0).tolist()
+    if width * height > MAX_PLACES * field_um[0] * field_um[1]:  # a slip in the units must not fill the memory
+        raise PlanError(
+            f"the area is {width:,.0f} x {height:,.0f} um: too large for a specimen",
+            hint="Make it smaller: it is in um.",
+        )
+    found = random_fields(n, field_um, polygon, seed)
     if len(found) < n:
         w, h = field_um
         raise PlanError(
@@ -161,6 +168,10 @@ def draw_sample(
     """
     if not 0 < n <= MAX_DRAWN:
         raise PlanError(f"{n} fields cannot be visited by hand", hint=f"Choose 1 to {MAX_DRAWN:,}.")
+    if seed < 0:
+        raise PlanError(f"a seed cannot be negative ({seed})", hint="Choose 0 or more.")
+    if not np.isfinite(np.asarray(outline_um, dtype=np.float64)).all():
+        raise PlanError("a corner of the outline has no position", hint="Draw the outline again.")
     check_outline(outline_um)
     corners = tuple((float(x), float(y)) for x, y in outline_um)
     return DrawnSample(tuple(fitting_fields(n, field_um, corners, seed)), field_um, corners, seed, island)

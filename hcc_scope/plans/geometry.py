@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["SpatialHash", "fields_inside", "points_inside", "random_fields", "scattered_fields"]
+__all__ = ["MAX_PLACES", "SpatialHash", "fields_inside", "points_inside", "random_fields", "scattered_fields"]
+
+MAX_PLACES = 1_000_000
+"""More positions than anyone visits: such a plan is a mistake."""
 
 _BATCH = 256
 _MAX_MISSES = 20_000

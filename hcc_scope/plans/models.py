@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from hcc_scope.errors import PlanError
 from hcc_scope.plans.drawn_sample import fitting_fields
 from hcc_scope.plans.focusing import NO_FOCUSING, FocusPlan
-from hcc_scope.plans.geometry import points_inside
+from hcc_scope.plans.geometry import MAX_PLACES, points_inside
 from hcc_scope.plans.outline import check_outline
 from hcc_scope.types import Sampling  # noqa: TC001 - as above
 
@@ -61,8 +61,6 @@ MAX_FRAMES = 1_000_000_000
 MAX_INTERVAL_S = 1_000_000_000
 Count = Annotated[int, Field(gt=0, le=MAX_FRAMES, strict=True)]
 """Strict: YAML's ``true`` must not count as 1."""
-MAX_PLACES = 1_000_000
-"""More positions than anyone visits: such a plan is a mistake."""
 
 
 def too_many_places() -> PlanError:
@@ -305,14 +303,8 @@ class RandomFields(_AreaPlan):
         Raises
         ------
         PlanError
-            If they do not all fit.
+            If they do not all fit, or the area is larger than any specimen.
         """
-        low, high = self.polygon_um().min(axis=0), self.polygon_um().max(axis=0)
-        if math.prod((high - low) / field_um) > MAX_PLACES:  # a slip in the units must not fill the memory
-            raise PlanError(
-                f"the area is {high[0] - low[0]:,.0f} x {high[1] - low[1]:,.0f} um: too large for a specimen",
-                hint="Make it smaller: it is in um.",
-            )
         found = fitting_fields(self.n_fields, field_um, self.polygon_um().tolist(), self.seed)
         for i, (x_um, y_um) in enumerate(found):
             yield {"position": i}, x_um, y_um, self.z_um

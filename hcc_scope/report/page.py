@@ -22,6 +22,7 @@ from hcc_scope.formatting import (
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
+    SAMPLING_TEXTS,
     SCORE_DECIMALS,
     describe_assumed_threshold,
     describe_interval,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.recorded_run import Provenance
-    from hcc_scope.types import FrameResult, SectionScore
+    from hcc_scope.types import FrameResult, SampleCounts, SectionScore
 
 __all__ = ["PageFacts", "render"]
 
@@ -128,10 +129,13 @@ def _stability(score: SectionScore) -> str:
     stability = describe_stability(score)
     if not stability or not describe_interval(score):
         return ""
-    return (
+    text = (
         f"{sentence(stability)} Interval: {format_confidence(score)} confidence sequence, valid at every moment for "
         "fields sampled at random."
     )
+    if score.sample is not None and score.sample.skipped.get("not reachable"):
+        text += " Fields that were not reachable count as 0 for its lower end, and as 1 for its upper end."
+    return text
 
 
 def _score_warnings(facts: PageFacts) -> list[str]:
@@ -165,6 +169,8 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         ("fields that the interval rests on", str(score.interval_frames)),
         ("tiles in the score", str(score.tiles)),
     ]
+    if score.sample is not None:
+        rows += _sample_rows(score.sample)
     if lost:
         rows.append(("lost before they could be stored", str(lost)))
     if outcome is not None and outcome.skipped_fields:
@@ -174,6 +180,15 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         for text in FLAG_TEXTS.values()
         if text.key in score.tiles_excluded
     ]
+    return rows
+
+
+def _sample_rows(sample: SampleCounts) -> list[tuple[str, str]]:
+    """Return what became of the drawn fields of a guided section."""
+    rows = [("random fields drawn", str(sample.drawn)), ("drawn fields captured", str(sample.reached))]
+    rows += [(f"drawn fields skipped: {reason}", str(n)) for reason, n in sample.skipped.items()]
+    if sample.not_of_sample:
+        rows.append(("frames that show no drawn field, not in the score", str(sample.not_of_sample)))
     return rows
 
 
@@ -244,7 +259,7 @@ def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
         ("store", facts.store.path.name),
         ("frames", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
         ("pixel size", f"{significant(spec.pixel_size_um, 4)} um"),
-        ("fields chosen", spec.sampling.replace("_", " ")),
+        ("fields", SAMPLING_TEXTS[spec.sampling]),
         ("model", provenance.model or "not recorded"),
         ("model sha256", spec.model_sha256 or "not recorded"),
         ("engine", "; ".join(engines) or "none"),

@@ -76,6 +76,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "interval_frames": score.interval_frames,
         "interval_valid": score.interval_valid,
         "spoilt": score.spoilt,
+        "drawn_sample": None if score.sample is None else dataclasses.asdict(score.sample),
         "confidence": score.confidence,
         "threshold": score.threshold,
         "decision": decision(score),

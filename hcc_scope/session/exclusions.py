@@ -39,7 +39,7 @@ class Exclusions:
     def exclude(self, seq: int, reason: str) -> None:
         """Take a field out. Raises like `hcc_scope.session.Session.exclude`."""
         with self._lock:
-            self.check(seq)
+            self._check(seq)
             if self._notes is not None:
                 self._notes.add("exclude", reason, seq)
             with self._score.lock:
@@ -48,7 +48,7 @@ class Exclusions:
     def include(self, seq: int, reason: str) -> None:
         """Take a field in again; does nothing if it is in."""
         with self._lock:
-            self.check(seq)
+            self._check(seq)
             if seq not in self._score.excluded:
                 return
             if self._notes is not None:
@@ -69,8 +69,7 @@ class Exclusions:
         if self._notes is not None:
             self._notes.add("spoilt", why)
 
-    def check(self, seq: int) -> None:
-        """Raise `UsageError` if the run has no field of this number."""
+    def _check(self, seq: int) -> None:
         n = max(self._n_planned, self._ledger.counts.acquired)
         if not 0 <= seq < n:
             raise UsageError(f"there is no field {seq} in this run: it has {n} so far")

@@ -104,6 +104,14 @@ class RunScore:
             self._scorer.skip(seq)
             self._entries.add(seq, None)
 
+    def skip_missing(self, n_frames: int) -> SectionScore:
+        """Note that no frame below `n_frames` will have a result that has none yet; return the score after it."""
+        with self.lock:
+            for seq in range(n_frames):
+                if self._scorer.is_open(seq):
+                    self.skip(seq)
+            return self._scorer.score()
+
     def exclude(self, seq: int) -> SectionScore:
         """Take a field out; return the score without it."""
         with self.lock:
@@ -128,21 +136,21 @@ class RunScore:
 
     def draw(self, sample: DrawnSample) -> SectionScore:
         """Take the drawn sample of a guided section; return the score after it."""
-        return self._told(lambda drawn: drawn.draw(sample))
+        return self._changed(lambda drawn: drawn.draw(sample))
 
     def place(self, seq: int, field: int | None) -> SectionScore:
         """Take which drawn field a frame shows, None if it shows none; return the score after it."""
-        return self._told(lambda drawn: drawn.place(seq, field))
+        return self._changed(lambda drawn: drawn.place(seq, field))
 
     def skip_drawn(self, field: int, reason: SkipReason) -> SectionScore:
         """Take that a drawn field is skipped; return the score after it."""
-        return self._told(lambda drawn: drawn.skip(field, reason))
+        return self._changed(lambda drawn: drawn.skip(field, reason))
 
     def undo(self, seq: int) -> SectionScore:
         """Take that a frame shows no drawn field after all; return the score after it."""
-        return self._told(lambda drawn: drawn.undo(seq))
+        return self._changed(lambda drawn: drawn.undo(seq))
 
-    def _told(self, change: Callable[[DrawnFields], None]) -> SectionScore:
+    def _changed(self, change: Callable[[DrawnFields], None]) -> SectionScore:
         """Change the drawn fields; nothing happens in a section that is not guided."""
         with self.lock:
             if self._scorer.drawn is not None:

@@ -279,16 +279,6 @@ class Session:
         self._exclusions.include(seq, reason)
         self._events.add("action", action="include", seq=int(seq), reason=reason)
 
-    def undo(self, seq: int, reason: str) -> None:
-        """Undo the capture of a field: it leaves the score, and the drawn field that it shows is open again.
-
-        In a section that is not guided it is an exclusion. The frame stays stored. Raises like `exclude`.
-        """
-        self._exclusions.check(seq)
-        if self._guided:
-            self._sampling.undone(seq)
-        self.exclude(seq, reason)
-
     def _skip(self, why: str) -> None:
         """Count a field that the source leaves out; the others are then no random choice of the section."""
         first = not self._why_skipped
@@ -455,6 +445,11 @@ class Session:
     def _settle(self) -> None:
         """Give every frame its final state: deferred if it is still pending, failed if it is not on disk."""
         self._ledger.defer_pending()
+        whole = not (self._acquisition.cut_short or self._errors.error or self._ledger.counts.deferred)
+        if self._guided and self._storage is None and whole:
+            # the last frames of a damaged store: the drawn fields that they show are resolved without a result
+            with self._score.lock:
+                self._ledger.rescore(self._score.skip_missing(self._source.spec.expected_frames or 0))
         if self._storage is None or self._n_stored() == self._ledger.counts.acquired:
             return
         with self._score.lock:

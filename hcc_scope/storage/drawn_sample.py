@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from hcc_scope.drawn_fields import DrawnFields
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.plans.drawn_sample import MAX_DRAWN, SKIP_REASONS, DrawnSample
 from hcc_scope.plans.outline import MAX_CORNERS
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from hcc_scope.scoring import SectionScorer
     from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.types import RunSpec, SkipReason
 
@@ -37,6 +37,7 @@ __all__ = [
     "SAMPLE",
     "SampleLog",
     "SampleWriter",
+    "frames_of_sample",
     "give_sample",
     "read_sample_log",
     "sample_problems",
@@ -88,6 +89,8 @@ def read_sample_log(store: Path) -> SampleLog:
             sample = _after(sample, line)
         except ValueError as error:
             problems.append(f"line {number} of {path} is unreadable: {error}")
+            if sample is None:
+                break  # without the draw, no other line has a meaning
     return SampleLog(sample, tuple(problems), torn)
 
 
@@ -223,32 +226,42 @@ def sample_problems(store: Path, spec: RunSpec, entries: Sequence[JournalEntry |
     StoreError
         If the file is there and cannot be read.
     """
-    if spec.sampling != "guided":
-        return []
-    log = read_sample_log(store)
-    problems = list(log.problems)
+    return _problems(read_sample_log(store), store, entries) if spec.sampling == "guided" else []
+
+
+def _problems(log: SampleLog, store: Path, entries: Sequence[JournalEntry | None]) -> list[str]:
     tagged = any(entry is not None and drawn_field(entry.tags) is not None for entry in entries)
-    if tagged and log.sample is None and not problems:
-        problems.append(f"{store / SAMPLE} is missing, which states the fields that were drawn")
-    return problems
+    if tagged and log.sample is None and not log.problems:
+        return [f"{store / SAMPLE} is missing or empty, which states the fields that were drawn"]
+    return list(log.problems)
 
 
-def give_sample(scorer: SectionScorer, store: Path, spec: RunSpec, entries: Sequence[JournalEntry | None]) -> None:
-    """Give a scorer the drawn sample of a guided section, and which frame shows which field.
+def give_sample(drawn: DrawnFields, store: Path, entries: Sequence[JournalEntry | None]) -> None:
+    """Give a score's drawn fields the sample of a guided section, and which frame shows which field.
 
     Raises
     ------
     StoreError
         If the file is there and cannot be read.
     """
-    drawn = scorer.drawn
-    if drawn is None:
-        return
-    sample = read_sample_log(store).sample
-    if sample is not None:
-        drawn.draw(sample)
-    if sample_problems(store, spec, entries):
+    log = read_sample_log(store)
+    if log.sample is not None:
+        drawn.draw(log.sample)
+    if _problems(log, store, entries):
         drawn.lose("the record of the drawn fields is damaged")
     for seq, entry in enumerate(entries):
         if entry is not None:
             drawn.place(seq, drawn_field(entry.tags))
+
+
+def frames_of_sample(store: Path, entries: Sequence[JournalEntry | None]) -> frozenset[int]:
+    """Return the frames that show the drawn fields of a guided section: the only ones that enter its score.
+
+    Raises
+    ------
+    StoreError
+        If the file is there and cannot be read.
+    """
+    drawn = DrawnFields()
+    give_sample(drawn, store, entries)
+    return frozenset(drawn.frames)

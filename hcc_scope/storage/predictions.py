@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from hcc_scope.atomic_file import replace_file, write_all
 from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.orientation import Orientation
+from hcc_scope.storage.drawn_sample import frames_of_sample
 from hcc_scope.storage.files import cannot_read, explain, lock, open_own, read_plain
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.lines import sealed_line
@@ -129,6 +130,7 @@ class PredictionWriter:
         self._store = store
         self._n_tiles = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px).n
         self._closed = self._any = False
+        self._guided = spec.sampling == "guided"
         header = {
             "version": VERSION,
             "run": run,
@@ -212,7 +214,7 @@ class PredictionWriter:
                 self._check_in_place()
                 keep = self._any or self.path.stem == PREDICTIONS
                 if keep:
-                    write_table(self._store, read_log(self.path), self.table_path)
+                    write_table(self._store, read_log(self.path), self.table_path, guided=self._guided)
                     state_table(self._handle, self.path)
             finally:
                 os.close(self._handle)
@@ -278,10 +280,11 @@ def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
         raise StoreError(f"The table {path} cannot be read: {error}", hint=hint) from error
 
 
-def write_table(store: Path, log: PredictionLog, path: Path) -> int:
+def write_table(store: Path, log: PredictionLog, path: Path, *, guided: bool = False) -> int:
     """Write the Parquet table of a `log` with a header, at once, for the frames that the journal lists.
 
-    Fields that the store's notes exclude from the score are in it, as not included. `state_table` comes next.
+    Fields that the store's notes exclude from the score are in it, as not included; so are, of a `guided` section,
+    frames that show no drawn field. `state_table` comes next.
 
     Returns
     -------
@@ -296,7 +299,9 @@ def write_table(store: Path, log: PredictionLog, path: Path) -> int:
     frames = read_journal(store / JOURNAL).entries
     header = log.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
-    out = excluded_fields(read_notes(store))
+    out = set(excluded_fields(read_notes(store)))
+    if guided:
+        out |= set(range(len(frames))) - frames_of_sample(store, frames)
     batches = []
     seqs = [seq for seq in sorted(log.results) if seq < len(frames)]
     for seq in seqs:
@@ -330,8 +335,8 @@ def state_table(handle: int, log: Path) -> None:
         raise
 
 
-def remake_table(store: Path, path: Path) -> int:
-    """Make the table of the log at `path` anew, and state it there; one of version 1 states none.
+def remake_table(store: Path, path: Path, *, guided: bool = False) -> int:
+    """Make the table of the log at `path` anew (`write_table`), and state it there; one of version 1 states none.
 
     Returns
     -------
@@ -344,7 +349,7 @@ def remake_table(store: Path, path: Path) -> int:
         If that fails.
     """
     log = read_log(path)
-    n = write_table(store, log, path.with_suffix(".parquet"))
+    n = write_table(store, log, path.with_suffix(".parquet"), guided=guided)
     if log.header["version"] > 1:
         handle = open_own(path, os.O_RDWR | os.O_APPEND)
         try:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from hcc_scope.plans.drawn_sample import SKIP_REASONS
 from hcc_scope.quality import QualityLimits
 from hcc_scope.storage import values
 from hcc_scope.storage.shading_copy import is_corrected
-from hcc_scope.types import SectionScore
+from hcc_scope.types import SampleCounts, SectionScore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from hcc_scope.types import TagValue
+    from hcc_scope.types import SkipReason, TagValue
 
 __all__ = ["ASSUMED_THRESHOLD", "Provenance", "RecordedOutcome", "RecordedRun"]
 
@@ -247,6 +248,8 @@ def _check(outcome: Mapping[str, Any], where: str) -> None:
                 values.integer(n, f"{name}.{one[:60]}", 0, 1 << 60)
         elif key in {"rates", "latency_ms", "readings"}:
             values.scalars(value, name)
+        elif key == "drawn_sample" and value is not None:
+            _sample_counts(value, name)
         elif key == "excluded_by_operator":
             if not isinstance(value, list):
                 raise ValueError(f"{name} is no list")
@@ -277,9 +280,26 @@ def _section_score(outcome: Mapping[str, Any]) -> SectionScore | None:
             tiles_excluded=dict(outcome["tiles_excluded"]),
             fields_excluded_by_operator=int(outcome.get("fields_excluded_by_operator") or 0),
             spoilt=outcome.get("spoilt") or None,
+            sample=_sample_counts(outcome.get("drawn_sample"), "drawn_sample"),
         )
     except (KeyError, TypeError):  # a part is missing, or null
         return None
+
+
+def _sample_counts(value: object, name: str) -> SampleCounts | None:
+    if value is None:
+        return None
+    found = values.object_of(value, name)
+    drawn, reached, beside = (
+        values.integer(values.member(found, key, f"{name}."), f"{name}.{key}", 0, 1 << 40)
+        for key in ("drawn", "reached", "not_of_sample")
+    )
+    skipped = values.object_of(values.member(found, "skipped", f"{name}."), f"{name}.skipped")
+    by_reason = {
+        cast("SkipReason", values.choice(reason, f"{name}.skipped", SKIP_REASONS)): values.integer(n, name, 0, 1 << 40)
+        for reason, n in skipped.items()
+    }
+    return SampleCounts(drawn, reached, by_reason, beside)
 
 
 def _lasting_reason(outcome: Mapping[str, Any]) -> str | None:

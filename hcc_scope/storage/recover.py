@@ -172,7 +172,7 @@ def _recover(path: Path, settled: SettledFacts) -> RecoverReport:
         replace_file(path / ROOT, _root_bytes(store.facts, dict(store.attributes)))
         changes.append(f"{ROOT}: a wrong copy of the array's metadata removed")
     for log in log_files(path):
-        changes += _mend_predictions(path, log, problems, anew=store.complete and not _agrees(store))
+        changes += _mend_predictions(store, log, problems)
     damaged = tuple(item for item in store.read_ahead(range(store.n_frames), 3) if isinstance(item, StoreDamagedError))
     changes += _mark_complete(store, settled.root_anew or "the run was interrupted")
     return RecoverReport(
@@ -305,8 +305,8 @@ def _cut(path: Path, torn: bytes) -> str:
     return f"{path.name}: an unfinished last line of {len(torn)} bytes cut off"
 
 
-def _mend_predictions(store: Path, path: Path, problems: list[str], *, anew: bool) -> list[str]:
-    """Cut an unfinished last line and make the table if it is missing or damaged, or `anew` for rows of lost frames."""
+def _mend_predictions(store: SectionStore, path: Path, problems: list[str]) -> list[str]:
+    """Cut an unfinished last line and make the table if it is missing or damaged, or has rows of lost frames."""
     try:
         log = read_log(path)
     except StoreError as error:  # predictions can be made again: they must not stand between the user and the frames
@@ -317,9 +317,11 @@ def _mend_predictions(store: Path, path: Path, problems: list[str], *, anew: boo
     if log.torn:
         changes.append(_cut(path, log.torn))
     table = table_path(path)
-    if log.header and (anew or not _table_is_sound(store, path)):  # no header: killed before the first line was whole
+    anew = store.complete and not _agrees(store)
+    if log.header and (anew or not _table_is_sound(store.path, path)):  # no header: killed before it was written
         _keep(table, whole=True)
-        changes.append(f"{table.name} made from {remake_table(store, path)} frames")
+        n = remake_table(store.path, path, guided=store.spec.sampling == "guided")
+        changes.append(f"{table.name} made from {n} frames")
     return changes
 
 

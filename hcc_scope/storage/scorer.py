@@ -31,7 +31,8 @@ def store_scorer(store: SectionStore, threshold: float, temperature: float = 1.0
         If the store's notes or its drawn sample are there and cannot be read.
     """
     scorer = SectionScorer(threshold, temperature, store.spec.sampling)
-    give_sample(scorer, store.path, store.spec, store.journal)
+    if scorer.drawn is not None:
+        give_sample(scorer.drawn, store.path, store.journal)
     noted = [note.text for note in read_notes(store.path) if note.kind == "spoilt"]
     for why in (store.recorded.lasting_reason, *noted):
         if why:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 from hcc_scope.formatting import capital, counted, format_utc, sentence, significant
 from hcc_scope.quality import describe_reason_counts
 from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
-from hcc_scope.score_text import describe_score
+from hcc_scope.score_text import SAMPLING_TEXTS, describe_score
 from ui.kit.labels import breakable
 from ui.kit.theme import GRID_PX, colours
 
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     from ui.kit.theme import ThemeName
 
 __all__ = ["SectionPanel"]
-
-_SAMPLING = {
-    "random": "random fields",
-    "raster": "a raster",
-    "positions": "a list of positions",
-    "time_series": "a time series",
-    "sequence": "a continuous sequence",
-    "guided": "random fields, visited by hand",
-    "chosen": "fields chosen by the operator",
-}
 
 
 class SectionPanel(QScrollArea):
@@ -82,7 +72,7 @@ class SectionPanel(QScrollArea):
         lines = [f"<h3>Animal {escape(spec.animal_id)}, section {escape(spec.section_id)}</h3>"]
         facts = [
             ("Acquired", capital(format_utc(opened.store.recorded.created_utc))),
-            ("Fields", f"{opened.store.n_frames:,}, chosen as {_SAMPLING.get(spec.sampling, spec.sampling)}"),
+            ("Fields", f"{opened.store.n_frames:,}: {SAMPLING_TEXTS[spec.sampling]}"),
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
             ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),
             ("Correction", opened.store.recorded.provenance.correction),

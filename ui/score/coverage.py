@@ -9,8 +9,9 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from hcc_scope.formatting import counted, percent
+from hcc_scope.formatting import counted, percent, sentence
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
+from hcc_scope.score_text import describe_sample
 from ui.kit.labels import ValueLabel, colours_of, quiet_value, words
 from ui.kit.swatch import Swatch
 from ui.kit.theme import GRID_PX
@@ -240,6 +241,9 @@ def _sentence(snapshot: Snapshot | None) -> str:
     text = f"The score rests on {used:,} of {counted(acquired, 'frame')} ({percent(used / acquired, 0)})."
     if by_operator:
         text += f" {by_operator} {'is' if by_operator == 1 else 'are'} excluded by the operator."
+    sample = describe_sample(snapshot.score.sample)
+    if sample:
+        text += f" {sentence(sample)}"
     return f"{text} {_describe_plan(acquired, snapshot.expected_frames)}"
 
 
