@@ -245,7 +245,7 @@ def test_a_hand_that_follows_the_arrow_reaches_the_drawn_fields(
     assert guide.phase == "done"
     assert guide.in_hand_axes == (axes != (1.0, 0.0, 0.0, 1.0))
     score = precision_recall(captured, hand.stops)
-    assert len(captured) >= 5  # the first may be given up while the axes are learned
+    assert len(captured) >= 4  # the first ones may be given up while the axes are learned
     assert (score.precision, score.recall) == (1.0, 1.0)
 
 
