@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image, ImageColor
 from PySide6.QtWidgets import QApplication
 
+from hcc_scope.by_hand import screen_word
 from hcc_scope.runs import simulated_hand
 from ui.app import App
 from ui.canvas.drawing import heat_argb
@@ -167,7 +168,7 @@ class Camera:
         came(lambda view: view.n_seen > DRIVEN, "the drive round")
         self.take("by-hand-drive", themes=dark)
         came(lambda view: view.guidance is not None and view.guidance.n_reached >= BY_HAND_FIELDS // 3, "fields")
-        came(lambda view: view.verdict.word == "off target", "the way to the next")
+        came(lambda view: screen_word(view)[0] == "off target", "the way to the next")
         self.take("by-hand-guided")
         hands[-1].slips = True
         came(lambda view: view.verdict.word == "lost", "the loss")

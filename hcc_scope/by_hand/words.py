@@ -57,6 +57,8 @@ PHASE_WORDS: Mapping[HandPhase, tuple[str, str]] = MappingProxyType(
 
 _OF_TRACKING = frozenset({"lost", "too fast", "no structure", "objective", "frozen"})
 """Words for a position that is not known: what the tracker remarks explains them best."""
+_AT_REST = frozenset({"moving", "waiting"})
+"""Words that ask for rest: on the way to a target the arrow is to be followed instead."""
 _ALWAYS = _OF_TRACKING | {"too dark", "too bright"}
 """Words that matter in every phase."""
 
@@ -73,5 +75,7 @@ def screen_word(view: HandView) -> tuple[str, str]:
     if view.verdict.fit:
         return FIT, EXPLANATIONS[FIT]
     word = view.verdict.word
+    if word in _AT_REST and view.guidance is not None and not view.guidance.within:
+        return "off target", EXPLANATIONS["off target"]
     remark = view.track.remark if word in _OF_TRACKING else ""
     return word, remark or view.verdict.explanation

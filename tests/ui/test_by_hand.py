@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,12 @@ def test_each_reason_for_not_capturing_is_the_state_word_with_its_explanation():
         assert (state.word, state.explanation) == (word, explanation)
     signs = {word: state_of(view(word)).sign for word in ("lost", "too fast", "moving", "")}
     assert len(set(signs.values())) == 4, "a state is told from the others without its colour"
+
+
+def test_on_the_way_to_a_target_the_screen_does_not_ask_for_rest():
+    assert state_of(view("moving", "targets", guidance=TARGET)).word == "off target"
+    assert state_of(view("moving", "targets", guidance=replace(TARGET, within=True))).word == "moving"
+    assert state_of(view("lost", "targets", guidance=TARGET)).word == "lost"
 
 
 def test_a_pause_states_how_to_go_on_and_a_start_that_no_picture_is_there():

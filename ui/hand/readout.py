@@ -134,8 +134,10 @@ class Readout(QWidget):
         self._px = px
         for widget in (self._word, self._count, self._score, self._badge):
             widget.setFont(_font(widget, px, bold=True))
-        for widget in (self._way, self._of, self._verdict, self._verdict_badge):
+        for widget in (self._way, self._of):
             widget.setFont(_font(widget, max(round(px * 0.5), 15), bold=widget is self._way))
+        for widget in (self._verdict, self._verdict_badge):
+            widget.setFont(_font(widget, max(round(px * 0.4), 14), bold=False))
         for widget in (self._explanation, self._message, self._remark, self._interval):
             widget.setFont(_font(widget, max(round(px * 0.34), 13), bold=False))
         self._arrow.set_side_px(round(px * 1.5))
