@@ -13,8 +13,8 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.tracking.fixed_pattern import FixedPattern
 from hcc_scope.tracking.key_frames import KeyFrame, KeyFrames
 from hcc_scope.tracking.picture import Picture, reduced, reduction_factor, relative
-from hcc_scope.tracking.recognition import PIXEL_SIZE_RATIOS, coarse_spectrum, correlation_at_ratio, likeliest
 from hcc_scope.tracking.registration import Match, chosen, match, proposals, refine, repeats
+from hcc_scope.tracking.search import Search
 from hcc_scope.tracking.settings import TrackSettings
 from hcc_scope.tracking.view import Place, TrackState, TrackView
 
@@ -41,11 +41,6 @@ _MOST_UNMEASURED = 64
 _MOST_UNDONE = 1000
 _COURSE_STEP = 0.05
 """Share of a field by which the course's positions lie apart at least."""
-_N_SEARCHED = 48
-"""Key frames that are looked through with one frame."""
-_N_VERIFIED = 2
-_SAME_LENS = 0.5
-"""Correlation at which a picture fits another px size."""
 _FROZEN = "The camera delivers the same picture again and again. Check the camera."
 _DARK = "There is no light: the lamp is off, or the path to the camera is closed."
 _NOTHING = "The picture shows nothing to measure by: bare glass, or out of focus."
@@ -102,12 +97,9 @@ class Tracker:
         self._begin = True
         self._missed = self._doubt = self._repeating = 0
         self._light = 0.0
-        self._cursor = 0
         self._last: tuple[int, F64] | None = None
-        self._hope: tuple[KeyFrame, F64] | None = None
+        self._search = Search(self._keys, self._settings)
         self._unmeasured: list[tuple[KeyFrame, KeyFrame]] = []
-        self._ratio = 0
-        self._other_lens: float | None = None
         self._captures: deque[tuple[KeyFrame, float]] = deque(maxlen=_MOST_UNDONE)
         self._course: list[tuple[int, float, float]] = []
         self._view = TrackView("no_structure")
@@ -221,13 +213,13 @@ class Tracker:
             self._island = self._islands
             self._islands += 1
         self._begin = True
-        self._position = self._hope = None
+        self._position = None
         return self._island
 
     def interrupted(self) -> None:
         """Forget where the field is, because frames were missed: it is known again once it is recognised."""
         self._position = self._picture = self._small = None
-        self._hope = self._other_lens = None
+        self._search.forget()
         self._missed = _N_UNTIL_LOST
         self._view = TrackView("lost", island=self._island, remark=_AWAY)
 
@@ -244,7 +236,7 @@ class Tracker:
     # -- how it is done ----------------------------------------------------------------------------------------------
 
     def _followed(self, picture: Picture, step: Match | None, elapsed_s: float) -> TrackView:
-        if self._begin and self._other_lens is None:
+        if self._begin and self._search.px_size_ratio is None:
             self._begin = False
             self._position, self._variance = np.zeros(2), 0.0
             self._keys.add(picture, self._island, self._position, 0.0, captured=False)
@@ -255,17 +247,19 @@ class Tracker:
             predicted = self._position + step.offset_yx
         if predicted is not None and step is not None:
             return self._corrected(picture, step, predicted, elapsed_s)
-        found = self._recognised(picture, step)
+        found = self._search.field(picture, step, self._last, recent=self._missed <= _N_UNTIL_LOST)
         if found is not None:
             key, seen = found
             self._island = key.island
+            self._search.forget()
             self._place_at(key, seen)
             return self._known(step, elapsed_s, seen.correlation)
         self._missed += 1
         if self._missed < _N_UNTIL_LOST:
             return self._unknown("too_fast", "", step, elapsed_s)
-        self._try_another_lens(picture)
-        remark = _AWAY if self._other_lens is None else _OTHER_LENS.format(ratio=self._other_lens)
+        self._search.objective(picture, self._last)
+        other = self._search.px_size_ratio
+        remark = _AWAY if other is None else _OTHER_LENS.format(ratio=other)
         return self._unknown("lost", remark, step, elapsed_s)
 
     def _corrected(self, picture: Picture, step: Match, predicted: F64, elapsed_s: float) -> TrackView:
@@ -275,7 +269,7 @@ class Tracker:
         by_use = sorted(near[:8], key=lambda one: -one[0] - _CAPTURED_BONUS * one[1].captured)
         for _, key in by_use[:2]:
             seen = refine(
-                self._keys.picture(key).structure, picture.structure, _pair(predicted - key.position), settings
+                self._keys.picture(key).structure, picture.structure, (predicted - key.position).tolist(), settings
             )
             if seen is not None:
                 self._place_at(key, seen)
@@ -304,7 +298,6 @@ class Tracker:
         self._position = key.position + seen.offset_yx
         self._variance = key.variance + seen.se_px**2
         self._doubt = 0
-        self._other_lens = None
 
     def _new_key(self, picture: Picture, key: KeyFrame, seen: Match) -> None:
         """Keep the field as a key frame, and note the others that it is to be measured against."""
@@ -324,63 +317,13 @@ class Tracker:
             return
         new, other = self._unmeasured.pop(0)
         one, two = self._keys.picture(other), self._keys.picture(new)
-        seen = refine(one.structure, two.structure, _pair(new.position - other.position), self._settings)
+        seen = refine(one.structure, two.structure, (new.position - other.position).tolist(), self._settings)
         if seen is None:
             seen = match(one, two, self._settings)
             if seen is None or seen.correlation < self._settings.sure_correlation:
                 return
         self._keys.connect(other, new, np.array(seen.offset_yx), seen.se_px**2)
         self._keys.relax(new)
-
-    def _recognised(self, picture: Picture, step: Match | None) -> tuple[KeyFrame, Match] | None:
-        """Look for the field among a part of the key frames; with every frame, among others."""
-        settings = self._settings
-        hope, self._hope = self._hope, None
-        if hope is not None and step is not None:
-            key, position = hope
-            offset = position + step.offset_yx - key.position
-            seen = refine(self._keys.picture(key).structure, picture.structure, _pair(offset), settings)
-            if seen is not None and seen.correlation >= settings.relocalise_correlation:
-                return key, seen
-        best: tuple[KeyFrame, Match] | None = None
-        for key in self._suspects(picture):
-            seen = match(self._keys.picture(key), picture, settings)
-            if seen is None or seen.overlap < settings.relocalise_overlap:
-                continue
-            if best is None or seen.correlation > best[1].correlation:
-                best = key, seen
-        if best is None or best[1].correlation < settings.relocalise_correlation:
-            return None
-        if best[1].correlation >= settings.sure_correlation:
-            return best
-        self._hope = best[0], best[0].position + best[1].offset_yx
-        return None
-
-    def _suspects(self, picture: Picture) -> list[KeyFrame]:
-        """Return the key frames to compare with this time: near the last position, or the likeliest of a part."""
-        frames = list(self._keys)
-        if len(frames) <= _N_VERIFIED:
-            return frames
-        suspects: list[KeyFrame] = []
-        if self._last is not None and self._missed <= _N_UNTIL_LOST:
-            suspects = [key for _, key in self._keys.overlaps(*self._last)[:_N_VERIFIED]]
-        end = len(frames) - self._cursor % len(frames)
-        part = frames[max(0, end - _N_SEARCHED) : end]
-        self._cursor = 0 if end <= _N_SEARCHED else self._cursor + _N_SEARCHED
-        likely = likeliest(part, coarse_spectrum(picture), _N_VERIFIED)
-        return suspects + [key for key in likely if key not in suspects]
-
-    def _try_another_lens(self, picture: Picture) -> None:
-        """Compare a lost field at one other px size with the key frames around the last position."""
-        if self._last is None:
-            return
-        ratio = PIXEL_SIZE_RATIOS[self._ratio % len(PIXEL_SIZE_RATIOS)]
-        self._ratio += 1
-        for _, key in self._keys.overlaps(*self._last)[:_N_VERIFIED]:
-            known = self._keys.picture(key).structure
-            if correlation_at_ratio(picture.structure, known, ratio) >= _SAME_LENS:
-                self._other_lens = ratio
-                return
 
     def _known(self, step: Match | None, elapsed_s: float, correlation: float) -> TrackView:
         assert self._position is not None
@@ -425,7 +368,3 @@ class Tracker:
         inverse = np.linalg.inv(np.reshape(self._orientation.matrix, (2, 2)))
         x, y = inverse @ np.array([x_um, y_um]) / self._um
         return np.array([y, x])
-
-
-def _pair(offset: F64) -> tuple[float, float]:
-    return float(offset[0]), float(offset[1])
