@@ -251,6 +251,7 @@ class GuidedHand:
             hand.focus()
             waited_s = hand.now_s - self._rest_s
             if waited_s > _PATIENCE_S:
+                hand.add_stop("field", self._rest_s)  # it was to be captured, and was not
                 self._skip()
             hand.rest(0.1)
             return
