@@ -284,11 +284,6 @@ class SampleCounts:
     not_of_sample: int = 0
     """Frames that show no drawn field; they are stored and enter nothing."""
 
-    @property
-    def visited(self) -> int:
-        """Fields that were reached or skipped."""
-        return self.reached + sum(self.skipped.values())
-
 
 @dataclass(frozen=True, slots=True)
 class SectionScore:

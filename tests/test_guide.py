@@ -214,6 +214,18 @@ def test_the_nearest_open_field_is_the_target_and_stays_it():
     assert (guide.phase, guide.guidance()) == ("done", None)
 
 
+def test_a_sample_of_an_earlier_day_is_continued_from_where_the_field_is_found_again():
+    guide = Guide(SHAPE_YX, UM_PER_PX)
+    fields_um = ((1000.0, 1000.0), (4500.0, 3300.0), (6000.0, 4000.0))
+    guide.take(DrawnSample(fields_um, FIELD_UM, CORNERS, seed=1, reached={1: 0}))
+    guide.see(at(6000, 3900, island=1))
+    assert guide.target == 0  # where the field is, is not known in the coordinates of the draw
+    guide.see(at(5500, 3900))
+    assert guide.target == 2
+    guide.see(at(1500, 1100))
+    assert guide.target == 2
+
+
 def test_any_open_field_within_the_tolerance_is_reached_also_beside_a_captured_one():
     guide = guide_to((1000.0, 1000.0), (2030.0, 1000.0), (6000.0, 4000.0))
     assert guide.drawn_at(at(1000 + 0.19 * 1024, 1000)) == 0

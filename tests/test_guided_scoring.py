@@ -205,6 +205,21 @@ def test_live_and_replay_have_the_same_bits(whole: tuple[Path, SectionScore]):
     assert included == set(range(10)) - {2, 8}  # not the frame that shows no drawn field, nor the black one
 
 
+@pytest.mark.parametrize("lost", [9, 4])
+def test_a_damaged_frame_has_no_score_and_holds_up_no_interval(
+    whole: tuple[Path, SectionScore], tmp_path: Path, lost: int
+):
+    """The last one too: a replay does not meet it, and no frame behind it shows that it is missing."""
+    path = tmp_path / whole[0].name
+    shutil.copytree(whole[0], path)
+    shutil.rmtree(path / "frames" / "0" / "c" / str(lost))
+    score = replayed(path)
+    assert score.interval_valid
+    assert (score.frames, score.interval_frames) == (7, 7)
+    results = {seq: one for seq, one in read_predictions(path).items() if seq != lost}
+    assert section_score(results, open_store(path), 0.5) == score
+
+
 def test_scoring_again_without_a_field_is_the_replay_without_it(tmp_path: Path):
     section = LiveSection(tmp_path, GuidedSource(ALL_BUT_THREE))
     section.finish()
@@ -318,6 +333,7 @@ def test_the_report_states_what_became_of_the_sample(whole: tuple[Path, SectionS
         "3 of 12 drawn fields skipped (1 bare glass, 1 fold, 1 not reachable)",
         "1 frame shows no drawn field and does not count",
         "drawn fields skipped: not reachable",
+        "Fields that were not reachable count as 0 for its lower end, and as 1 for its upper end.",
     ):
         assert text in page
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +12,15 @@ import pytest
 
 from hcc_scope.by_hand import CaptureRules, GuidedSource, screen_word
 from hcc_scope.errors import CameraError, DeviceError, PlanError, RigError, StoreError
-from hcc_scope.microscope import hardware, stall
+from hcc_scope.microscope import hand_stage, hardware, stall
 from hcc_scope.microscope.hand_captures import Capture, HandCaptures
 from hcc_scope.microscope.hand_source import Guided, HandSource
+from hcc_scope.microscope.hand_stage import DISAGREE, StageAgreement
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.position_tags import DRAWN_TAG, FORCED_TAG, PositionOrigin, position_origin
 from hcc_scope.protocols import EventfulSource, PausingSource, ReportingSource
 from hcc_scope.rig.rigfile import load_rig
+from hcc_scope.tracking import Place, TrackView
 from hcc_scope.workers import StopToken
 from tests.faulty_core import FaultyCore
 from tests.hand_parts import PatternScene, Walk, rests_at
@@ -374,6 +377,28 @@ def test_the_stage_is_read_again_before_a_field_is_kept(rig: MicroManager, monke
     ]
 
 
+def test_a_stage_that_stays_while_the_pictures_move_is_denied(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hand_stage, "_REST_S", 0.3)
+    scene = PatternScene(FULL_SCALE)
+    scene.here_um = (0.0, 0.0)
+    source = by_hand(rig, scene=scene)
+    taken = Taken(source)
+    rest_s = time.monotonic() + 0.6
+    wait_until(lambda: len(taken.frames) == 1 and time.monotonic() > rest_s)
+    for x_um in range(0, 101, 5):
+        n, scene.here_um = seen(source), (float(x_um), 0.0)
+        wait_until(lambda n=n: seen(source) > n)
+    wait_until(lambda: (view := source.view()) is not None and view.track.remark == DISAGREE)
+    view = source.view()
+    assert view is not None
+    assert (view.track.state, view.track.place, view.frame.stage_um, view.verdict.word) == ("lost", None, None, "lost")
+    source.keep_anyway()
+    wait_until(lambda: len(taken.frames) == 2)
+    taken.stop.request()
+    (_, kept) = taken.join()
+    assert (kept.stage_um, kept.tags["position_from"]) == (None, "unknown")
+
+
 def test_a_slow_computer_sees_fewer_live_frames_and_never_an_old_one(stageless: MicroManager):
     core = stageless.backend.core
     scene = PatternScene(FULL_SCALE)
@@ -575,3 +600,25 @@ def test_an_undo_that_comes_while_the_next_field_is_handed_over_is_that_of_the_o
     captures.add(Capture(1, None, "moving"), lambda: order.append(("captured", 1)))
     assert order == [("captured", 0), ("excluded", 0), ("undone", 0), ("captured", 1)]
     assert ([one.seq for one in captures.captures], captures.n_forced, captures.next_seq) == ([1], 1, 2)
+
+
+def test_a_stage_that_does_not_follow_the_hand_gives_no_position():
+    """Its motor is disengaged, say: the pictures move and its position does not."""
+    agreement = StageAgreement(field_um=100.0)
+
+    def rests(seen_um: float, stage_um: float, begin_s: float) -> list[bool]:
+        moving = TrackView("tracking", Place(0, seen_um, 0.0, 0.1), (9.0, 0.0), 900.0)
+        agreement.denies(moving, Place(0, stage_um, 0.0, 0.0), begin_s - 0.1)
+        return [
+            agreement.denies(
+                TrackView("tracking", Place(0, seen_um, 0.0, 0.1), (0.0, 0.0), 0.0), Place(0, stage_um, 0.0, 0.0), t_s
+            )
+            for t_s in np.arange(begin_s, begin_s + 1.5, 0.1)
+        ]
+
+    assert not any(rests(0.0, 500.0, 0.0))
+    assert not any(rests(60.0, 570.0, 2.0))  # a nominal pixel size
+    denied = rests(130.0, 570.0, 4.0)
+    assert (any(denied[:10]), all(denied[11:])) == (False, True)
+    assert rests(60.0, 570.0, 6.0)[-1] is False  # back where they agreed
+    assert not any(rests(0.0, 510.0, 8.0))

@@ -121,6 +121,8 @@ class Guide:
         """Number of the point of the course from which on a closed way is looked for."""
         self._outline: tuple[Pair, ...] = ()
         self._target: int | None = None
+        self._blind = False
+        """Whether the target was chosen while no position was known."""
         self._axes = HandAxes()
         self._recent: deque[Place] = deque(maxlen=_REST_FRAMES)
         self._rest: tuple[Place, Pair] | None = None
@@ -163,6 +165,8 @@ class Guide:
         if self._sample is None and not self._mending:
             self._drive(before)
         elif self._target is not None:
+            if self._blind and self._sample is not None and place is not None and place.island == self._sample.island:
+                self._choose()
             self._learn()
 
     # -- the outline -------------------------------------------------------------------------------------------------
@@ -375,11 +379,12 @@ class Guide:
         return sample is not None and 2 * place.se_um > sample.tolerance * min(self.field_um)
 
     def _choose(self) -> None:
-        """Make the nearest open field the target; the first drawn one while no position was known yet."""
+        """Make the nearest open field the target; the first drawn one until a position is known."""
         sample = self._sample
         assert sample is not None
         here = self._last
-        if here is None or here.island != sample.island:
+        self._blind = here is None or here.island != sample.island
+        if here is None or self._blind:
             self._target = min(sample.open_fields, default=None)
         else:
             at = here.x_um, here.y_um

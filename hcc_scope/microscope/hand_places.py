@@ -11,10 +11,12 @@ import numpy as np
 from hcc_scope.by_hand.words import verdict
 from hcc_scope.errors import CameraError, RigError
 from hcc_scope.microscope.backend import own_pixels
+from hcc_scope.microscope.hand_stage import DISAGREE, StageAgreement
 from hcc_scope.microscope.shot_frames import check_unchanged, frame_of, tags_of
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.tracking import Place, TrackView
 from hcc_scope.tracking.picture import reduced
+from hcc_scope.tracking.tracker import AWAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,6 +71,7 @@ class HandPlaces:
         self._moved_um = _MOVED * min(spec.frame_shape_yx) * spec.pixel_size_um
         self._island = 0
         self._before: NDArray[np.uint16] | None = None
+        self._agreement = StageAgreement(min(spec.frame_shape_yx) * spec.pixel_size_um)
         self._stage_before: tuple[float, Place] | None = None
         """When and where the stage was at the frame before."""
         self._interrupted = False
@@ -192,15 +195,21 @@ class HandPlaces:
         if speed_um_s is None and before is not None and t_s > before[0]:
             step_um = (x_um - before[1].x_um, y_um - before[1].y_um)
             speed_um_s = float(np.hypot(*step_um)) / (t_s - before[0])
-        return replace(track, state="tracking", place=here, step_um=step_um, speed_um_s=speed_um_s, island=0)
+        track = replace(track, step_um=step_um, speed_um_s=speed_um_s)
+        if self._agreement.denies(track, here, t_s):
+            return replace(track, state="lost", place=None, remark=DISAGREE)
+        if track.state == "lost" and track.remark != AWAY:  # another objective: its frames do not fit those of the run
+            return track
+        remark = track.remark if track.state == "no_structure" else ""
+        return replace(track, state="tracking", place=here, island=0, remark=remark)
 
     def _placed(self, frame: Frame, track: TrackView) -> Frame:
         """Return a frame with the position that is known of it, and how it was obtained."""
         place = track.place
-        if self._from_stage:
-            origin, stage_um = PositionOrigin("stage"), frame.stage_um
-        elif place is None:
+        if place is None:
             origin, stage_um = PositionOrigin("unknown"), None
+        elif self._from_stage:
+            origin, stage_um = PositionOrigin("stage"), frame.stage_um
         else:
             origin = PositionOrigin("tracked", place.island, round(place.se_um, _DECIMALS))
             stage_um = (round(place.x_um, _DECIMALS) + 0.0, round(place.y_um, _DECIMALS) + 0.0, None)

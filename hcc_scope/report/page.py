@@ -137,10 +137,13 @@ def _stability(score: SectionScore) -> str:
     stability = describe_stability(score)
     if not stability or not describe_interval(score):
         return ""
-    return (
+    text = (
         f"{sentence(stability)} Interval: {format_confidence(score)} confidence sequence, valid at every moment for "
         "fields sampled at random."
     )
+    if score.sample is not None and score.sample.skipped.get("not reachable"):
+        text += " Fields that were not reachable count as 0 for its lower end, and as 1 for its upper end."
+    return text
 
 
 def _score_warnings(facts: PageFacts) -> list[str]:

@@ -21,7 +21,7 @@ from hcc_scope.tracking.view import Place, TrackState, TrackView
 if TYPE_CHECKING:
     from hcc_scope.tracking.picture import F32
 
-__all__ = ["Tracker"]
+__all__ = ["AWAY", "Tracker"]
 
 F64 = NDArray[np.float64]
 
@@ -49,7 +49,8 @@ _OTHER_LENS = (
     "place. Turn the usual one back in."
 )
 _REPEATING = "The picture repeats itself, so that a move by one period cannot be told from none."
-_AWAY = "The position is not known. Move back over a place that was seen, or begin a new island."
+AWAY = "The position is not known. Move back over a place that was seen, or begin a new island."
+"""The remark of the state ``lost`` if no more is known; another objective, for example, is stated in its place."""
 
 
 class Tracker:
@@ -221,7 +222,7 @@ class Tracker:
         self._position = self._picture = self._small = None
         self._search.forget()
         self._missed = _N_UNTIL_LOST
-        self._view = TrackView("lost", island=self._island, remark=_AWAY)
+        self._view = TrackView("lost", island=self._island, remark=AWAY)
 
     def add_known(self, pixels: NDArray[Any], place: Place) -> None:
         """Add a captured field of an earlier session: the position is known once the field comes over one of them."""
@@ -259,7 +260,7 @@ class Tracker:
             return self._unknown("too_fast", "", step, elapsed_s)
         self._search.objective(picture, self._last)
         other = self._search.px_size_ratio
-        remark = _AWAY if other is None else _OTHER_LENS.format(ratio=other)
+        remark = AWAY if other is None else _OTHER_LENS.format(ratio=other)
         return self._unknown("lost", remark, step, elapsed_s)
 
     def _corrected(self, picture: Picture, step: Match, predicted: F64, elapsed_s: float) -> TrackView:
@@ -285,7 +286,7 @@ class Tracker:
             self._doubt += 1
             if self._doubt >= _N_UNTIL_LOST:
                 self._missed = _N_UNTIL_LOST
-                return self._unknown("lost", _AWAY, step, elapsed_s)
+                return self._unknown("lost", AWAY, step, elapsed_s)
             view = self._unknown("too_fast", "", step, elapsed_s)
             self._position, self._variance = position, variance
             return view
