@@ -9,7 +9,7 @@ What makes the interval valid:
 - Every drawn field is *visited*: reached, or skipped for a recorded reason. While one is open, it may be open
   because of what it shows.
 - At most `SKIPPED_SHARE` of the drawn fields are skipped. That a field is bare glass or a fold, which hold nothing to
-  classify, rests on the operator's word alone; the share limits how much of the result does. A field that may be empty
+  classify, only the operator has seen; the share limits how much of the result depends on it. A field that may be empty
   can also be captured: the quality check then decides, and no share limits that.
 - A field that is *not reachable* may hold anything. The lower end of the interval counts it as 0 and the upper end as
   1, so the interval holds whatever it shows.
