@@ -51,7 +51,7 @@ class IslandLayout:
 
 
 def lay_out_islands(boxes_um: Mapping[int, Box], gap_um: float) -> IslandLayout:
-    """Lay islands out from left to right, in the order of their numbers, their upper edges level.
+    """Lay islands out from left to right, in the order of their numbers, their upper edges level to within a gap.
 
     The first stays where it is, so that a section of one island is drawn at its own coordinates. The offsets are whole
     multiples of `gap_um`: an island that grows by a little moves no other one.

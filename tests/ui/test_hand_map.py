@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +16,19 @@ from view_parts import THRESHOLD, colour_at, frame_of, grid_of, on_screen, resul
 
 from hcc_scope.by_hand import Guidance, HandView, Verdict
 from hcc_scope.plans.drawn_sample import DrawnSample
-from hcc_scope.position_tags import PositionOrigin
+from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.tracking import Place, TrackView
 from hcc_scope.tracking.mosaic import SeenMosaic
+from hcc_scope.types import RunSpec
 from ui.kit.controls import ElidedLabel
+from ui.kit.jobs import Jobs
 from ui.map.hand_view import HandMapView
+from ui.map.map_filler import MapFiller
 from ui.map.map_tab import SectionMapTab
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PySide6.QtGui import QImage
     from pytestqt.qtbot import QtBot
 
@@ -275,3 +282,21 @@ def test_after_a_section_by_hand_the_map_is_that_of_a_plan_again(tab: SectionMap
     names = [one.text() for one in tab.findChildren(QToolButton) if one.isVisibleTo(tab)]
     assert "Plan" in names
     assert "Seen" not in names
+
+
+def test_a_field_captured_again_where_one_was_undone_is_shown(qtbot: QtBot, tab: SectionMapTab, tmp_path: Path):
+    jobs = Jobs()
+    spec = RunSpec((256, 256), 16, 1.0, "M1", "S1", tile_px=128, sampling="guided")
+    running = SimpleNamespace(store_path=tmp_path, spec=spec, results={}, grid=grid_of(256, 128))
+    filler = MapFiller(tab, jobs, SimpleNamespace(is_excluded=lambda seq: seq == 0))  # type: ignore[arg-type]
+    filler.begin(running)  # type: ignore[arg-type]
+    tags = position_tags(PositionOrigin("tracked", 0, 0.2))
+    pixels = np.full((256, 256), 1000, np.uint16)
+    for seq in range(2):
+        filler.see(replace(frame_of(pixels, seq), stage_um=(100.0, 100.0, None), tags=tags))
+    qtbot.waitUntil(lambda: len(tab.fields.fields) == 2)
+    assert [one.excluded for one in tab.fields.fields.values()] == [True, False]
+    uppermost = tab.fields.at(100.0, 100.0)
+    assert uppermost is not None
+    assert uppermost.seq == 1
+    assert jobs.close() == ()

@@ -109,6 +109,8 @@ class MapFiller:
         if place is None:
             self._n_placeless += 1
             return self._n_placeless <= MAX_PLACELESS
+        if self._run is not None and self._run.spec.sampling in ("guided", "chosen"):
+            return True  # each was captured on its own; one that was undone must not hide the one that took its place
         new = place not in self._places
         self._places.add(place)
         return new
