@@ -35,7 +35,12 @@ def test_what_a_store_states_need_not_be_given_again(tmp_path: Path):
     path = stored(tmp_path)
     given = options(tmp_path, **BY_HAND, animal_id="", section_id="", model_name=DEFAULT_MODEL, engine="auto")
     found, store, guided = continued_options(given, path)
-    assert (found.animal_id, found.section_id, found.guided, guided) == ("M1", "S2", True, Guided(8, 5))
+    assert (found.animal_id, found.section_id, found.guided, guided) == (
+        "M1",
+        "S2",
+        True,
+        Guided(8, 5, draws_itself=True),
+    )
     assert (Path(found.model_name).name, found.engine) == ("phantom-meng2019", "openvino")
     assert (found.allow_phantom_model, found.score_unlike, store.n_frames) == (True, False, 1)
     found, *_ = continued_options(replace(given, model_name="mine", engine="torchscript"), path)

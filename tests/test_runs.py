@@ -30,6 +30,7 @@ from hcc_scope.phantom import Specimen
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.report.section import section_report
+from hcc_scope.report.summary import section_account
 from hcc_scope.runs.continued_section import continue_section
 from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
@@ -181,6 +182,7 @@ def test_a_section_goes_on_with_one_score_for_all_its_parts(
     before = {file: file.read_bytes() for file in store.rglob("*") if file.is_file()}
     nothing = continue_section(Again(open_store(store), range(0)), scoring_model, store).finish()
     assert nothing.outcome.score == acquired[1].outcome.score
+    assert section_account(nothing)["parts"] == []
     assert {file: file.read_bytes() for file in store.rglob("*") if file.is_file()} == before
 
     known: list[int] = []
@@ -198,7 +200,7 @@ def test_a_section_goes_on_with_one_score_for_all_its_parts(
     assert (outcome.state, outcome.cause, outcome.remark, known) == ("completed", None, None, [0, 1])
     assert outcome.counts == Counts(acquired=n, stored=n, classified=n)
     assert outcome.excluded_by_operator == (1,)
-    assert len(report.parts) == 2
+    assert [part["first_frame"] for part in section_account(report)["parts"]] == [0, N_FIELDS]
 
     opened = open_store(store)
     assert (opened.complete, opened.n_frames, opened.problems) == (True, n, ())

@@ -62,5 +62,5 @@ def continued_options(options: AcquireOptions, path: Path) -> tuple[AcquireOptio
             allow_phantom_model=options.allow_phantom_model or provenance.get("allow_phantom_model") is True,
         ),
         store,
-        guided,
+        None if guided is None else replace(guided, draws_itself=True),
     )

@@ -84,6 +84,11 @@ class HandPlaces:
         small = self._tracker.reduced
         return np.empty((0, 0), np.float32) if small is None else small
 
+    @property
+    def tracked(self) -> bool:
+        """Whether positions come from the pictures, and not from a stage."""
+        return not self._from_stage
+
     def see(self, live: LiveShot, seq: int, number: int) -> SeenFrame:
         """Return the frame of a live image, with its place.
 

@@ -216,7 +216,9 @@ class HandSource:
         self._captures.go_on(captures, before.n_frames)
         if before.sample is not None:
             self._guiding.go_on(before.sample)
-        self._message = f"{counted(len(captures), 'field')} captured before: go back to one of them, or begin an island"
+        if captures:
+            what_now = ": go back to one of them, or begin an island" if self._places.tracked else ""
+            self._message = f"{counted(len(captures), 'field')} captured before{what_now}"
 
     def _is_over(self) -> bool:
         """Return whether everything that was asked for is captured."""

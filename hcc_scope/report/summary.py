@@ -96,7 +96,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "stabilised": score.stabilised,
         "stabilised_reason": score.stabilised_reason,
         "store": report.store,
-        "parts": [{"first_frame": first, "began_utc": began} for first, began in report.parts],
+        "parts": _parts(report),
         "outcome": outcome.state,
         "state": outcome.state,
         "cause": _cause(outcome.cause),
@@ -108,6 +108,13 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "latency_ms": dict(outcome.latency_ms),
         "readings": dict(outcome.readings),
     }
+
+
+def _parts(report: SectionReport) -> list[dict[str, Any]]:
+    """Return the parts that have a frame; none for a section that has one part."""
+    n_frames = report.outcome.counts.acquired
+    parts = [{"first_frame": first, "began_utc": began} for first, began in report.parts if first < n_frames]
+    return parts if len(parts) > 1 else []
 
 
 def _cause(error: BaseException | None) -> str | None:

@@ -391,14 +391,15 @@ def _earlier(continued: ReopenedSection) -> EarlierResults:
     from hcc_scope.session import EarlierResults
 
     recorded = continued.earlier.recorded
-    ends = [one for one in (recorded.outcome, *(part.outcome for part in recorded.parts)) if one is not None]
+    in_turn = (*(part.outcome for part in recorded.parts), recorded.outcome)
+    ends = [one for one in in_turn if one is not None]
     return EarlierResults(
         n_frames=continued.earlier.n_frames,
         results=continued.results,
         # each end counts all frames up to then; one that was recovered knows of none
         lost=max((one.lost_frames for one in ends), default=0),
         skipped=max((one.skipped_fields for one in ends), default=0),
-        readings=next((one.readings for one in ends if one.readings), {}),
+        readings=next((one.readings for one in reversed(ends) if one.readings), {}),
     )
 
 

@@ -500,7 +500,7 @@ class Session:
         kept = None if self._cadence is None else self._cadence.remark()
         source = self._source.remark if isinstance(self._source, ReportingSource) else None
         n_skipped = self._ledger.counts.skipped
-        skipped = [describe_skipped_fields(n_skipped, self._why_skipped)] if n_skipped else []
+        skipped = [describe_skipped_fields(n_skipped, self._why_skipped)] if self._why_skipped else []
         fit = None if self._fit is None else self._fit.remark()
         at_end = [remark for remark in (kept, source, fit) if remark is not None]
         remarks = [*skipped, *dict.fromkeys(self._remarks), *at_end]
