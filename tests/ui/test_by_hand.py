@@ -355,6 +355,11 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     wait_for(lambda: find(hand, ValueLabel, "State").text() == "paused", "the pause on the screen")
     qtbot.keyClick(shell.window, Qt.Key.Key_Space)
     assert "go on with Resume (F9) first" in notices(shell)
+    notice, picture = shell.window.notice, hand.picture
+    wait_for(notice.isVisible, "the notice")
+    wait_for(
+        lambda: picture.rect().contains(picture.mapFromGlobal(notice.mapToGlobal(notice.rect().center()))), "place"
+    )
     shell.window.actions_["pause"].trigger()
     shell.window.actions_["stop"].trigger()
     finish(shell)
