@@ -78,7 +78,7 @@ def test_each_reason_for_not_capturing_is_the_state_word_with_its_explanation():
         state = state_of(view(word))
         assert (state.word, state.explanation) == (word, explanation)
     signs = {word: state_of(view(word)).sign for word in ("lost", "too fast", "moving", "")}
-    assert len(set(signs.values())) == 4, "a state is told from the others without its colour"
+    assert len(set(signs.values())) == 4, "states differ in shape, not only in colour"
 
 
 def test_on_the_way_to_a_target_the_screen_does_not_ask_for_rest():
