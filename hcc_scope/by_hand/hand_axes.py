@@ -49,7 +49,9 @@ _NEEDED = 0.25
 _ASTRAY = 0.15
 _LEAST_STROKES = 3
 _ODDS = 1e4
-_ODDS_AT_RANDOM = 200.0
+_ODDS_AT_RANDOM = 1e3
+_EVEN, _EVEN_KNOB = float(np.i0(_KAPPA)), float(np.i0(_KAPPA_KNOB))
+"""A von Mises distribution is the exponential of the concentration times the cosine, over this; 1 is the even one."""
 _RUN_TURN = math.radians(40.0)
 """A stroke whose direction differs by less from the last one belongs to the same run."""
 _RUN_STROKES = 3.0
@@ -115,16 +117,13 @@ class HandAxes:
 
 def _density(turn: float, expected: Pair) -> float:
     """Return how likely a stroke has that direction, against any other, if it is to move the field as expected."""
-    length = math.hypot(*expected)
+    x, y = expected
+    length = math.hypot(x, y)
     axes = [
-        math.atan2(*((0.0, one) if i == 0 else (one, 0.0)))
-        for i, one in enumerate(expected)
-        if abs(one) >= _NEEDED * length
+        angle
+        for part, angle in ((x, 0.0 if x > 0 else math.pi), (y, math.copysign(math.pi / 2, y)))
+        if abs(part) >= _NEEDED * length
     ]
-    along = sum(_von_mises(turn - axis, _KAPPA_KNOB) for axis in axes) / len(axes)
-    return (1 - _ALONG_AXIS) * _von_mises(turn - math.atan2(expected[1], expected[0]), _KAPPA) + _ALONG_AXIS * along
-
-
-def _von_mises(angle: float, kappa: float) -> float:
-    """Return the density of an angle, as a multiple of the even one."""
-    return math.exp(kappa * math.cos(angle)) / float(np.i0(kappa))
+    along = sum(math.exp(_KAPPA_KNOB * math.cos(turn - angle)) for angle in axes) / len(axes) / _EVEN_KNOB
+    free = math.exp(_KAPPA * math.cos(turn - math.atan2(y, x))) / _EVEN
+    return (1 - _ALONG_AXIS) * free + _ALONG_AXIS * along
