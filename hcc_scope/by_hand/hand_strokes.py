@@ -2,7 +2,7 @@
 
 A *stroke* leads from rest to rest, or to where the position is lost; a long one is counted piece by piece. What the
 hand saw when it began is what it may have followed: a move that began without an arrow, such as the way back to where
-the position is known, is none.
+the position is known, is none, and the hand must have had time to look at the arrow that is shown again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ _TIME_S = 0.01
 """Times of frames are that exact."""
 _REST = 0.03
 """The hand rests if it stays within this share of a field for that long: more than tremor, less than a slow move."""
-_LEAST_STROKE = 0.15
+_LOOK_S = 0.45
+"""How long it rests to look at an arrow that is shown again. Between the strokes of a way back it rests for less."""
+_LEAST_STROKE = 0.1
 """A shorter move, as a share of a field, shows no direction."""
 _LONG_STROKE = 1.5
 """A longer one, in fields, was made with more than one look at the arrow."""
@@ -52,7 +54,9 @@ class HandStrokes:
     def __init__(self, picture_um: Pair) -> None:
         self._picture_um = picture_um
         self._recent: deque[tuple[float, Pair]] = deque()
-        """(t_s, way to the target) since `_REST_S` ago."""
+        """(t_s, way to the target), as far back as a rest is looked for."""
+        self._look_s = _REST_S
+        """How long a rest makes the hand ready for a stroke."""
         self._begin: tuple[Pair, Pair] | None = None
         """Where the stroke under way began: the way to the target, and the arrow that was shown."""
         self._last: Pair | None = None
@@ -76,6 +80,7 @@ class HandStrokes:
         ended = self._ended(self._last)
         self._recent.clear()
         self._begin = self._last = None
+        self._look_s = _LOOK_S
         return ended
 
     def see(self, t_s: float, to_target: Pair, arrow: Pair) -> Stroke | None:
@@ -83,16 +88,16 @@ class HandStrokes:
         self._last = to_target
         self._look_whether_astray(self._fields(to_target))
         self._recent.append((t_s, to_target))
-        while len(self._recent) > 2 and self._recent[1][0] <= t_s - _REST_S:
+        while len(self._recent) > 2 and self._recent[1][0] <= t_s - self._look_s:
             self._recent.popleft()
-        at_rest = t_s - self._recent[0][0] >= _REST_S - _TIME_S and all(
+        at_rest = t_s - self._recent[0][0] >= self._look_s - _TIME_S and all(
             self._fields(_less(one, to_target)) <= _REST for _, one in self._recent
         )
         far = 0.0 if self._begin is None else self._fields(_less(self._begin[0], to_target))
         if not at_rest and far < _LONG_STROKE:
             return None
         ended = self._ended(to_target)
-        self._begin = (to_target, arrow)
+        self._begin, self._look_s = (to_target, arrow), _REST_S
         return ended
 
     def shown_otherwise(self, arrow: Pair) -> None:
