@@ -1,7 +1,7 @@
 """How many of its drawn fields a hand reaches: ``python -m benchmarks guiding [SEEDS]``.
 
-Without a microscope: simulated hands (`hcc_scope.phantom.hand_play.GuidedHand`) follow the arrow of the real guide, each
-in axes of its own, and never learn. The tracker is replaced by the truth with an error, beside the tissue and in moves
+Without a microscope: simulated hands (`hcc_scope.phantom.hand_play.GuidedHand`) follow the arrow of the real guide,
+each in axes of its own, and never learn. The tracker is replaced by the truth with an error, beside the tissue and in moves
 too fast for it by no position. Beside naive hands stand ones that follow the arrow as it is meant, but also overshoot,
 wander about, or look at something on their way: of these no arrow may be turned.
 """
@@ -12,15 +12,18 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hcc_scope.by_hand.guide import Guide
 from hcc_scope.phantom import Specimen
 from hcc_scope.phantom.hand import Habits, is_fit
-from hcc_scope.phantom.hand_motion import Pose
 from hcc_scope.phantom.hand_play import GuidedHand, Screen
 from hcc_scope.tracking import Place
+
+if TYPE_CHECKING:
+    from hcc_scope.phantom.hand_motion import Pose
 
 AXES: dict[str, tuple[float, float, float, float]] = {
     "as shown": (1, 0, 0, 1),
@@ -100,14 +103,10 @@ class Played:
     captured: list[Pose] = field(default_factory=list)
     learned_s: list[float] = field(default_factory=list)
     """When the arrow changed, from the draw on."""
-    lost_s: float = 0.0
-    """How long no position was known after the draw."""
-    longest_lost_s: float = 0.0
-    time_s: float = 0.0
-    texts: set[str] = field(default_factory=set)
 
     @property
     def n_reached(self) -> int:
+        """Drawn fields that were captured."""
         return 0 if self.guide.sample is None else len(self.guide.sample.reached)
 
 
@@ -118,9 +117,8 @@ def play(
     rng = np.random.default_rng(seed)
     guide = Guide(SHAPE_YX, UM_PER_PX)
     played = Played(guide, hand)
-    screen, last, last_um = Screen(), None, (0.0, 0.0)
-    still_s, begin_s, lost_s = 0.0, math.inf, 0.0
-    way = None
+    screen, last = Screen(), None
+    still_s, begin_s = 0.0, 0.0
     for _ in range(round(_MOST_S * fps)):
         if hand.over:
             break
@@ -133,7 +131,8 @@ def play(
         last = pose
         dx, dy = rng.normal(0.0, noise_um, 2).tolist()
         place = Place(0, pose.x_um + dx, pose.y_um + dy, noise_um) if known else None
-        guide.see(place, t_s)
+        if guide.see(place, t_s):
+            played.learned_s.append(t_s - begin_s)
         drawn = guide.drawn_at(place) if still_s >= _STILL_S and guide.phase == "targets" and is_fit(pose) else None
         if drawn is not None:
             guide.reached(drawn, len(played.captured))
@@ -147,17 +146,6 @@ def play(
             elif guide.target is not None:
                 guide.skipped(guide.target, "not reachable")
         guidance = guide.guidance() if guide.phase == "targets" else None
-        if guidance is not None:
-            played.texts.add(guidance.text)
-        if t_s >= begin_s:
-            played.time_s = t_s - begin_s
-            played.lost_s += 0.0 if known else 1 / fps
-            lost_s = 0.0 if known else lost_s + 1 / fps
-            played.longest_lost_s = max(played.longest_lost_s, lost_s)
-            now = guide._axes._way
-            if way is not None and now != way:
-                played.learned_s.append(t_s - begin_s)
-            way = now
         screen = Screen(
             phase=guide.phase,
             known=known,
@@ -167,3 +155,44 @@ def play(
             within=guidance is not None and guidance.within,
         )
     return played
+
+
+HandMaker = Callable[[Specimen, int, float], GuidedHand]
+
+
+def naive(axes: tuple[float, float, float, float]) -> HandMaker:
+    return lambda specimen, seed, fps: GuidedHand(specimen, seed, fps=fps, axes=axes)
+
+
+HANDS: dict[str, HandMaker] = {name: naive(axes) for name, axes in AXES.items()} | {
+    "overshoots": lambda specimen, seed, fps: GuidedHand(specimen, seed, fps=fps, habits=Habits(reach_sd=0.25)),
+    "wanders": lambda specimen, seed, fps: WanderingHand(specimen, seed, fps=fps, look=False, share=0.3),
+    "looks about": lambda specimen, seed, fps: WanderingHand(specimen, seed, fps=fps, look=True),
+}
+"""The last three follow the arrow as it is meant."""
+
+
+def main() -> None:
+    seeds = range(1, 1 + (int(sys.argv[1]) if len(sys.argv) > 1 else 5))
+    n_fields = 8
+    print(f"{len(seeds)} sections of {n_fields} drawn fields for each hand, at 10 and at 26 frames/s.")
+    print("| hand | frames/s | reached, % | fewest in a section | last change of the arrow, s | changes, most |")
+    print("|---|---|---|---|---|---|")
+    for name, hand_of in HANDS.items():
+        for fps in (10.0, 26.0):
+            sections = []
+            for seed in seeds:
+                specimen = Specimen(seed, "hand", "S1", "high", cache_mb=16)
+                sections.append(play(specimen, hand_of(specimen, seed, fps), fps=fps, n_fields=n_fields, seed=seed))
+            reached = [one.n_reached for one in sections]
+            learned = [one.learned_s[-1] for one in sections if one.learned_s]
+            when = f"{np.median(learned):.0f} (at most {max(learned):.0f})" if learned else "-"
+            print(
+                f"| {name} | {fps:g} | {100 * sum(reached) / len(reached) / n_fields:.1f} | {min(reached)} | {when} |"
+                f" {max(len(one.learned_s) for one in sections)} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -72,8 +72,6 @@ _LEAST_ROUND = 0.15
 """And so large for the length of the way: 1 is a circle, 0 a way there and back."""
 _FRAME_S = 0.1
 """From one live frame to the next, where no times are given."""
-_WELL_WITHIN = 0.85
-"""A target is shown as reached from this share of the tolerance on, and until the tolerance is left."""
 
 
 def describe_arrow(fields: Pair) -> str:
@@ -123,7 +121,6 @@ class Guide:
         self._axes = HandAxes()
         self._strokes = HandStrokes((float(self._picture_um[0]), float(self._picture_um[1])))
         self._t_s = 0.0
-        self._within = False
         self.outline_remark = ""
         """What to look at before the outline is used, as a sentence; empty if nothing."""
 
@@ -177,7 +174,6 @@ class Guide:
         elif self._target is not None:
             if self._blind and self._sample is not None and place is not None and place.island == self._sample.island:
                 self._choose()
-            self._within = self._is_within()
             return self._learn()
         return False
 
@@ -361,7 +357,7 @@ class Guide:
             right, down = self._axes.shown(to_um)
             arrow = (right / float(self._picture_um[0]), down / float(self._picture_um[1]))
             distance_um = math.hypot(*to_um)
-            within = self._within
+            within = self.drawn_at(self._place) is not None  # as a capture there would count
             text = "here: hold still" if within else f"{describe_arrow(arrow)} ({distance_um:.0f} um)"
             if self._strokes.astray and not within:
                 text = f"the other way: {text}"
@@ -377,14 +373,6 @@ class Guide:
             text=text,
             picture_um=(float(self._picture_um[0]), float(self._picture_um[1])),
         )
-
-    def _is_within(self) -> bool:
-        """Return whether a drawn field is shown as reached, so that a hand at the tolerance's edge sees no flicker."""
-        place, k = self._place, self.drawn_at(self._place)
-        if k is None or place is None or self._sample is None:
-            return False
-        off = max(self._apart(self._sample.fields_um[k], (place.x_um, place.y_um)))
-        return self._within or off <= _WELL_WITHIN * self._sample.tolerance
 
     def _why_no_arrow(self, sample: DrawnSample) -> str:
         place = self._place
@@ -418,7 +406,6 @@ class Guide:
         self._target = k
         self._strokes.new_target()  # one under way began with an arrow to another field
         self._axes.end_run()
-        self._within = self._is_within()
 
     # -- the hand ----------------------------------------------------------------------------------------------------
 
@@ -428,7 +415,7 @@ class Guide:
         if place is None or sample is None or place.island != sample.island:
             stroke = self._strokes.lost()
             changed = stroke is not None and self._axes.stroke(stroke.arrow, stroke.moved)
-            self._axes.end_run()
+            self._axes.lost()
             return changed
         to_target = self._to_target(place)
         stroke = self._strokes.see(self._t_s, to_target, self._axes.shown(to_target))

@@ -50,6 +50,8 @@ _ASTRAY = 0.15
 _LEAST_STROKES = 3
 _ODDS = 1e4
 _ODDS_AT_RANDOM = 1e3
+_LOSSES, _ODDS_AFTER_LOSSES = 3, 200.0
+"""Those odds are enough once so many strokes have lost the position: a hand does not seek that."""
 _EVEN, _EVEN_KNOB = float(np.i0(_KAPPA)), float(np.i0(_KAPPA_KNOB))
 """A von Mises distribution is the exponential of the concentration times the cosine, over this; 1 is the even one."""
 _RUN_TURN = math.radians(40.0)
@@ -65,7 +67,7 @@ class HandAxes:
         self._way = 0
         self._log_likelihood = np.zeros(len(_WAYS))
         """Against strokes in any direction."""
-        self._n = self._changes = self._run = 0
+        self._n = self._changes = self._run = self._losses = 0
         self._last_turn: float | None = None
 
     @property
@@ -82,6 +84,11 @@ class HandAxes:
     def end_run(self) -> None:
         """Take note that the next stroke has an intention of its own."""
         self._last_turn = None
+
+    def lost(self) -> None:
+        """Take note that the position was lost."""
+        self._losses += self._last_turn is not None
+        self.end_run()
 
     def stroke(self, arrow: Pair, move: Pair) -> bool:
         """Take a stroke: the arrow that was shown when it began, and how the field moved, both (right, down).
@@ -103,11 +110,12 @@ class HandAxes:
         best = max(range(len(_WAYS)), key=lambda way: (self._log_likelihood[way], -way))
         against = self._log_likelihood[best] - self._log_likelihood[self._way]
         needed = 2.0**self._changes
+        at_random = _ODDS_AFTER_LOSSES if self._losses >= _LOSSES else _ODDS_AT_RANDOM
         if (
             best == self._way
             or self._n < _LEAST_STROKES
             or against < needed * math.log(_ODDS)
-            or self._log_likelihood[best] < math.log(_ODDS_AT_RANDOM)
+            or self._log_likelihood[best] < math.log(at_random)
         ):
             return False
         self._way = best
