@@ -1,9 +1,9 @@
 """How many of its drawn fields a hand reaches: ``python -m benchmarks guiding [SEEDS]``.
 
 Without a microscope: simulated hands (`hcc_scope.phantom.hand_play.GuidedHand`) follow the arrow of the real guide,
-each in axes of its own, and never learn. The tracker is replaced by the truth with an error, beside the tissue and in moves
-too fast for it by no position. Beside naive hands stand ones that follow the arrow as it is meant, but also overshoot,
-wander about, or look at something on their way: of these no arrow may be turned.
+each in axes of its own, and never learn. The tracker is replaced by the truth with an error, beside the tissue and in
+moves too fast for it by no position. Beside naive hands stand ones that follow the arrow as it is meant, but also
+overshoot, wander about, or look at something on their way: of these no arrow may be turned.
 """
 
 from __future__ import annotations

@@ -22,13 +22,13 @@ Examples
 >>> from hcc_scope.tracking import Place
 >>> guide = Guide((1000, 1000), um_per_px=1.0)
 >>> for corner in ((0, 0), (4000, 0), (4000, 3000), (0, 3000)):
-...     guide.see(Place(0, *corner, 0.0))
+...     _ = guide.see(Place(0, *corner, 0.0))
 ...     guide.mark_corner()
 >>> outline = guide.close_outline()
 >>> guide.take(guide.draw(6, seed=1, outline_um=outline))
->>> guide.see(Place(0, 300.0, 300.0, 0.5))
+>>> _ = guide.see(Place(0, 300.0, 300.0, 0.5))
 >>> guide.guidance().text
-'0.3 fields right, 1.3 down (1304 um)'
+'0.3 fields right, 1.3 down (1290 um)'
 """
 
 from __future__ import annotations
