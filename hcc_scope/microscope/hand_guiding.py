@@ -88,7 +88,7 @@ class HandGuiding:
 
     # --- in the thread of the live frames ---
 
-    def see(self, place: Place | None, t_s: float) -> str:
+    def see(self, place: Place | None, t_s: float | None = None) -> str:
         """Take where the field is after a live frame that was exposed then; None while that is not known.
 
         Returns
