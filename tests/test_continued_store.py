@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,10 +23,13 @@ from storage_cases import (
 )
 
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError
+from hcc_scope.plans.drawn_sample import draw_sample
+from hcc_scope.position_tags import DRAWN_TAG
 from hcc_scope.report.control_charts import read
 from hcc_scope.run_events import RunEvent
 from hcc_scope.storage import journal_writer, reopened, section_writer
-from hcc_scope.storage.notes import NotesWriter
+from hcc_scope.storage.drawn_sample import SampleWriter, stored_sample
+from hcc_scope.storage.notes import NotesWriter, excluded_fields, read_notes
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
@@ -34,8 +38,6 @@ from hcc_scope.storage.run_log import RunLogWriter, read_run_log
 from hcc_scope.storage.writer import create_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hcc_scope.storage.section_writer import SectionWriter
 
 SCORED = {"engine": "torchscript", "temperature": 1.5, "decision_threshold": 0.5}
@@ -176,6 +178,61 @@ def test_results_of_frames_that_were_never_stored_are_not_those_of_the_frames_th
     assert sorted(results) == [0, 1, 2]
     np.testing.assert_array_equal(results[1].logits, make_result(1, N_TILES).logits)
     assert open_store(path).problems == ()
+
+
+def test_the_table_of_a_section_whose_second_part_was_killed_has_the_frames_of_both(tmp_path: Path):
+    path = ended(tmp_path)
+    section = reopen_section(path, SPEC)
+    results = PredictionWriter(path, SPEC, run="r", continues=True)
+    for seq in (3, 4):
+        section.sink.append(make_frame(seq))
+        results.append(make_result(seq, N_TILES))
+    section.sink.close()
+    copy = Path(shutil.copytree(path, tmp_path / "killed" / path.name))
+    results.close()
+    assert "predictions.parquet made from 5 frames" in recover(copy).changes
+    assert sorted(set(read_predictions_table(copy)["seq"].to_pylist())) == [0, 1, 2, 3, 4]
+    assert recover(copy).changes == ()
+
+
+def test_a_run_that_was_killed_at_its_first_result_can_go_on(tmp_path: Path):
+    sink = create_store(tmp_path, SPEC)
+    sink.append(make_frame(0))
+    sink.close()
+    (sink.path / "predictions.jsonl").write_bytes(b'{"version":2')
+    section = reopen_section(sink.path, SPEC)
+    assert section.recovered.problems == ()
+    assert section.results == {}
+    store_frames(section.sink, 1, 2)
+    section.sink.finalise({"state": "completed"})
+    assert sorted(read_predictions(sink.path)) == [1]
+    assert open_store(sink.path).problems == ()
+
+
+def test_marks_on_a_frame_that_was_never_stored_are_not_those_of_the_frame_that_gets_its_number(tmp_path: Path):
+    spec = replace(SPEC, sampling="guided")
+    with create_store(tmp_path, spec) as sink:
+        sink.append(make_frame(0))
+    NotesWriter(sink.path).add("exclude", "undone", 1)  # a capture that was on its way to the disk
+    sample = SampleWriter(sink.path)
+    sample.drawn(draw_sample(2, (10, 10), [(0, 0), (900, 0), (900, 900)], 7))
+    sample.skipped(1, "fold")
+    sample.undone(0)
+    sample.undone(1)
+    later = PredictionWriter(sink.path, spec, run="later", name="predictions-later")
+    for seq in (0, 1):
+        later.append(make_result(seq, N_TILES))
+    later.close()
+    section = reopen_section(sink.path, spec)
+    section.sink.append(make_frame(1, tags={DRAWN_TAG: 0}))
+    section.sink.close()
+    section.sink.finalise({"state": "completed"})
+    store = open_store(sink.path)
+    assert section.excluded == ()
+    assert excluded_fields(read_notes(sink.path)) == {}
+    found = stored_sample(sink.path, store.journal)
+    assert (found.undone, found.reached, found.skipped) == ({0}, {0: 1}, {1: "fold"})
+    assert list(read_predictions(sink.path, "predictions-later")) == [0]
 
 
 def test_a_crash_at_any_point_leaves_what_recover_makes_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

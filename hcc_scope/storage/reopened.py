@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.storage.drawn_sample import drop_lost_frames
 from hcc_scope.storage.earlier_frames import EarlierFrames
 from hcc_scope.storage.facts import ROOT, check_is_store, root_bytes
 from hcc_scope.storage.files import cannot_read, explain, open_own
@@ -28,9 +29,9 @@ from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal_writer import JournalWriter
 from hcc_scope.storage.metadata import ARRAY_PATH, JOURNAL, check_spec
 from hcc_scope.storage.naming import with_own_name
-from hcc_scope.storage.notes import excluded_fields, read_notes_log
+from hcc_scope.storage.notes import excluded_fields, read_notes_log, release_lost_frames
 from hcc_scope.storage.parts import PARTS, begun_part, n_parts
-from hcc_scope.storage.prediction_log import PREDICTIONS, drop_results_of_lost_frames
+from hcc_scope.storage.prediction_log import PREDICTIONS, drop_results_of_lost_frames, log_files
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover, refuse_links
@@ -123,8 +124,7 @@ def reopen_section(
             journal = JournalWriter(path / JOURNAL)
             undo.callback(journal.close)
             store, results, excluded = _checked(path, spec, journal.n_frames)
-            if (path / _LOG).exists():
-                drop_results_of_lost_frames(path / _LOG, store.n_frames)
+            _forget_lost_frames(path, store.n_frames)
             attributes = begun_part(
                 store.attributes,
                 spec,
@@ -163,6 +163,14 @@ def _made_whole(path: Path, spec: RunSpec) -> RecoverReport | None:
     return report
 
 
+def _forget_lost_frames(path: Path, n_frames: int) -> None:
+    """Take back what was said about frames that never reached the journal: further ones are given their numbers."""
+    for log in log_files(path):
+        drop_results_of_lost_frames(log, n_frames)
+    drop_lost_frames(path, n_frames)
+    release_lost_frames(path, n_frames)
+
+
 def _checked(
     path: Path, spec: RunSpec, n_journalled: int
 ) -> tuple[SectionStore, Mapping[int, FrameResult], tuple[int, ...]]:
@@ -170,11 +178,11 @@ def _checked(
     refuse_links(path)
     store = open_store(path)
     refuse_another_section(path, store.spec, spec)
-    if not store.complete or n_journalled != store.n_frames:
-        raise StoreError(f"{path} cannot be continued: its run was not ended in order", hint=_RECOVER)
     notes = read_notes_log(path)
     for problem in (*store.problems, *notes.problems):
         raise StoreDamagedError(f"{path} cannot be continued: {problem}", hint=_RECOVER)
+    if not store.complete or n_journalled != store.n_frames:
+        raise StoreError(f"{path} cannot be continued: its run was not ended in order", hint=_RECOVER)
     for frame in store.read_ahead(range(store.n_frames), _AHEAD):
         if isinstance(frame, StoreDamagedError):
             raise StoreDamagedError(f"{path} cannot be continued: {frame.message}", hint=_NEW)
