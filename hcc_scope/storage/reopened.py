@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.errors import StoreDamagedError, StoreError
-from hcc_scope.storage.drawn_sample import drop_lost_frames
+from hcc_scope.storage.drawn_sample import SAMPLE, drop_lost_frames
 from hcc_scope.storage.earlier_frames import EarlierFrames
 from hcc_scope.storage.facts import ROOT, check_is_store, root_bytes
 from hcc_scope.storage.files import cannot_read, explain, open_own
@@ -29,7 +29,7 @@ from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal_writer import JournalWriter
 from hcc_scope.storage.metadata import ARRAY_PATH, JOURNAL, check_spec
 from hcc_scope.storage.naming import with_own_name
-from hcc_scope.storage.notes import excluded_fields, read_notes_log, release_lost_frames
+from hcc_scope.storage.notes import NOTES, excluded_fields, read_notes_log, release_lost_frames
 from hcc_scope.storage.parts import PARTS, begun_part, n_parts
 from hcc_scope.storage.prediction_log import PREDICTIONS, drop_results_of_lost_frames, log_files
 from hcc_scope.storage.predictions import read_predictions
@@ -56,6 +56,8 @@ __all__ = ["ReopenedSection", "reopen_section"]
 
 _AHEAD = 3
 _LOG = f"{PREDICTIONS}.jsonl"
+_ADDED_TO = (_LOG, NOTES, SAMPLE, RUN_LOG)
+"""Files beside the journal that a run adds to, if they are there."""
 _NEW = "Start a new section."
 _RECOVER = "Run hcc-scope recover on it and try again, or start a new section."
 
@@ -186,9 +188,9 @@ def _checked(
     for frame in store.read_ahead(range(store.n_frames), _AHEAD):
         if isinstance(frame, StoreDamagedError):
             raise StoreDamagedError(f"{path} cannot be continued: {frame.message}", hint=_NEW)
-    for file in (path / _LOG, path / RUN_LOG):
+    for name in _ADDED_TO:
         with suppress(FileNotFoundError):
-            os.close(open_own(file, os.O_RDWR))
+            os.close(open_own(path / name, os.O_RDWR))
     check_out_dir(path)
     check_out_dir(path / ARRAY_PATH / "c")
     check_free_space(path, spec)
