@@ -116,6 +116,13 @@ def test_a_store_goes_on_and_holds_what_one_run_would_have_stored(tmp_path: Path
     assert recover(path).changes == ()
 
 
+def test_an_earlier_program_refuses_a_section_by_hand_as_newer_than_itself(tmp_path: Path):
+    for sampling in ("guided", "chosen"):
+        with create_store(tmp_path, replace(SPEC, section_id=sampling, sampling=sampling)) as sink:
+            assert sink.attributes["schema_version"] == 4
+        assert open_store(sink.path).problems == ()
+
+
 def test_a_third_part_follows_the_second(tmp_path: Path):
     path = ended(tmp_path, 1)
     for seq in (1, 2):
