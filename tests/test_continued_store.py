@@ -22,6 +22,7 @@ from storage_cases import (
     shard,
 )
 
+from hcc_scope import atomic_file
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError
 from hcc_scope.plans.drawn_sample import draw_sample
 from hcc_scope.position_tags import DRAWN_TAG
@@ -445,6 +446,21 @@ def test_a_full_or_read_only_disk_is_refused_before_anything_changes(tmp_path: P
     assert fingerprint(path) == before
     with (path / "frames.jsonl").open("rb+") as journal:
         assert journal_writer.lock(journal.fileno())  # nothing holds it any more
+
+
+def test_a_disk_that_fails_at_the_first_step_leaves_the_store_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = ended(tmp_path)
+    before = fingerprint(path)
+    sync_folder = atomic_file.sync_folder
+
+    def fail_once(folder: Path) -> None:
+        monkeypatch.setattr(atomic_file, "sync_folder", sync_folder)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(atomic_file, "sync_folder", fail_once)
+    with pytest.raises(StoreError, match="cannot be continued: Input/output error"):
+        reopen_section(path, SPEC)
+    assert fingerprint(path) == before
 
 
 def test_what_another_program_added_and_the_marks_of_a_person_stay(tmp_path: Path):

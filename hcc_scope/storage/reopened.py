@@ -136,6 +136,7 @@ def reopen_section(
             )
             earlier = EarlierFrames.of(path, store.facts, store.n_frames)
             array = FrameArray(path, spec.frame_shape_yx, pinned=True)
+            undo.callback(_put_back, earlier, path)  # a file may be replaced although its folder is not synced
             replace_file(path / ROOT, root_bytes(store.facts, attributes))
         except (OSError, ValueError) as error:  # tensorstore's errors are ValueErrors
             raise explain(error, f"{path} cannot be continued") from error
@@ -163,6 +164,11 @@ def _made_whole(path: Path, spec: RunSpec) -> RecoverReport | None:
     for problem in (*(damaged.message for damaged in report.damaged), *report.problems):
         raise StoreDamagedError(f"{path} was recovered and cannot be continued: {problem}", hint=_NEW)
     return report
+
+
+def _put_back(earlier: EarlierFrames, path: Path) -> None:
+    with suppress(StoreError):  # the error before it is the one to report
+        earlier.put_back(path)
 
 
 def _forget_lost_frames(path: Path, n_frames: int) -> None:
