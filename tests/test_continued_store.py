@@ -303,6 +303,15 @@ def test_an_interrupted_store_is_recovered_first_with_a_torn_line(tmp_path: Path
     assert [part.outcome.state for part in store.recorded.parts] == ["recovered", "completed"]
 
 
+def test_a_lost_line_of_the_run_log_keeps_no_section_from_going_on(tmp_path: Path):
+    path = interrupted(tmp_path)
+    log = path / "run_log.jsonl"
+    log.write_bytes(log.read_bytes() + b"{}\n")
+    section = reopen_section(path, SPEC)
+    assert len(section.recovered.problems) == 1
+    give_up(section)
+
+
 def test_lines_that_were_withdrawn_stay_and_the_journal_goes_on(tmp_path: Path):
     path = ended(tmp_path)
     journal = path / "frames.jsonl"

@@ -161,7 +161,9 @@ def _made_whole(path: Path, spec: RunSpec) -> RecoverReport | None:
     if facts.run.complete:
         return None
     report = recover(path)
-    for problem in (*(damaged.message for damaged in report.damaged), *report.problems):
+    # not the report's problems: nothing rests on the run log, which may have lost a line
+    found = (*open_store(path).problems, *read_notes_log(path).problems)
+    for problem in (*(damaged.message for damaged in report.damaged), *found):
         raise StoreDamagedError(f"{path} was recovered and cannot be continued: {problem}", hint=_NEW)
     return report
 
