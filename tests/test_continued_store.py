@@ -231,7 +231,10 @@ def test_marks_on_a_frame_that_was_never_stored_are_not_those_of_the_frame_that_
     for seq in (0, 1):
         later.append(make_result(seq, N_TILES))
     later.close()
+    give_up(reopen_section(sink.path, spec))
+    notes = read_notes(sink.path)
     section = reopen_section(sink.path, spec)
+    assert read_notes(sink.path) == notes  # once is enough
     section.sink.append(make_frame(1, tags={DRAWN_TAG: 0}))
     section.sink.close()
     section.sink.finalise({"state": "completed"})

@@ -153,7 +153,7 @@ def excluded_fields(notes: Iterable[Note]) -> dict[int, str]:
 
 
 def release_lost_frames(store: Path, n_frames: int) -> None:
-    """Add what takes back the marks on frames that the journal does not have: those numbers are given again.
+    """Add what takes back remarks and marks on frames that the journal does not have: those numbers are given again.
 
     A field can be excluded before its frame is on disk, and a crash then keeps the frame from it.
 
@@ -162,8 +162,9 @@ def release_lost_frames(store: Path, n_frames: int) -> None:
     StoreError
         If the notes cannot be read or written.
     """
-    for seq in excluded_fields(read_notes(store)):
-        if seq >= n_frames:
+    last = {note.seq: note.text for note in read_notes(store) if note.seq is not None and note.seq >= n_frames}
+    for seq, text in sorted(last.items()):
+        if text != _GIVEN_AGAIN:
             NotesWriter(store).add("include", _GIVEN_AGAIN, seq)
 
 
