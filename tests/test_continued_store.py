@@ -401,6 +401,14 @@ def with_a_damaged_note(path: Path) -> None:
     (path / "notes.jsonl").write_bytes(b"{}\n")
 
 
+def with_half_a_note(path: Path) -> None:
+    (path / "notes.jsonl").write_bytes(b'{"t_utc":"2026-1')
+
+
+def with_half_a_skip(path: Path) -> None:
+    (path / "sample.jsonl").write_bytes(b'{"t_utc":"2026-1')
+
+
 def with_notes_of_another_name(path: Path) -> None:
     NotesWriter(path).add("note", "a fold")
     (path.parent / "the same").hardlink_to(path / "notes.jsonl")
@@ -420,6 +428,8 @@ def with_a_link(path: Path) -> None:
         (with_a_lost_line, "frame 2 was recorded but its journal line is missing.*hcc-scope recover"),
         (with_an_endless_line, "its run was not ended in order.*hcc-scope recover"),
         (with_a_damaged_note, "line 1 of .*notes.jsonl is unreadable"),
+        (with_half_a_note, "notes.jsonl ends in the middle of a line.*hcc-scope recover"),
+        (with_half_a_skip, "sample.jsonl ends in the middle of a line.*hcc-scope recover"),
         (with_notes_of_another_name, "notes.jsonl has a second name elsewhere"),
         (with_a_link, "is a symbolic link"),
     ],

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.errors import StoreDamagedError, StoreError
-from hcc_scope.storage.drawn_sample import SAMPLE, drop_lost_frames
+from hcc_scope.storage.drawn_sample import SAMPLE, drop_lost_frames, read_sample_log
 from hcc_scope.storage.earlier_frames import EarlierFrames
 from hcc_scope.storage.facts import ROOT, check_is_store, root_bytes
 from hcc_scope.storage.files import cannot_read, explain, open_own
@@ -191,6 +191,9 @@ def _checked(
     notes = read_notes_log(path)
     for problem in (*store.problems, *notes.problems):
         raise StoreDamagedError(f"{path} cannot be continued: {problem}", hint=_RECOVER)
+    for file, torn in ((NOTES, notes.torn), (SAMPLE, read_sample_log(path).torn)):
+        if torn:  # the next line would make it an unreadable one
+            raise StoreDamagedError(f"{path} cannot be continued: {file} ends in the middle of a line", hint=_RECOVER)
     if not store.complete or n_journalled != store.n_frames:
         raise StoreError(f"{path} cannot be continued: its run was not ended in order", hint=_RECOVER)
     for frame in store.read_ahead(range(store.n_frames), _AHEAD):
