@@ -161,6 +161,18 @@ def test_the_course_of_the_screen_becomes_the_outline_and_fields_are_drawn_once(
             change()
 
 
+def test_a_way_that_was_too_short_is_driven_on():
+    guide = Guide(SHAPE_YX, UM_PER_PX)
+    for x, y in ellipse(1) / 3:
+        guide.see(at(x, y))
+    with pytest.raises(PlanError, match=r"only \d+ of 20 fields"):
+        guide.draw(20, 1)
+    assert (guide.phase, guide.outline_um) == ("outline", ())
+    for x, y in ellipse(1):
+        guide.see(at(x, y))
+    assert overlap(guide.draw(20, 1).outline_um, ellipse(1)) > 0.95
+
+
 def test_a_new_island_begins_the_drive_anew_and_corners_need_a_position():
     guide = Guide(SHAPE_YX, UM_PER_PX)
     guide.see(at(0, 0))

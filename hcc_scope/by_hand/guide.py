@@ -241,7 +241,7 @@ class Guide:
         return self._outline
 
     def go_on_driving(self) -> None:
-        """Take up the drive round the section where it was closed.
+        """Take up the drive round the section where it was closed; the outline is made anew from the longer way.
 
         Raises
         ------
@@ -249,7 +249,7 @@ class Guide:
             If the fields are drawn already.
         """
         self._check_not_drawn()
-        self._mending = False
+        self._mending, self._outline, self.outline_remark = False, (), ""
 
     def drive_again(self) -> None:
         """Forget the way and its corners, and begin the drive round the section anew.
@@ -264,7 +264,7 @@ class Guide:
         self._round_from = 0
 
     def draw(self, n: int, seed: int, outline_um: Sequence[Pair] | None = None) -> DrawnSample:
-        """Draw the fields; they take effect with `take`.
+        """Draw the fields; they take effect with `take`. The drive round the section ends with it, if they fit.
 
         Parameters
         ----------
@@ -280,10 +280,14 @@ class Guide:
             If the outline cannot be used, the fields do not all fit, or they are drawn already.
         """
         self._check_not_drawn()
-        outline = self._outline if outline_um is None else tuple(outline_um)
-        if not outline:
-            outline = self.close_outline()
-        return draw_sample(n, self.field_um, outline, seed, island=self._course_island)
+        drives = not self._mending
+        outline = tuple(outline_um or self._outline) or self.close_outline()
+        try:
+            return draw_sample(n, self.field_um, outline, seed, island=self._course_island)
+        except PlanError:
+            if drives:  # where no outline is shown to be mended, a longer way is all that can help
+                self.go_on_driving()
+            raise
 
     def _check_not_drawn(self) -> None:
         if self._sample is not None:
