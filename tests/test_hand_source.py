@@ -539,17 +539,20 @@ def test_random_fields_are_drawn_in_the_outline_that_was_driven_and_visited(rig:
     source: HandSource | None = None
 
     def places() -> Iterator[tuple[float, float]]:
-        yield from rests_at((0.0, 0.0), (250.0, 0.0), (250.0, 250.0), (0.0, 250.0), (0.0, 0.0), n_rest=1, n_move=12)
+        here = (0.0, 250.0)
+        yield from rests_at((0.0, 0.0), (250.0, 0.0), (250.0, 250.0), here, n_rest=1, n_move=12)
         assert source is not None
         assert source.close_outline()
-        yield 0.0, 0.0
+        yield here
+        view = source.view()
+        assert view is not None
+        assert view.message.startswith("25 % of the outline are straight lines")  # the fourth side
         kept.broken = True
         with pytest.raises(StoreError):
             source.draw_fields()
         assert phase() == "mend"
         kept.broken = False
         source.draw_fields()
-        here = (0.0, 0.0)
         yield here
         for visit in range(3):
             if visit == 1:

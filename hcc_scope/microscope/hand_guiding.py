@@ -102,9 +102,9 @@ class HandGuiding:
             try:
                 self.draw_fields(None)
             except PlanError as error:
-                self._guide.go_on_driving()
                 return str(error)
-            return f"once round: {counted(self._guided.n_fields, 'field')} drawn"
+            drawn = f"once round: {counted(self._guided.n_fields, 'field')} drawn"
+            return f"{drawn}. {self._guide.outline_remark}" if self._guide.outline_remark else drawn
 
     def drawn_at(self, place: Place | None) -> int | None:
         """Return the drawn field that a frame at a place shows; None if it shows none."""
@@ -143,6 +143,12 @@ class HandGuiding:
             self._need_guided()
             self._guide.mark_corner()
             self._log.add("corner")
+
+    @property
+    def outline_remark(self) -> str:
+        """What to look at before the outline is used, as a sentence; empty if nothing."""
+        with self._lock:
+            return self._guide.outline_remark
 
     def close_outline(self) -> _Outline:
         """See `hcc_scope.by_hand.HandCommands`."""

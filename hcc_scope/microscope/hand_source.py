@@ -392,11 +392,14 @@ class HandSource:
         PlanError
             If the course surrounds no area, or the section is not guided.
         """
-        return self._guiding.close_outline()
+        outline_um = self._guiding.close_outline()
+        self._message = self._guiding.outline_remark
+        return outline_um
 
     def drive_again(self) -> None:
         """Forget the way round the section, and begin it anew; raises like `mark_corner`."""
         self._guiding.drive_again()
+        self._message = ""
 
     def draw_fields(self, outline_um: tuple[tuple[float, float], ...] | None = None) -> None:
         """Draw the random fields inside the outline; `outline_um` is a mended one.
@@ -409,6 +412,7 @@ class HandSource:
             If they cannot be written down.
         """
         self._guiding.draw_fields(outline_um)
+        self._message = ""
 
     def skip_target(self, reason: SkipReason) -> None:
         """Skip the present target for a reason that is recorded.
