@@ -2,9 +2,10 @@
 
 One JSON object per line with a checksum (`hcc_scope.storage.lines`), append-only, each line on disk before it takes
 effect. The first one, of the kind ``drawn``, has the fields in the order in which they were drawn, and what they
-were drawn from; then come lines of the kinds ``skipped`` (``field``, ``reason``) and ``undone`` (``seq`` of a frame
-whose capture was undone). Which frame shows which field is not written here but in the journal, by the frame's tag
-``drawn_field``: so a field is reached exactly when its frame is on disk.
+were drawn from; then come lines of the kinds ``skipped`` (``field``, ``reason``), ``undone`` (``seq`` of a frame
+whose capture was undone) and ``withdrawn`` (``from_seq``: what was undone of this frame and later ones does not hold,
+as they were never stored, and their numbers are given again). Which frame shows which field is not written here but in
+the journal, by the frame's tag ``drawn_field``: so a field is reached exactly when its frame is on disk.
 
 A line that is damaged may have said anything; the sample is then not relied on, and no interval is valid.
 """
@@ -52,6 +53,7 @@ _KEYS = {
     ),
     "skipped": frozenset({"field", "reason"}),
     "undone": frozenset({"seq"}),
+    "withdrawn": frozenset({"from_seq"}),
 }
 
 
@@ -111,6 +113,9 @@ def _after(sample: DrawnSample | None, line: bytes) -> DrawnSample:
         raise ValueError("no fields are drawn before it")
     if kind == "undone":
         return sample.with_undone(values.integer(value["seq"], "seq", 0, 1 << 40))
+    if kind == "withdrawn":
+        from_seq = values.integer(value["from_seq"], "from_seq", 0, 1 << 40)
+        return replace(sample, undone=frozenset(seq for seq in sample.undone if seq < from_seq))
     reason = cast("SkipReason", values.choice(value["reason"], "reason", SKIP_REASONS))
     return sample.with_skipped(values.integer(value["field"], "field", 0, sample.n_drawn - 1), reason)
 
@@ -182,6 +187,13 @@ class SampleWriter:
     def undone(self, seq: int) -> None:
         """Write down that a frame shows no drawn field after all. Raises like `drawn`."""
         self._add("undone", seq=seq)
+
+    def withdrawn(self, from_seq: int) -> None:
+        """Write down that frames from this number on were never stored: what was undone of them does not hold.
+
+        Raises like `drawn`.
+        """
+        self._add("withdrawn", from_seq=from_seq)
 
     def _add(self, kind: str, **fields: object) -> None:
         try:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.storage.drawn_sample import SampleWriter, read_sample_log
 from hcc_scope.storage.earlier_frames import EarlierFrames
 from hcc_scope.storage.facts import ROOT, check_is_store, root_bytes
 from hcc_scope.storage.files import cannot_read, explain, open_own
@@ -28,7 +29,7 @@ from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal_writer import JournalWriter
 from hcc_scope.storage.metadata import ARRAY_PATH, JOURNAL, check_spec
 from hcc_scope.storage.naming import with_own_name
-from hcc_scope.storage.notes import excluded_fields, read_notes_log
+from hcc_scope.storage.notes import NotesWriter, excluded_fields, read_notes_log
 from hcc_scope.storage.parts import PARTS, begun_part, n_parts
 from hcc_scope.storage.prediction_log import PREDICTIONS, drop_results_of_lost_frames
 from hcc_scope.storage.predictions import read_predictions
@@ -125,6 +126,7 @@ def reopen_section(
             store, results, excluded = _checked(path, spec, journal.n_frames)
             if (path / _LOG).exists():
                 drop_results_of_lost_frames(path / _LOG, store.n_frames)
+            _withdraw_marks_of_lost_frames(path, store.n_frames)
             attributes = begun_part(
                 store.attributes,
                 spec,
@@ -140,6 +142,17 @@ def reopen_section(
         undo.pop_all()
     sink = SectionWriter(path, store.spec, attributes, array, journal, store.n_frames, max_in_flight_bytes, earlier)
     return ReopenedSection(sink, store, results, excluded, n_parts(attributes), recovered)
+
+
+def _withdraw_marks_of_lost_frames(path: Path, n_frames: int) -> None:
+    """Take back what was excluded or undone of frames that never reached the disk: their numbers are given again."""
+    notes = NotesWriter(path)
+    for seq in excluded_fields(read_notes_log(path).notes):
+        if seq >= n_frames:
+            notes.add("include", "the field that was excluded under this number was never stored", seq)
+    sample = read_sample_log(path).sample
+    if sample is not None and any(seq >= n_frames for seq in sample.undone):
+        SampleWriter(path).withdrawn(n_frames)
 
 
 def _made_whole(path: Path, spec: RunSpec) -> RecoverReport | None:
