@@ -226,6 +226,19 @@ def test_the_nearest_open_field_is_the_target_and_stays_it():
     assert (guide.phase, guide.guidance()) == ("done", None)
 
 
+def test_a_skipped_field_is_captured_on_request_alone_and_skipped_again_by_an_undo():
+    guide = guide_to((1000.0, 1000.0), (4500.0, 3300.0))
+    guide.skipped(1, "fold")
+    there = at(4500, 3300)
+    assert (guide.drawn_at(there), guide.drawn_at(there, asked=True)) == (None, 1)
+    guide.reached(1, 0)
+    assert guide.sample is not None
+    assert (guide.sample.reached, guide.sample.skipped, guide.sample.open_fields) == ({1: 0}, {}, (0,))
+    guide.undone(0)
+    assert (guide.sample.reached, guide.sample.skipped, guide.sample.open_fields) == ({}, {1: "fold"}, (0,))
+    assert guide.target == 0
+
+
 def test_a_sample_of_an_earlier_day_is_continued_from_where_the_field_is_found_again():
     guide = Guide(SHAPE_YX, UM_PER_PX)
     fields_um = ((1000.0, 1000.0), (4500.0, 3300.0), (6000.0, 4000.0))

@@ -106,10 +106,10 @@ class HandGuiding:
             drawn = f"once round: {counted(self._guided.n_fields, 'field')} drawn"
             return f"{drawn}. {self._guide.outline_remark}" if self._guide.outline_remark else drawn
 
-    def drawn_at(self, place: Place | None) -> int | None:
-        """Return the drawn field that a frame at a place shows; None if it shows none."""
+    def drawn_at(self, place: Place | None, *, asked: bool) -> int | None:
+        """Return the drawn field that a frame at a place shows, `asked` for or not; None if it shows none."""
         with self._lock:
-            return self._guide.drawn_at(place) if self.phase == "targets" else None
+            return None if self._guided is None else self._guide.drawn_at(place, asked=asked)
 
     def held_back(self) -> Verdict | None:
         """Return why nothing is captured by itself in this phase, whatever the frame is like; None if it is."""
