@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -165,6 +166,15 @@ def test_the_fields_are_drawn_as_soon_as_the_hand_came_round_the_section():
     assert (guiding.phase, reported) == ("targets", ["once round: 6 fields drawn"])
     assert guiding.sample is not None
     assert max(np.hypot(*np.array(guiding.sample.fields_um).T)) < 3000.0
+
+
+def test_what_to_look_at_in_the_outline_is_reported_with_the_draw():
+    way = ring(1.02)
+    guiding, _ = driven(way[:80])
+    guiding.see(None)
+    reported = [text for x, y in way[140:] if (text := guiding.see(Place(0, float(x), float(y), 0.2)))]
+    (sentence,) = reported
+    assert re.match(r"once round: 6 fields drawn\. \d+ % of the outline are straight lines where", sentence)
 
 
 @pytest.mark.parametrize("way", [ring(0.9), [*ring(0.4), *ring(0.4)[::-1]]], ids=["not yet round", "there and back"])

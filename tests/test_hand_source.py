@@ -537,31 +537,38 @@ class Kept:
 def test_random_fields_are_drawn_in_the_outline_that_was_driven_and_visited(rig: MicroManager):
     kept = Kept()
     source: HandSource | None = None
+    frames: list[Frame] = []
 
     def places() -> Iterator[tuple[float, float]]:
-        yield from rests_at((0.0, 0.0), (250.0, 0.0), (250.0, 250.0), (0.0, 250.0), (0.0, 0.0), n_rest=1, n_move=12)
+        here = (0.0, 250.0)
+        yield from rests_at((0.0, 0.0), (250.0, 0.0), (250.0, 250.0), here, n_rest=1, n_move=12)
         assert source is not None
         assert source.close_outline()
-        yield 0.0, 0.0
+        yield here
+        view = source.view()
+        assert view is not None
+        assert view.message.startswith("25 % of the outline are straight lines")  # the fourth side
         kept.broken = True
         with pytest.raises(StoreError):
             source.draw_fields()
         assert phase() == "mend"
         kept.broken = False
         source.draw_fields()
-        here = (0.0, 0.0)
         yield here
         for visit in range(3):
-            if visit == 1:
-                source.skip_target("fold")
-                yield here
-                continue
             view = source.view()
             assert view is not None
             assert view.guidance is not None
+            if visit == 1:
+                source.skip_target("fold")
             for there in rests_at(here, view.guidance.target_um, n_rest=7, n_move=10):
                 yield there
             here = there
+            if visit == 1:
+                assert len(frames) == 1
+                source.capture()  # it is captured after all
+                yield here
+                yield here
 
     def phase() -> str:
         view = source.view() if source else None
@@ -570,24 +577,29 @@ def test_random_fields_are_drawn_in_the_outline_that_was_driven_and_visited(rig:
     walk = hand(places())
     source = by_hand(rig, walk, guided=Guided(3, 7), end_after=3)
     source.keep_sample_with(kept)
-    frames = list(source.frames(StopToken()))
+    for frame in source.frames(StopToken()):
+        frames.append(frame)
     fields_um = kept.lines[0][1]
     assert isinstance(fields_um, tuple)
     assert len(fields_um) == 3
     assert [line[0] for line in kept.lines] == ["drawn", "skipped"]
-    assert len(frames) == 2
+    assert len(frames) == 3
+    assert source.sample is not None
+    assert source.sample.skipped == {}
     for frame in frames:
         field = frame.tags[DRAWN_TAG]
         assert place_um(frame) == pytest.approx(fields_um[field], abs=2.0)
-    assert {kept.lines[1][1], *(frame.tags[DRAWN_TAG] for frame in frames)} == {0, 1, 2}
+    assert {frame.tags[DRAWN_TAG] for frame in frames} == {0, 1, 2}
+    assert frames[1].tags[DRAWN_TAG] == kept.lines[1][1]
     assert phase() == "done"
     assert source.spec.sampling == "guided"
     assert [facts["what"] for facts in (event.facts for event in rig.events.recent("hand"))].count("skip") == 1
     assert {view.verdict.fit for view in walk.views if view.phase in ("outline", "mend")} == {False}
     with pytest.raises(PlanError, match="no target to skip"):
         source.skip_target("fold")
-    assert source.undo(lambda _seq: None) == 1
+    assert [source.undo(lambda _seq: None) for _ in range(2)] == [2, 1]
     assert kept.lines[-1] == ("undone", 1)
+    assert list(source.sample.skipped) == [kept.lines[1][1]]
 
 
 def test_an_undo_that_comes_while_the_next_field_is_handed_over_is_that_of_the_one_before():

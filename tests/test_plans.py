@@ -27,7 +27,7 @@ from hcc_scope.plans import (
     load_plan,
     parse_plan,
 )
-from hcc_scope.plans.geometry import fields_inside, points_inside, random_fields, scattered_fields
+from hcc_scope.plans.geometry import fields_inside, may_hold_field, points_inside, random_fields, scattered_fields
 from hcc_scope.types import StageLimits
 
 if TYPE_CHECKING:
@@ -168,6 +168,20 @@ def test_a_phantom_has_room_for_many_fields(seed: int):
     outline = Specimen(seed, "A1", "S1", "low", cache_mb=1).outline_um
     plan = RandomFields(n_fields=45, seed=seed, outline_um=[tuple(corner) for corner in outline.tolist()])
     assert check_plan(plan, FIELD_UM, outline_um=outline) == 45
+
+
+def test_a_polygon_that_is_too_thin_for_any_field_is_recognised():
+    angles = np.linspace(0, np.pi, 100)
+    arc = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    found = []
+    for inner_um in range(100, 3000, 50):  # a crescent, wider and wider
+        crescent = np.concatenate([3000 * arc, inner_um * arc[::-1]])
+        centres = np.random.default_rng(inner_um).uniform((-3000, 0), (3000, 3000), (400, 2))
+        holds = bool(fields_inside(centres, (600, 400), crescent).any())
+        found.append((may_hold_field((600, 400), crescent), holds))
+    assert set(found) == {(True, True), (True, False), (False, False)}
+    assert random_fields(1, (600, 400), crescent, seed=1) == []
+    assert may_hold_field((600, 400), np.array([(0, 0), (600, 0), (600, 400), (0, 400)]))
 
 
 def test_too_many_random_fields_are_refused():

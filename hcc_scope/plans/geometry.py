@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MAX_PLACES", "SpatialHash", "fields_inside", "points_inside", "random_fields", "scattered_fields"]
+__all__ = [
+    "MAX_PLACES",
+    "SpatialHash",
+    "fields_inside",
+    "may_hold_field",
+    "points_inside",
+    "random_fields",
+    "scattered_fields",
+]
 
 MAX_PLACES = 1_000_000
 """More positions than anyone visits: such a plan is a mistake."""
@@ -26,6 +34,9 @@ _MAX_MISSES = 20_000
 """Admissible candidates in a row that all overlap a placed field: then the section counts as full."""
 _MAX_DRAWS = 2_000_000
 """Candidates in all: a section so thin that hardly any field lies inside it must not hang the program."""
+_PER_FIELD = 16
+_PER_POLYGON = 400
+"""Points along a field's shorter side, and at most along the polygon, by which one that is too thin is recognised."""
 _MAX_LATTICES = 50
 """Lattices tried for one that holds enough fields."""
 _SLANT = (3 - math.sqrt(5)) / 2
@@ -90,6 +101,35 @@ def fields_inside(
     entered = (np.maximum(enter, 0.0) < np.minimum(leave, 1.0)).any(axis=1)
     inside: NDArray[np.bool_] = points_inside(centres, polygon) & ~entered
     return inside
+
+
+def may_hold_field(field_um: tuple[float, float], polygon: NDArray[np.float64]) -> bool:
+    """Return False if a polygon is too thin for any field; True does not mean that one fits.
+
+    Thin polygons would otherwise cost a minute of candidates that all fail. A field that lies inside covers a block of
+    the points of a grid, all of them inside; without such a block there is no field.
+
+    Parameters
+    ----------
+    field_um : (w, h)
+    polygon : (m, 2) ndarray
+    """
+    low, size = polygon.min(axis=0), np.ptp(polygon, axis=0)
+    pitch = max(min(field_um) / _PER_FIELD, float(size.max()) / _PER_POLYGON)
+    n_wide, n_high = (math.ceil(side / pitch - 1e-6) - 1 for side in field_um)
+    columns, rows = (size / pitch).astype(int) + 1
+    if min(n_wide, n_high) < 1:
+        return True
+    x = low[0] + np.arange(columns) * pitch
+    row_ends = np.zeros((rows, columns), dtype=int)
+    """How many points in a row, up to here, are inside."""
+    for j in range(rows):
+        inside = points_inside(np.stack([x, np.full(columns, low[1] + j * pitch)], axis=1), polygon)
+        row_ends[j] = np.arange(1, columns + 1) - np.maximum.accumulate(np.where(inside, 0, np.arange(1, columns + 1)))
+    wide = row_ends >= n_wide
+    below = np.zeros((rows + 1, columns), dtype=int)
+    np.cumsum(wide, axis=0, out=below[1:])
+    return bool((below[n_high:] - below[:-n_high] == n_high).any()) if rows >= n_high else False
 
 
 class SpatialHash:
@@ -172,6 +212,8 @@ def random_fields(
     """
     rng = np.random.default_rng(seed)
     cells = np.empty((0, 2))
+    if not may_hold_field(field_um, polygon):
+        return []
     for centre in itertools.islice(_admissible(rng, field_um, polygon), _MAX_LATTICES):
         found = _lattice(centre, field_um, polygon)
         if len(found) > len(cells):

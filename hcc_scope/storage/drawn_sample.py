@@ -216,8 +216,7 @@ def stored_sample(store: Path, entries: Sequence[JournalEntry | None]) -> DrawnS
         k = None if entry is None else drawn_field(entry.tags)
         if k is not None and k < sample.n_drawn and seq not in sample.undone:
             reached[k] = seq
-    skipped = {k: why for k, why in sample.skipped.items() if k not in reached}
-    return replace(sample, reached=reached, skipped=skipped)
+    return replace(sample, reached=reached)
 
 
 def drop_lost_frames(store: Path, n_frames: int) -> bool:
