@@ -175,7 +175,9 @@ def test_a_new_island_has_its_own_origin_and_the_old_one_is_recognised_after_a_l
 
 
 def test_fields_of_an_earlier_session_are_found_again():
-    hand = Hand()
+    hand = Hand(Camera(gradient=0.9))
+    hand.tracker.add_known(Camera(glass=True, gradient=0.9).frame(0, 0, 76), Place(2, 0.0, 0.0, 0.4))
+    assert len(hand.tracker._keys) == 0  # nothing to know bare glass by
     hand.tracker.add_known(hand.camera.frame(MIDDLE + 100, MIDDLE, 77), Place(3, 1000.0, 2000.0, 0.4))
     hand.y, hand.x = 200.0, 200.0
     assert hand.see().state == "lost"

@@ -1,7 +1,7 @@
 """The simulated operator of a demo rig: a hand that moves the DemoCamera's stage and focus drive between live frames.
 
 The devices move for real and are read back; they need no role in the configuration, so that the rig is one without a
-stage for everything else. Nobody but the scene sees where they are.
+stage for everything else. Where they are is known to the operator and the scene alone.
 
 >>> operator = SimulatedOperator(rig, PlayedScript(script))  # doctest: +SKIP
 >>> scene = HandScene(specimen, operator, Optics(n_dirt=20))  # doctest: +SKIP
@@ -197,6 +197,7 @@ class HandScene:
         self._optics = optics
         self._physics = physics
         self._picture: LivePicture | None = None
+        self._painted_for: tuple[tuple[int, int], float, Orientation] | None = None
 
     def expect(self, shape_yx: tuple[int, int], stage_um: StageUm, um_per_px: float, orientation: Orientation) -> None:
         """Prepare nothing: only the hand knows where it goes."""
@@ -214,7 +215,8 @@ class HandScene:
     ) -> NDArray[np.uint16]:
         """Return the frame (y, x) that a camera takes at the operator's last pose; parameters of `Scene.paint`."""
         pose = self._operator.poses[-1]
-        if self._picture is None or (self._picture.shape_yx, self._picture.um_per_px) != (shape_yx, um_per_px):
+        if (shape_yx, um_per_px, orientation) != self._painted_for or self._picture is None:
+            self._painted_for = (shape_yx, um_per_px, orientation)
             self._picture = LivePicture(
                 self.specimen, shape_yx, um_per_px, optics=self._optics, physics=self._physics, orientation=orientation
             )

@@ -38,6 +38,8 @@ _CAREFUL = 0.5
 _BOLDER = 1.7
 _LOOK_S = (0.25, 0.4)
 """From the end of a stroke until the hand has read the arrow and begins the next."""
+_PUZZLED_S = (0.6, 0.9)
+"""The same while strokes do not lead nearer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,7 @@ class GuidedHand:
             hand.focus()
             waited_s = hand.now_s - self._rest_s
             if waited_s > _PATIENCE_S:
+                hand.add_stop("field", self._rest_s)  # it was to be captured, and was not
                 self._skip()
             hand.rest(0.1)
             return
@@ -270,7 +273,7 @@ class GuidedHand:
         self._seen_within = False
         if length < self._field_um[0]:
             hand.focus(blurred_um=3.0)
-        hand.rest(hand.between(_LOOK_S))
+        hand.rest(hand.between(_LOOK_S if nearer else _PUZZLED_S))
 
     def _skip(self) -> None:
         here = self._hand.here()
@@ -286,5 +289,5 @@ class GuidedHand:
         far_enough = (at for at in reversed(self._known_um) if math.dist(at, (here.x_um, here.y_um)) >= back_um)
         self._hand.reach(*next(far_enough, self._known_um[0]))
         self._hand.focus(blurred_um=2.0)
-        self._hand.rest(0.6)
+        self._hand.rest(self._hand.between(_PUZZLED_S))
         self._rest_s = self._hand.now_s

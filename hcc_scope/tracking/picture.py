@@ -115,6 +115,19 @@ class Picture:
             self._spectrum = fft.rfft2(self.structure * window, workers=1)
         return self._spectrum
 
+    @property
+    def isotropy(self) -> float:
+        """Power of the gradient in the direction where it is least over that across it, 0 to 1.
+
+        Tissue has nearly the same in all directions. Motion blur over 30 px of the frame leaves about 0.4, over 60 px
+        0.2 along the motion.
+        """
+        down = self.structure[1:, :-1] - self.structure[:-1, :-1]
+        right = self.structure[:-1, 1:] - self.structure[:-1, :-1]
+        yy, xx, yx = float(np.vdot(down, down)), float(np.vdot(right, right)), float(np.vdot(down, right))
+        middle, spread = (yy + xx) / 2, math.hypot((yy - xx) / 2, yx)
+        return (middle - spread) / max(middle + spread, 1e-9)
+
     @classmethod
     def of(cls, part: F32, static: NDArray[np.bool_] | None = None, dirty: NDArray[np.bool_] | None = None) -> Picture:
         """Take the structure out of a frame.

@@ -34,10 +34,10 @@ _AMBIGUOUS = 0.7
 """A shift whose correlation is this share of the best one's makes the picture ambiguous: a repeating pattern."""
 _REPEATS = 0.25
 """A correlation that chance does not reach."""
-_SE_FACTOR = 3.0
+_SE_FACTOR = 1.8
 _SE_UNLIKE_PX = 12.0
 """Standard error of a shift between pictures that have nothing in common: motion blur moves the middle of a picture."""
-_SE_FLOOR_PX = 0.09
+_SE_FLOOR_PX = 0.055
 _MAX_STEPS = 4
 
 

@@ -15,6 +15,8 @@ class TrackSettings:
     """Side, in px, of the square that has as many pixels as a reduced picture has about."""
     min_correlation: float = 0.42
     """Smallest correlation over the true overlap that is accepted, however large the overlap."""
+    stated_correlation: float = 0.65
+    """Smallest correlation with a key frame at which a position is stated without a second measurement that agrees."""
     min_overlap: float = 0.10
     """Smallest overlap, as a share of the field."""
     relocalise_correlation: float = 0.55

@@ -31,6 +31,12 @@ _SURE_COVERED = 0.5
 """Share of the field with structure that dirt alone does not reach."""
 _DIM = 0.3
 """Share of the usual brightness below which the light counts as off."""
+_AGREE_PX = 1.5
+"""Difference between what the frame before and a key frame give, up to which they confirm each other."""
+_MOVES_PX = 3.0
+_SMEARED = 0.17
+"""A picture less isotropic than this is smeared by motion over some 70 px of the frame: the middle of the streaks is
+not exactly where the middle of the exposure was, and nothing is measured against it later."""
 _MUST_AGREE = 0.5
 """A key frame that a field overlaps this much must agree with the step."""
 _CAPTURED_BONUS = 0.15
@@ -226,7 +232,7 @@ class Tracker:
 
     def add_known(self, pixels: NDArray[Any], place: Place) -> None:
         """Add a captured field of an earlier session: the position is known once the field comes over one of them."""
-        picture = Picture.of(reduced(pixels, self._factor))
+        picture = Picture.of(relative(reduced(pixels, self._factor)))
         if picture.covered >= _MIN_COVERED:
             self._keys.add(picture, place.island, self._from_um(place.x_um, place.y_um), 0.0, captured=True)
         self._islands = max(self._islands, place.island + 1)
@@ -237,8 +243,10 @@ class Tracker:
     # -- how it is done ----------------------------------------------------------------------------------------------
 
     def _followed(self, picture: Picture, step: Match | None, elapsed_s: float) -> TrackView:
-        if self._begin and self._search.px_size_ratio is None:
+        smeared = (step is None or math.hypot(*step.offset_yx) >= _MOVES_PX) and picture.isotropy < _SMEARED
+        if self._begin and self._search.px_size_ratio is None and not smeared:
             self._begin = False
+            self._search.forget()
             self._position, self._variance = np.zeros(2), 0.0
             self._keys.add(picture, self._island, self._position, 0.0, captured=False)
             self._missed = self._doubt = 0
@@ -247,8 +255,10 @@ class Tracker:
         if self._position is not None and step is not None:
             predicted = self._position + step.offset_yx
         if predicted is not None and step is not None:
-            return self._corrected(picture, step, predicted, elapsed_s)
-        found = self._search.field(picture, step, self._last, recent=self._missed <= _N_UNTIL_LOST)
+            return self._corrected(picture, step, predicted, elapsed_s, smeared=smeared)
+        found = None
+        if not smeared:
+            found = self._search.field(picture, step, self._last, recent=self._missed <= _N_UNTIL_LOST)
         if found is not None:
             key, seen = found
             self._island = key.island
@@ -263,7 +273,9 @@ class Tracker:
         remark = AWAY if other is None else _OTHER_LENS.format(ratio=other)
         return self._unknown("lost", remark, step, elapsed_s)
 
-    def _corrected(self, picture: Picture, step: Match, predicted: F64, elapsed_s: float) -> TrackView:
+    def _corrected(
+        self, picture: Picture, step: Match, predicted: F64, elapsed_s: float, *, smeared: bool
+    ) -> TrackView:
         """Measure a field against the key frames that it must overlap, if it moved as the step says."""
         settings = self._settings
         near = self._keys.overlaps(self._island, predicted)
@@ -272,28 +284,36 @@ class Tracker:
             seen = refine(
                 self._keys.picture(key).structure, picture.structure, (predicted - key.position).tolist(), settings
             )
-            if seen is not None:
-                self._place_at(key, seen)
-                if near[0][0] < settings.key_overlap and seen.correlation >= settings.sure_correlation:
-                    self._new_key(picture, key, seen)
-                else:
-                    self._measure_an_edge()
-                return self._known(step, elapsed_s, seen.correlation)
-        position, variance = predicted, self._variance + step.se_px**2
-        refused = bool(near) and near[0][0] > _MUST_AGREE
-        if refused or step.correlation < settings.sure_correlation:
-            # no key frame confirms the step: it is remembered, but no position is stated
-            self._doubt += 1
-            if self._doubt >= _N_UNTIL_LOST:
-                self._missed = _N_UNTIL_LOST
-                return self._unknown("lost", AWAY, step, elapsed_s)
-            view = self._unknown("too_fast", "", step, elapsed_s)
-            self._position, self._variance = position, variance
-            return view
-        self._position, self._variance = position, variance
+            if seen is None:
+                continue
+            apart = float(np.abs(key.position + seen.offset_yx - predicted).max())
+            agree = step.correlation >= settings.sure_correlation and apart <= _AGREE_PX
+            if (smeared or not agree) and seen.correlation < settings.stated_correlation:
+                break
+            self._place_at(key, seen)
+            if near[0][0] < settings.key_overlap and seen.correlation >= settings.sure_correlation and not smeared:
+                self._new_key(picture, key, seen)
+            else:
+                self._measure_an_edge()
+            return self._known(step, elapsed_s, seen.correlation)
+        must_agree = bool(near) and near[0][0] > _MUST_AGREE
+        if must_agree or smeared or self._doubt or step.correlation < settings.sure_correlation:
+            return self._doubted(step, predicted, elapsed_s)
+        self._position, self._variance = predicted, self._variance + step.se_px**2
         if not near or near[0][0] < settings.key_overlap:
-            self._keys.add(picture, self._island, position, variance, captured=False)
+            self._keys.add(picture, self._island, predicted, self._variance, captured=False)
         return self._known(step, elapsed_s, step.correlation)
+
+    def _doubted(self, step: Match, predicted: F64, elapsed_s: float) -> TrackView:
+        """Remember where the step leads, and state no position, since no key frame confirms it."""
+        self._doubt += 1
+        if self._doubt >= _N_UNTIL_LOST:
+            self._missed = _N_UNTIL_LOST
+            return self._unknown("lost", AWAY, step, elapsed_s)
+        variance = self._variance + step.se_px**2
+        view = self._unknown("too_fast", "", step, elapsed_s)
+        self._position, self._variance = predicted, variance
+        return view
 
     def _place_at(self, key: KeyFrame, seen: Match) -> None:
         self._position = key.position + seen.offset_yx

@@ -78,7 +78,7 @@ def test_each_reason_for_not_capturing_is_the_state_word_with_its_explanation():
         state = state_of(view(word))
         assert (state.word, state.explanation) == (word, explanation)
     signs = {word: state_of(view(word)).sign for word in ("lost", "too fast", "moving", "")}
-    assert len(set(signs.values())) == 4, "a state is told from the others without its colour"
+    assert len(set(signs.values())) == 4, "states differ in shape, not only in colour"
 
 
 def test_on_the_way_to_a_target_the_screen_does_not_ask_for_rest():
@@ -355,6 +355,11 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     wait_for(lambda: find(hand, ValueLabel, "State").text() == "paused", "the pause on the screen")
     qtbot.keyClick(shell.window, Qt.Key.Key_Space)
     assert "go on with Resume (F9) first" in notices(shell)
+    notice, picture = shell.window.notice, hand.picture
+    wait_for(notice.isVisible, "the notice")
+    wait_for(
+        lambda: picture.rect().contains(picture.mapFromGlobal(notice.mapToGlobal(notice.rect().center()))), "place"
+    )
     shell.window.actions_["pause"].trigger()
     shell.window.actions_["stop"].trigger()
     finish(shell)

@@ -144,6 +144,8 @@ class Readout(QWidget):
         two_lines = 2 * self._explanation.fontMetrics().lineSpacing()
         for label in (self._explanation, self._message, self._interval):
             label.setMinimumHeight(two_lines)  # nothing jumps when a text becomes longer
+        self._score.setMinimumWidth(self._score.fontMetrics().horizontalAdvance("0.000"))
+        self._count.setMinimumWidth(self._count.fontMetrics().horizontalAdvance("00"))
         self._way.setMinimumHeight(2 * self._way.fontMetrics().lineSpacing())
 
     # -- what it shows -------------------------------------------------------------------------------------------------
