@@ -143,8 +143,8 @@ def _may_hold_one(
 ) -> bool:
     """Return False if no field lies inside the polygon, wherever between `low` and `high` its centre is.
 
-    Places are tried on a grid, with a field that is smaller by the grid's step: the one nearest to the centre of a whole
-    field lies inside that field.
+    Places of a grid are tried, with a field that is smaller by the grid's step: at the place nearest to the centre of a
+    whole field, it lies inside that field.
     """
     field = np.array(field_um)
     n_steps = np.sqrt(_LOOKS / max(1.0, float(((high - low) / field).prod())))  # along one field
