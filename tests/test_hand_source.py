@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from hcc_scope.microscope import hand_stage, hardware, stall
 from hcc_scope.microscope.hand_captures import Capture, HandCaptures
 from hcc_scope.microscope.hand_source import Guided, HandSource
 from hcc_scope.microscope.hand_stage import DISAGREE, StageAgreement
+from hcc_scope.microscope.live_frames import LiveShot
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.position_tags import DRAWN_TAG, FORCED_TAG, PositionOrigin, position_origin
 from hcc_scope.protocols import EventfulSource, PausingSource, ReportingSource
@@ -375,6 +377,20 @@ def test_the_stage_is_read_again_before_a_field_is_kept(rig: MicroManager, monke
     assert [frame.stage_um and frame.stage_um[:2] for frame in frames] == [
         pytest.approx(place_um, abs=0.02) for place_um in ((0.0, 0.0), (120.0, 60.0))
     ]
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_a_frame_that_is_kept_anyway_on_the_way_is_not_where_the_stage_came_to_later(rig: MicroManager, still: bool):
+    places = by_hand(rig)._places
+    shot = rig.thread.call("exposing", rig.camera.snap)
+    later = LiveShot(shot, 0.0, after_pause=False, read_again=lambda: replace(shot, stage_um=(1.0, 0.0, 0.0)))
+    seen = places.see(later, 0, 0)
+    frame = places.confirmed(
+        replace(seen, track=replace(seen.track, speed_um_s=0.0 if still else 1e9)),
+        later,
+    ).frame
+    assert frame.stage_um == ((1.0, 0.0, 0.0) if still else None)
+    assert frame.tags["position_from"] == ("stage" if still else "unknown")
 
 
 def test_a_stage_that_stays_while_the_pictures_move_is_denied(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):

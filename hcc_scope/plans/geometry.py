@@ -16,15 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "MAX_PLACES",
-    "SpatialHash",
-    "fields_inside",
-    "may_hold_field",
-    "points_inside",
-    "random_fields",
-    "scattered_fields",
-]
+__all__ = ["MAX_PLACES", "SpatialHash", "fields_inside", "points_inside", "random_fields", "scattered_fields"]
 
 MAX_PLACES = 1_000_000
 """More positions than anyone visits: such a plan is a mistake."""
@@ -34,9 +26,11 @@ _MAX_MISSES = 20_000
 """Admissible candidates in a row that all overlap a placed field: then the section counts as full."""
 _MAX_DRAWS = 2_000_000
 """Candidates in all: a section so thin that hardly any field lies inside it must not hang the program."""
-_PER_FIELD = 16
-_PER_POLYGON = 400
-"""Points along a field's shorter side, and at most along the polygon, by which one that is too thin is recognised."""
+_PATIENCE = 40 * _BATCH
+"""Candidates that are all refused until it is asked whether any can be admissible: to refuse all of them takes up to a
+minute."""
+_LOOKS = 20_000
+"""Places at which a field is tried for that."""
 _MAX_LATTICES = 50
 """Lattices tried for one that holds enough fields."""
 _SLANT = (3 - math.sqrt(5)) / 2
@@ -103,35 +97,6 @@ def fields_inside(
     return inside
 
 
-def may_hold_field(field_um: tuple[float, float], polygon: NDArray[np.float64]) -> bool:
-    """Return False if a polygon is too thin for any field; True does not mean that one fits.
-
-    Thin polygons would otherwise cost a minute of candidates that all fail. A field that lies inside covers a block of
-    the points of a grid, all of them inside; without such a block there is no field.
-
-    Parameters
-    ----------
-    field_um : (w, h)
-    polygon : (m, 2) ndarray
-    """
-    low, size = polygon.min(axis=0), np.ptp(polygon, axis=0)
-    pitch = max(min(field_um) / _PER_FIELD, float(size.max()) / _PER_POLYGON)
-    n_wide, n_high = (math.ceil(side / pitch - 1e-6) - 1 for side in field_um)
-    columns, rows = (size / pitch).astype(int) + 1
-    if min(n_wide, n_high) < 1:
-        return True
-    x = low[0] + np.arange(columns) * pitch
-    row_ends = np.zeros((rows, columns), dtype=int)
-    """How many points in a row, up to here, are inside."""
-    for j in range(rows):
-        inside = points_inside(np.stack([x, np.full(columns, low[1] + j * pitch)], axis=1), polygon)
-        row_ends[j] = np.arange(1, columns + 1) - np.maximum.accumulate(np.where(inside, 0, np.arange(1, columns + 1)))
-    wide = row_ends >= n_wide
-    below = np.zeros((rows + 1, columns), dtype=int)
-    np.cumsum(wide, axis=0, out=below[1:])
-    return bool((below[n_high:] - below[:-n_high] == n_high).any()) if rows >= n_high else False
-
-
 class SpatialHash:
     """Placed fields by cells of one field's size, so that an overlap is looked for in nine cells only."""
 
@@ -163,9 +128,31 @@ def _admissible(
     low, high = polygon.min(axis=0) + half, polygon.max(axis=0) - half
     if (low > high).any():
         return
-    for _ in range(0, _MAX_DRAWS, _BATCH):
+    found = False
+    for n_before in range(0, _MAX_DRAWS, _BATCH):
+        if n_before == _PATIENCE and not found and not _may_hold_one(low, high, field_um, polygon):
+            return
         candidates = rng.uniform(low, high, size=(_BATCH, 2))
-        yield from (tuple(centre) for centre in candidates[fields_inside(candidates, field_um, polygon)].tolist())
+        admissible = candidates[fields_inside(candidates, field_um, polygon)].tolist()
+        found = found or bool(admissible)
+        yield from (tuple(centre) for centre in admissible)
+
+
+def _may_hold_one(
+    low: NDArray[np.float64], high: NDArray[np.float64], field_um: tuple[float, float], polygon: NDArray[np.float64]
+) -> bool:
+    """Return False if no field lies inside the polygon, wherever between `low` and `high` its centre is.
+
+    Places of a grid are tried, with a field that is smaller by the grid's step: at the place nearest to the centre of a
+    whole field, it lies inside that field.
+    """
+    field = np.array(field_um)
+    n_steps = np.sqrt(_LOOKS / max(1.0, float(((high - low) / field).prod())))  # along one field
+    step = np.minimum(field / max(2.0, n_steps), np.where(high > low, high - low, field))
+    x, y = (np.arange(one, end + by, by) for one, end, by in zip(low, high, step, strict=True))
+    width, height = (field - step).tolist()
+    places = (np.column_stack((x, np.full(len(x), row))) for row in y)
+    return any(fields_inside(row, (width, height), polygon).any() for row in places)
 
 
 def _lattice(
@@ -212,8 +199,6 @@ def random_fields(
     """
     rng = np.random.default_rng(seed)
     cells = np.empty((0, 2))
-    if not may_hold_field(field_um, polygon):
-        return []
     for centre in itertools.islice(_admissible(rng, field_um, polygon), _MAX_LATTICES):
         found = _lattice(centre, field_um, polygon)
         if len(found) > len(cells):
