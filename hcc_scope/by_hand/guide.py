@@ -29,18 +29,18 @@ Examples
 >>> guide.take(guide.draw(6, seed=1, outline_um=outline))
 >>> guide.see(Place(0, 300.0, 300.0, 0.5))
 >>> guide.guidance().text
-'0.3 fields right, 1.3 down'
+'0.3 fields right, 1.3 down (1304 um)'
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hcc_scope.by_hand.hand_axes import HandAxes
+from hcc_scope.by_hand.hand_strokes import HandStrokes
 from hcc_scope.by_hand.view import Guidance
 from hcc_scope.errors import PlanError
 from hcc_scope.orientation import Orientation
@@ -71,13 +71,10 @@ _LEAST_AREA = 6.0
 """What it surrounds is at least so large, in fields."""
 _LEAST_ROUND = 0.15
 """And so large for the length of the way: 1 is a circle, 0 a way there and back."""
-_REST_FRAMES = 6
-_REST = 0.03
-"""The hand rests if so many live frames lie within this share of a field: more than tremor, less than a slow move."""
-_LEAST_STROKE = 0.3
-"""A shorter move, as a share of a field, shows no direction."""
-_LEAST_ARROW = 0.5
-"""Nor does a move that begins so near to the target, in fields: the hand aims at the target, and not along an arrow."""
+_FRAME_S = 0.1
+"""From one live frame to the next, where no times are given."""
+_WELL_WITHIN = 0.85
+"""A target is shown as reached from this share of the tolerance on, and until the tolerance is left."""
 
 
 def describe_arrow(fields: Pair) -> str:
@@ -125,9 +122,9 @@ class Guide:
         self._blind = False
         """Whether the target was chosen while no position was known."""
         self._axes = HandAxes()
-        self._recent: deque[Place] = deque(maxlen=_REST_FRAMES)
-        self._rest: tuple[Place, Pair] | None = None
-        """Where the hand rested last on its way to the target, and the arrow that was shown there."""
+        self._strokes = HandStrokes((float(self._picture_um[0]), float(self._picture_um[1])))
+        self._t_s = 0.0
+        self._within = False
         self.outline_remark = ""
         """What to look at before the outline is used, as a sentence; empty if nothing."""
 
@@ -158,9 +155,22 @@ class Guide:
         """Whether arrows are shown in the hand's axes, which differ from the picture's."""
         return self._axes.learned
 
-    def see(self, place: Place | None) -> None:
-        """Take where the field is after a live frame; None while that is not known."""
+    def see(self, place: Place | None, t_s: float | None = None) -> bool:
+        """Take where the field is after a live frame; None while that is not known.
+
+        Parameters
+        ----------
+        place : Place or None
+        t_s : float, optional
+            When the frame was exposed; a tenth of a second after the one before, if not given.
+
+        Returns
+        -------
+        bool
+            Whether the arrow is shown in other axes from now on.
+        """
         before, self._place = self._place, place
+        self._t_s = self._t_s + _FRAME_S if t_s is None else t_s
         if place is not None:
             self._last = place
         if self._sample is None and not self._mending:
@@ -168,7 +178,9 @@ class Guide:
         elif self._target is not None:
             if self._blind and self._sample is not None and place is not None and place.island == self._sample.island:
                 self._choose()
-            self._learn()
+            self._within = self._is_within()
+            return self._learn()
+        return False
 
     # -- the outline -------------------------------------------------------------------------------------------------
 
@@ -344,7 +356,7 @@ class Guide:
         again = next((k for k, one in self._sample.reached.items() if one == seq), None)
         self._sample = self._sample.with_undone(seq)
         if again in self._sample.open_fields:
-            self._target = again
+            self._aim_at(again)
 
     def guidance(self) -> Guidance | None:
         """Return the way to the target; None if there is none."""
@@ -358,8 +370,10 @@ class Guide:
             right, down = self._axes.shown(to_um)
             arrow = (right / float(self._picture_um[0]), down / float(self._picture_um[1]))
             distance_um = math.hypot(*to_um)
-            within = self.drawn_at(self._place) is not None
-            text = "here: hold still" if within else describe_arrow(arrow)
+            within = self._within
+            text = "here: hold still" if within else f"{describe_arrow(arrow)} ({distance_um:.0f} um)"
+            if self._strokes.astray and not within:
+                text = f"the other way: {text}"
         return Guidance(
             target=k,
             target_um=sample.fields_um[k],
@@ -370,12 +384,21 @@ class Guide:
             distance_um=distance_um,
             within=within,
             text=text,
+            picture_um=(float(self._picture_um[0]), float(self._picture_um[1])),
         )
+
+    def _is_within(self) -> bool:
+        """Return whether a drawn field is shown as reached, so that a hand at the tolerance's edge sees no flicker."""
+        place, k = self._place, self.drawn_at(self._place)
+        if k is None or place is None or self._sample is None:
+            return False
+        off = max(self._apart(self._sample.fields_um[k], (place.x_um, place.y_um)))
+        return self._within or off <= _WELL_WITHIN * self._sample.tolerance
 
     def _why_no_arrow(self, sample: DrawnSample) -> str:
         place = self._place
         if place is None:
-            return "position not known: go back to a captured field"
+            return "position not known: go back the way you came"
         if place.island != sample.island:
             return f"the drawn fields lie on island {sample.island}, and this is island {place.island}"
         if self._is_vague(place):
@@ -394,37 +417,34 @@ class Guide:
         here = self._last
         self._blind = here is None or here.island != sample.island
         if here is None or self._blind:
-            self._target = min(sample.open_fields, default=None)
+            self._aim_at(min(sample.open_fields, default=None))
         else:
             at = here.x_um, here.y_um
             ways = [(math.dist(sample.fields_um[k], at), k) for k in sample.open_fields]
-            self._target = min(ways)[1] if ways else None
-        self._rest = None  # a stroke from there began with an arrow to another field
+            self._aim_at(min(ways)[1] if ways else None)
+
+    def _aim_at(self, k: int | None) -> None:
+        self._target = k
+        self._strokes.new_target()  # one under way began with an arrow to another field
+        self._axes.end_run()
+        self._within = self._is_within()
 
     # -- the hand ----------------------------------------------------------------------------------------------------
 
-    def _learn(self) -> None:
-        """Look for strokes from rest to rest."""
+    def _learn(self) -> bool:
+        """Look for strokes, and learn from them."""
         place, sample = self._place, self._sample
         if place is None or sample is None or place.island != sample.island:
-            self._recent.clear()
-            self._rest = None
-            return
-        self._recent.append(place)
-        at = (place.x_um, place.y_um)
-        apart = [max(self._apart(at, (one.x_um, one.y_um))) for one in self._recent]
-        if len(apart) < _REST_FRAMES or max(apart) > _REST:
-            return
-        if self._rest is not None:
-            start, arrow = self._rest
-            moved = self._in_picture((place.x_um - start.x_um, place.y_um - start.y_um))
-            if self._size(moved) >= _LEAST_STROKE and self._size(arrow) >= _LEAST_ARROW:
-                self._axes.stroke(arrow, moved)
-        self._rest = place, self._axes.shown(self._to_target(place))
-
-    def _size(self, um: Pair) -> float:
-        """Return how long a way in the picture is, in fields."""
-        return max(abs(um[0]) / float(self._picture_um[0]), abs(um[1]) / float(self._picture_um[1]))
+            stroke = self._strokes.lost()
+            changed = stroke is not None and self._axes.stroke(stroke.arrow, stroke.moved)
+            self._axes.end_run()
+            return changed
+        to_target = self._to_target(place)
+        stroke = self._strokes.see(self._t_s, to_target, self._axes.shown(to_target))
+        if stroke is None or not self._axes.stroke(stroke.arrow, stroke.moved):
+            return False
+        self._strokes.shown_otherwise(self._axes.shown(to_target))
+        return True
 
     def _to_target(self, place: Place) -> Pair:
         """Return how far to the right in the picture, and below, the target lies, in um."""

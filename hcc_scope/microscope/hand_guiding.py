@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Guided", "HandGuiding"]
 
+_IN_HAND_AXES = "the arrow now shows where your hand has to go: its moves led elsewhere"
+_IN_PICTURE_AXES = "the arrow shows again where the target lies in the picture"
+
 _Outline = tuple[tuple[float, float], ...]
 
 
@@ -85,18 +88,21 @@ class HandGuiding:
 
     # --- in the thread of the live frames ---
 
-    def see(self, place: Place | None) -> str:
-        """Take where the field is after a live frame; None while that is not known.
+    def see(self, place: Place | None, t_s: float) -> str:
+        """Take where the field is after a live frame that was exposed then; None while that is not known.
 
         Returns
         -------
         str
-            What an operator must know about fields that were drawn unasked; empty if nothing.
+            What an operator must know: that fields were drawn unasked, or what the arrow means from now on; empty if
+            nothing.
         """
         if self._guided is None:
             return ""
         with self._lock:
-            self._guide.see(place)
+            if self._guide.see(place, t_s):
+                self._log.add("arrow", in_hand_axes=self._guide.in_hand_axes)
+                return _IN_HAND_AXES if self._guide.in_hand_axes else _IN_PICTURE_AXES
             if not (self._guided.draws_itself and self._guide.came_round()):
                 return ""
             try:

@@ -236,7 +236,7 @@ class HandSource:
         seen = self._places.see(live, self._captures.next_seq, self._n_seen)
         self._n_seen += 1
         self.mosaic.see(seen.track, self._places.reduced)
-        self._message = self._guiding.see(seen.track.place) or self._message
+        self._message = self._guiding.see(seen.track.place, seen.t_s) or self._message
         asked = self._still_asked(wishes, seen.t_s)
         drawn_at = partial(self._guiding.drawn_at, asked=asked or wishes.forced)
         drawn_field = drawn_at(seen.track.place)

@@ -166,8 +166,7 @@ class Readout(QWidget):
         self._remark.setVisible(bool(count.remark))
         guidance = None if view is None else view.guidance
         self._arrow.show_guidance(guidance)
-        known = guidance is not None and guidance.arrow_fields is not None  # else the state word is about that
-        self._set(self._way, guidance.text if guidance is not None and known else "")
+        self._set(self._way, "" if guidance is None else guidance.text)
 
     def show_score(self, score: SectionScore | None) -> None:
         """Show the score; None for none. Cheap where it is the same."""
