@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from tests.hand_parts import PatternScene, Walk, rests_at
 from tests.test_open_rig import CAMERA, options, rig_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 BY_HAND: Mapping[str, object] = {"rig": "demo", "by_hand": True}
 
@@ -57,24 +58,59 @@ def test_what_fits_is_taken(tmp_path: Path):
     check_options(options(tmp_path, **BY_HAND, guided=True, n_fields=8, exposure_ms=5.0, seed=3))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
-def test_keys_come_one_by_one_and_the_terminal_is_as_before(monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """Yield both ends of a terminal that is stdin: what a person types into, and what the program reads from."""
+    if sys.platform == "win32":
+        pytest.skip("pseudo-terminals are POSIX's")
+    outside, inside = os.openpty()
+    with open(inside, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield outside, inside
+    with suppress(OSError):
+        os.close(outside)
+
+
+def test_keys_come_one_by_one_and_the_terminal_is_as_before(terminal: tuple[int, int]):
     import termios
 
-    outside, inside = os.openpty()
-    with open(inside, encoding="utf-8", closefd=False) as terminal:
-        monkeypatch.setattr(sys, "stdin", terminal)
-        before = termios.tcgetattr(inside)
-        with keys() as pressed:
-            assert pressed() == ""
-            os.write(outside, b"ku")
-            found = ""
-            while len(found) < 2:
-                found += pressed()
-            assert found == "ku"
+    outside, inside = terminal
+    before = termios.tcgetattr(inside)
+    with keys() as pressed:
+        assert pressed() == ""
+        os.write(outside, b"kU\x1b[6~\x1b[A\x1bOP\x1b[1;5Cg")  # Page Down, up, F1, Ctrl and right
+        found = ""
+        while len(found) < 4:
+            found += pressed()
+        assert found == "ku g"
+    assert termios.tcgetattr(inside) == before
+
+
+def test_a_program_in_the_background_leaves_the_terminal_alone(
+    terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever it did with it would stop it."""
+    import termios
+
+    outside, inside = terminal
+    before = termios.tcgetattr(inside)
+    foreground = os.getpgrp() + 1
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _handle: foreground)
+    os.write(outside, b"k\n")
+    with keys() as pressed:
+        assert pressed() == ""
         assert termios.tcgetattr(inside) == before
-    os.close(outside)
-    os.close(inside)
+        foreground = os.getpgrp()
+        while not (found := pressed()):
+            pass
+        assert found == "k\n"
+
+
+def test_a_terminal_that_is_lost_ends_nothing(terminal: tuple[int, int]):
+    with keys() as pressed:
+        assert pressed() == ""
+        os.close(terminal[0])
+        assert pressed() == ""
 
 
 def test_without_a_terminal_no_key_is_pressed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
