@@ -15,7 +15,7 @@ import pytest
 from hcc_scope.cli.acquire_options import check_options
 from hcc_scope.cli.hand_display import HandScreen
 from hcc_scope.cli.keys import keys
-from hcc_scope.errors import UsageError
+from hcc_scope.errors import PlanError, UsageError
 from hcc_scope.microscope.hand_guiding import Guided, HandGuiding
 from hcc_scope.microscope.hand_log import HandLog
 from hcc_scope.orientation import Orientation
@@ -52,6 +52,13 @@ BY_HAND: Mapping[str, object] = {"rig": "demo", "by_hand": True}
 def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path: Path, given: dict[str, object], message: str):
     with pytest.raises(UsageError, match=message):
         check_options(options(tmp_path, **{**BY_HAND, **given}))
+
+
+def test_more_fields_than_a_hand_visits_are_refused_before_the_drive(tmp_path: Path):
+    many = {**BY_HAND, "n_fields": 10_001}
+    check_options(options(tmp_path, **many))
+    with pytest.raises(PlanError, match=r"10001 fields cannot be visited by hand. Choose 1 to 10,000\."):
+        check_options(options(tmp_path, **many, guided=True))
 
 
 def test_what_fits_is_taken(tmp_path: Path):
@@ -214,6 +221,25 @@ def test_more_fields_than_fit_are_reported_and_the_hand_can_go_round_more():
     assert guiding.phase == "outline"
     (sentence,) = reported
     assert "of 900 fields of 325 x 325 um fit into the section" in sentence
+
+
+def test_a_wider_round_after_one_that_was_too_small_is_drawn_in():
+    guiding, reported = driven([*ring(1.02, 700.0), *ring(1.1)], n_fields=20)
+    too_small, drawn = reported
+    assert "of 20 fields of 325 x 325 um fit into the section" in too_small
+    assert drawn == "once round: 20 fields drawn"
+    assert guiding.phase == "targets"
+
+
+def test_drawing_too_early_ends_no_drive():
+    """There is no map in a terminal, on which an outline could be mended."""
+    guiding, _ = driven(ring(0.02))
+    with pytest.raises(PlanError, match="of 6 fields of 325 x 325 um fit|surrounds no area"):
+        guiding.draw_fields(None)
+    assert guiding.phase == "outline"
+    for x, y in ring(1.02)[44:]:
+        guiding.see(Place(0, float(x), float(y), 0.2))
+    assert guiding.phase == "targets"
 
 
 def test_a_simulated_hand_is_refused_where_it_would_not_move_the_demo(tmp_path: Path):

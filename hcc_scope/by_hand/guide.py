@@ -249,7 +249,7 @@ class Guide:
             If the fields are drawn already.
         """
         self._check_not_drawn()
-        self._mending = False
+        self._mending, self._outline, self.outline_remark = False, (), ""
 
     def drive_again(self) -> None:
         """Forget the way and its corners, and begin the drive round the section anew.
@@ -264,7 +264,7 @@ class Guide:
         self._round_from = 0
 
     def draw(self, n: int, seed: int, outline_um: Sequence[Pair] | None = None) -> DrawnSample:
-        """Draw the fields; they take effect with `take`.
+        """Draw the fields; they take effect with `take`. An outline that was not closed before stays open if they do not fit.
 
         Parameters
         ----------
@@ -281,9 +281,13 @@ class Guide:
         """
         self._check_not_drawn()
         outline = self._outline if outline_um is None else tuple(outline_um)
-        if not outline:
-            outline = self.close_outline()
-        return draw_sample(n, self.field_um, outline, seed, island=self._course_island)
+        if outline:
+            return draw_sample(n, self.field_um, outline, seed, island=self._course_island)
+        try:
+            return draw_sample(n, self.field_um, self.close_outline(), seed, island=self._course_island)
+        except PlanError:
+            self.go_on_driving()
+            raise
 
     def _check_not_drawn(self) -> None:
         if self._sample is not None:

@@ -102,7 +102,6 @@ class HandGuiding:
             try:
                 self.draw_fields(None)
             except PlanError as error:
-                self._guide.go_on_driving()
                 return str(error)
             return f"once round: {counted(self._guided.n_fields, 'field')} drawn"
 
