@@ -264,7 +264,9 @@ class Guide:
         self._round_from = 0
 
     def draw(self, n: int, seed: int, outline_um: Sequence[Pair] | None = None) -> DrawnSample:
-        """Draw the fields; they take effect with `take`. An outline that was not closed before stays open if they do not fit.
+        """Draw the fields; they take effect with `take`.
+
+        If they cannot be drawn, an outline that was not closed before stays open.
 
         Parameters
         ----------
