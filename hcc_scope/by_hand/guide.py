@@ -279,6 +279,8 @@ class Guide:
     def draw(self, n: int, seed: int, outline_um: Sequence[Pair] | None = None) -> DrawnSample:
         """Draw the fields; they take effect with `take`. The drive round the section ends with it, if they fit.
 
+        If they cannot be drawn, an outline that was not closed before stays open.
+
         Parameters
         ----------
         n : int

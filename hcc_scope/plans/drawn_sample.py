@@ -34,7 +34,16 @@ from hcc_scope.types import SkipReason
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["MAX_DRAWN", "SKIPPED_SHARE", "SKIP_REASONS", "TOLERANCE", "DrawnSample", "draw_sample", "fitting_fields"]
+__all__ = [
+    "MAX_DRAWN",
+    "SKIPPED_SHARE",
+    "SKIP_REASONS",
+    "TOLERANCE",
+    "DrawnSample",
+    "check_n_drawn",
+    "draw_sample",
+    "fitting_fields",
+]
 
 TOLERANCE = 0.2
 """How far a captured field may lie from the drawn one along each axis, as a share of the field's side."""
@@ -144,6 +153,12 @@ def fitting_fields(
     return found
 
 
+def check_n_drawn(n: int) -> None:
+    """Raise `PlanError` if no hand visits so many drawn fields."""
+    if not 0 < n <= MAX_DRAWN:
+        raise PlanError(f"{n} fields cannot be visited by hand", hint=f"Choose 1 to {MAX_DRAWN:,}.")
+
+
 def draw_sample(
     n: int,
     field_um: tuple[float, float],
@@ -171,8 +186,7 @@ def draw_sample(
     PlanError
         If the outline cannot be used, or the fields do not all fit.
     """
-    if not 0 < n <= MAX_DRAWN:
-        raise PlanError(f"{n} fields cannot be visited by hand", hint=f"Choose 1 to {MAX_DRAWN:,}.")
+    check_n_drawn(n)
     if seed < 0:
         raise PlanError(f"a seed cannot be negative ({seed})", hint="Choose 0 or more.")
     if not np.isfinite(np.asarray(outline_um, dtype=np.float64)).all():
