@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Slot
 
+from ui.hand.state import PREPARING, SEQUENCE
 from ui.shell.hand_keys import HandKeys
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ class HandPresenter(QObject):
     def _begin(self, run: Running) -> None:
         self._shown = run if run.hand is not None else None
         self._outline_um = ()
-        if self._shown is not None:
+        if self._shown is None:
+            self._views.hand.await_section(SEQUENCE)
+        else:
             parts = run.section.first_frames
             self._views.hand.begin(parts[-1][0] - 1 if parts else None)
             self._views.map.begin_hand(run.hand.mosaic if run.hand is not None else None)
@@ -104,7 +107,12 @@ class HandPresenter(QObject):
 
     @Slot(str)
     def _phase_changed(self, phase: str) -> None:
+        self._window.actions_.lend_key("exclude", self._hand.active)  # Ctrl+Z is then the undo of a capture
         if self._shown is None:
+            if phase == "preparing":
+                self._views.hand.await_section(PREPARING)
+            elif phase == "idle":
+                self._views.hand.end()
             return
         self._views.hand.set_paused(phase == "paused")
         if phase not in ("running", "paused", "preparing"):
@@ -126,8 +134,9 @@ class HandPresenter(QObject):
 
     @Slot(object)
     def _show_frame(self, frame: Frame) -> None:
-        """Show a picture of before the section: during it, the live frames come with what is known about them."""
-        if self._views.by_hand and self._shown is None:
+        """Show a picture of before the section, or in a pause: the others come with what is known about them."""
+        looks = self._shown is None or (self._run.phase == "paused" and not frame.section_id)
+        if self._views.by_hand and looks:
             self._views.hand.show_frame(frame)
 
     @Slot(object)

@@ -12,7 +12,7 @@ from find import find
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QDialog, QLineEdit, QMainWindow, QPushButton, QToolButton, QVBoxLayout
-from shell_parts import ONE_TILE, finish, name_section, notices, open_rig, start, wait_for
+from shell_parts import ONE_TILE, finish, name_section, notices, open_rig, start, wait_for, wait_until_held
 
 from hcc_scope.by_hand import EXPLANATIONS, Guidance, HandView
 from hcc_scope.by_hand.words import verdict
@@ -29,7 +29,7 @@ from ui.control.settings_store import SettingsStore
 from ui.hand.arrow import ArrowSign
 from ui.hand.hand_tab import HandTab
 from ui.hand.readout import Readout
-from ui.hand.state import count_of, state_of
+from ui.hand.state import PREPARING, SEQUENCE, count_of, state_of
 from ui.kit.controls import ViewButton
 from ui.kit.jobs import Jobs
 from ui.kit.labels import ValueLabel
@@ -212,6 +212,15 @@ def test_a_capture_is_seen_and_heard_once_and_an_undone_one_is_not(tab: HandTab,
     assert seen[3:] == [0]
 
 
+def test_the_state_word_is_true_before_the_first_live_frame_and_during_another_section(tab: HandTab):
+    assert tab.readout.state == "no section"
+    for state in (PREPARING, SEQUENCE):
+        tab.await_section(state)
+        assert tab.readout.state == state.word
+        tab.end()
+        assert tab.readout.state == "no section"
+
+
 def test_the_flash_is_painted_at_the_edge_and_can_be_left_out(tab: HandTab):
     tab.picture.resize(200, 200)
     tab.sound = tab.flashes = False
@@ -318,6 +327,9 @@ def manual_rig(demo_cfg: Callable[..., Path]) -> Path:
 
 def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: App, manual_rig: Path, qtbot: QtBot):
     open_rig(shell, manual_rig)
+    saturated = replace(view().frame, pixels=np.full((64, 64), 65535, np.uint16), em_gain=5.0)
+    shell.state.hand_changed.emit(replace(view(), frame=saturated))
+    assert shell.views.status.concern("sensor") == "bad", "the sensor ages in live frames that are not captured, too"
     tabs, hand = shell.window.tabs, shell.views.hand
     assert tabs.currentWidget() is hand
     assert shell.setup.request.plan.kind == "guided"
@@ -351,6 +363,8 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     wait_for(lambda: shell.state.hand.n_captured == before, "the undo")
     wait_for(lambda: shell.run.is_excluded(seq), "the mark")
     assert shell.run.last_excluded is None, "what is undone is not included again as if it had been excluded"
+    assert "Ctrl+Z" not in shell.window.actions_["exclude"].toolTip(), "it is the undo of a capture now"
+    assert shell.window.actions_["exclude"].shortcut().isEmpty()
     shell.window.actions_["pause"].trigger()
     wait_for(lambda: find(hand, ValueLabel, "State").text() == "paused", "the pause on the screen")
     qtbot.keyClick(shell.window, Qt.Key.Key_Space)
@@ -360,9 +374,19 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     wait_for(
         lambda: picture.rect().contains(picture.mapFromGlobal(notice.mapToGlobal(notice.rect().center()))), "place"
     )
+    wait_until_held(shell)
+    shell.window.actions_["live"].trigger()
+    looked: set[int] = set()
+    shell.state.frame_arrived.connect(lambda frame: frame.section_id or looked.add(frame.seq))
+    wait_for(lambda: len(looked) >= 2 and picture.pixels is shell.state.frame.pixels, "live pictures in the pause")
+    shell.window.actions_["live"].trigger()
+    wait_for(lambda: not shell.jobs.n_open, "the map")
+    on_map = set(shell.views.map.fields.fields)
+    assert on_map <= set(range(shell.state.snapshot.counts.acquired)), "what is looked at is no field"
     shell.window.actions_["pause"].trigger()
     shell.window.actions_["stop"].trigger()
     finish(shell)
+    assert "Ctrl+Z" in shell.window.actions_["exclude"].toolTip()
     store = open_store(shell.run.last_store)
     assert store.n_frames == seq + 1
     assert find(hand, ValueLabel, "State").text() == "ended"

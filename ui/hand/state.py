@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hcc_scope.plans.drawn_sample import DrawnSample
     from ui.kit.symbols import Shape
 
-__all__ = ["ENDED", "NO_SECTION", "STARTING", "HandCount", "HandState", "count_of", "state_of"]
+__all__ = ["ENDED", "NO_SECTION", "PREPARING", "SEQUENCE", "STARTING", "HandCount", "HandState", "count_of", "state_of"]
 
 _SIGNS: dict[str, Shape] = {
     FIT: "good",
@@ -48,8 +48,18 @@ class HandState:
 
 NO_SECTION = HandState("no section", "Type the ids, choose the plan, and start the section.", "unknown")
 ENDED = HandState("ended", "The section is over. For the next one, check the ids and start.", "good")
+PREPARING = HandState(
+    "starting", "The section is being prepared: the model is loaded, camera and disk are checked.", "busy"
+)
+SEQUENCE = HandState(
+    "sequence", "Every frame is stored, wherever the field is; Live and the panels show how it goes.", "busy"
+)
 STARTING = HandState("starting", "The first picture is on its way.", "busy")
-_PAUSED = HandState("paused", "Nothing is captured. When it goes on, go back to a known place first.", "busy")
+_PAUSED = HandState(
+    "paused",
+    "Nothing is captured. Live (F5) shows the picture; after Resume (F9), go back to a known place first.",
+    "busy",
+)
 
 
 def state_of(view: HandView | None, *, paused: bool = False) -> HandState:
