@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Slot
 
-from ui.hand.state import PREPARING, SEQUENCE
+from ui.hand.state import ENDED, FINISHING, PREPARING, SEQUENCE, failed
 from ui.shell.hand_keys import HandKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.by_hand import HandView, SkipReason
+    from hcc_scope.report.summary import SectionReport
     from hcc_scope.types import Frame, Snapshot
     from ui.control.app_state import AppState
     from ui.control.hand_control import HandControl
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ui.control.run_control import RunControl
     from ui.control.running import Running
     from ui.control.settings_store import SettingsStore
+    from ui.hand.state import HandState
     from ui.hand.steps import StepName
     from ui.shell.hand_keys import HandStep
     from ui.shell.main_window import MainWindow
@@ -81,6 +83,7 @@ class HandPresenter(QObject):
         state.hand_changed.connect(self._show_view)
         state.frame_arrived.connect(self._show_frame)
         state.snapshot_changed.connect(self._show_score)
+        state.run_finished.connect(self._show_how_it_ended)
         run.phase_changed.connect(self._phase_changed)
         for name in ("capture_sound", "capture_flash"):
             window.actions_[name].triggered.connect(self._choose_signals)
@@ -116,10 +119,22 @@ class HandPresenter(QObject):
             return
         self._views.hand.set_paused(phase == "paused")
         if phase not in ("running", "paused", "preparing"):
-            self._views.hand.end()
-            self._views.map.end_hand()
+            self._show_end(self._shown, ENDED if phase == "idle" else FINISHING)
         if phase == "idle":
             self._shown = None
+
+    def _show_end(self, run: Running, state: HandState) -> None:
+        """Show the last of a section: a frame may still be captured after Stop."""
+        view, sample = self._state.hand, None if run.hand is None else run.hand.sample
+        if view is not None:
+            self._views.map.show_hand(view, sample)
+        self._views.hand.end(state, view, sample)
+        self._views.map.end_hand()
+
+    @Slot(object)
+    def _show_how_it_ended(self, report: SectionReport) -> None:
+        if self._views.by_hand and report.outcome.state == "failed":
+            self._views.hand.readout.show_state(failed(str(report.outcome.cause)))
 
     # -- what is seen --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,9 @@ class RigPresenter(QObject):
 
     @Slot(object)
     def _show_rig(self, rig: RigState) -> None:
+        loaded = self._rig.loaded
+        if loaded is not None and loaded.is_manual:
+            rig = replace(rig, xy_um=None, z_um=None)  # nothing that moves a stage or a focus is offered
         self._views.devices.set_state(rig)
         self._views.map.set_stage(*(rig.xy_um or (None, None)))
         self._views.live.set_pixel_size_um(rig.pixel_size_um or None)

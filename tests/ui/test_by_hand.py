@@ -12,7 +12,7 @@ from find import find
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QDialog, QLineEdit, QMainWindow, QPushButton, QToolButton, QVBoxLayout
-from shell_parts import ONE_TILE, finish, name_section, notices, open_rig, start, wait_for, wait_until_held
+from shell_parts import ONE_TILE, finish, name_section, notices, open_rig, rig_file, start, wait_for, wait_until_held
 
 from hcc_scope.by_hand import EXPLANATIONS, Guidance, HandView
 from hcc_scope.by_hand.words import verdict
@@ -29,7 +29,7 @@ from ui.control.settings_store import SettingsStore
 from ui.hand.arrow import ArrowSign
 from ui.hand.hand_tab import HandTab
 from ui.hand.readout import Readout
-from ui.hand.state import PREPARING, SEQUENCE, count_of, state_of
+from ui.hand.state import FINISHING, PREPARING, SEQUENCE, count_of, failed, state_of
 from ui.kit.controls import ViewButton
 from ui.kit.jobs import Jobs
 from ui.kit.labels import ValueLabel
@@ -178,8 +178,13 @@ def test_each_phase_offers_its_own_steps(tab: HandTab):
     tab.show_view(view(phase="targets", guidance=TARGET), paused=False)
     free = ["Capture", "Undo last", "Keep this one all the same", "Automatic", "New island"]
     assert offered(tab) == ["Skip: bare glass", "Skip: fold", "Skip: not reachable", *free]
-    tab.end()
+    tab.end(FINISHING, view(n_captured=7))
     assert offered(tab) == []
+    assert tab.readout.state == "finishing"
+    assert find(tab, ValueLabel, "Captured fields").text() == "7", "a frame may still be captured after Stop"
+    tab.end(failed("the camera was unplugged"), view(n_captured=7))
+    assert tab.readout.state == "failed"
+    assert find(tab, ValueLabel, "What the state means").text() == "The camera was unplugged."
 
 
 def test_a_button_asks_for_its_step_and_a_skip_for_its_reason(tab: HandTab, qtbot: QtBot):
@@ -406,6 +411,20 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     assert again.path == store.path
     assert again.n_frames >= seq + 2
     assert [note.kind for note in read_notes(again.path)][:1] == ["exclude"]
+
+
+def test_a_stand_that_is_stated_to_be_manual_opens_by_hand_though_a_stage_reports_its_place(
+    shell: App, demo_cfg: Callable[..., Path]
+):
+    rig = rig_file(demo_cfg(**ONE_TILE))
+    rig.write_text(rig.read_text(encoding="utf-8") + "stand: manual\n", encoding="utf-8")
+    open_rig(shell, rig)
+    devices = shell.views.devices
+    assert shell.window.tabs.currentWidget() is shell.views.hand
+    assert shell.setup.request.plan.kind == "guided", "no plan moves the stage"
+    assert not devices.stage.isVisibleTo(devices), "nor does a pad"
+    assert not find(shell.views.map, QToolButton, "Click to move").isVisibleTo(shell.views.map)
+    assert find(shell.window.top, QToolButton, "Emergency stop").isVisible(), "its drives can be stopped"
 
 
 def test_the_simulated_hand_is_offered_where_the_demo_is_moved_by_hand_alone(qtbot: QtBot, tmp_path: Path):

@@ -162,11 +162,20 @@ class HandTab(QWidget):
         """Show the score; None for none."""
         self.readout.show_score(score)
 
-    def end(self) -> None:
-        """Show that the section has ended; the last picture and the numbers stay."""
-        ended, self._view, self._paused = self._view, None, False
-        if ended is not None:
-            self.readout.show_view(replace(ended, guidance=None, message=""), ENDED, self._sample)
+    def end(self, state: HandState = ENDED, view: HandView | None = None, sample: DrawnSample | None = None) -> None:
+        """Show that nothing more is captured; the last picture and the numbers stay.
+
+        Parameters
+        ----------
+        state : HandState
+        view : HandView, optional
+            The last one; without it, no picture came.
+        sample : DrawnSample, optional
+            The drawn fields at the end.
+        """
+        self._view, self._paused = None, False
+        if view is not None:
+            self.readout.show_view(replace(view, guidance=None, message=""), state, sample)
         elif self.readout.state in (PREPARING.word, SEQUENCE.word, STARTING.word):
             self.readout.show_view(None, NO_SECTION)
         self.steps.show_phase(None)
