@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Slot
 
+from hcc_scope.by_hand.words import PHASE_WORDS
 from ui.hand.state import ENDED, FINISHING, PREPARING, SEQUENCE, failed
 from ui.shell.hand_keys import HandKeys
 
@@ -162,6 +163,10 @@ class HandPresenter(QObject):
     # -- what is asked for ---------------------------------------------------------------------------------------------
 
     def _do_key(self, step: HandStep) -> None:
+        view = self._state.hand
+        if step == "capture" and view is not None and view.phase in PHASE_WORDS and view.phase != "done":
+            self._state.message.emit("info", "Fields are captured once they are drawn. " + PHASE_WORDS[view.phase][1])
+            return
         self._does[step]()
 
     @Slot(str)

@@ -219,11 +219,11 @@ def test_a_capture_is_seen_and_heard_once_and_an_undone_one_is_not(tab: HandTab,
 
 def test_the_state_word_is_true_before_the_first_live_frame_and_during_another_section(tab: HandTab):
     assert tab.readout.state == "no section"
-    for state in (PREPARING, SEQUENCE):
+    for state, then in ((PREPARING, "no section"), (SEQUENCE, "ended")):
         tab.await_section(state)
         assert tab.readout.state == state.word
         tab.end()
-        assert tab.readout.state == "no section"
+        assert tab.readout.state == then
 
 
 def test_the_flash_is_painted_at_the_edge_and_can_be_left_out(tab: HandTab):
@@ -360,6 +360,9 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     wait_for(lambda: shell.state.hand is not None, "a live frame")
     find(hand, ViewButton, "Automatic").click()
     wait_for(lambda: not shell.state.hand.automatic, "captures on request alone")
+    shell.state.hand = replace(shell.state.hand, phase="outline")
+    qtbot.keyClick(shell.window, Qt.Key.Key_Space)
+    assert "Fields are captured once they are drawn. Drive once round" in notices(shell)
     before = shell.state.hand.n_captured
     find(hand, ViewButton, "Keep this one all the same").click()
     wait_for(lambda: shell.state.hand.n_captured == before + 1, "a capture")

@@ -176,7 +176,9 @@ class HandTab(QWidget):
         self._view, self._paused = None, False
         if view is not None:
             self.readout.show_view(replace(view, guidance=None, message=""), state, sample)
-        elif self.readout.state in (PREPARING.word, SEQUENCE.word, STARTING.word):
+        elif self.readout.state == SEQUENCE.word:
+            self.readout.show_state(state)
+        elif self.readout.state in (PREPARING.word, STARTING.word):
             self.readout.show_view(None, NO_SECTION)
         self.steps.show_phase(None)
 
