@@ -24,7 +24,7 @@ Examples
 >>> guide = Guide((1000, 1000), um_per_px=1.0)
 >>> for corner in ((0, 0), (4000, 0), (4000, 3000), (0, 3000)):
 ...     guide.see(Place(0, *corner, 0.0))
-...     guide.mark_corner()
+...     n_corners = guide.mark_corner()
 >>> outline = guide.close_outline()
 >>> guide.take(guide.draw(6, seed=1, outline_um=outline))
 >>> guide.see(Place(0, 300.0, 300.0, 0.5))
@@ -220,8 +220,13 @@ class Guide:
         self._round_from += len(way)
         return True
 
-    def mark_corner(self) -> None:
+    def mark_corner(self) -> int:
         """Take the present place as the next corner of the outline; three or more replace the way driven.
+
+        Returns
+        -------
+        int
+            How many are marked now.
 
         Raises
         ------
@@ -235,6 +240,7 @@ class Guide:
         if len(self._corners) >= MAX_CORNERS:
             raise PlanError(f"an outline has at most {MAX_CORNERS:,} corners", hint="Close the outline.")
         self._corners.append((self._place.x_um, self._place.y_um))
+        return len(self._corners)
 
     def close_outline(self) -> tuple[Pair, ...]:
         """End the drive round the section and return its outline, to be mended or used. Can be repeated.

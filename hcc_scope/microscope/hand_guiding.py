@@ -143,12 +143,13 @@ class HandGuiding:
                 self.keeper.undone(seq)
             self._guide.undone(seq)
 
-    def mark_corner(self) -> None:
+    def mark_corner(self) -> int:
         """See `hcc_scope.by_hand.HandCommands`."""
         with self._lock:
             self._need_guided()
-            self._guide.mark_corner()
+            n_corners = self._guide.mark_corner()
             self._log.add("corner")
+            return n_corners
 
     @property
     def outline_remark(self) -> str:

@@ -375,15 +375,17 @@ class HandSource:
         """Write down what happens to the drawn sample with this keeper, from now on."""
         self._guiding.keeper = keeper
 
-    def mark_corner(self) -> None:
-        """Take the present place as the next corner of the outline: three or more replace the drive round the section.
+    def mark_corner(self) -> int:
+        """Take the present place as the next corner of the outline, and return how many there are.
+
+        Three or more replace the drive round the section.
 
         Raises
         ------
         PlanError
             If the position is not known, or the section is not guided.
         """
-        self._guiding.mark_corner()
+        return self._guiding.mark_corner()
 
     def close_outline(self) -> tuple[tuple[float, float], ...]:
         """End the drive round the section and return its outline, to be mended or used.
