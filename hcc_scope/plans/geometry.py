@@ -82,18 +82,29 @@ def fields_inside(
     -------
     (n,) ndarray of bool
     """
+    inside = points_inside(centres, polygon)
     half = np.array(field_um) / 2
-    a = polygon[None, :, :] - centres[:, None, :]  # (n, m, 2): edges seen from each centre
-    d = (np.roll(polygon, -1, axis=0) - polygon)[None, :, :]
+    at = centres[inside]
+    begin, end = polygon, np.roll(polygon, -1, axis=0)
+    low, high = np.minimum(begin, end), np.maximum(begin, end)
+    # only an edge whose own rectangle touches the field can enter it: few do, and the others need no division
+    near = np.ones((len(at), len(polygon)), dtype=np.bool_)
+    for axis in (0, 1):
+        near &= low[:, axis] - half[axis] <= at[:, axis, None]
+        near &= high[:, axis] + half[axis] >= at[:, axis, None]
+    field, edge = np.nonzero(near)
+    a = begin[edge] - at[field]  # (k, 2): edges seen from the centres
+    d = (end - begin)[edge]
     # Slab method: the part of each edge, as parameter t in [0, 1], that is inside the field's open x and y slabs.
     with np.errstate(divide="ignore", invalid="ignore"):
         t0, t1 = (-half - a) / d, (half - a) / d
-    level = np.broadcast_to(d == 0, a.shape)
+    level = d == 0
     between = np.abs(a) < half
-    enter = np.where(level, np.where(between, -np.inf, np.inf), np.minimum(t0, t1)).max(axis=2)
-    leave = np.where(level, np.where(between, np.inf, -np.inf), np.maximum(t0, t1)).min(axis=2)
-    entered = (np.maximum(enter, 0.0) < np.minimum(leave, 1.0)).any(axis=1)
-    inside: NDArray[np.bool_] = points_inside(centres, polygon) & ~entered
+    enter = np.where(level, np.where(between, -np.inf, np.inf), np.minimum(t0, t1)).max(axis=1)
+    leave = np.where(level, np.where(between, np.inf, -np.inf), np.maximum(t0, t1)).min(axis=1)
+    entered = np.zeros(len(at), dtype=np.bool_)
+    entered[field[np.maximum(enter, 0.0) < np.minimum(leave, 1.0)]] = True
+    inside[inside] = ~entered
     return inside
 
 
