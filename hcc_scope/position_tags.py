@@ -40,6 +40,9 @@ FORCED_TAG = "kept_anyway"
 DRAWN_TAG = "drawn_field"
 """Number of the field in the random sample that was drawn for a guided section."""
 
+_LAST_ISLAND = (1 << 31) - 1
+"""Of the predictions' column ``island``."""
+
 
 @dataclass(frozen=True, slots=True)
 class PositionOrigin:
@@ -73,7 +76,7 @@ def position_origin(tags: Mapping[str, TagValue], *, has_position: bool) -> Posi
     island, se_um = tags.get(ISLAND_TAG), tags.get(SE_TAG)
     return PositionOrigin(
         "tracked",
-        island if isinstance(island, int) else 0,
+        island if isinstance(island, int) and 0 <= island <= _LAST_ISLAND else 0,
         float(se_um) if isinstance(se_um, int | float) else None,
     )
 
@@ -83,11 +86,11 @@ def drawn_field(tags: Mapping[str, TagValue]) -> int | None:
 
     Examples
     --------
-    >>> drawn_field({"drawn_field": 3}), drawn_field({})
-    (3, None)
+    >>> drawn_field({"drawn_field": 3}), drawn_field({}), drawn_field({"drawn_field": -1})
+    (3, None, None)
     """
     k = tags.get(DRAWN_TAG)
-    return k if isinstance(k, int) and not isinstance(k, bool) else None
+    return k if isinstance(k, int) and not isinstance(k, bool) and k >= 0 else None
 
 
 def island_and_place(

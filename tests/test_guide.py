@@ -161,6 +161,18 @@ def test_the_course_of_the_screen_becomes_the_outline_and_fields_are_drawn_once(
             change()
 
 
+def test_a_way_that_was_too_short_is_driven_on():
+    guide = Guide(SHAPE_YX, UM_PER_PX)
+    for x, y in ellipse(1) / 3:
+        guide.see(at(x, y))
+    with pytest.raises(PlanError, match=r"only \d+ of 20 fields"):
+        guide.draw(20, 1)
+    assert (guide.phase, guide.outline_um) == ("outline", ())
+    for x, y in ellipse(1):
+        guide.see(at(x, y))
+    assert overlap(guide.draw(20, 1).outline_um, ellipse(1)) > 0.95
+
+
 def test_a_new_island_begins_the_drive_anew_and_corners_need_a_position():
     guide = Guide(SHAPE_YX, UM_PER_PX)
     guide.see(at(0, 0))
@@ -212,6 +224,19 @@ def test_the_nearest_open_field_is_the_target_and_stays_it():
     guide.reached(1, 1)
     guide.reached(0, 2)
     assert (guide.phase, guide.guidance()) == ("done", None)
+
+
+def test_a_skipped_field_is_captured_on_request_alone_and_skipped_again_by_an_undo():
+    guide = guide_to((1000.0, 1000.0), (4500.0, 3300.0))
+    guide.skipped(1, "fold")
+    there = at(4500, 3300)
+    assert (guide.drawn_at(there), guide.drawn_at(there, asked=True)) == (None, 1)
+    guide.reached(1, 0)
+    assert guide.sample is not None
+    assert (guide.sample.reached, guide.sample.skipped, guide.sample.open_fields) == ({1: 0}, {}, (0,))
+    guide.undone(0)
+    assert (guide.sample.reached, guide.sample.skipped, guide.sample.open_fields) == ({}, {1: "fold"}, (0,))
+    assert guide.target == 0
 
 
 def test_a_sample_of_an_earlier_day_is_continued_from_where_the_field_is_found_again():

@@ -12,7 +12,8 @@ Design notes
 - The target is the nearest open field when the one before was visited, and stays until it is visited itself. The order
   of the visits cannot bias the score: which fields are visited was decided by the draw.
 - A captured frame shows a drawn field if it lies within the tolerance of *any* open one, the target or not
-  (`drawn_at`). The lattice of the draw keeps fields a whole field apart, so there is at most one.
+  (`drawn_at`), or, if the operator asked for it, of a skipped one. The lattice of the draw keeps fields a whole field
+  apart, so there is at most one.
 - Within the tolerance a drawn field may overlap a captured one: its neighbour in the lattice, captured off its own
   centre, or a field that the operator chose. It is captured nevertheless; the sample decides.
 - The arrow is in the picture's axes (right, down), or in the hand's (`hcc_scope.by_hand.hand_axes`).
@@ -23,7 +24,7 @@ Examples
 >>> guide = Guide((1000, 1000), um_per_px=1.0)
 >>> for corner in ((0, 0), (4000, 0), (4000, 3000), (0, 3000)):
 ...     _ = guide.see(Place(0, *corner, 0.0))
-...     guide.mark_corner()
+...     n_corners = guide.mark_corner()
 >>> outline = guide.close_outline()
 >>> guide.take(guide.draw(6, seed=1, outline_um=outline))
 >>> _ = guide.see(Place(0, 300.0, 300.0, 0.5))
@@ -215,8 +216,13 @@ class Guide:
         self._round_from += len(way)
         return True
 
-    def mark_corner(self) -> None:
+    def mark_corner(self) -> int:
         """Take the present place as the next corner of the outline; three or more replace the way driven.
+
+        Returns
+        -------
+        int
+            How many are marked now.
 
         Raises
         ------
@@ -230,6 +236,7 @@ class Guide:
         if len(self._corners) >= MAX_CORNERS:
             raise PlanError(f"an outline has at most {MAX_CORNERS:,} corners", hint="Close the outline.")
         self._corners.append((self._place.x_um, self._place.y_um))
+        return len(self._corners)
 
     def close_outline(self) -> tuple[Pair, ...]:
         """End the drive round the section and return its outline, to be mended or used. Can be repeated.
@@ -249,7 +256,7 @@ class Guide:
         return self._outline
 
     def go_on_driving(self) -> None:
-        """Take up the drive round the section where it was closed.
+        """Take up the drive round the section where it was closed; the outline is made anew from the longer way.
 
         Raises
         ------
@@ -257,7 +264,7 @@ class Guide:
             If the fields are drawn already.
         """
         self._check_not_drawn()
-        self._mending = False
+        self._mending, self._outline, self.outline_remark = False, (), ""
 
     def drive_again(self) -> None:
         """Forget the way and its corners, and begin the drive round the section anew.
@@ -272,7 +279,9 @@ class Guide:
         self._round_from = 0
 
     def draw(self, n: int, seed: int, outline_um: Sequence[Pair] | None = None) -> DrawnSample:
-        """Draw the fields; they take effect with `take`.
+        """Draw the fields; they take effect with `take`. The drive round the section ends with it, if they fit.
+
+        If they cannot be drawn, an outline that was not closed before stays open.
 
         Parameters
         ----------
@@ -288,10 +297,14 @@ class Guide:
             If the outline cannot be used, the fields do not all fit, or they are drawn already.
         """
         self._check_not_drawn()
-        outline = self._outline if outline_um is None else tuple(outline_um)
-        if not outline:
-            outline = self.close_outline()
-        return draw_sample(n, self.field_um, outline, seed, island=self._course_island)
+        drives = not self._mending
+        outline = tuple(outline_um or self._outline) or self.close_outline()
+        try:
+            return draw_sample(n, self.field_um, outline, seed, island=self._course_island)
+        except PlanError:
+            if drives:  # where no outline is shown to be mended, a longer way is all that can help
+                self.go_on_driving()
+            raise
 
     def _check_not_drawn(self) -> None:
         if self._sample is not None:
@@ -313,13 +326,17 @@ class Guide:
         """The field to go to, by its number in the draw; None if there is none."""
         return self._target
 
-    def drawn_at(self, place: Place | None) -> int | None:
-        """Return the open drawn field that a frame at a place shows; None if it shows none."""
+    def drawn_at(self, place: Place | None, *, asked: bool = False) -> int | None:
+        """Return the open drawn field that a frame at a place shows; None if it shows none.
+
+        A frame that the operator `asked` for may also show one that was skipped: the skip is overruled then.
+        """
         sample = self._sample
         if sample is None or place is None or place.island != sample.island or self._is_vague(place):
             return None
         at = (place.x_um, place.y_um)
-        for k in sample.open_fields:
+        skipped = tuple(sample.skipped) if asked else ()
+        for k in sample.open_fields + skipped:
             if max(self._apart(sample.fields_um[k], at)) <= sample.tolerance:
                 return k
         return None
@@ -337,12 +354,12 @@ class Guide:
         self._choose()
 
     def undone(self, seq: int) -> None:
-        """Note that the capture of frame `seq` was undone: the field that it showed is the target again."""
+        """Note that the capture of frame `seq` was undone: the field that it showed, if open again, is the target."""
         if self._sample is None:
             return
         again = next((k for k, one in self._sample.reached.items() if one == seq), None)
         self._sample = self._sample.with_undone(seq)
-        if again is not None:
+        if again in self._sample.open_fields:
             self._aim_at(again)
 
     def guidance(self) -> Guidance | None:

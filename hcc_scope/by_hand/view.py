@@ -108,8 +108,10 @@ class HandCommands(Protocol):
     def new_island(self) -> None:
         """Begin a new coordinate frame at the present field."""
 
-    def mark_corner(self) -> None:
-        """Take the present place as the next corner of the outline: three or more replace the drive round the section.
+    def mark_corner(self) -> int:
+        """Take the present place as the next corner of the outline, and return how many there are.
+
+        Three or more replace the drive round the section.
 
         Raises
         ------

@@ -108,14 +108,14 @@ class HandGuiding:
             try:
                 self.draw_fields(None)
             except PlanError as error:
-                self._guide.go_on_driving()
                 return str(error)
-            return f"once round: {counted(self._guided.n_fields, 'field')} drawn"
+            drawn = f"once round: {counted(self._guided.n_fields, 'field')} drawn"
+            return f"{drawn}. {self._guide.outline_remark}" if self._guide.outline_remark else drawn
 
-    def drawn_at(self, place: Place | None) -> int | None:
-        """Return the drawn field that a frame at a place shows; None if it shows none."""
+    def drawn_at(self, place: Place | None, *, asked: bool) -> int | None:
+        """Return the drawn field that a frame at a place shows, `asked` for or not; None if it shows none."""
         with self._lock:
-            return self._guide.drawn_at(place) if self.phase == "targets" else None
+            return None if self._guided is None else self._guide.drawn_at(place, asked=asked)
 
     def held_back(self) -> Verdict | None:
         """Return why nothing is captured by itself in this phase, whatever the frame is like; None if it is."""
@@ -143,12 +143,19 @@ class HandGuiding:
                 self.keeper.undone(seq)
             self._guide.undone(seq)
 
-    def mark_corner(self) -> None:
+    def mark_corner(self) -> int:
         """See `hcc_scope.by_hand.HandCommands`."""
         with self._lock:
             self._need_guided()
-            self._guide.mark_corner()
+            n_corners = self._guide.mark_corner()
             self._log.add("corner")
+            return n_corners
+
+    @property
+    def outline_remark(self) -> str:
+        """What to look at before the outline is used, as a sentence; empty if nothing."""
+        with self._lock:
+            return self._guide.outline_remark
 
     def close_outline(self) -> _Outline:
         """See `hcc_scope.by_hand.HandCommands`."""

@@ -152,12 +152,7 @@ class Readout(QWidget):
 
     def show_view(self, view: HandView | None, state: HandState, sample: DrawnSample | None = None) -> None:
         """Show what is known after a live frame, and of the drawn fields if there are any; None before the first."""
-        if state.word != self._word.text() and state.sign != "busy":
-            announce(self._word, state.word, urgent=state.urgent)
-        self._badge.show_shape(state.sign, f"State: {state.word}")
-        self._set(self._word, state.word)
-        self._set(self._explanation, state.explanation)
-        self._word.setToolTip(state.explanation)
+        self.show_state(state)
         self._set(self._message, "" if view is None or not view.message else sentence(view.message))
         count = count_of(view, sample)
         self._set(self._count, count.n)
@@ -167,6 +162,15 @@ class Readout(QWidget):
         guidance = None if view is None else view.guidance
         self._arrow.show_guidance(guidance)
         self._set(self._way, "" if guidance is None else guidance.text)
+
+    def show_state(self, state: HandState) -> None:
+        """Show another state; the numbers stay."""
+        if state.word != self._word.text() and state.sign != "busy":
+            announce(self._word, state.word, urgent=state.urgent)
+        self._badge.show_shape(state.sign, f"State: {state.word}")
+        self._set(self._word, state.word)
+        self._set(self._explanation, state.explanation)
+        self._word.setToolTip(state.explanation)
 
     def show_score(self, score: SectionScore | None) -> None:
         """Show the score; None for none. Cheap where it is the same."""
