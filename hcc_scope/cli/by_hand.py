@@ -126,7 +126,7 @@ def run_by_hand(options: AcquireOptions) -> None:
             command="acquire",
             versions=versions,
             started_utc=started,
-            cut_short=stop.requested and not report.outcome.counts.acquired,
+            cut_short=not report.outcome.counts.acquired and stop.requested,
         )
         troubles: list[HccScopeError] = []
         paths = save_account(summary, [report], options.out, troubles)
