@@ -111,7 +111,7 @@ def island_and_place(
 def describe_position(
     stage_um: tuple[float, float, float | None] | None, origin: PositionOrigin, *, decimals: int = 0
 ) -> str:
-    """Return a position as it is shown to people, and how it was obtained if the pictures gave it.
+    """Return a position as the window shows it, and how it was obtained if the pictures gave it.
 
     Examples
     --------
@@ -125,21 +125,21 @@ def describe_position(
     if stage_um is None:
         return "position not known"
     x, y = (f"{round(value, decimals) + 0.0:,.{decimals}f}" for value in stage_um[:2])
-    how = describe_origin(origin)
+    how = describe_origin(origin, unit="µm")
     return f"x {x} µm, y {y} µm{f' ({how})' if how else ''}"
 
 
-def describe_origin(origin: PositionOrigin) -> str:
+def describe_origin(origin: PositionOrigin, *, unit: Literal["um", "µm"] = "um") -> str:
     """Return how a position was obtained, if the pictures gave it; empty for a stage's.
 
     Examples
     --------
     >>> describe_origin(PositionOrigin("tracked", 1, 0.42))
-    'tracked, ±0.4 µm, island 1'
+    'tracked, ±0.4 um, island 1'
     """
     if origin.source != "tracked":
         return ""
-    error = "" if origin.se_um is None else f"±{origin.se_um:.1f} µm, "
+    error = "" if origin.se_um is None else f"±{origin.se_um:.1f} {unit}, "
     return f"tracked, {error}{describe_island(origin.island)}"
 
 

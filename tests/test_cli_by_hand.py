@@ -7,12 +7,14 @@ import re
 import sys
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from hcc_scope.cli import by_hand
 from hcc_scope.cli.acquire_options import check_options
 from hcc_scope.cli.hand_display import HandScreen
 from hcc_scope.cli.keys import keys
@@ -32,6 +34,8 @@ from tests.test_open_rig import CAMERA, options, rig_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from hcc_scope.report.summary import SectionReport
 
 BY_HAND: Mapping[str, object] = {"rig": "demo", "by_hand": True}
 
@@ -189,6 +193,24 @@ def test_a_section_by_a_simulated_hand_is_acquired_and_replays_bit_for_bit(tmp_p
     checked = cli("replay", "--check", out / "m1_s1.ome.zarr", "--json")
     assert checked.json["check"]["equal"] is True
     assert checked.json["sections"][0]["by_hand"] == section["by_hand"]
+
+
+def ended_at_once(follow: Callable[..., SectionReport], run: HandRun, *shown: object) -> SectionReport:
+    run.section.session.stop()
+    return follow(run, *shown)
+
+
+def test_a_section_that_is_ended_before_its_first_field_is_no_completed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(by_hand, "follow_hand", partial(ended_at_once, by_hand.follow_hand))
+    out = tmp_path / "out"
+    done = cli(
+        *("acquire", "--by-hand", "--guided", "--rig", "demo-by-hand", "--simulate-hand", "1", "--phantom", "low"),
+        *("--animal", "m1", "--section", "s1", "--out", out, "--engine", "torchscript", "--json"),
+    )
+    assert (done.code, done.json["outcome"], out.exists()) == (130, "cancelled", False)
+    assert "ended early by the operator; nothing was acquired, and no store is left" in done.err
 
 
 def ring(turns: float, radius_um: float = 3000.0) -> list[tuple[float, float]]:

@@ -99,7 +99,14 @@ def run_demo_by_hand(
         played.operator.close(source.view())
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
-        summary = summarise([report], scoring_model, command="demo", versions=versions, started_utc=started)
+        summary = summarise(
+            [report],
+            scoring_model,
+            command="demo",
+            versions=versions,
+            started_utc=started,
+            cut_short=stop.requested and report.outcome.counts.acquired < n_fields,
+        )
         if report.store is not None:
             truth = compare_with_hand(played.operator, open_store(Path(report.store)).journal)
             summary["against_the_hand"] = truth.as_json()

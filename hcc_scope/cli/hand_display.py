@@ -18,8 +18,9 @@ __all__ = ["KEYS_HELP", "HandScreen", "arrow_sign"]
 
 _SKIPS: dict[str, SkipReason] = {"g": "bare glass", "f": "fold", "n": "not reachable"}
 KEYS_HELP = (
-    "Keys: Space or Enter captures (during the drive round the section: draws the fields now), a by itself or by key,"
-    " k keep all the same, u undo, i new island, p pause; skip the target: g bare glass, f fold, n not reachable."
+    "Keys: Space, Enter or Page Down captures (during the drive round the section: draws the fields now), a by itself"
+    " or by key, k keep all the same, u undo, i new island, p pause; skip the target: g bare glass, f fold, n not"
+    " reachable."
 )
 
 
