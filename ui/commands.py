@@ -397,6 +397,9 @@ class Commands(QObject):
     def _continue(self, request: SectionRequest) -> None:
         if self._window.actions_["continue"].isEnabled():
             self._window.show_welcome(False)
+            self._window.top.animal.set_value(request.animal_id)
+            self._window.top.section.set_value(request.section_id)
+            self._setup.change(plan=request.plan)
             self._run.start(request)
 
     @Slot(object)

@@ -405,6 +405,8 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     hand.capture_seen.connect(seen.append)
     shell.commands.continue_section(str(shell.run.last_store))
     wait_for(lambda: shell.state.hand is not None and shell.run.phase == "running", "the section to go on")
+    assert shell.window.top.section.value == "S1", "not the next one"
+    assert shell.run.is_excluded(seq), "the mark of the first part is on the map"
     find(hand, ViewButton, "Keep this one all the same").click()
     wait_for(lambda: seen, "a capture of the second part")
     shell.window.actions_["stop"].trigger()
