@@ -57,7 +57,7 @@ _SE_FLOOR_PX = 0.055
 _MAX_STEPS = 4
 _BEYOND_DOUBT = 0.85
 """Correlation from which on it is not asked whether the picture resembles itself as much ..."""
-_MORE_THAN_ITSELF = 0.15
+_MORE_THAN_ITSELF = 0.25
 """... as, less this, it resembles the other one."""
 _DIRT_PX = 8
 """Offset, in reduced px, up to which dirt on the sensor lies over itself, so that its agreement proves nothing."""

@@ -39,6 +39,10 @@ _MOVES_PX = 3.0
 _SMEARED = 0.17
 """A picture less isotropic than this is smeared by motion over some 70 px of the frame: the middle of the streaks is
 not exactly where the middle of the exposure was, and nothing is measured against it later."""
+_EDGE = 0.4
+_EDGE_BONUS = 0.1
+"""A picture less isotropic than this may show little but an edge, along which a shift is not seen: it must correlate
+more to prove a position."""
 _MUST_AGREE = 0.5
 """A key frame that a field overlaps this much must agree with the step."""
 _CAPTURED_BONUS = 0.15
@@ -297,7 +301,8 @@ class Tracker:
                 continue
             apart = float(np.abs(key.position + seen.offset_yx - predicted).max())
             agree = step.correlation >= settings.sure_correlation and apart <= _AGREE_PX
-            if (smeared or not agree) and seen.correlation < settings.stated_correlation:
+            proof = settings.stated_correlation + (_EDGE_BONUS if picture.isotropy < _EDGE else 0.0)
+            if (smeared or not agree) and seen.correlation < proof:
                 break
             self._place_at(key, seen)
             if near[0][0] < settings.key_overlap and seen.correlation >= settings.sure_correlation and not smeared:
