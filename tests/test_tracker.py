@@ -209,6 +209,17 @@ def test_bare_glass_is_no_structure_and_dirt_on_it_is_no_specimen_at_rest():
         assert hand.error_um(views[-1].place) < 0.5
 
 
+def test_dirt_that_outshines_the_tissue_does_not_hold_the_field_in_place():
+    """Behind specks, a specimen of a tenth of the contrast: the pictures correlate by 0.9 wherever the field goes."""
+    hand = Hand(Camera(n_dirt=30, contrast=0.1, noise=0.001))
+    hand.see()
+    views = []
+    for dy, dx in [(3, 25)] * 12 + [(-3, -25)] * 12:
+        views.append(hand.move(dy, dx))
+        assert views[-1].place is None or hand.error_um(views[-1].place) < 0.5
+    assert views[-1].state == "tracking"  # recognised by the specimen, not by the dirt
+
+
 def test_no_light_is_said_and_the_place_known_again_afterwards():
     hand = Hand(Camera(n_dirt=10))
     hand.see()
@@ -244,6 +255,21 @@ def test_a_repeating_specimen_is_never_at_a_known_place_once_it_moves():
         assert k == 0 or view.place is None
     assert view.state == "no_structure"
     assert "repeats itself" in view.remark
+
+
+def _patterned(y: float, x: float, seed: int) -> np.ndarray:
+    """Return a field of a pattern that goes on, with a specimen of less contrast over it."""
+    rows, columns = np.mgrid[:256, :256]
+    wave = np.sin(2 * np.pi * (rows + y) / 41) * np.sin(2 * np.pi * (columns + x) / 37)
+    return (Camera(contrast=0.3).frame(y, x, seed) * (1.0 + 0.2 * wave)).clip(0, 65535).astype(np.uint16)
+
+
+def test_a_field_of_a_pattern_that_goes_on_is_not_taken_for_a_known_one():
+    tracker = Tracker((256, 256), UM)
+    assert tracker.see(_patterned(1000.0, 1000.0, 0), 0.0).state == "tracking"
+    for k in range(1, 9):  # 8 periods away, and on; nothing there was seen before
+        view = tracker.see(_patterned(1000.0 + 8 * 41, 1000.0 + 8 * 37 + 3 * k, k), k / 10)
+        assert view.place is None
 
 
 @pytest.mark.parametrize("ratio", [2.0, 0.5])

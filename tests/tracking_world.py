@@ -38,6 +38,8 @@ class Camera:
     full_scale: float = 40_000.0
     dtype: str = "uint16"
     glass: bool = False
+    contrast: float = 1.0
+    noise: float = 0.01
 
     @functools.cached_property
     def light(self) -> NDArray[np.float32]:
@@ -62,11 +64,12 @@ class Camera:
             u, v = np.float32(y - top), np.float32(x - left)
             lines = whole[:-1] * (1 - u) + whole[1:] * u
             part = lines[:, :-1] * (1 - v) + lines[:, 1:] * v
+        part = np.float32(1.0) - np.float32(self.contrast) * (np.float32(1.0) - part)
         if blur:
             part = ndimage.gaussian_filter(part, blur)
         noise = np.random.default_rng(seed).standard_normal(self.shape_yx, dtype=np.float32)
         counts = part * self.light * self.full_scale
-        return (counts + noise * (0.01 * self.full_scale)).clip(0, np.iinfo(self.dtype).max).astype(self.dtype)
+        return (counts + noise * (self.noise * self.full_scale)).clip(0, np.iinfo(self.dtype).max).astype(self.dtype)
 
 
 def picture(y: float, x: float, seed: int = 0, **camera: object) -> Picture:

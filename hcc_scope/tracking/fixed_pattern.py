@@ -12,10 +12,12 @@ import numpy as np
 from scipy import ndimage
 
 from hcc_scope.tracking.picture import F32, LEAST_CONTRAST, block_covariances
-from hcc_scope.tracking.registration import correlation_at
+from hcc_scope.tracking.registration import agreements
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from hcc_scope.tracking.picture import Picture
 
 __all__ = ["FixedPattern"]
 
@@ -28,7 +30,8 @@ _CERTAIN = 4.0
 _LEAST = 0.01
 _CLIP = 0.6
 _MOVED = 0.4
-"""Pictures that correlate less than this show different parts of the specimen."""
+"""Pictures of which half of the blocks correlate less than this show different parts of the specimen: dirt may cover
+less than half of them, however much stronger it is than the specimen."""
 _STATIC = 0.5
 """Mean correlation, over pairs of pictures that differ, of a block that does not move with the specimen."""
 _SHARE = 0.2
@@ -42,7 +45,7 @@ class FixedPattern:
         self._mean: F32 | None = None
         self._square: F32 | None = None
         self._pattern: F32 | None = None
-        self._last: tuple[F32, F32] | None = None
+        self._last: tuple[F32, F32, Picture] | None = None
         self._agreement: F32 | None = None
 
     @property
@@ -64,18 +67,30 @@ class FixedPattern:
         """Return a reduced frame divided by the pattern; None while there is none."""
         return None if self._pattern is None else small / (self._pattern + np.float32(1.0))
 
-    def learn(self, part: F32, clean: F32) -> None:
+    def learn(self, part: F32, clean: F32, picture: Picture) -> bool:
         """Take in what `hcc_scope.tracking.picture.relative` makes of a frame, and of the frame without the pattern.
 
         One that shows the same field as before teaches nothing.
+
+        Parameters
+        ----------
+        part, clean : (y, x) ndarray of float32
+        picture : Picture
+            What was kept of `clean`, to see whether it shows another field.
+
+        Returns
+        -------
+        bool
+            Whether the blocks with dirt, or that do not move, may be others now.
         """
-        last, self._last = self._last, (part, clean)
+        last, self._last = self._last, (part, clean, picture)
         if last is None:
             self._add(part)
-            return
-        if correlation_at(last[1], clean, 0, 0, step=2) >= _MOVED:
+            return False
+        blocks = agreements(last[2], picture)
+        if blocks.size == 0 or np.median(blocks) >= _MOVED:
             self._last = last
-            return
+            return False
         agreement = np.stack([_agreement(last[0], part), _agreement(last[1], clean)])
         if self._agreement is None:
             self._agreement = agreement
@@ -83,6 +98,7 @@ class FixedPattern:
             share = max(_SHARE, 1.0 / self._n)
             self._agreement += np.float32(share) * (agreement - self._agreement)
         self._add(part)
+        return True
 
     def _add(self, part: F32) -> None:
         part = np.clip(part, -_CLIP, _CLIP)

@@ -41,6 +41,7 @@ class KeyFrame:
     """For the search: `hcc_scope.tracking.recognition.coarse_spectrum`."""
     contrast: float
     covered: float
+    floor: float
     edges: list[tuple[KeyFrame, F64, float]] = field(default_factory=list, repr=False)
     """(other, position of the other relative to this, variance of that)."""
 
@@ -66,7 +67,7 @@ class KeyFrames:
         picture = self._unpacked.pop(id(frame), None)
         if picture is None:
             structure = frame.packed * np.float32(1.0 / _LEVELS)
-            picture = Picture(structure, frame.contrast, frame.covered)
+            picture = Picture(structure, frame.contrast, frame.covered, frame.floor)
         self._unpacked[id(frame)] = picture
         while len(self._unpacked) > _UNPACKED:
             self._unpacked.popitem(last=False)
@@ -76,13 +77,30 @@ class KeyFrames:
         """Keep a field; drop another one if there are too many."""
         packed = np.rint(picture.structure * np.float32(_LEVELS)).astype(np.int8)
         coarse = coarse_spectrum(picture)
-        frame = KeyFrame(island, position.copy(), variance, captured, packed, coarse, picture.contrast, picture.covered)
+        frame = KeyFrame(
+            island,
+            position.copy(),
+            variance,
+            captured,
+            packed,
+            coarse,
+            picture.contrast,
+            picture.covered,
+            picture.floor,
+        )
         self._frames.append(frame)
         self._index = None
         self._unpacked[id(frame)] = picture
         if len(self._frames) > self._most:
             self._drop()
         return frame
+
+    def replace(self, frame: KeyFrame, picture: Picture) -> None:
+        """Keep another picture of a field."""
+        frame.packed = np.rint(picture.structure * np.float32(_LEVELS)).astype(np.int8)
+        frame.coarse = coarse_spectrum(picture)
+        frame.contrast, frame.covered, frame.floor = picture.contrast, picture.covered, picture.floor
+        self._unpacked[id(frame)] = picture
 
     def remove(self, frame: KeyFrame) -> None:
         """Forget a field."""

@@ -79,13 +79,13 @@ def relative(small: F32) -> F32:
     return ratio
 
 
-def block_covariances(one: F32, two: F32) -> F32:
-    """Return the covariance of two pictures in each block of `BLOCK_PX`, (rows of blocks, columns of blocks).
+def block_covariances(one: F32, two: F32, block_px: int = BLOCK_PX) -> F32:
+    """Return the covariance of two pictures in each square block, (rows of blocks, columns of blocks).
 
     A slope of the light and the wide halo of a speck add little to it.
     """
-    height, width = (max(n // BLOCK_PX, 1) for n in one.shape)
-    side_y, side_x = min(BLOCK_PX, one.shape[0]), min(BLOCK_PX, one.shape[1])
+    height, width = (max(n // block_px, 1) for n in one.shape)
+    side_y, side_x = min(block_px, one.shape[0]), min(block_px, one.shape[1])
     shape, n = (height, side_y, width, side_x), np.float32(side_y * side_x)
     cut = slice(height * side_y), slice(width * side_x)
     a, b = one[cut].reshape(shape), two[cut].reshape(shape)
@@ -105,6 +105,8 @@ class Picture:
     """Standard deviation before scaling, relative to the brightness."""
     covered: float
     """Share of the field, 0 to 1, that has structure."""
+    floor: float = 0.0
+    """Standard deviation, in units of `structure`, up to which a block of it counts as empty."""
     _spectrum: C64 | None = field(default=None, repr=False)
 
     @property
@@ -127,6 +129,15 @@ class Picture:
         yy, xx, yx = float(np.vdot(down, down)), float(np.vdot(right, right)), float(np.vdot(down, right))
         middle, spread = (yy + xx) / 2, math.hypot((yy - xx) / 2, yx)
         return (middle - spread) / max(middle + spread, 1e-9)
+
+    def without(self, blocks: NDArray[np.bool_]) -> Picture:
+        """Return the picture with blocks, (rows of blocks, columns of blocks), left blank."""
+        structure = self.structure.copy()
+        _blank(structure, blocks)
+        scale = max(float(structure.std()), 1e-3)
+        structure *= np.float32(1.0 / scale)
+        np.clip(structure, -_CLIP, _CLIP, out=structure)
+        return Picture(structure, self.contrast * scale, self.covered, self.floor / scale)
 
     @classmethod
     def of(cls, part: F32, static: NDArray[np.bool_] | None = None, dirty: NDArray[np.bool_] | None = None) -> Picture:
@@ -155,7 +166,7 @@ class Picture:
         if contrast > 0.0:
             structure *= np.float32(1.0 / contrast)
             np.clip(structure, -_CLIP, _CLIP, out=structure)
-        return cls(structure, contrast, float(filled.mean()))
+        return cls(structure, contrast, float(filled.mean()), floor / max(contrast, 1e-9))
 
 
 def _blank(structure: F32, static: NDArray[np.bool_]) -> None:

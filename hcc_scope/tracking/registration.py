@@ -15,21 +15,37 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from hcc_scope.tracking.picture import BLOCK_PX, block_covariances
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hcc_scope.tracking.picture import Picture
     from hcc_scope.tracking.settings import TrackSettings
 
-__all__ = ["Match", "Proposal", "chosen", "correlation_at", "match", "proposals", "refine", "repeats", "threshold"]
+__all__ = [
+    "Match",
+    "Proposal",
+    "agreements",
+    "chosen",
+    "correlation_at",
+    "match",
+    "measure",
+    "proposals",
+    "refine",
+    "repeats",
+    "threshold",
+]
 
 F32 = NDArray[np.float32]
 
 _WHITENING = 0.4
 """Power of the cross-spectrum's squared magnitude by which it is divided: 0.5 is phase correlation, 0 is plain."""
-_N_PEAKS = 3
-_PEAK_PX = 3
-"""Neighbourhood of a peak, in reduced px, in which there is no second one."""
+_PEAKS_PX = (3, 3, 8, 8, 8)
+"""Neighbourhood of each of the highest peaks, in reduced px, in which there is no further one: the first three may lie
+close together, the others are those of a picture that repeats itself."""
+_APART_PX = 6
+"""Distance, in reduced px, of shifts that contradict each other."""
 _AMBIGUOUS = 0.7
 """A shift whose correlation is this share of the best one's makes the picture ambiguous: a repeating pattern."""
 _REPEATS = 0.25
@@ -39,6 +55,18 @@ _SE_UNLIKE_PX = 12.0
 """Standard error of a shift between pictures that have nothing in common: motion blur moves the middle of a picture."""
 _SE_FLOOR_PX = 0.055
 _MAX_STEPS = 4
+_BEYOND_DOUBT = 0.85
+"""Correlation from which on it is not asked whether the picture resembles itself as much ..."""
+_MORE_THAN_ITSELF = 0.25
+"""... as, less this, it resembles the other one."""
+_DIRT_PX = 8
+"""Offset, in reduced px, up to which dirt on the sensor lies over itself, so that its agreement proves nothing."""
+_DISAGREES = 0.3
+"""Correlation of a block below which it does not show the same part of the specimen."""
+_MOST_DISAGREE = 0.15
+"""Share of the blocks that may disagree if a specimen is at rest: next to none do, also if the focus is turned, and a
+quarter after a move by four px."""
+_LEAST_BLOCKS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +113,38 @@ def chosen(first: Picture, second: Picture, found: list[Proposal], settings: Tra
     if not found or repeats(found):
         return None
     best = max(found)
-    return refine(first.structure, second.structure, (best.dy, best.dx), settings)
+    if best.correlation < _BEYOND_DOUBT:
+        if best.correlation < _self_similarity(second, settings) + _MORE_THAN_ITSELF:
+            return None
+    return measure(first, second, (best.dy, best.dx), settings)
+
+
+def measure(first: Picture, second: Picture, near_yx: tuple[float, float], settings: TrackSettings) -> Match | None:
+    """Return where the second field lies relative to the first, near a presumed offset; None if it does not lie there.
+
+    A specimen that seems to rest while parts of the picture disagree has moved behind dirt.
+    """
+    seen = refine(first.structure, second.structure, near_yx, settings)
+    if seen is None:
+        return None
+    dy, dx = round(seen.offset_yx[0]), round(seen.offset_yx[1])
+    if max(abs(dy), abs(dx)) < _DIRT_PX:
+        blocks = agreements(first, second, dy, dx)
+        if blocks.size >= _LEAST_BLOCKS and float((blocks < _DISAGREES).mean()) > _MOST_DISAGREE:
+            return None
+    return seen
+
+
+def agreements(first: Picture, second: Picture, dy: int = 0, dx: int = 0) -> F32:
+    """Return the correlations, at a whole offset, of the blocks in which both pictures have structure; 1-d."""
+    one, two = _overlapping(first.structure, second.structure, dy, dx)
+    one, two = one[::2, ::2], two[::2, ::2]
+    side = BLOCK_PX // 2
+    size_1, size_2 = block_covariances(one, one, side), block_covariances(two, two, side)
+    filled = (size_1 > first.floor**2) & (size_2 > second.floor**2)
+    covariance = block_covariances(one, two, side)
+    blocks: F32 = covariance[filled] / np.sqrt(size_1[filled] * size_2[filled])
+    return blocks
 
 
 def repeats(found: list[Proposal]) -> bool:
@@ -95,9 +154,15 @@ def repeats(found: list[Proposal]) -> bool:
         return False
     return any(
         other.correlation > _AMBIGUOUS * best.correlation
-        and max(abs(other.dy - best.dy), abs(other.dx - best.dx)) > 2 * _PEAK_PX
+        and max(abs(other.dy - best.dy), abs(other.dx - best.dx)) > _APART_PX
         for other in found
     )
+
+
+def _self_similarity(picture: Picture, settings: TrackSettings) -> float:
+    """Return how well a picture correlates with itself elsewhere: so does any other field, if a pattern goes on."""
+    found = proposals(picture, picture, settings)
+    return max((one.correlation for one in found if max(abs(one.dy), abs(one.dx)) > _APART_PX), default=0.0)
 
 
 def proposals(first: Picture, second: Picture, settings: TrackSettings) -> list[Proposal]:
@@ -177,13 +242,13 @@ def _candidates(first: Picture, second: Picture) -> Iterator[tuple[int, int]]:
     cross *= power ** np.float32(-_WHITENING)
     height, width = first.structure.shape
     surface = fft.irfft2(cross, s=(height, width), workers=1, overwrite_x=True)
-    for _ in range(_N_PEAKS):
+    for reach in _PEAKS_PX:
         y, x = divmod(int(surface.argmax()), width)
         for dy in (y, y - height):
             for dx in (x, x - width):
                 yield dy, dx
-        rows = np.arange(y - _PEAK_PX, y + _PEAK_PX + 1) % height
-        columns = np.arange(x - _PEAK_PX, x + _PEAK_PX + 1) % width
+        rows = np.arange(y - reach, y + reach + 1) % height
+        columns = np.arange(x - reach, x + reach + 1) % width
         surface[np.ix_(rows, columns)] = -np.inf
 
 

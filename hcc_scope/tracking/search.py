@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hcc_scope.tracking.recognition import PIXEL_SIZE_RATIOS, coarse_spectrum, correlation_at_ratio, likeliest
-from hcc_scope.tracking.registration import Match, match, refine
+from hcc_scope.tracking.registration import Match, match, measure
 
 if TYPE_CHECKING:
     from hcc_scope.tracking.key_frames import KeyFrame, KeyFrames
@@ -68,7 +68,7 @@ class Search:
         if hope is not None and step is not None:
             key, position = hope
             offset = position + step.offset_yx - key.position
-            seen = refine(self._keys.picture(key).structure, picture.structure, offset.tolist(), settings)
+            seen = measure(self._keys.picture(key), picture, offset.tolist(), settings)
             if seen is not None and seen.correlation >= settings.relocalise_correlation:
                 return key, seen
         best: tuple[KeyFrame, Match] | None = None

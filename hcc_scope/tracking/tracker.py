@@ -13,7 +13,7 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.tracking.fixed_pattern import FixedPattern
 from hcc_scope.tracking.key_frames import KeyFrame, KeyFrames
 from hcc_scope.tracking.picture import Picture, reduced, reduction_factor, relative
-from hcc_scope.tracking.registration import Match, chosen, match, proposals, refine, repeats
+from hcc_scope.tracking.registration import Match, chosen, match, measure, proposals, repeats
 from hcc_scope.tracking.search import Search
 from hcc_scope.tracking.settings import TrackSettings
 from hcc_scope.tracking.view import Place, TrackState, TrackView
@@ -27,8 +27,10 @@ F64 = NDArray[np.float64]
 
 _N_UNTIL_LOST = 3
 _MIN_COVERED = 0.12
-_SURE_COVERED = 0.5
-"""Share of the field with structure that dirt alone does not reach."""
+_SURE_COVERED = 0.7
+"""Share of the field with structure that dirt alone, with its halo, does not reach ..."""
+_BEGIN_COVERED = 0.4
+"""... and what is not recognised as dirt, of that in the tissue's colours, does not: an island begins from there on."""
 _DIM = 0.3
 """Share of the usual brightness below which the light counts as off."""
 _AGREE_PX = 1.5
@@ -37,6 +39,10 @@ _MOVES_PX = 3.0
 _SMEARED = 0.17
 """A picture less isotropic than this is smeared by motion over some 70 px of the frame: the middle of the streaks is
 not exactly where the middle of the exposure was, and nothing is measured against it later."""
+_EDGE = 0.4
+_EDGE_BONUS = 0.1
+"""A picture less isotropic than this may show little but an edge, along which a shift is not seen: it must correlate
+more to prove a position."""
 _MUST_AGREE = 0.5
 """A key frame that a field overlaps this much must agree with the step."""
 _CAPTURED_BONUS = 0.15
@@ -105,6 +111,8 @@ class Tracker:
         self._missed = self._doubt = self._repeating = 0
         self._light = 0.0
         self._last: tuple[int, F64] | None = None
+        self._untested: list[KeyFrame] = []
+        """Kept before the specimen was seen to move, so that dirt may still be in their pictures."""
         self._search = Search(self._keys, self._settings)
         self._unmeasured: list[tuple[KeyFrame, KeyFrame]] = []
         self._captures: deque[tuple[KeyFrame, float]] = deque(maxlen=_MOST_UNDONE)
@@ -173,9 +181,12 @@ class Tracker:
         if picture.covered < _MIN_COVERED:
             self._view = self._unknown("no_structure", self._why_nothing(small))
             return self._view
-        if not dim:
-            self._fixed.learn(part, clean)
-        if self._begin and picture.covered < _SURE_COVERED and not tested:
+        if not dim and self._fixed.learn(part, clean, picture):
+            # what is not the specimen's is known from this frame on
+            picture = self._picture = Picture.of(clean, self._fixed.static, self._fixed.dirty)
+            if not tested and self._fixed.static is not None:
+                before = self._cleaned(before, self._fixed.static)
+        if self._begin and picture.covered < (_BEGIN_COVERED if tested else _SURE_COVERED):
             self._view = self._unknown("no_structure", _NOTHING)
             return self._view
         self._light = max(self._light * 0.999, float(small.mean()))
@@ -199,6 +210,8 @@ class Tracker:
         key = self._keys.add(self._picture, self._island, self._position, 0.0, captured=True)
         self._measure_later(key, [one for _, one in near])
         self._captures.append((key, self._variance))
+        if not self._fixed.tested:
+            self._untested.append(key)
         self._variance = 0.0
         return place
 
@@ -248,7 +261,9 @@ class Tracker:
             self._begin = False
             self._search.forget()
             self._position, self._variance = np.zeros(2), 0.0
-            self._keys.add(picture, self._island, self._position, 0.0, captured=False)
+            key = self._keys.add(picture, self._island, self._position, 0.0, captured=False)
+            if not self._fixed.tested:
+                self._untested.append(key)
             self._missed = self._doubt = 0
             return self._known(step, elapsed_s, 1.0)
         predicted = None
@@ -281,14 +296,13 @@ class Tracker:
         near = self._keys.overlaps(self._island, predicted)
         by_use = sorted(near[:8], key=lambda one: -one[0] - _CAPTURED_BONUS * one[1].captured)
         for _, key in by_use[:2]:
-            seen = refine(
-                self._keys.picture(key).structure, picture.structure, (predicted - key.position).tolist(), settings
-            )
+            seen = measure(self._keys.picture(key), picture, (predicted - key.position).tolist(), settings)
             if seen is None:
                 continue
             apart = float(np.abs(key.position + seen.offset_yx - predicted).max())
             agree = step.correlation >= settings.sure_correlation and apart <= _AGREE_PX
-            if (smeared or not agree) and seen.correlation < settings.stated_correlation:
+            proof = settings.stated_correlation + (_EDGE_BONUS if picture.isotropy < _EDGE else 0.0)
+            if (smeared or not agree) and seen.correlation < proof:
                 break
             self._place_at(key, seen)
             if near[0][0] < settings.key_overlap and seen.correlation >= settings.sure_correlation and not smeared:
@@ -315,6 +329,13 @@ class Tracker:
         self._position, self._variance = predicted, variance
         return view
 
+    def _cleaned(self, before: Picture | None, static: NDArray[np.bool_]) -> Picture | None:
+        """Take dirt that was just found out of what was kept until now, so that the field is known by the specimen."""
+        for key in self._untested:
+            self._keys.replace(key, self._keys.picture(key).without(static))
+        self._untested.clear()
+        return None if before is None else before.without(static)
+
     def _place_at(self, key: KeyFrame, seen: Match) -> None:
         self._position = key.position + seen.offset_yx
         self._variance = key.variance + seen.se_px**2
@@ -338,7 +359,7 @@ class Tracker:
             return
         new, other = self._unmeasured.pop(0)
         one, two = self._keys.picture(other), self._keys.picture(new)
-        seen = refine(one.structure, two.structure, (new.position - other.position).tolist(), self._settings)
+        seen = measure(one, two, (new.position - other.position).tolist(), self._settings)
         if seen is None:
             seen = match(one, two, self._settings)
             if seen is None or seen.correlation < self._settings.sure_correlation:
