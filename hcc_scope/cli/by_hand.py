@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.hand_section import HandRun
     from hcc_scope.runs.references import ShadingChoice
     from hcc_scope.runs.simulated_hand import SimulatedHand
+    from hcc_scope.storage.reader import SectionStore
 
 __all__ = ["follow_hand", "run_by_hand"]
 
@@ -85,7 +86,7 @@ def run_by_hand(options: AcquireOptions) -> None:
         stop_on_signals(stop, console),
     ):
         rig.set_properties(options.properties)
-        played = _played(options, rig)
+        played = _played(options, rig, store)
         source = hand_source(
             rig.microscope,
             scoring_model,
@@ -138,7 +139,7 @@ def _n_drawn(options: AcquireOptions) -> int:
     return DEFAULT_FIELDS if options.n_fields is None else options.n_fields
 
 
-def _played(options: AcquireOptions, rig: OpenRig) -> SimulatedHand | None:
+def _played(options: AcquireOptions, rig: OpenRig, earlier: SectionStore | None) -> SimulatedHand | None:
     """Return the simulated hand that was asked for; None if a person moves the stand."""
     specimen = specimen_of(options)
     if specimen is None or options.simulate_hand is None:
@@ -147,7 +148,12 @@ def _played(options: AcquireOptions, rig: OpenRig) -> SimulatedHand | None:
 
     grown(specimen, rig.microscope.facts().pixel_size_um)
     return simulated_hand(
-        rig.microscope, specimen, options.simulate_hand, n_fields=_n_drawn(options), guided=options.guided
+        rig.microscope,
+        specimen,
+        options.simulate_hand,
+        n_fields=_n_drawn(options),
+        guided=options.guided,
+        earlier=earlier,
     )
 
 

@@ -126,6 +126,8 @@ class GuidedHand:
     incidents : bool
         Whether it also does what people do: knocks against the table, turns the focus or the turret, rests, switches
         the lamp off.
+    known_um : sequence of (x, y), optional
+        Places that the screen has known before, such as yesterday's fields, the latest one last.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class GuidedHand:
         way_um: Sequence[tuple[float, float]] = (),
         habits: Habits | None = None,
         incidents: bool = True,
+        known_um: Sequence[tuple[float, float]] = (),
     ) -> None:
         self._specimen = specimen
         self._fps = fps
@@ -158,7 +161,7 @@ class GuidedHand:
         self._strokes = self._returns = 0
         self._far_um = math.inf
         self._stride_um = _CAREFUL * self._field_um[0]
-        self._known_um: list[tuple[float, float]] = [(self._hand.here().x_um, self._hand.here().y_um)]
+        self._known_um = list(known_um) or [(self._hand.here().x_um, self._hand.here().y_um)]
         self._over = False
 
     @property

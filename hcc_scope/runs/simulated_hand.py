@@ -12,9 +12,9 @@ import numpy as np
 
 from hcc_scope.microscope.simulated_operator import HandScene, SimulatedOperator
 from hcc_scope.phantom.hand_play import GuidedHand, PlayedScript
-from hcc_scope.phantom.hand_scripts import Events, free_fields
+from hcc_scope.phantom.hand_scripts import Events, edge_places, free_fields
 from hcc_scope.phantom.hand_truth import Located, neighbour_errors_um, precision_recall
-from hcc_scope.position_tags import position_origin
+from hcc_scope.position_tags import island_and_place, position_origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hcc_scope.phantom.hand_truth import CaptureScore
     from hcc_scope.phantom.live_picture import Optics
     from hcc_scope.storage.journal import JournalEntry
+    from hcc_scope.storage.reader import SectionStore
 
 __all__ = ["SIMULATED_FPS", "HandTruth", "SimulatedHand", "compare_with_hand", "simulated_hand"]
 
@@ -48,6 +49,7 @@ def simulated_hand(
     n_fields: int,
     guided: bool,
     optics: Optics | None = None,
+    earlier: SectionStore | None = None,
 ) -> SimulatedHand:
     """Return a hand that plays one section.
 
@@ -65,6 +67,8 @@ def simulated_hand(
         places where nothing must be captured.
     optics : Optics, optional
         What is wrong with the light's way.
+    earlier : SectionStore, optional
+        The guided section that goes on: a hand that is lost goes back to its fields.
 
     Raises
     ------
@@ -76,13 +80,22 @@ def simulated_hand(
     field_um = (width_um, height_um)
     hand: PlayedHand
     if guided:
-        hand = GuidedHand(specimen, seed, fps=SIMULATED_FPS, field_um=field_um)
+        known_um = [] if earlier is None else _fields_of(earlier, specimen)
+        hand = GuidedHand(specimen, seed, fps=SIMULATED_FPS, field_um=field_um, known_um=known_um)
     else:
         some = n_fields // 6
         events = Events(fields=n_fields, blurred=some, glass=some, seen=some, short=some)
         hand = PlayedScript(free_fields(specimen, seed, fps=SIMULATED_FPS, events=events, field_um=field_um))
     operator = SimulatedOperator(microscope, hand)
     return SimulatedHand(operator, HandScene(specimen, operator, optics))
+
+
+def _fields_of(store: SectionStore, specimen: Specimen) -> list[tuple[float, float]]:
+    """Return where the fields of the first island lie on the specimen: it began where a guided hand begins."""
+    x0_um, y0_um = edge_places(specimen)[0]
+    entries = (entry for entry in store.journal if entry is not None)
+    places = (island_and_place(entry.stage_um, entry.tags) for entry in entries)
+    return [(x0_um + place[1], y0_um + place[2]) for place in places if place is not None and place[0] == 0]
 
 
 @dataclass(frozen=True, slots=True)
