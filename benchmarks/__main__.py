@@ -16,6 +16,7 @@ MEASUREMENTS = {
     "focus": "how near the autofocus comes, and that it never makes things worse",
     "fuzz": "damaged inputs of every kind, with fixed seeds: each is read or refused in words",
     "guided_sampling": "how often the interval of a guided section holds the mean, and what its rules are for",
+    "guiding": "how many of its drawn fields a simulated hand reaches, by the axes in which it follows the arrow",
     "interval_coverage": "how often the intervals of an evaluation hold the truth, by the number of animals",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "mosaic": "milliseconds that laying a live frame into the mosaic of a section by hand costs",

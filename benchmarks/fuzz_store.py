@@ -142,8 +142,8 @@ def account(path: Path) -> tuple[dict[str, Any], bool]:
     content["notes"] = [repr(note) for note in log.notes]
     drawn = read_sample_log(path)
     reported = reported or bool(drawn.problems)
-    content["sample"] = None if drawn.sample is None else repr(replace(drawn.sample, skipped={}))
-    content["skips"] = [] if drawn.sample is None else list(drawn.sample.skipped.items())
+    content["sample"] = None if drawn.sample is None else repr(replace(drawn.sample, skips={}))
+    content["skips"] = [] if drawn.sample is None else list(drawn.sample.skips.items())
     for part, read in (("predictions", _predictions), ("table", lambda one: read_predictions_table(one).to_pydict())):
         try:
             content[part] = repr(read(path))

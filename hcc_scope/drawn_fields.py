@@ -83,7 +83,7 @@ class DrawnFields:
         """Take which fields were drawn, with all that became of them so far."""
         self._n_drawn, self._skipped_share = sample.n_drawn, sample.skipped_share
         self._undone |= sample.undone
-        self._skipped.update(sample.skipped)
+        self._skipped.update(sample.skips)
         for k, seq in sample.reached.items():
             self._field_of[seq] = k
         self._settle_frames()

@@ -40,6 +40,9 @@ FORCED_TAG = "kept_anyway"
 DRAWN_TAG = "drawn_field"
 """Number of the field in the random sample that was drawn for a guided section."""
 
+_LAST_ISLAND = (1 << 31) - 1
+"""Of the predictions' column ``island``."""
+
 
 @dataclass(frozen=True, slots=True)
 class PositionOrigin:
@@ -73,7 +76,7 @@ def position_origin(tags: Mapping[str, TagValue], *, has_position: bool) -> Posi
     island, se_um = tags.get(ISLAND_TAG), tags.get(SE_TAG)
     return PositionOrigin(
         "tracked",
-        island if isinstance(island, int) else 0,
+        island if isinstance(island, int) and 0 <= island <= _LAST_ISLAND else 0,
         float(se_um) if isinstance(se_um, int | float) else None,
     )
 
@@ -83,11 +86,11 @@ def drawn_field(tags: Mapping[str, TagValue]) -> int | None:
 
     Examples
     --------
-    >>> drawn_field({"drawn_field": 3}), drawn_field({})
-    (3, None)
+    >>> drawn_field({"drawn_field": 3}), drawn_field({}), drawn_field({"drawn_field": -1})
+    (3, None, None)
     """
     k = tags.get(DRAWN_TAG)
-    return k if isinstance(k, int) and not isinstance(k, bool) else None
+    return k if isinstance(k, int) and not isinstance(k, bool) and k >= 0 else None
 
 
 def island_and_place(
@@ -108,7 +111,7 @@ def island_and_place(
 def describe_position(
     stage_um: tuple[float, float, float | None] | None, origin: PositionOrigin, *, decimals: int = 0
 ) -> str:
-    """Return a position as it is shown to people, and how it was obtained if the pictures gave it.
+    """Return a position as the window shows it, and how it was obtained if the pictures gave it.
 
     Examples
     --------
@@ -122,21 +125,21 @@ def describe_position(
     if stage_um is None:
         return "position not known"
     x, y = (f"{round(value, decimals) + 0.0:,.{decimals}f}" for value in stage_um[:2])
-    how = describe_origin(origin)
+    how = describe_origin(origin, unit="µm")
     return f"x {x} µm, y {y} µm{f' ({how})' if how else ''}"
 
 
-def describe_origin(origin: PositionOrigin) -> str:
+def describe_origin(origin: PositionOrigin, *, unit: Literal["um", "µm"] = "um") -> str:
     """Return how a position was obtained, if the pictures gave it; empty for a stage's.
 
     Examples
     --------
     >>> describe_origin(PositionOrigin("tracked", 1, 0.42))
-    'tracked, ±0.4 µm, island 1'
+    'tracked, ±0.4 um, island 1'
     """
     if origin.source != "tracked":
         return ""
-    error = "" if origin.se_um is None else f"±{origin.se_um:.1f} µm, "
+    error = "" if origin.se_um is None else f"±{origin.se_um:.1f} {unit}, "
     return f"tracked, {error}{describe_island(origin.island)}"
 
 

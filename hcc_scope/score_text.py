@@ -178,7 +178,7 @@ def describe_sample(sample: SampleCounts | None) -> str:
     --------
     >>> from hcc_scope.types import SampleCounts
     >>> describe_sample(SampleCounts(24, 21, {"bare glass": 2, "not reachable": 1}, not_of_sample=4))
-    '3 of 24 drawn fields skipped (2 bare glass, 1 not reachable); 4 frames show no drawn field and do not count'
+    '3 of 24 drawn fields skipped (2 bare glass, 1 not reachable); 4 frames are not of the sample and do not count'
     """
     if sample is None:
         return ""
@@ -188,7 +188,7 @@ def describe_sample(sample: SampleCounts | None) -> str:
         n_skipped = sum(sample.skipped.values())
         parts.append(f"{n_skipped} of {counted(sample.drawn, 'drawn field')} skipped ({reasons})")
     if n := sample.not_of_sample:
-        verbs = "shows no drawn field and does" if n == 1 else "show no drawn field and do"
+        verbs = "is not of the sample and does" if n == 1 else "are not of the sample and do"
         parts.append(f"{counted(n, 'frame')} {verbs} not count")
     return "; ".join(parts)
 

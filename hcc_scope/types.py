@@ -282,7 +282,7 @@ class SampleCounts:
     skipped: Mapping[SkipReason, int] = field(default_factory=dict)
     """By reason; reasons without a field are left out."""
     not_of_sample: int = 0
-    """Frames that show no drawn field; they are stored and enter nothing."""
+    """Frames that show no drawn field, or one that another frame shows; they are stored and enter nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,11 @@ def rests_at(*stops_um: tuple[float, float], n_rest: int = 5, n_move: int = 5) -
 
 
 @functools.cache
-def _pattern() -> NDArray[np.float32]:
-    """Return (1600, 1600) structure of the grain of tissue, between 0 and 1, which repeats after 520 um."""
+def _pattern(side_px: int) -> NDArray[np.float32]:
+    """Return (side_px, side_px) structure of the grain of tissue, between 0 and 1, which repeats after that."""
     rng = np.random.default_rng(3)
     grain = sum(
-        ndimage.gaussian_filter(rng.standard_normal((1600, 1600)).astype(np.float32), sigma, mode="wrap") * sigma
+        ndimage.gaussian_filter(rng.standard_normal((side_px, side_px)).astype(np.float32), sigma, mode="wrap") * sigma
         for sigma in (1.0, 3.0, 8.0)
     )
     return np.clip(0.5 + 0.25 * grain / grain.std(), 0.0, 1.0)  # type: ignore[no-any-return, union-attr]
@@ -58,10 +58,13 @@ class PatternScene:
     ----------
     full_scale : int
         Of the camera.
+    side_px : int
+        The pattern repeats after so many pixels: 520 um, if not given.
     """
 
-    def __init__(self, full_scale: int) -> None:
+    def __init__(self, full_scale: int, side_px: int = 1600) -> None:
         self._full_scale = full_scale
+        self._side_px = side_px
         self.here_um: tuple[float, float] | None = None
         """Where the field is; None: where the stage is."""
         self.light = 0.6
@@ -98,7 +101,7 @@ class PatternScene:
         rows, columns = (
             np.arange(side) + round(um / um_per_px) for side, um in zip(shape_yx, (y_um, x_um), strict=True)
         )
-        pattern = _pattern()
+        pattern = _pattern(self._side_px)
         field = pattern[np.ix_(rows % len(pattern), columns % len(pattern))]
         if self.glass:
             field = np.full_like(field, 0.8)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from hcc_scope.cli import by_hand
 from hcc_scope.cli.acquire_options import check_options
 from hcc_scope.cli.hand_display import HandScreen
 from hcc_scope.cli.keys import keys
-from hcc_scope.errors import UsageError
+from hcc_scope.errors import PlanError, UsageError
 from hcc_scope.microscope.hand_guiding import Guided, HandGuiding
 from hcc_scope.microscope.hand_log import HandLog
 from hcc_scope.orientation import Orientation
@@ -29,7 +33,9 @@ from tests.hand_parts import PatternScene, Walk, rests_at
 from tests.test_open_rig import CAMERA, options, rig_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from hcc_scope.report.summary import SectionReport
 
 BY_HAND: Mapping[str, object] = {"rig": "demo", "by_hand": True}
 
@@ -53,28 +59,70 @@ def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path: Path, given: dic
         check_options(options(tmp_path, **{**BY_HAND, **given}))
 
 
+def test_more_fields_than_a_hand_visits_are_refused_before_the_drive(tmp_path: Path):
+    many = {**BY_HAND, "n_fields": 10_001}
+    check_options(options(tmp_path, **many))
+    with pytest.raises(PlanError, match=r"10001 fields cannot be visited by hand. Choose 1 to 10,000\."):
+        check_options(options(tmp_path, **many, guided=True))
+
+
 def test_what_fits_is_taken(tmp_path: Path):
     check_options(options(tmp_path, **BY_HAND, guided=True, n_fields=8, exposure_ms=5.0, seed=3))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
-def test_keys_come_one_by_one_and_the_terminal_is_as_before(monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """Yield both ends of a terminal that is stdin: what a person types into, and what the program reads from."""
+    if sys.platform == "win32":
+        pytest.skip("pseudo-terminals are POSIX's")
+    outside, inside = os.openpty()
+    with os.fdopen(inside, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield outside, inside
+    with suppress(OSError):
+        os.close(outside)
+
+
+def test_keys_come_one_by_one_and_the_terminal_is_as_before(terminal: tuple[int, int]):
     import termios
 
-    outside, inside = os.openpty()
-    with open(inside, encoding="utf-8", closefd=False) as terminal:
-        monkeypatch.setattr(sys, "stdin", terminal)
-        before = termios.tcgetattr(inside)
-        with keys() as pressed:
-            assert pressed() == ""
-            os.write(outside, b"ku")
-            found = ""
-            while len(found) < 2:
-                found += pressed()
-            assert found == "ku"
+    outside, inside = terminal
+    before = termios.tcgetattr(inside)
+    with keys() as pressed:
+        assert pressed() == ""
+        os.write(outside, b"kU\x1b[6~\x1b[A\x1bOP\x1b[1;5Cg")  # Page Down, up, F1, Ctrl and right
+        found = ""
+        while len(found) < 4:
+            found += pressed()
+        assert found == "ku g"
+    assert termios.tcgetattr(inside) == before
+
+
+def test_a_program_in_the_background_leaves_the_terminal_alone(
+    terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever it did with it would stop it."""
+    import termios
+
+    outside, inside = terminal
+    before = termios.tcgetattr(inside)
+    foreground = os.getpgrp() + 1
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _handle: foreground)
+    os.write(outside, b"k\n")
+    with keys() as pressed:
+        assert pressed() == ""
         assert termios.tcgetattr(inside) == before
-    os.close(outside)
-    os.close(inside)
+        foreground = os.getpgrp()
+        while not (found := pressed()):
+            pass
+        assert found == "k\n"
+
+
+def test_a_terminal_that_is_lost_ends_nothing(terminal: tuple[int, int]):
+    with keys() as pressed:
+        assert pressed() == ""
+        os.close(terminal[0])
+        assert pressed() == ""
 
 
 def test_without_a_terminal_no_key_is_pressed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -147,6 +195,24 @@ def test_a_section_by_a_simulated_hand_is_acquired_and_replays_bit_for_bit(tmp_p
     assert checked.json["sections"][0]["by_hand"] == section["by_hand"]
 
 
+def ended_at_once(follow: Callable[..., SectionReport], run: HandRun, *shown: object) -> SectionReport:
+    run.section.session.stop()
+    return follow(run, *shown)
+
+
+def test_a_section_that_is_ended_before_its_first_field_is_no_completed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(by_hand, "follow_hand", partial(ended_at_once, by_hand.follow_hand))
+    out = tmp_path / "out"
+    done = cli(
+        *("acquire", "--by-hand", "--guided", "--rig", "demo-by-hand", "--simulate-hand", "1", "--phantom", "low"),
+        *("--animal", "m1", "--section", "s1", "--out", out, "--engine", "torchscript", "--json"),
+    )
+    assert (done.code, done.json["outcome"], out.exists()) == (130, "cancelled", False)
+    assert "ended early by the operator; nothing was acquired, and no store is left" in done.err
+
+
 def ring(turns: float, radius_um: float = 3000.0) -> list[tuple[float, float]]:
     """Return a way from the middle to the edge of a circle and round it."""
     angles = np.linspace(0.0, 2 * np.pi * turns, round(200 * turns))
@@ -157,7 +223,13 @@ def ring(turns: float, radius_um: float = 3000.0) -> list[tuple[float, float]]:
 def driven(way: Iterable[tuple[float, float]], n_fields: int = 6) -> tuple[HandGuiding, list[str]]:
     guided = Guided(n_fields, 1, draws_itself=True)
     guiding = HandGuiding(guided, (1000, 1000), 0.325, Orientation(), HandLog(RunEvents()))
-    return guiding, [text for x, y in way if (text := guiding.see(Place(0, float(x), float(y), 0.2)))]
+    return guiding, seen(guiding, way)
+
+
+def seen(guiding: HandGuiding, way: Iterable[tuple[float, float]]) -> list[str]:
+    """Return what the guiding reports on this way, a place every tenth of a second."""
+    places = (Place(0, float(x), float(y), 0.2) for x, y in way)
+    return [text for t, place in enumerate(places) if (text := guiding.see(place, t / 10))]
 
 
 def test_the_fields_are_drawn_as_soon_as_the_hand_came_round_the_section():
@@ -165,6 +237,15 @@ def test_the_fields_are_drawn_as_soon_as_the_hand_came_round_the_section():
     assert (guiding.phase, reported) == ("targets", ["once round: 6 fields drawn"])
     assert guiding.sample is not None
     assert max(np.hypot(*np.array(guiding.sample.fields_um).T)) < 3000.0
+
+
+def test_what_to_look_at_in_the_outline_is_reported_with_the_draw():
+    way = ring(1.02)
+    guiding, _ = driven(way[:80])
+    guiding.see(None, 0.0)
+    reported = seen(guiding, way[140:])
+    (sentence,) = reported
+    assert re.match(r"once round: 6 fields drawn\. \d+ % of the outline are straight lines where", sentence)
 
 
 @pytest.mark.parametrize("way", [ring(0.9), [*ring(0.4), *ring(0.4)[::-1]]], ids=["not yet round", "there and back"])
@@ -178,6 +259,24 @@ def test_more_fields_than_fit_are_reported_and_the_hand_can_go_round_more():
     assert guiding.phase == "outline"
     (sentence,) = reported
     assert "of 900 fields of 325 x 325 um fit into the section" in sentence
+
+
+def test_a_wider_round_after_one_that_was_too_small_is_drawn_in():
+    guiding, reported = driven([*ring(1.02, 700.0), *ring(1.1)], n_fields=20)
+    too_small, drawn = reported
+    assert "of 20 fields of 325 x 325 um fit into the section" in too_small
+    assert drawn == "once round: 20 fields drawn"
+    assert guiding.phase == "targets"
+
+
+def test_drawing_too_early_ends_no_drive():
+    """There is no map in a terminal, on which an outline could be mended."""
+    guiding, _ = driven(ring(0.02))
+    with pytest.raises(PlanError, match=r"of 6 fields .* fit into the section"):
+        guiding.draw_fields(None)
+    assert guiding.phase == "outline"
+    seen(guiding, ring(1.02)[44:])
+    assert guiding.phase == "targets"
 
 
 def test_a_simulated_hand_is_refused_where_it_would_not_move_the_demo(tmp_path: Path):

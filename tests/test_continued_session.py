@@ -11,10 +11,11 @@ import pytest
 
 from hcc_scope.plans.drawn_sample import draw_sample
 from hcc_scope.position_tags import DRAWN_TAG
+from hcc_scope.runs.section_analyses import open_section
 from hcc_scope.session import EarlierResults, Session
 from hcc_scope.session.meters import RunMeters
-from hcc_scope.storage.drawn_sample import SampleWriter
-from hcc_scope.storage.notes import NotesWriter
+from hcc_scope.storage.drawn_sample import SampleWriter, stored_sample
+from hcc_scope.storage.notes import NotesWriter, excluded_fields, read_notes
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.reopened import reopen_section
@@ -118,7 +119,7 @@ def next_part(path: Path, source: Fields) -> tuple[Session, RunOutcome]:
     return session, run(session)
 
 
-def replayed(path: Path) -> RunOutcome:
+def replayed(path: Path, *excluded: int) -> RunOutcome:
     store = open_store(path)
     return run(
         Session(
@@ -127,7 +128,7 @@ def replayed(path: Path) -> RunOutcome:
             classifier(),
             scorer=store_scorer(store, 0.5),
             limits=EVERYTHING,
-            excluded=[EXCLUDED],
+            excluded=excluded or [EXCLUDED],
         )
     )
 
@@ -193,6 +194,25 @@ def test_a_drawn_sample_is_visited_further_and_its_interval_is_that_of_one_run(t
     assert "2 of 4 drawn fields" in half.score.stabilised_reason
     assert whole.score.interval_valid
     assert outcome.score == whole.score == replayed(path).score
+
+
+def test_marks_of_frames_that_were_never_stored_do_not_hold_for_those_that_have_their_numbers_now(tmp_path: Path):
+    """A capture is undone at once, and the program killed before its frame is on disk."""
+    sample = draw_sample(4, (20.0, 20.0), ((0.0, 0.0), (1000.0, 0.0), (1000.0, 1000.0), (0.0, 1000.0)), 3)
+    drawn = {0: 2, 4: 0, 5: 3, 6: 1}
+    path, _ = first_part(tmp_path, Guided(range(5), drawn, sample))
+    for seq in (4, 5):
+        SampleWriter(path).undone(seq)
+        NotesWriter(path).add("exclude", "undone", seq)
+    assert (open_section(path).excluded, stored_sample(path, open_store(path).journal)) == (
+        {EXCLUDED, 4},
+        replace(sample, reached={2: 0}, undone=frozenset({4, 5})),
+    )
+    _, outcome = next_part(path, Guided(range(5, 7), drawn, sample))
+    assert outcome.score.stabilised_reason == "interval not valid: 3 of 4 drawn fields visited"
+    assert outcome.excluded_by_operator == (EXCLUDED, 4)
+    assert replayed(path, EXCLUDED, 4).score == outcome.score
+    assert set(excluded_fields(read_notes(path))) == {EXCLUDED, 4}
 
 
 def test_rates_are_those_of_this_part():

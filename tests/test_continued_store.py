@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +22,15 @@ from storage_cases import (
     shard,
 )
 
+from hcc_scope import atomic_file
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError
+from hcc_scope.plans.drawn_sample import draw_sample
+from hcc_scope.position_tags import DRAWN_TAG
 from hcc_scope.report.control_charts import read
 from hcc_scope.run_events import RunEvent
 from hcc_scope.storage import journal_writer, reopened, section_writer
-from hcc_scope.storage.notes import NotesWriter
+from hcc_scope.storage.drawn_sample import SampleWriter, stored_sample
+from hcc_scope.storage.notes import NotesWriter, excluded_fields, read_notes
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
@@ -34,8 +39,6 @@ from hcc_scope.storage.run_log import RunLogWriter, read_run_log
 from hcc_scope.storage.writer import create_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hcc_scope.storage.section_writer import SectionWriter
 
 SCORED = {"engine": "torchscript", "temperature": 1.5, "decision_threshold": 0.5}
@@ -114,6 +117,13 @@ def test_a_store_goes_on_and_holds_what_one_run_would_have_stored(tmp_path: Path
     assert recover(path).changes == ()
 
 
+def test_an_earlier_program_refuses_a_section_by_hand_as_newer_than_itself(tmp_path: Path):
+    for sampling in ("guided", "chosen"):
+        with create_store(tmp_path, replace(SPEC, section_id=sampling, sampling=sampling)) as sink:
+            assert sink.attributes["schema_version"] == 4
+        assert open_store(sink.path).problems == ()
+
+
 def test_a_third_part_follows_the_second(tmp_path: Path):
     path = ended(tmp_path, 1)
     for seq in (1, 2):
@@ -178,6 +188,64 @@ def test_results_of_frames_that_were_never_stored_are_not_those_of_the_frames_th
     assert open_store(path).problems == ()
 
 
+def test_the_table_of_a_section_whose_second_part_was_killed_has_the_frames_of_both(tmp_path: Path):
+    path = ended(tmp_path)
+    section = reopen_section(path, SPEC)
+    results = PredictionWriter(path, SPEC, run="r", continues=True)
+    for seq in (3, 4):
+        section.sink.append(make_frame(seq))
+        results.append(make_result(seq, N_TILES))
+    section.sink.close()
+    copy = Path(shutil.copytree(path, tmp_path / "killed" / path.name))
+    results.close()
+    assert "predictions.parquet made from 5 frames" in recover(copy).changes
+    assert sorted(set(read_predictions_table(copy)["seq"].to_pylist())) == [0, 1, 2, 3, 4]
+    assert recover(copy).changes == ()
+
+
+def test_a_run_that_was_killed_at_its_first_result_can_go_on(tmp_path: Path):
+    sink = create_store(tmp_path, SPEC)
+    sink.append(make_frame(0))
+    sink.close()
+    (sink.path / "predictions.jsonl").write_bytes(b'{"version":2')
+    section = reopen_section(sink.path, SPEC)
+    assert section.recovered.problems == ()
+    assert section.results == {}
+    store_frames(section.sink, 1, 2)
+    section.sink.finalise({"state": "completed"})
+    assert sorted(read_predictions(sink.path)) == [1]
+    assert open_store(sink.path).problems == ()
+
+
+def test_marks_on_a_frame_that_was_never_stored_are_not_those_of_the_frame_that_gets_its_number(tmp_path: Path):
+    spec = replace(SPEC, sampling="guided")
+    with create_store(tmp_path, spec) as sink:
+        sink.append(make_frame(0))
+    NotesWriter(sink.path).add("exclude", "undone", 1)  # a capture that was on its way to the disk
+    sample = SampleWriter(sink.path)
+    sample.drawn(draw_sample(2, (10, 10), [(0, 0), (900, 0), (900, 900)], 7))
+    sample.skipped(1, "fold")
+    sample.undone(0)
+    sample.undone(1)
+    later = PredictionWriter(sink.path, spec, run="later", name="predictions-later")
+    for seq in (0, 1):
+        later.append(make_result(seq, N_TILES))
+    later.close()
+    give_up(reopen_section(sink.path, spec))
+    notes = read_notes(sink.path)
+    section = reopen_section(sink.path, spec)
+    assert read_notes(sink.path) == notes  # once is enough
+    section.sink.append(make_frame(1, tags={DRAWN_TAG: 0}))
+    section.sink.close()
+    section.sink.finalise({"state": "completed"})
+    store = open_store(sink.path)
+    assert section.excluded == ()
+    assert excluded_fields(read_notes(sink.path)) == {}
+    found = stored_sample(sink.path, store.journal)
+    assert (found.undone, found.reached, found.skipped) == ({0}, {0: 1}, {1: "fold"})
+    assert list(read_predictions(sink.path, "predictions-later")) == [0]
+
+
 def test_a_crash_at_any_point_leaves_what_recover_makes_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = ended(tmp_path / "store")
     moments: list[tuple[Path, int]] = []
@@ -236,6 +304,15 @@ def test_an_interrupted_store_is_recovered_first_with_a_torn_line(tmp_path: Path
     store = open_store(path)
     assert (store.n_frames, store.problems) == (4, ())
     assert [part.outcome.state for part in store.recorded.parts] == ["recovered", "completed"]
+
+
+def test_a_lost_line_of_the_run_log_keeps_no_section_from_going_on(tmp_path: Path):
+    path = interrupted(tmp_path)
+    log = path / "run_log.jsonl"
+    log.write_bytes(log.read_bytes() + b"{}\n")
+    section = reopen_section(path, SPEC)
+    assert len(section.recovered.problems) == 1
+    give_up(section)
 
 
 def test_lines_that_were_withdrawn_stay_and_the_journal_goes_on(tmp_path: Path):
@@ -324,6 +401,19 @@ def with_a_damaged_note(path: Path) -> None:
     (path / "notes.jsonl").write_bytes(b"{}\n")
 
 
+def with_half_a_note(path: Path) -> None:
+    (path / "notes.jsonl").write_bytes(b'{"t_utc":"2026-1')
+
+
+def with_half_a_skip(path: Path) -> None:
+    (path / "sample.jsonl").write_bytes(b'{"t_utc":"2026-1')
+
+
+def with_notes_of_another_name(path: Path) -> None:
+    NotesWriter(path).add("note", "a fold")
+    (path.parent / "the same").hardlink_to(path / "notes.jsonl")
+
+
 def with_a_link(path: Path) -> None:
     (path / "frames" / "0" / "c" / "3").symlink_to(path)
 
@@ -338,6 +428,9 @@ def with_a_link(path: Path) -> None:
         (with_a_lost_line, "frame 2 was recorded but its journal line is missing.*hcc-scope recover"),
         (with_an_endless_line, "its run was not ended in order.*hcc-scope recover"),
         (with_a_damaged_note, "line 1 of .*notes.jsonl is unreadable"),
+        (with_half_a_note, "notes.jsonl ends in the middle of a line.*hcc-scope recover"),
+        (with_half_a_skip, "sample.jsonl ends in the middle of a line.*hcc-scope recover"),
+        (with_notes_of_another_name, "notes.jsonl has a second name elsewhere"),
         (with_a_link, "is a symbolic link"),
     ],
 )
@@ -375,6 +468,21 @@ def test_a_full_or_read_only_disk_is_refused_before_anything_changes(tmp_path: P
     assert fingerprint(path) == before
     with (path / "frames.jsonl").open("rb+") as journal:
         assert journal_writer.lock(journal.fileno())  # nothing holds it any more
+
+
+def test_a_disk_that_fails_at_the_first_step_leaves_the_store_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = ended(tmp_path)
+    before = fingerprint(path)
+    sync_folder = atomic_file.sync_folder
+
+    def fail_once(folder: Path) -> None:
+        monkeypatch.setattr(atomic_file, "sync_folder", sync_folder)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(atomic_file, "sync_folder", fail_once)
+    with pytest.raises(StoreError, match="cannot be continued: Input/output error"):
+        reopen_section(path, SPEC)
+    assert fingerprint(path) == before
 
 
 def test_what_another_program_added_and_the_marks_of_a_person_stay(tmp_path: Path):

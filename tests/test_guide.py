@@ -161,6 +161,18 @@ def test_the_course_of_the_screen_becomes_the_outline_and_fields_are_drawn_once(
             change()
 
 
+def test_a_way_that_was_too_short_is_driven_on():
+    guide = Guide(SHAPE_YX, UM_PER_PX)
+    for x, y in ellipse(1) / 3:
+        guide.see(at(x, y))
+    with pytest.raises(PlanError, match=r"only \d+ of 20 fields"):
+        guide.draw(20, 1)
+    assert (guide.phase, guide.outline_um) == ("outline", ())
+    for x, y in ellipse(1):
+        guide.see(at(x, y))
+    assert overlap(guide.draw(20, 1).outline_um, ellipse(1)) > 0.95
+
+
 def test_a_new_island_begins_the_drive_anew_and_corners_need_a_position():
     guide = Guide(SHAPE_YX, UM_PER_PX)
     guide.see(at(0, 0))
@@ -179,7 +191,7 @@ def test_the_arrow_points_to_the_target_as_the_picture_shows_it():
     guide = guide_to((1600.0, 2750.0))
     guidance = guide.guidance()
     assert guidance is not None
-    assert guidance.text == "2.3 fields left, 0.5 up"
+    assert guidance.text == "2.3 fields left, 0.5 up (2413 um)"
     assert guidance.arrow_fields == pytest.approx((-2400 / 1024, -250 / 512))
     assert guidance.distance_um == pytest.approx(math.hypot(2400, 250))
     # turned by a quarter: what lies at lower x lies up in the picture, which is 2048 px wide
@@ -188,7 +200,7 @@ def test_the_arrow_points_to_the_target_as_the_picture_shows_it():
     assert turned.arrow_fields == pytest.approx((250 / 1024, -2400 / 512))
     mirrored = guide_to((1600.0, 3000.0), orientation=Orientation((-1.0, 0.0, 0.0, 1.0))).guidance()
     assert mirrored is not None
-    assert mirrored.text == "2.3 fields right"
+    assert mirrored.text == "2.3 fields right (2400 um)"
 
 
 def test_the_nearest_open_field_is_the_target_and_stays_it():
@@ -196,7 +208,7 @@ def test_the_nearest_open_field_is_the_target_and_stays_it():
     assert guide.target == 1
     guide.see(at(1100, 1200))
     assert guide.target == 1  # only a visit changes it
-    guide.see(at(4500 + TOLERANCE * 1024 - 1, 3300 - TOLERANCE * 512 + 1))
+    guide.see(at(4500 + 0.8 * TOLERANCE * 1024, 3300 - 0.8 * TOLERANCE * 512))
     guidance = guide.guidance()
     assert guidance is not None
     assert (guidance.within, guidance.text) == (True, "here: hold still")
@@ -212,6 +224,19 @@ def test_the_nearest_open_field_is_the_target_and_stays_it():
     guide.reached(1, 1)
     guide.reached(0, 2)
     assert (guide.phase, guide.guidance()) == ("done", None)
+
+
+def test_a_skipped_field_is_captured_on_request_alone_and_skipped_again_by_an_undo():
+    guide = guide_to((1000.0, 1000.0), (4500.0, 3300.0))
+    guide.skipped(1, "fold")
+    there = at(4500, 3300)
+    assert (guide.drawn_at(there), guide.drawn_at(there, asked=True)) == (None, 1)
+    guide.reached(1, 0)
+    assert guide.sample is not None
+    assert (guide.sample.reached, guide.sample.skipped, guide.sample.open_fields) == ({1: 0}, {}, (0,))
+    guide.undone(0)
+    assert (guide.sample.reached, guide.sample.skipped, guide.sample.open_fields) == ({}, {1: "fold"}, (0,))
+    assert guide.target == 0
 
 
 def test_a_sample_of_an_earlier_day_is_continued_from_where_the_field_is_found_again():
@@ -241,7 +266,7 @@ def test_any_open_field_within_the_tolerance_is_reached_also_beside_a_captured_o
 @pytest.mark.parametrize(
     ("place", "word"),
     [
-        (None, "position not known: go back to a captured field"),
+        (None, "position not known: go back the way you came"),
         (at(0, 0, island=2), "the drawn fields lie on island 0, and this is island 2"),
         (at(0, 0, se_um=60), "position too vague: go back to a captured field"),
     ],
@@ -264,6 +289,55 @@ def test_a_sample_refuses_what_makes_no_sense():
         sample.with_skipped(0, "ugly")  # type: ignore[arg-type]
     assert sample.with_skipped(0, "fold").with_reached(0, 5).skipped == {}
     assert sample.with_undone(0).open_fields == (0, 1, 2)
+
+
+CAMERAS = [(a, 0, 0, d) for a in (1, -1) for d in (1, -1)] + [(0, b, c, 0) for b in (1, -1) for c in (1, -1)]
+
+
+@pytest.mark.parametrize("matrix", CAMERAS)
+def test_text_and_arrow_agree_for_every_camera(matrix: tuple[float, float, float, float]):
+    orientation = Orientation(matrix)
+    guide = guide_to((1600.0, 3700.0), orientation=orientation)
+    guidance = guide.guidance()
+    assert guidance is not None
+    assert guidance.arrow_fields is not None
+    right, down = guidance.arrow_fields
+    # that many px from the middle of the picture lies the target
+    offset_px = np.array((right * SHAPE_YX[1], down * SHAPE_YX[0]))
+    assert orientation.to_stage_um(offset_px, UM_PER_PX) == pytest.approx((-2400.0, 700.0))
+    across, along = guidance.text.split(" (")[0].split(", ")
+    assert across == f"{abs(right):.1f} fields {'right' if right > 0 else 'left'}"
+    assert along == f"{abs(down):.1f} {'down' if down > 0 else 'up'}"
+    assert guidance.text.endswith(" (2500 um)")
+    # a field is twice as wide as high: the arrow's direction is that of the picture, not of its sides
+    assert guidance.arrow_deg == pytest.approx(math.degrees(math.atan2(offset_px[1], offset_px[0])))
+
+
+def test_what_is_shown_as_reached_is_what_a_capture_counts_as():
+    guide = guide_to((1000.0, 1000.0))
+    edge_um = TOLERANCE * 1024
+    shown = []
+    for off_um in (1.1, 0.97, 0.99, 0.9, 0.8, 0.9, 0.97, 0.99, 1.01, 0.99, 0.97):
+        guide.see(at(1000 + off_um * edge_um, 1000))
+        guidance = guide.guidance()
+        assert guidance is not None
+        shown.append(guidance.within)
+        assert guidance.within == (guide.drawn_at(at(1000 + off_um * edge_um, 1000)) == 0)
+    assert shown == [False] + [True] * 7 + [False] + [True] * 2
+
+
+def test_the_target_stays_while_the_hand_passes_others_and_the_position_is_lost():
+    guide = guide_to((3000.0, 3000.0), (6000.0, 3000.0), (7000.0, 3000.0))
+    assert guide.target == 0
+    for place in (at(5900, 3000), None, at(6900, 2700), at(8000, 3000, island=1), None, at(6100, 2700)):
+        guide.see(place)
+        assert guide.target == 0
+    guide.see(None)
+    guide.skipped(0, "not reachable")
+    assert guide.target == 1  # the nearest to where the field was last
+    for k in (1, 2):
+        guide.skipped(k, "not reachable")
+    assert (guide.phase, guide.guidance(), guide.drawn_at(at(7000, 3000))) == ("done", None, None)
 
 
 # -- the hand --------------------------------------------------------------------------------------------------------
@@ -334,6 +408,90 @@ def test_a_hand_that_follows_never_has_its_arrow_turned():
         guide.take(guide.draw(16, seed, CORNERS))
         follow(guide, HANDS["as shown"], seed + 1000)
         assert not guide.in_hand_axes
+
+
+def move(guide: Guide, *way_um: tuple[float, float], fps: float = 10.0, rest_s: float = 0.4) -> list[str]:
+    """Move from place to place in strokes of half a second, with a rest at each; return the texts that were shown."""
+    assert guide._place is not None
+    here, texts, n = np.array((guide._place.x_um, guide._place.y_um)), [], 0
+    for there in way_um:
+        for share in (*np.linspace(0, 1, round(0.5 * fps)), *np.ones(round(rest_s * fps))):
+            n += 1
+            x, y = here + share * (np.array(there) - here)
+            guide.see(at(x, y), 10.0 * len(texts) + n / fps)
+            guidance = guide.guidance()
+            assert guidance is not None
+            texts.append(guidance.text)
+        here = np.array(there)
+    return texts
+
+
+def test_a_move_that_leads_away_is_called_so_at_once_and_an_overshoot_is_not():
+    guide = guide_to((1000.0, 3000.0))
+    texts = move(guide, (4000.0, 3000.0), (4600.0, 3000.0))
+    assert not any("other way" in text for text in texts[:10])
+    assert texts[-1] == "the other way: 3.5 fields left (3600 um)"
+    assert not guide.in_hand_axes
+    assert move(guide, (4000.0, 3000.0))[-1] == "2.9 fields left (3000 um)"
+    texts = move(guide, (1400.0, 3000.0), (500.0, 2950.0), (1300.0, 3000.0), (1000.0, 3000.0))
+    assert not any("other way" in text for text in texts)
+    assert texts[-1] == "here: hold still"
+
+
+@pytest.mark.parametrize("fps", [10.0, 26.0])
+def test_strokes_that_leave_the_tissue_are_learned_from_and_the_way_back_is_not(fps: float):
+    """A hand that goes the other way loses the position after a third of a field, each time, and comes back to it."""
+    guide = guide_to((1000.0, 2000.0))
+    n, learned_after = 0, 0
+    for stroke in range(1, 9):
+        for side in range(round(fps)):  # half a second at rest, half a second to the right and downwards
+            share = max(0.0, 2 * side / fps - 1)
+            n += 1
+            guide.see(at(4000 + 900 * share, 3000 + 300 * share) if share < 0.4 else None, n / fps)
+        if guide.in_hand_axes and not learned_after:
+            learned_after = stroke
+        for share in np.linspace(0.4, 0.0, round(0.5 * fps)):
+            n += 1
+            guide.see(at(4000 + 900 * share, 3000 + 300 * share), n / fps)
+    assert 4 <= learned_after <= 8
+    assert guide._axes.shown((-3000.0, -1000.0)) == (3000.0, 1000.0)
+
+
+def test_looking_at_something_on_the_way_turns_no_arrow_and_a_wrong_turn_is_taken_back():
+    rng = np.random.default_rng(1)
+
+    def follow_arrows(axes: HandAxes, n: int) -> int:
+        """Follow `n` arrows as they are shown; return how often they changed."""
+        changes = 0
+        for _ in range(n):
+            angle, turn = rng.uniform(0, 2 * math.pi), rng.normal(0, 0.2)
+            x, y = axes.shown((math.cos(angle), math.sin(angle)))
+            way = math.atan2(y, x) + turn
+            changes += axes.stroke((x, y), (math.cos(way), math.sin(way)))
+        return changes
+
+    axes = HandAxes()
+    for n in (5, 8):  # strokes one after the other to something on the other side, before and after it follows
+        for _ in range(n):
+            assert not axes.stroke((1.0, 0.5), (-1.0, -0.45 + rng.normal(0, 0.1)))
+        assert follow_arrows(axes, 12) == 0
+    misled = HandAxes()
+    for _ in range(20):
+        misled.stroke((1.0, 0.5), (-1.0, -0.5))
+    assert misled.learned
+    assert follow_arrows(misled, 60) % 2 == 1
+    assert not misled.learned
+
+
+def test_a_knob_moves_one_axis_at_a_time():
+    rng = np.random.default_rng(2)
+    for sign in (1, -1):
+        axes = HandAxes()
+        for i in range(30):
+            to_target = rng.uniform(0.4, 1.0, 2) * rng.choice((-1, 1), 2)
+            arrow = axes.shown((float(to_target[0]), float(to_target[1])))
+            axes.stroke(arrow, (sign * arrow[0], 0.0) if i % 2 else (0.0, sign * arrow[1]))
+        assert axes.shown((1.0, 2.0)) == (sign, 2.0 * sign)
 
 
 def test_strokes_along_one_axis_settle_that_axis_and_strokes_at_random_none():

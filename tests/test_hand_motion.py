@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hcc_scope.by_hand.guide import Guide
+from benchmarks.guiding import AXES, play
 from hcc_scope.orientation import Orientation
 from hcc_scope.phantom import Specimen
 from hcc_scope.phantom.effects import stable_rng
@@ -18,7 +18,6 @@ from hcc_scope.phantom.hand_play import GuidedHand, PlayedScript, Screen
 from hcc_scope.phantom.hand_scripts import FIELD_UM, Events, free_fields, outline_drive
 from hcc_scope.phantom.hand_truth import Located, neighbour_errors_um, precision_recall
 from hcc_scope.phantom.live_picture import LivePicture, Optics
-from hcc_scope.tracking import Place
 
 PX = 0.325
 QUICK = Habits(rest_s=(0.8, 1.2), peak_um_s=(900.0, 1400.0), turn_um=(400.0, 800.0))
@@ -200,52 +199,14 @@ def test_a_script_is_played_to_its_end(script: HandScript):
     assert hand.take_asks() == []
 
 
-def guided(specimen: Specimen, axes: tuple[float, float, float, float]):
-    """Play a guided section to a guide that knows each position but those beside the tissue; return what happened."""
-    hand = GuidedHand(specimen, 3, fps=10.0, axes=axes, habits=QUICK, incidents=False)
-    guide = Guide((1024, 1024), PX)
-    screen, captured, still, last = Screen(), [], 0, None
-    for _ in range(3000):
-        if hand.over:
-            break
-        pose = hand.next(screen)
-        known = specimen.tissue_share(pose.x_um, pose.y_um, FIELD_UM[0]) > 0.1
-        place = Place(0, pose.x_um, pose.y_um, 0.1) if known else None
-        guide.see(place)
-        moved = last is None or math.hypot(pose.x_um - last.x_um, pose.y_um - last.y_um) > 4.0
-        still, last = (0 if moved or place is None else still + 1), pose
-        drawn = guide.drawn_at(place) if still >= 3 and guide.phase == "targets" and is_fit(pose) else None
-        if drawn is not None:
-            guide.reached(drawn, len(captured))
-            captured.append(pose)
-        for ask in hand.take_asks():
-            if ask == "close outline":
-                guide.close_outline()
-            elif ask == "draw fields":
-                guide.take(guide.draw(6, 1, None))
-            else:
-                guide.skipped(guide.target, "not reachable")
-        guidance = guide.guidance() if guide.phase == "targets" else None
-        screen = Screen(
-            phase=guide.phase,
-            known=known,
-            n_captured=len(captured),
-            target=None if guidance is None else guidance.target,
-            arrow_fields=None if guidance is None else guidance.arrow_fields,
-            within=guidance is not None and guidance.within,
-        )
-    return guide, hand, captured
-
-
-@pytest.mark.parametrize("axes", [(1.0, 0.0, 0.0, 1.0), (0.0, 1.0, 1.0, 0.0)], ids=["as shown", "knobs swapped"])
-def test_a_hand_that_follows_the_arrow_reaches_the_drawn_fields(
-    specimen: Specimen, axes: tuple[float, float, float, float]
-):
-    guide, hand, captured = guided(specimen, axes)
-    assert guide.phase == "done"
-    assert guide.in_hand_axes == (axes != (1.0, 0.0, 0.0, 1.0))
-    score = precision_recall(captured, hand.stops)
-    assert len(captured) >= 4  # the first ones may be given up while the axes are learned
+@pytest.mark.parametrize("name", ["as shown", "knobs swapped", "mirrored in both"])
+def test_a_hand_that_follows_the_arrow_reaches_the_drawn_fields(specimen: Specimen, name: str):
+    hand = GuidedHand(specimen, 3, fps=10.0, axes=AXES[name], habits=QUICK, incidents=False)
+    played = play(specimen, hand, fps=10.0, n_fields=6, seed=1)
+    assert played.guide.phase == "done"
+    assert played.guide.in_hand_axes == (name != "as shown")
+    assert played.n_reached == len(played.captured) == 6
+    score = precision_recall(played.captured, hand.stops)
     assert (score.precision, score.recall) == (1.0, 1.0)
 
 

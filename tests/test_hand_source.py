@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from hcc_scope.microscope import hand_stage, hardware, stall
 from hcc_scope.microscope.hand_captures import Capture, HandCaptures
 from hcc_scope.microscope.hand_source import Guided, HandSource
 from hcc_scope.microscope.hand_stage import DISAGREE, StageAgreement
+from hcc_scope.microscope.live_frames import LiveShot
 from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.position_tags import DRAWN_TAG, FORCED_TAG, PositionOrigin, position_origin
 from hcc_scope.protocols import EventfulSource, PausingSource, ReportingSource
@@ -377,6 +379,20 @@ def test_the_stage_is_read_again_before_a_field_is_kept(rig: MicroManager, monke
     ]
 
 
+@pytest.mark.parametrize("still", [True, False])
+def test_a_frame_that_is_kept_anyway_on_the_way_is_not_where_the_stage_came_to_later(rig: MicroManager, still: bool):
+    places = by_hand(rig)._places
+    shot = rig.thread.call("exposing", rig.camera.snap)
+    later = LiveShot(shot, 0.0, after_pause=False, read_again=lambda: replace(shot, stage_um=(1.0, 0.0, 0.0)))
+    seen = places.see(later, 0, 0)
+    frame = places.confirmed(
+        replace(seen, track=replace(seen.track, speed_um_s=0.0 if still else 1e9)),
+        later,
+    ).frame
+    assert frame.stage_um == ((1.0, 0.0, 0.0) if still else None)
+    assert frame.tags["position_from"] == ("stage" if still else "unknown")
+
+
 def test_a_stage_that_stays_while_the_pictures_move_is_denied(rig: MicroManager, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(hand_stage, "_REST_S", 0.3)
     scene = PatternScene(FULL_SCALE)
@@ -537,31 +553,38 @@ class Kept:
 def test_random_fields_are_drawn_in_the_outline_that_was_driven_and_visited(rig: MicroManager):
     kept = Kept()
     source: HandSource | None = None
+    frames: list[Frame] = []
 
     def places() -> Iterator[tuple[float, float]]:
-        yield from rests_at((0.0, 0.0), (250.0, 0.0), (250.0, 250.0), (0.0, 250.0), (0.0, 0.0), n_rest=1, n_move=12)
+        here = (0.0, 250.0)
+        yield from rests_at((0.0, 0.0), (250.0, 0.0), (250.0, 250.0), here, n_rest=1, n_move=12)
         assert source is not None
         assert source.close_outline()
-        yield 0.0, 0.0
+        yield here
+        view = source.view()
+        assert view is not None
+        assert view.message.startswith("25 % of the outline are straight lines")  # the fourth side
         kept.broken = True
         with pytest.raises(StoreError):
             source.draw_fields()
         assert phase() == "mend"
         kept.broken = False
         source.draw_fields()
-        here = (0.0, 0.0)
         yield here
         for visit in range(3):
-            if visit == 1:
-                source.skip_target("fold")
-                yield here
-                continue
             view = source.view()
             assert view is not None
             assert view.guidance is not None
+            if visit == 1:
+                source.skip_target("fold")
             for there in rests_at(here, view.guidance.target_um, n_rest=7, n_move=10):
                 yield there
             here = there
+            if visit == 1:
+                assert len(frames) == 1
+                source.capture()  # it is captured after all
+                yield here
+                yield here
 
     def phase() -> str:
         view = source.view() if source else None
@@ -570,24 +593,29 @@ def test_random_fields_are_drawn_in_the_outline_that_was_driven_and_visited(rig:
     walk = hand(places())
     source = by_hand(rig, walk, guided=Guided(3, 7), end_after=3)
     source.keep_sample_with(kept)
-    frames = list(source.frames(StopToken()))
+    for frame in source.frames(StopToken()):
+        frames.append(frame)
     fields_um = kept.lines[0][1]
     assert isinstance(fields_um, tuple)
     assert len(fields_um) == 3
     assert [line[0] for line in kept.lines] == ["drawn", "skipped"]
-    assert len(frames) == 2
+    assert len(frames) == 3
+    assert source.sample is not None
+    assert source.sample.skipped == {}
     for frame in frames:
         field = frame.tags[DRAWN_TAG]
         assert place_um(frame) == pytest.approx(fields_um[field], abs=2.0)
-    assert {kept.lines[1][1], *(frame.tags[DRAWN_TAG] for frame in frames)} == {0, 1, 2}
+    assert {frame.tags[DRAWN_TAG] for frame in frames} == {0, 1, 2}
+    assert frames[1].tags[DRAWN_TAG] == kept.lines[1][1]
     assert phase() == "done"
     assert source.spec.sampling == "guided"
     assert [facts["what"] for facts in (event.facts for event in rig.events.recent("hand"))].count("skip") == 1
     assert {view.verdict.fit for view in walk.views if view.phase in ("outline", "mend")} == {False}
     with pytest.raises(PlanError, match="no target to skip"):
         source.skip_target("fold")
-    assert source.undo(lambda _seq: None) == 1
+    assert [source.undo(lambda _seq: None) for _ in range(2)] == [2, 1]
     assert kept.lines[-1] == ("undone", 1)
+    assert list(source.sample.skipped) == [kept.lines[1][1]]
 
 
 def test_an_undo_that_comes_while_the_next_field_is_handed_over_is_that_of_the_one_before():

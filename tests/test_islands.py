@@ -103,9 +103,9 @@ def test_the_picture_of_a_report_draws_islands_apart_and_nothing_at_an_unknown_p
 def test_the_report_states_how_each_position_was_obtained(by_hand: Path, tmp_path: Path):
     page = section_report(by_hand, tmp_path).read_text(encoding="utf-8")
     for cell in (
-        "0, 0 (tracked, ±0.0 µm, island 0)",
-        "40, 0 (tracked, ±0.4 µm, island 0)",
-        "0, 0 (tracked, ±0.0 µm, island 1)",
+        "0, 0 (tracked, ±0.0 um, island 0)",
+        "40, 0 (tracked, ±0.4 um, island 0)",
+        "0, 0 (tracked, ±0.0 um, island 1)",
         "not known",
     ):
         assert f'<td class="n">{cell}</td>' in page

@@ -378,6 +378,7 @@ def test_the_bridge_brings_what_controls_and_preview_need(rig: MicroManager):
     assert backend.number("get_property_type", "Cam", "Gain") == 3
     backend.core.waiting = [4, 5]
     pixels = backend.last()
+    assert pixels is not None
     assert (pixels.shape, pixels.dtype, pixels[1, 1]) == ((HEIGHT, WIDTH), np.uint16, 40_005)
     assert backend.core.waiting == [4, 5]  # it stays in the buffer
 

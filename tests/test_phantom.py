@@ -93,8 +93,14 @@ def test_threads_get_the_same_field(high: Specimen):
     "words", [(4, "A2", "S1", "high"), (3, "A3", "S1", "high"), (3, "A2", "S2", "high"), (3, "A2", "S1", "low")]
 )
 def test_every_word_matters(high: Specimen, words: tuple[int, str, str, str]):
-    other = Specimen(*words).render(0.0, 0.0, 0.0, (128, 128), PX)
+    specimen = Specimen(*words)
+    other = specimen.render(0.0, 0.0, 0.0, (128, 128), PX)
     assert not np.array_equal(other, high.render(0.0, 0.0, 0.0, (128, 128), PX))
+    assert specimen._tissue() is not high._tissue()
+
+
+def test_a_section_that_is_looked_at_again_is_not_grown_again():
+    assert Specimen(3, "A2", "S1", "high")._tissue() is Specimen(3, "A2", "S1", "high", day=1)._tissue()
 
 
 # ---- fields agree where they overlap

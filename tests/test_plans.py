@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ from hcc_scope.plans import (
     Sequence,
     TimeSeries,
     check_plan,
+    geometry,
     load_plan,
     parse_plan,
 )
@@ -179,6 +180,25 @@ def test_too_many_random_fields_are_refused():
 def test_a_section_smaller_than_a_field_is_refused():
     with pytest.raises(PlanError, match="only 0 of 1 fields"):
         check_plan(RandomFields(n_fields=1, rectangle_um=(0, 0, 600, 2000)), FIELD_UM)
+
+
+def test_a_section_that_no_field_fits_into_is_refused_soon(monkeypatch: pytest.MonkeyPatch):
+    """To try two million places took a minute, in which a section by hand saw no live frame."""
+    tried: list[int] = []
+    inside = geometry.fields_inside
+
+    def counted(centres: NDArray[np.float64], *where: Any) -> NDArray[np.bool_]:  # noqa: ANN401
+        tried.append(len(centres))
+        return inside(centres, *where)
+
+    monkeypatch.setattr(geometry, "fields_inside", counted)
+    angle = np.linspace(0.0, 2 * np.pi, 40, endpoint=False)
+    disc = np.column_stack((np.cos(angle), np.sin(angle)))
+    assert random_fields(3, (166.0, 166.0), 100.0 * disc, 1) == []
+    assert sum(tried) < 50_000
+    (only,) = random_fields(1, (166.0, 166.0), 117.4 * disc, 1)  # room for one, which takes many tries to hit
+    assert only == pytest.approx((0.0, 0.0), abs=1.0)
+    assert sum(tried) > 50_000
 
 
 def test_a_grid_covers_its_rectangle_in_a_snake():

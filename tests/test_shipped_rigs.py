@@ -298,7 +298,7 @@ PAIRS = {
         STAGE,
         3,
         "warning",
-        "the stand is motorised, and capture holds the rules of a stand that is moved by hand: they are not used",
+        "the stand is motorised, and capture holds the rules by .* by hand: a plan does not use them",
     ),
     "camera": (("camera: andor",), CAMERA, 2, "warning", "those of 'andor', and the camera 'Cam' .*Set camera: demo"),
     "placeholder": (("um_per_px: {10x: '<size: see>'}",), CAMERA, 2, "to be filled in", "size is not filled in yet"),

@@ -114,15 +114,16 @@ def test_the_table_states_which_coordinate_frame_a_place_is_in(tmp_path: Path):
                 ((10.0, 20.0, None), PositionOrigin("tracked", 2, 0.4)),
                 (None, PositionOrigin("unknown")),
                 ((10.0, 20.0, 3.0), PositionOrigin("stage")),
+                ((10.0, 20.0, None), PositionOrigin("tracked", 1 << 40)),  # no program writes that
             ]
         ):
             writer.append(make_frame(seq, (70, 90), stage_um=place, tags=position_tags(origin)))
     log = PredictionWriter(writer.path, SPEC, run="r")
-    for seq in range(4):
+    for seq in range(5):
         log.append(make_result(seq, N))
     log.close()
     table = read_predictions_table(writer.path)
-    assert table["island"].to_pylist() == [0] * N + [2] * N + [None] * N + [0] * N
+    assert table["island"].to_pylist() == [0] * N + [2] * N + [None] * N + [0] * 2 * N
     assert table["x_um"].null_count == N
 
 

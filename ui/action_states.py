@@ -113,7 +113,7 @@ class ActionStates(QObject):
         loaded, request, top = self._rig.loaded, self._setup.request, self._window.top
         demo = loaded is not None and loaded.is_demo
         top.show_specimen(demo, by_hand=loaded is not None and not loaded.has_stage)
-        top.show_emergency(loaded is None or loaded.has_stage or loaded.has_focus)
+        top.show_emergency(loaded is None or loaded.has_drives)
         top.set_plan(request.plan.describe(outlined=demo and request.specimen != "none"))
         self._store_exists = None
         self._timer.start()

@@ -304,6 +304,11 @@ class Commands(QObject):
                 "info",
                 "This rig has no motorised stage, so you move the specimen by hand: Section > Plan has the choice.",
             )
+        elif not loaded.has_stage and self._setup.request.plan.kind == "sequence":
+            self._state.message.emit(
+                "info",
+                "The plan is a sequence with the stage at rest, as it was chosen: Section > Plan has sections by hand.",
+            )
         recent = with_recent(self._settings_store.settings.recent_rigs, loaded.name)
         self._settings_store.change(recent_rigs=recent)
 
@@ -392,6 +397,9 @@ class Commands(QObject):
     def _continue(self, request: SectionRequest) -> None:
         if self._window.actions_["continue"].isEnabled():
             self._window.show_welcome(False)
+            self._window.top.animal.set_value(request.animal_id)
+            self._window.top.section.set_value(request.section_id)
+            self._setup.change(plan=request.plan)
             self._run.start(request)
 
     @Slot(object)

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Slot
 
+from hcc_scope.by_hand.words import PHASE_WORDS
+from ui.hand.state import ENDED, FINISHING, PREPARING, SEQUENCE, failed
 from ui.shell.hand_keys import HandKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.by_hand import HandView, SkipReason
+    from hcc_scope.report.summary import SectionReport
     from hcc_scope.types import Frame, Snapshot
     from ui.control.app_state import AppState
     from ui.control.hand_control import HandControl
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from ui.control.run_control import RunControl
     from ui.control.running import Running
     from ui.control.settings_store import SettingsStore
+    from ui.hand.state import HandState
     from ui.hand.steps import StepName
     from ui.shell.hand_keys import HandStep
     from ui.shell.main_window import MainWindow
@@ -80,6 +84,7 @@ class HandPresenter(QObject):
         state.hand_changed.connect(self._show_view)
         state.frame_arrived.connect(self._show_frame)
         state.snapshot_changed.connect(self._show_score)
+        state.run_finished.connect(self._show_how_it_ended)
         run.phase_changed.connect(self._phase_changed)
         for name in ("capture_sound", "capture_flash"):
             window.actions_[name].triggered.connect(self._choose_signals)
@@ -96,7 +101,9 @@ class HandPresenter(QObject):
     def _begin(self, run: Running) -> None:
         self._shown = run if run.hand is not None else None
         self._outline_um = ()
-        if self._shown is not None:
+        if self._shown is None:
+            self._views.hand.await_section(SEQUENCE)
+        else:
             parts = run.section.first_frames
             self._views.hand.begin(parts[-1][0] - 1 if parts else None)
             self._views.map.begin_hand(run.hand.mosaic if run.hand is not None else None)
@@ -104,14 +111,31 @@ class HandPresenter(QObject):
 
     @Slot(str)
     def _phase_changed(self, phase: str) -> None:
+        self._window.actions_.lend_key("exclude", self._hand.active)  # Ctrl+Z is then the undo of a capture
         if self._shown is None:
+            if phase == "preparing":
+                self._views.hand.await_section(PREPARING)
+            elif phase == "idle":
+                self._views.hand.end()
             return
         self._views.hand.set_paused(phase == "paused")
         if phase not in ("running", "paused", "preparing"):
-            self._views.hand.end()
-            self._views.map.end_hand()
+            self._show_end(self._shown, ENDED if phase == "idle" else FINISHING)
         if phase == "idle":
             self._shown = None
+
+    def _show_end(self, run: Running, state: HandState) -> None:
+        """Show the last of a section: a frame may still be captured after Stop."""
+        view, sample = self._state.hand, None if run.hand is None else run.hand.sample
+        if view is not None:
+            self._views.map.show_hand(view, sample)
+        self._views.hand.end(state, view, sample)
+        self._views.map.end_hand()
+
+    @Slot(object)
+    def _show_how_it_ended(self, report: SectionReport) -> None:
+        if self._views.by_hand and report.outcome.state == "failed":
+            self._views.hand.readout.show_state(failed(str(report.outcome.cause)))
 
     # -- what is seen --------------------------------------------------------------------------------------------------
 
@@ -126,8 +150,9 @@ class HandPresenter(QObject):
 
     @Slot(object)
     def _show_frame(self, frame: Frame) -> None:
-        """Show a picture of before the section: during it, the live frames come with what is known about them."""
-        if self._views.by_hand and self._shown is None:
+        """Show a picture of before the section, or in a pause: the others come with what is known about them."""
+        looks = self._shown is None or (self._run.phase == "paused" and not frame.section_id)
+        if self._views.by_hand and looks:
             self._views.hand.show_frame(frame)
 
     @Slot(object)
@@ -138,6 +163,10 @@ class HandPresenter(QObject):
     # -- what is asked for ---------------------------------------------------------------------------------------------
 
     def _do_key(self, step: HandStep) -> None:
+        view = self._state.hand
+        if step == "capture" and view is not None and view.phase in PHASE_WORDS and view.phase != "done":
+            self._state.message.emit("info", "Fields are captured once they are drawn. " + PHASE_WORDS[view.phase][1])
+            return
         self._does[step]()
 
     @Slot(str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from ui.devices.device_action import DeviceAction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hcc_scope.by_hand import HandView
     from hcc_scope.microscope.device_controls import DeviceProperty, RigState
     from hcc_scope.types import Frame
     from ui.control.app_state import AppState
@@ -88,6 +90,7 @@ class RigPresenter(QObject):
         views.devices.camera.auto_exposure_requested.connect(self._find_exposure)
         views.live.auto_exposure_requested.connect(self._find_exposure)
         state.frame_arrived.connect(self._watch_sensor)
+        state.hand_changed.connect(self._watch_live_frame)
         views.live.roi_drawn.connect(self._set_roi)
         views.live.contrast_changed.connect(self._keep_contrast)
         state.rig_changed.connect(self._show_rig)
@@ -103,6 +106,9 @@ class RigPresenter(QObject):
 
     @Slot(object)
     def _show_rig(self, rig: RigState) -> None:
+        loaded = self._rig.loaded
+        if loaded is not None and loaded.is_manual:
+            rig = replace(rig, xy_um=None, z_um=None)  # nothing that moves a stage or a focus is offered
         self._views.devices.set_state(rig)
         self._views.map.set_stage(*(rig.xy_um or (None, None)))
         self._views.live.set_pixel_size_um(rig.pixel_size_um or None)
@@ -164,6 +170,10 @@ class RigPresenter(QObject):
         if not isinstance(set_point, int | float):  # a preview carries none
             set_point = None if camera is None else camera.temperature_set_point_c
         self._views.status.set_sensor(frame.temperature_c, set_point, self._ageing)
+
+    @Slot(object)
+    def _watch_live_frame(self, view: HandView) -> None:
+        self._watch_sensor(view.frame)
 
     @Slot(object)
     def _rig_opened(self, loaded: LoadedRig) -> None:

@@ -142,7 +142,7 @@ class SectionPresenter(QObject):
         snapshot, views = self._state.snapshot, self._views
         if snapshot is None:
             return
-        views.status.set_snapshot(snapshot)
+        views.status.set_snapshot(snapshot, self._state.live_fps)
         if self._shown is not None:
             self._map.stored(snapshot.counts.stored, over=snapshot.phase == "finished")
         if self._focus.on:
@@ -179,7 +179,8 @@ class SectionPresenter(QObject):
     @Slot(object)
     def _show_frame(self, frame: Frame) -> None:
         self._views.live.set_frame(frame)
-        if self._state.run is not None:
+        run = self._state.run
+        if run is not None and frame.section_id == run.spec.section_id:  # in a pause, others are looked at
             self._map.see(frame)
 
     @Slot(object)

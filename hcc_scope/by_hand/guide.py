@@ -12,7 +12,8 @@ Design notes
 - The target is the nearest open field when the one before was visited, and stays until it is visited itself. The order
   of the visits cannot bias the score: which fields are visited was decided by the draw.
 - A captured frame shows a drawn field if it lies within the tolerance of *any* open one, the target or not
-  (`drawn_at`). The lattice of the draw keeps fields a whole field apart, so there is at most one.
+  (`drawn_at`), or, if the operator asked for it, of a skipped one. The lattice of the draw keeps fields a whole field
+  apart, so there is at most one.
 - Within the tolerance a drawn field may overlap a captured one: its neighbour in the lattice, captured off its own
   centre, or a field that the operator chose. It is captured nevertheless; the sample decides.
 - The arrow is in the picture's axes (right, down), or in the hand's (`hcc_scope.by_hand.hand_axes`).
@@ -22,24 +23,24 @@ Examples
 >>> from hcc_scope.tracking import Place
 >>> guide = Guide((1000, 1000), um_per_px=1.0)
 >>> for corner in ((0, 0), (4000, 0), (4000, 3000), (0, 3000)):
-...     guide.see(Place(0, *corner, 0.0))
-...     guide.mark_corner()
+...     _ = guide.see(Place(0, *corner, 0.0))
+...     n_corners = guide.mark_corner()
 >>> outline = guide.close_outline()
 >>> guide.take(guide.draw(6, seed=1, outline_um=outline))
->>> guide.see(Place(0, 300.0, 300.0, 0.5))
+>>> _ = guide.see(Place(0, 300.0, 300.0, 0.5))
 >>> guide.guidance().text
-'0.3 fields right, 1.3 down'
+'0.3 fields right, 1.3 down (1290 um)'
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hcc_scope.by_hand.hand_axes import HandAxes
+from hcc_scope.by_hand.hand_strokes import HandStrokes
 from hcc_scope.by_hand.view import Guidance
 from hcc_scope.errors import PlanError
 from hcc_scope.orientation import Orientation
@@ -70,13 +71,8 @@ _LEAST_AREA = 6.0
 """What it surrounds is at least so large, in fields."""
 _LEAST_ROUND = 0.15
 """And so large for the length of the way: 1 is a circle, 0 a way there and back."""
-_REST_FRAMES = 6
-_REST = 0.03
-"""The hand rests if so many live frames lie within this share of a field: more than tremor, less than a slow move."""
-_LEAST_STROKE = 0.3
-"""A shorter move, as a share of a field, shows no direction."""
-_LEAST_ARROW = 0.5
-"""Nor does a move that begins so near to the target, in fields: the hand aims at the target, and not along an arrow."""
+_FRAME_S = 0.1
+"""From one live frame to the next, where no times are given."""
 
 
 def describe_arrow(fields: Pair) -> str:
@@ -124,9 +120,8 @@ class Guide:
         self._blind = False
         """Whether the target was chosen while no position was known."""
         self._axes = HandAxes()
-        self._recent: deque[Place] = deque(maxlen=_REST_FRAMES)
-        self._rest: tuple[Place, Pair] | None = None
-        """Where the hand rested last on its way to the target, and the arrow that was shown there."""
+        self._strokes = HandStrokes((float(self._picture_um[0]), float(self._picture_um[1])))
+        self._t_s = 0.0
         self.outline_remark = ""
         """What to look at before the outline is used, as a sentence; empty if nothing."""
 
@@ -157,9 +152,22 @@ class Guide:
         """Whether arrows are shown in the hand's axes, which differ from the picture's."""
         return self._axes.learned
 
-    def see(self, place: Place | None) -> None:
-        """Take where the field is after a live frame; None while that is not known."""
+    def see(self, place: Place | None, t_s: float | None = None) -> bool:
+        """Take where the field is after a live frame; None while that is not known.
+
+        Parameters
+        ----------
+        place : Place or None
+        t_s : float, optional
+            When the frame was exposed; a tenth of a second after the one before, if not given.
+
+        Returns
+        -------
+        bool
+            Whether the arrow is shown in other axes from now on.
+        """
         before, self._place = self._place, place
+        self._t_s = self._t_s + _FRAME_S if t_s is None else t_s
         if place is not None:
             self._last = place
         if self._sample is None and not self._mending:
@@ -167,7 +175,8 @@ class Guide:
         elif self._target is not None:
             if self._blind and self._sample is not None and place is not None and place.island == self._sample.island:
                 self._choose()
-            self._learn()
+            return self._learn()
+        return False
 
     # -- the outline -------------------------------------------------------------------------------------------------
 
@@ -207,8 +216,13 @@ class Guide:
         self._round_from += len(way)
         return True
 
-    def mark_corner(self) -> None:
+    def mark_corner(self) -> int:
         """Take the present place as the next corner of the outline; three or more replace the way driven.
+
+        Returns
+        -------
+        int
+            How many are marked now.
 
         Raises
         ------
@@ -222,6 +236,7 @@ class Guide:
         if len(self._corners) >= MAX_CORNERS:
             raise PlanError(f"an outline has at most {MAX_CORNERS:,} corners", hint="Close the outline.")
         self._corners.append((self._place.x_um, self._place.y_um))
+        return len(self._corners)
 
     def close_outline(self) -> tuple[Pair, ...]:
         """End the drive round the section and return its outline, to be mended or used. Can be repeated.
@@ -241,7 +256,7 @@ class Guide:
         return self._outline
 
     def go_on_driving(self) -> None:
-        """Take up the drive round the section where it was closed.
+        """Take up the drive round the section where it was closed; the outline is made anew from the longer way.
 
         Raises
         ------
@@ -249,7 +264,7 @@ class Guide:
             If the fields are drawn already.
         """
         self._check_not_drawn()
-        self._mending = False
+        self._mending, self._outline, self.outline_remark = False, (), ""
 
     def drive_again(self) -> None:
         """Forget the way and its corners, and begin the drive round the section anew.
@@ -264,7 +279,9 @@ class Guide:
         self._round_from = 0
 
     def draw(self, n: int, seed: int, outline_um: Sequence[Pair] | None = None) -> DrawnSample:
-        """Draw the fields; they take effect with `take`.
+        """Draw the fields; they take effect with `take`. The drive round the section ends with it, if they fit.
+
+        If they cannot be drawn, an outline that was not closed before stays open.
 
         Parameters
         ----------
@@ -280,10 +297,14 @@ class Guide:
             If the outline cannot be used, the fields do not all fit, or they are drawn already.
         """
         self._check_not_drawn()
-        outline = self._outline if outline_um is None else tuple(outline_um)
-        if not outline:
-            outline = self.close_outline()
-        return draw_sample(n, self.field_um, outline, seed, island=self._course_island)
+        drives = not self._mending
+        outline = tuple(outline_um or self._outline) or self.close_outline()
+        try:
+            return draw_sample(n, self.field_um, outline, seed, island=self._course_island)
+        except PlanError:
+            if drives:  # where no outline is shown to be mended, a longer way is all that can help
+                self.go_on_driving()
+            raise
 
     def _check_not_drawn(self) -> None:
         if self._sample is not None:
@@ -305,13 +326,17 @@ class Guide:
         """The field to go to, by its number in the draw; None if there is none."""
         return self._target
 
-    def drawn_at(self, place: Place | None) -> int | None:
-        """Return the open drawn field that a frame at a place shows; None if it shows none."""
+    def drawn_at(self, place: Place | None, *, asked: bool = False) -> int | None:
+        """Return the open drawn field that a frame at a place shows; None if it shows none.
+
+        A frame that the operator `asked` for may also show one that was skipped: the skip is overruled then.
+        """
         sample = self._sample
         if sample is None or place is None or place.island != sample.island or self._is_vague(place):
             return None
         at = (place.x_um, place.y_um)
-        for k in sample.open_fields:
+        skipped = tuple(sample.skipped) if asked else ()
+        for k in sample.open_fields + skipped:
             if max(self._apart(sample.fields_um[k], at)) <= sample.tolerance:
                 return k
         return None
@@ -329,13 +354,13 @@ class Guide:
         self._choose()
 
     def undone(self, seq: int) -> None:
-        """Note that the capture of frame `seq` was undone: the field that it showed is the target again."""
+        """Note that the capture of frame `seq` was undone: the field that it showed, if open again, is the target."""
         if self._sample is None:
             return
         again = next((k for k, one in self._sample.reached.items() if one == seq), None)
         self._sample = self._sample.with_undone(seq)
-        if again is not None:
-            self._target = again
+        if again in self._sample.open_fields:
+            self._aim_at(again)
 
     def guidance(self) -> Guidance | None:
         """Return the way to the target; None if there is none."""
@@ -349,8 +374,10 @@ class Guide:
             right, down = self._axes.shown(to_um)
             arrow = (right / float(self._picture_um[0]), down / float(self._picture_um[1]))
             distance_um = math.hypot(*to_um)
-            within = self.drawn_at(self._place) is not None
-            text = "here: hold still" if within else describe_arrow(arrow)
+            within = self.drawn_at(self._place) is not None  # as a capture there would count
+            text = "here: hold still" if within else f"{describe_arrow(arrow)} ({distance_um:.0f} um)"
+            if self._strokes.astray and not within:
+                text = f"the other way: {text}"
         return Guidance(
             target=k,
             target_um=sample.fields_um[k],
@@ -361,12 +388,13 @@ class Guide:
             distance_um=distance_um,
             within=within,
             text=text,
+            picture_um=(float(self._picture_um[0]), float(self._picture_um[1])),
         )
 
     def _why_no_arrow(self, sample: DrawnSample) -> str:
         place = self._place
         if place is None:
-            return "position not known: go back to a captured field"
+            return "position not known: go back the way you came"
         if place.island != sample.island:
             return f"the drawn fields lie on island {sample.island}, and this is island {place.island}"
         if self._is_vague(place):
@@ -385,37 +413,33 @@ class Guide:
         here = self._last
         self._blind = here is None or here.island != sample.island
         if here is None or self._blind:
-            self._target = min(sample.open_fields, default=None)
+            self._aim_at(min(sample.open_fields, default=None))
         else:
             at = here.x_um, here.y_um
             ways = [(math.dist(sample.fields_um[k], at), k) for k in sample.open_fields]
-            self._target = min(ways)[1] if ways else None
-        self._rest = None  # a stroke from there began with an arrow to another field
+            self._aim_at(min(ways)[1] if ways else None)
+
+    def _aim_at(self, k: int | None) -> None:
+        self._target = k
+        self._strokes.new_target()  # one under way began with an arrow to another field
+        self._axes.end_run()
 
     # -- the hand ----------------------------------------------------------------------------------------------------
 
-    def _learn(self) -> None:
-        """Look for strokes from rest to rest."""
+    def _learn(self) -> bool:
+        """Look for strokes, and learn from them."""
         place, sample = self._place, self._sample
         if place is None or sample is None or place.island != sample.island:
-            self._recent.clear()
-            self._rest = None
-            return
-        self._recent.append(place)
-        at = (place.x_um, place.y_um)
-        apart = [max(self._apart(at, (one.x_um, one.y_um))) for one in self._recent]
-        if len(apart) < _REST_FRAMES or max(apart) > _REST:
-            return
-        if self._rest is not None:
-            start, arrow = self._rest
-            moved = self._in_picture((place.x_um - start.x_um, place.y_um - start.y_um))
-            if self._size(moved) >= _LEAST_STROKE and self._size(arrow) >= _LEAST_ARROW:
-                self._axes.stroke(arrow, moved)
-        self._rest = place, self._axes.shown(self._to_target(place))
-
-    def _size(self, um: Pair) -> float:
-        """Return how long a way in the picture is, in fields."""
-        return max(abs(um[0]) / float(self._picture_um[0]), abs(um[1]) / float(self._picture_um[1]))
+            stroke = self._strokes.lost()
+            changed = stroke is not None and self._axes.stroke(stroke.arrow, stroke.moved)
+            self._axes.lost()
+            return changed
+        to_target = self._to_target(place)
+        stroke = self._strokes.see(self._t_s, to_target, self._axes.shown(to_target))
+        if stroke is None or not self._axes.stroke(stroke.arrow, stroke.moved):
+            return False
+        self._strokes.shown_otherwise(self._axes.shown(to_target))
+        return True
 
     def _to_target(self, place: Place) -> Pair:
         """Return how far to the right in the picture, and below, the target lies, in um."""

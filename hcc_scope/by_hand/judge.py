@@ -4,7 +4,7 @@ A frame is fit if its position is known, and the field is still, well exposed, t
 asked in an order that puts first what an operator must mend first.
 
 *In focus* is relative: a field has at least a share of the best sharpness of the last minute, whether that was captured
-or passed by (motion only lowers it). A field of less fine detail is in focus once the focus was turned through its best
+or passed by slowly. A field of less fine detail is in focus once the focus was turned through its best
 there, and is back. Either way the field is about as sharp as at any time during this halt, and is not getting sharper.
 
 One halt gives one field: the stage must move before the next one is captured. The same holds after a capture was
@@ -43,6 +43,9 @@ _OFF_HALT = 2.0
 """A halt is over once the field moves this many times as fast as a still one may."""
 _RECENT_S = 60.0
 """How long the best sharpness counts."""
+_MOST_SMEAR_PX = 8.0
+"""Way during the exposure up to which motion lowers the sharpness. A longer smear along a row takes away more of the
+structure of 16 px, which it is relative to, than of the finest: at 120 px it is twice that of the field at rest."""
 _AT_BEST = 0.85
 """Share of the best of its halt that a captured frame has."""
 _PASSED = 0.8
@@ -78,6 +81,7 @@ class CaptureJudge:
         self._grid = grid
         self._limits = limits or QualityLimits()
         height_px, width_px = grid.frame_shape_yx
+        self._um_per_px = um_per_px
         self._size_um = np.array((width_px, height_px)) * um_per_px
         self._to_picture = np.linalg.inv(np.reshape((orientation or Orientation()).matrix, (2, 2)))
         """From the axes of the positions to those of the picture."""
@@ -149,7 +153,7 @@ class CaptureJudge:
         if place is None or track.state != "tracking":
             return "lost" if track.state == "tracking" else track.state.replace("_", " ")
         tissue_share, sharpness = self._measure(frame)
-        if sharpness is not None:
+        if sharpness is not None and self._is_hardly_smeared(frame, speed_um_s):
             self._recent.add(t_s, sharpness)
         if not still:
             return "waiting" if speed_um_s is None else "moving"
@@ -191,6 +195,9 @@ class CaptureJudge:
         tissue = measured.tissue_fraction >= self._limits.tissue_fraction_min
         sharpness = float(np.median(measured.focus[tissue])) if tissue.any() else None
         return float(measured.tissue_fraction.mean()), sharpness
+
+    def _is_hardly_smeared(self, frame: Frame, speed_um_s: float | None) -> bool:
+        return speed_um_s is not None and speed_um_s * frame.exposure_ms / 1e3 <= _MOST_SMEAR_PX * self._um_per_px
 
     def _in_focus(self, sharpness: float) -> bool:
         if sharpness < _AT_BEST * self._halt.best:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -51,7 +52,15 @@ class Guidance:
     within: bool = False
     """Whether the field is as near to the target as it must be."""
     text: str = ""
-    """For the screen: ``2.3 fields left, 0.5 up``."""
+    """For the screen: ``2.3 fields left, 0.5 up (785 um)``."""
+    picture_um: tuple[float, float] = (1.0, 1.0)
+    """Width and height of a field, as the operator sees the picture."""
+
+    @property
+    def arrow_deg(self) -> float:
+        """The arrow's direction as the operator sees the picture: 0 to the right, 90 down; 0 without one."""
+        right, down = self.arrow_fields or (0.0, 0.0)
+        return math.degrees(math.atan2(down * self.picture_um[1], right * self.picture_um[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +108,10 @@ class HandCommands(Protocol):
     def new_island(self) -> None:
         """Begin a new coordinate frame at the present field."""
 
-    def mark_corner(self) -> None:
-        """Take the present place as the next corner of the outline: three or more replace the drive round the section.
+    def mark_corner(self) -> int:
+        """Take the present place as the next corner of the outline, and return how many there are.
+
+        Three or more replace the drive round the section.
 
         Raises
         ------

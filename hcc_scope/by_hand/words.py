@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from hcc_scope.by_hand.view import Verdict
+from hcc_scope.formatting import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +77,10 @@ def screen_word(view: HandView) -> tuple[str, str]:
         return FIT, EXPLANATIONS[FIT]
     word = view.verdict.word
     if word in _AT_REST and view.guidance is not None and not view.guidance.within:
-        return "off target", EXPLANATIONS["off target"]
+        word = "off target"
+    if word == "off target" and view.guidance is not None and view.guidance.arrow_fields is None:
+        return word, sentence(view.guidance.text)  # there is no arrow to be followed
+    if word == "off target":
+        return word, EXPLANATIONS[word]
     remark = view.track.remark if word in _OF_TRACKING else ""
     return word, remark or view.verdict.explanation

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from hcc_scope.cli.option_checks import check_count, check_exposure, check_focus, parse_size
 from hcc_scope.cli.rigs import attach_rig, open_rig
 from hcc_scope.errors import UsageError
+from hcc_scope.plans.drawn_sample import check_n_drawn
 from hcc_scope.runs.references import SHADING_CHOICES
 from hcc_scope.runs.rigs import split_assignment
 
@@ -127,6 +128,8 @@ def _check_values(options: AcquireOptions) -> None:
     for assignment in options.properties:
         split_assignment(assignment)
     check_count("--fields", options.n_fields)
+    if options.guided and options.n_fields is not None:
+        check_n_drawn(options.n_fields)
     check_count("--frames", options.n_frames)
     check_exposure(options.exposure_ms)
     check_focus(options.focus)

@@ -120,7 +120,14 @@ def run_by_hand(options: AcquireOptions) -> None:
         report = follow_hand(run, console, f"{animal} {section}")
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
-        summary = summarise([report], scoring_model, command="acquire", versions=versions, started_utc=started)
+        summary = summarise(
+            [report],
+            scoring_model,
+            command="acquire",
+            versions=versions,
+            started_utc=started,
+            cut_short=not report.outcome.counts.acquired and stop.requested,
+        )
         troubles: list[HccScopeError] = []
         paths = save_account(summary, [report], options.out, troubles)
         # here, before the rig is closed: that may have to wait for a long exposure

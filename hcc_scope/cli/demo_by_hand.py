@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.cli.by_hand import follow_hand
 from hcc_scope.cli.console import people
-from hcc_scope.cli.option_checks import check_count
 from hcc_scope.cli.rigs import open_rig
 from hcc_scope.cli.runs import (
     RUN_IS_OVER,
@@ -21,6 +20,7 @@ from hcc_scope.cli.runs import (
 )
 from hcc_scope.errors import StoreExistsError
 from hcc_scope.microscope.hand_guiding import Guided
+from hcc_scope.plans.drawn_sample import check_n_drawn
 from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.hand_section import hand_source, start_hand_section
 from hcc_scope.runs.phantoms import grown
@@ -63,7 +63,7 @@ def run_demo_by_hand(
     from hcc_scope.report.overview import draw_overview
     from hcc_scope.report.pictures import section_picture
 
-    check_count("--fields", n_fields)
+    check_n_drawn(n_fields)
     console = people(json_mode=json_mode)
     started = datetime.now(UTC)
     folder = out if out is not None else Path("runs") / started.astimezone().strftime("demo-by-hand-%Y%m%d-%H%M%S")
@@ -99,7 +99,14 @@ def run_demo_by_hand(
         played.operator.close(source.view())
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
-        summary = summarise([report], scoring_model, command="demo", versions=versions, started_utc=started)
+        summary = summarise(
+            [report],
+            scoring_model,
+            command="demo",
+            versions=versions,
+            started_utc=started,
+            cut_short=stop.requested and report.outcome.counts.acquired < n_fields,
+        )
         if report.store is not None:
             truth = compare_with_hand(played.operator, open_store(Path(report.store)).journal)
             summary["against_the_hand"] = truth.as_json()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from hcc_scope.by_hand.words import screen_word
@@ -19,24 +18,24 @@ __all__ = ["KEYS_HELP", "HandScreen", "arrow_sign"]
 
 _SKIPS: dict[str, SkipReason] = {"g": "bare glass", "f": "fold", "n": "not reachable"}
 KEYS_HELP = (
-    "Keys: Space or Enter captures (during the drive round the section: draws the fields now), a by itself or by key,"
-    " k keep all the same, u undo, i new island, p pause; skip the target: g bare glass, f fold, n not reachable."
+    "Keys: Space, Enter or Page Down captures (during the drive round the section: draws the fields now), a by itself"
+    " or by key, k keep all the same, u undo, i new island, p pause; skip the target: g bare glass, f fold, n not"
+    " reachable."
 )
 
 
 _ARROWS = "→↘↓↙←↖↑↗"
 
 
-def arrow_sign(fields: tuple[float, float]) -> str:
-    """Return the sign for an arrow (right, down), to the nearest eighth of a turn.
+def arrow_sign(degrees: float) -> str:
+    """Return the sign for an arrow, to the nearest eighth of a turn: 0 to the right, 90 down.
 
     Examples
     --------
-    >>> arrow_sign((2.0, 0.1)), arrow_sign((-1.0, -1.0)), arrow_sign((0.0, 3.0))
+    >>> arrow_sign(3.0), arrow_sign(-135.0), arrow_sign(90.0)
     ('→', '↖', '↓')
     """
-    right, down = fields
-    return _ARROWS[round(math.atan2(down, right) / (math.pi / 4)) % 8]
+    return _ARROWS[round(degrees / 45) % 8]
 
 
 class HandScreen:
@@ -82,10 +81,9 @@ class HandScreen:
         return [f"{counted(view.n_captured, 'field')} captured"]
 
     def _way(self, way: Guidance) -> str:
-        if way.arrow_fields is None or way.distance_um is None or way.within:
+        if way.arrow_fields is None or way.within or not self._has_arrows:
             return way.text
-        sign = f"{arrow_sign(way.arrow_fields)} " if self._has_arrows else ""
-        return f"{sign}{way.text} ({way.distance_um:.0f} um)"
+        return f"{arrow_sign(way.arrow_deg)} {way.text}"
 
     def _heed_keys(self) -> None:
         for key in self._pressed():

@@ -270,7 +270,7 @@ def finish(
         print_json(summary)
     for report in reports:
         if report.outcome.remark is not None:
-            console.note(f"Section {report.section_id}: {report.outcome.remark}.", "yellow")
+            console.note(f"Section {report.section_id}: {report.outcome.remark.removesuffix('.')}.", "yellow")
         for remark in [] if report.by_hand is None else report.by_hand.remarks():
             console.note(f"Section {report.section_id}: {remark}.", "yellow")
     failed = next((report for report in reports if report.outcome.state == "failed"), None)

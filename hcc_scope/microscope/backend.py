@@ -10,7 +10,7 @@ The Java side is tested against a stand-in with MMCoreJ's answers; no running Mi
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["Backend", "JavaBackend", "PythonBackend", "first_line", "own_pixels"]
 
 
+T = TypeVar("T")
+
+_LOOKING = "looking at the newest image"
+_LOOKS = 3
+"""How often the newest image is asked for until an error counts."""
 _TRACE = re.compile(r"\s*\n.*", re.DOTALL)
 
 
@@ -95,13 +100,35 @@ class Backend:
         """Return pixels (y, x) and tags of the oldest image in the camera's buffer."""
         raise NotImplementedError
 
-    def last(self) -> NDArray[Any]:
-        """Return a copy of the newest image in the camera's buffer, which stays there: pixels (y, x)."""
+    def last(self) -> NDArray[Any] | None:
+        """Return a copy of the newest image in the camera's buffer, which stays there: pixels (y, x).
+
+        None while there is none.
+        """
         raise NotImplementedError
 
-    def newest(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
-        """Return pixels (y, x) and tags of the newest image in the camera's buffer, which stays there."""
+    def newest(self) -> tuple[NDArray[Any], Mapping[str, TagValue]] | None:
+        """Return pixels (y, x) and tags of the newest image in the camera's buffer, which stays there.
+
+        None while there is none.
+        """
         raise NotImplementedError
+
+    def _unless_empty(self, look: Callable[[], T]) -> T | None:
+        """Return what a look into the camera's buffer finds; None if it is empty.
+
+        A camera that overwrites its full buffer empties it first. It can do so at any time before the look, and put the
+        next image in at any time after it: an error alone does not show that a device failed.
+        """
+        for _ in range(_LOOKS - 1):
+            outcome = attempt(look)
+            if not isinstance(outcome, Failure):
+                return outcome
+            if not isinstance(outcome.error, DeviceError):
+                raise outcome.error
+            if self.ask("looking for images", "get_remaining_image_count") == 0:
+                return None
+        return look()
 
     def labels(self, name: str, *arguments: object) -> tuple[str, ...]:
         """Call a method that returns a list of strings."""
@@ -147,15 +174,19 @@ class PythonBackend(Backend):
         image = self.ask("reading the image", "pop_next_tagged_image")
         return image.pix, image.tags
 
-    def last(self) -> NDArray[Any]:
+    def last(self) -> NDArray[Any] | None:
         """Return the core's copy."""
-        return np.asarray(self.ask("looking at the newest image", "get_last_image"))
+        return self._unless_empty(lambda: np.asarray(self.ask(_LOOKING, "get_last_image")))
 
-    def newest(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+    def newest(self) -> tuple[NDArray[Any], Mapping[str, TagValue]] | None:
         """Return the core's copy and its tags, all of them strings."""
-        metadata = self._new_metadata()
-        pixels = np.asarray(self.ask("looking at the newest image", "get_last_image_md", metadata))
-        return pixels, {key: metadata.GetSingleTag(key).GetValue() for key in metadata.GetKeys()}
+
+        def look() -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+            metadata = self._new_metadata()
+            pixels = np.asarray(self.ask(_LOOKING, "get_last_image_md", metadata))
+            return pixels, {key: metadata.GetSingleTag(key).GetValue() for key in metadata.GetKeys()}
+
+        return self._unless_empty(look)
 
     def labels(self, name: str, *arguments: object) -> tuple[str, ...]:
         """Return the core's tuple."""
@@ -211,13 +242,15 @@ class JavaBackend(Backend):
         vector = self.ask(name, name, *arguments)
         return tuple(vector.get(i) for i in range(vector.size()))
 
-    def last(self) -> NDArray[Any]:
+    def last(self) -> NDArray[Any] | None:
         """Return pixels without their tags."""
-        return self.newest()[0]
+        image = self.newest()
+        return None if image is None else image[0]
 
-    def newest(self) -> tuple[NDArray[Any], Mapping[str, TagValue]]:
+    def newest(self) -> tuple[NDArray[Any], Mapping[str, TagValue]] | None:
         """Return pixels and tags."""
-        return self._shaped(self.ask("looking at the newest image", "get_last_tagged_image"))
+        image = self._unless_empty(lambda: self.ask(_LOOKING, "get_last_tagged_image"))
+        return None if image is None else self._shaped(image)
 
     def number(self, name: str, *arguments: object) -> int:
         """Unwrap a Java enumeration's constant."""

@@ -139,7 +139,10 @@ class Camera:
         # a full buffer may hold as many as before: then the image itself shows whether it is another one
         if n == 0 or (n == n_before and time.monotonic() < self._look_again_s):
             return None
-        pixels, tags = self._backend.newest()
+        image = self._backend.newest()
+        if image is None:
+            return None
+        pixels, tags = image
         self._look_again_s = time.monotonic() + _LOOK_AGAIN_S
         number = tags.get("ImageNumber")
         if number is None:  # a core that does not count: by its pixels, of which no two exposures have the same
@@ -147,7 +150,7 @@ class Camera:
         else:
             same = number == number_before
         self._seen = n, number, pixels if number is None else None
-        return None if same else (pixels, tags)
+        return None if same else image
 
     def _wait_for_image(self, what: str, deadline: float) -> bool:
         """Wait a little; return False if the deadline is over, or the camera no longer runs."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Guided", "HandGuiding"]
 
+_IN_HAND_AXES = "the arrow now shows where your hand has to go: its moves led elsewhere"
+_IN_PICTURE_AXES = "the arrow shows again where the target lies in the picture"
+
 _Outline = tuple[tuple[float, float], ...]
 
 
@@ -85,31 +88,34 @@ class HandGuiding:
 
     # --- in the thread of the live frames ---
 
-    def see(self, place: Place | None) -> str:
-        """Take where the field is after a live frame; None while that is not known.
+    def see(self, place: Place | None, t_s: float | None = None) -> str:
+        """Take where the field is after a live frame that was exposed then; None while that is not known.
 
         Returns
         -------
         str
-            What an operator must know about fields that were drawn unasked; empty if nothing.
+            What an operator must know: that fields were drawn unasked, or what the arrow means from now on; empty if
+            nothing.
         """
         if self._guided is None:
             return ""
         with self._lock:
-            self._guide.see(place)
+            if self._guide.see(place, t_s):
+                self._log.add("arrow", in_hand_axes=self._guide.in_hand_axes)
+                return _IN_HAND_AXES if self._guide.in_hand_axes else _IN_PICTURE_AXES
             if not (self._guided.draws_itself and self._guide.came_round()):
                 return ""
             try:
                 self.draw_fields(None)
             except PlanError as error:
-                self._guide.go_on_driving()
                 return str(error)
-            return f"once round: {counted(self._guided.n_fields, 'field')} drawn"
+            drawn = f"once round: {counted(self._guided.n_fields, 'field')} drawn"
+            return f"{drawn}. {self._guide.outline_remark}" if self._guide.outline_remark else drawn
 
-    def drawn_at(self, place: Place | None) -> int | None:
-        """Return the drawn field that a frame at a place shows; None if it shows none."""
+    def drawn_at(self, place: Place | None, *, asked: bool) -> int | None:
+        """Return the drawn field that a frame at a place shows, `asked` for or not; None if it shows none."""
         with self._lock:
-            return self._guide.drawn_at(place) if self.phase == "targets" else None
+            return None if self._guided is None else self._guide.drawn_at(place, asked=asked)
 
     def held_back(self) -> Verdict | None:
         """Return why nothing is captured by itself in this phase, whatever the frame is like; None if it is."""
@@ -137,12 +143,19 @@ class HandGuiding:
                 self.keeper.undone(seq)
             self._guide.undone(seq)
 
-    def mark_corner(self) -> None:
+    def mark_corner(self) -> int:
         """See `hcc_scope.by_hand.HandCommands`."""
         with self._lock:
             self._need_guided()
-            self._guide.mark_corner()
+            n_corners = self._guide.mark_corner()
             self._log.add("corner")
+            return n_corners
+
+    @property
+    def outline_remark(self) -> str:
+        """What to look at before the outline is used, as a sentence; empty if nothing."""
+        with self._lock:
+            return self._guide.outline_remark
 
     def close_outline(self) -> _Outline:
         """See `hcc_scope.by_hand.HandCommands`."""

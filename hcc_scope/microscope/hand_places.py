@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,11 @@ class HandPlaces:
             x_um, y_um, _ = shot.stage_um
             if math.dist((x_um, y_um), (track.place.x_um, track.place.y_um)) > self._moved_um:
                 obstacle = verdict("moving")
-            track = replace(track, place=Place(0, x_um, y_um, 0.0))
+            since_s = (time.monotonic_ns() - shot.t_mono_ns) / 1e9
+            if (track.speed_um_s or 0.0) * since_s > self._moved_um:  # and so was not there when it was exposed
+                track = replace(track, state="too_fast", place=None)
+            else:
+                track = replace(track, place=Place(0, x_um, y_um, 0.0))
         return replace(seen, frame=self._placed(frame, track), track=track, obstacle=obstacle)
 
     def _other_state(self, shot: Shot) -> str:

@@ -236,9 +236,10 @@ class HandSource:
         seen = self._places.see(live, self._captures.next_seq, self._n_seen)
         self._n_seen += 1
         self.mosaic.see(seen.track, self._places.reduced)
-        self._message = self._guiding.see(seen.track.place) or self._message
-        drawn_field = self._guiding.drawn_at(seen.track.place)
+        self._message = self._guiding.see(seen.track.place, seen.t_s) or self._message
         asked = self._still_asked(wishes, seen.t_s)
+        drawn_at = partial(self._guiding.drawn_at, asked=asked or wishes.forced)
+        drawn_field = drawn_at(seen.track.place)
         judged = self._judged(seen, drawn_field, asked=asked)
         forced = wishes.forced and seen.fits
         if judged.fit and not (asked or forced):
@@ -246,7 +247,7 @@ class HandSource:
             judged = held_back if held_back is not None else judged if wishes.automatic else verdict("by key")
         if judged.fit or forced:
             seen = self._places.confirmed(seen, live)
-            drawn_field = self._guiding.drawn_at(seen.track.place)
+            drawn_field = drawn_at(seen.track.place)
             forced &= seen.fits
             judged = judged if seen.obstacle is None else seen.obstacle
         frame = seen.frame
@@ -276,7 +277,7 @@ class HandSource:
 
     def _judged(self, seen: SeenFrame, drawn_field: int | None, *, asked: bool) -> Verdict:
         if seen.fits:
-            at_target = drawn_field is not None if self._guiding.phase == "targets" else None
+            at_target = True if drawn_field is not None else False if self._guiding.phase == "targets" else None
             judged = self._judge.judge(seen.frame, seen.track, t_s=seen.t_s, asked=asked, at_target=at_target)
             if seen.obstacle is None or judged.word in ("too dark", "too bright"):
                 return judged
@@ -374,15 +375,17 @@ class HandSource:
         """Write down what happens to the drawn sample with this keeper, from now on."""
         self._guiding.keeper = keeper
 
-    def mark_corner(self) -> None:
-        """Take the present place as the next corner of the outline: three or more replace the drive round the section.
+    def mark_corner(self) -> int:
+        """Take the present place as the next corner of the outline, and return how many there are.
+
+        Three or more replace the drive round the section.
 
         Raises
         ------
         PlanError
             If the position is not known, or the section is not guided.
         """
-        self._guiding.mark_corner()
+        return self._guiding.mark_corner()
 
     def close_outline(self) -> tuple[tuple[float, float], ...]:
         """End the drive round the section and return its outline, to be mended or used.
@@ -392,11 +395,14 @@ class HandSource:
         PlanError
             If the course surrounds no area, or the section is not guided.
         """
-        return self._guiding.close_outline()
+        outline_um = self._guiding.close_outline()
+        self._message = self._guiding.outline_remark
+        return outline_um
 
     def drive_again(self) -> None:
         """Forget the way round the section, and begin it anew; raises like `mark_corner`."""
         self._guiding.drive_again()
+        self._message = ""
 
     def draw_fields(self, outline_um: tuple[tuple[float, float], ...] | None = None) -> None:
         """Draw the random fields inside the outline; `outline_um` is a mended one.
@@ -409,6 +415,7 @@ class HandSource:
             If they cannot be written down.
         """
         self._guiding.draw_fields(outline_um)
+        self._message = ""
 
     def skip_target(self, reason: SkipReason) -> None:
         """Skip the present target for a reason that is recorded.

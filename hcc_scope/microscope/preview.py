@@ -228,7 +228,8 @@ class Preview:
         if not backend.ask(what, "is_sequence_running"):
             raise CameraError(f"camera '{hardware.camera}' stopped by itself during the preview")
         waiting = int(backend.ask(what, "get_remaining_image_count"))
-        frame = self._frame(backend.last(), time.monotonic_ns(), datetime.now(UTC)) if waiting else None
+        pixels = backend.last() if waiting else None
+        frame = None if pixels is None else self._frame(pixels, time.monotonic_ns(), datetime.now(UTC))
         self._check_alive(frame, waiting)
         return frame
 

@@ -120,6 +120,8 @@ class GuidedHand:
         An arrow (right, down) makes the hand move the field by (a right + b down, c right + d down): (-1, 0, 0, 1) is
         mirrored, (0, 1, 1, 0) has its knobs swapped.
     field_um : (width, height)
+    way_um : sequence of (x, y), optional
+        Places to drive round, the first one again at the end; along the edge of the section, without.
     habits : Habits, optional
     incidents : bool
         Whether it also does what people do: knocks against the table, turns the focus or the turret, rests, switches
@@ -134,6 +136,7 @@ class GuidedHand:
         fps: float,
         axes: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0),
         field_um: tuple[float, float] = FIELD_UM,
+        way_um: Sequence[tuple[float, float]] = (),
         habits: Habits | None = None,
         incidents: bool = True,
     ) -> None:
@@ -142,7 +145,7 @@ class GuidedHand:
         self._incidents = incidents
         self._axes = np.reshape(axes, (2, 2))
         self._field_um = np.array(field_um)
-        self._ring = edge_places(specimen)
+        self._ring = list(way_um) or edge_places(specimen)
         self._hand = Hand(specimen, seed, self._ring.pop(0), habits)
         self._hand.rest(0.5)
         self._n = 0

@@ -6,6 +6,7 @@ are cut from chunks. That is why two overlapping fields agree exactly, and why g
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections import OrderedDict
@@ -43,6 +44,13 @@ def defocus_sigma_um(z_um: float) -> float:
     a disc of radius r has a standard deviation of r / 2 along each axis.
     """
     return _DEFOCUS_UM_PER_UM * abs(z_um)
+
+
+# typed: 1 and True are equal, and their generators differ
+@functools.lru_cache(maxsize=4, typed=True)
+def _tissue(seed: int, animal: str, section: str, outline: Outline, latent_mean: float, sizes: EffectSizes) -> Tissue:
+    """Return a section's tissue, which takes half a second to grow: the same section is often rendered again."""
+    return build_tissue(functools.partial(stable_rng, seed, animal, section), outline, latent_mean, sizes)
 
 
 class Specimen:
@@ -215,7 +223,9 @@ class Specimen:
     def _tissue(self) -> Tissue:
         with self._lock:
             if self._grown is None:
-                self._grown = build_tissue(self._rng, self._outline, self.section_effect.latent_mean, self.sizes)
+                self._grown = _tissue(
+                    self.seed, self.animal, self.section, self._outline, self.section_effect.latent_mean, self.sizes
+                )
             return self._grown
 
     def _prepare(self, um_per_px: float) -> _Bank:

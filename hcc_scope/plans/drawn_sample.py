@@ -34,7 +34,16 @@ from hcc_scope.types import SkipReason
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["MAX_DRAWN", "SKIPPED_SHARE", "SKIP_REASONS", "TOLERANCE", "DrawnSample", "draw_sample", "fitting_fields"]
+__all__ = [
+    "MAX_DRAWN",
+    "SKIPPED_SHARE",
+    "SKIP_REASONS",
+    "TOLERANCE",
+    "DrawnSample",
+    "check_n_drawn",
+    "draw_sample",
+    "fitting_fields",
+]
 
 TOLERANCE = 0.2
 """How far a captured field may lie from the drawn one along each axis, as a share of the field's side."""
@@ -61,7 +70,8 @@ class DrawnSample:
     skipped_share: float = SKIPPED_SHARE
     reached: Mapping[int, int] = field(default_factory=dict)
     """Field to `seq` of the frame that shows it; of several the latest."""
-    skipped: Mapping[int, SkipReason] = field(default_factory=dict)
+    skips: Mapping[int, SkipReason] = field(default_factory=dict)
+    """Field to the reason for which it was skipped last; see `skipped`."""
     undone: frozenset[int] = frozenset()
     """`seq` of frames whose capture was undone: they show no drawn field, whatever their tags state."""
 
@@ -71,12 +81,17 @@ class DrawnSample:
         return len(self.fields_um)
 
     @property
+    def skipped(self) -> Mapping[int, SkipReason]:
+        """The skips that hold: a frame that shows a field overrules its skip, until that frame is undone."""
+        return {k: why for k, why in self.skips.items() if k not in self.reached}
+
+    @property
     def open_fields(self) -> tuple[int, ...]:
         """The fields that were neither reached nor skipped, ascending."""
-        return tuple(k for k in range(self.n_drawn) if k not in self.reached and k not in self.skipped)
+        return tuple(k for k in range(self.n_drawn) if k not in self.reached and k not in self.skips)
 
     def with_reached(self, k: int, seq: int) -> DrawnSample:
-        """Return the sample after frame `seq` captured field `k`; a skip of it no longer counts.
+        """Return the sample after frame `seq` captured field `k`.
 
         Raises
         ------
@@ -84,8 +99,7 @@ class DrawnSample:
             If there is no such field.
         """
         self._check(k)
-        skipped = {one: why for one, why in self.skipped.items() if one != k}
-        return replace(self, reached={**self.reached, k: seq}, skipped=skipped)
+        return replace(self, reached={**self.reached, k: seq})
 
     def with_skipped(self, k: int, reason: SkipReason) -> DrawnSample:
         """Return the sample after field `k` was skipped.
@@ -100,10 +114,10 @@ class DrawnSample:
             raise ValueError(f"{reason!r} is no reason to skip a field")
         if k in self.reached:
             raise ValueError(f"drawn field {k} was reached by frame {self.reached[k]}")
-        return replace(self, skipped={**self.skipped, k: reason})
+        return replace(self, skips={**self.skips, k: reason})
 
     def with_undone(self, seq: int) -> DrawnSample:
-        """Return the sample after the capture of frame `seq` was undone: its field is open again."""
+        """Return the sample after the capture of frame `seq` was undone: its field is as it was before."""
         reached = {k: one for k, one in self.reached.items() if one != seq}
         return replace(self, reached=reached, undone=self.undone | {seq})
 
@@ -139,6 +153,12 @@ def fitting_fields(
     return found
 
 
+def check_n_drawn(n: int) -> None:
+    """Raise `PlanError` if no hand visits so many drawn fields."""
+    if not 0 < n <= MAX_DRAWN:
+        raise PlanError(f"{n} fields cannot be visited by hand", hint=f"Choose 1 to {MAX_DRAWN:,}.")
+
+
 def draw_sample(
     n: int,
     field_um: tuple[float, float],
@@ -166,8 +186,7 @@ def draw_sample(
     PlanError
         If the outline cannot be used, or the fields do not all fit.
     """
-    if not 0 < n <= MAX_DRAWN:
-        raise PlanError(f"{n} fields cannot be visited by hand", hint=f"Choose 1 to {MAX_DRAWN:,}.")
+    check_n_drawn(n)
     if seed < 0:
         raise PlanError(f"a seed cannot be negative ({seed})", hint="Choose 0 or more.")
     if not np.isfinite(np.asarray(outline_um, dtype=np.float64)).all():

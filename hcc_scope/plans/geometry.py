@@ -26,6 +26,11 @@ _MAX_MISSES = 20_000
 """Admissible candidates in a row that all overlap a placed field: then the section counts as full."""
 _MAX_DRAWS = 2_000_000
 """Candidates in all: a section so thin that hardly any field lies inside it must not hang the program."""
+_PATIENCE = 40 * _BATCH
+"""Candidates that are all refused until it is asked whether any can be admissible: to refuse all of them takes up to a
+minute."""
+_LOOKS = 20_000
+"""Places at which a field is tried for that."""
 _MAX_LATTICES = 50
 """Lattices tried for one that holds enough fields."""
 _SLANT = (3 - math.sqrt(5)) / 2
@@ -77,18 +82,29 @@ def fields_inside(
     -------
     (n,) ndarray of bool
     """
+    inside = points_inside(centres, polygon)
     half = np.array(field_um) / 2
-    a = polygon[None, :, :] - centres[:, None, :]  # (n, m, 2): edges seen from each centre
-    d = (np.roll(polygon, -1, axis=0) - polygon)[None, :, :]
+    at = centres[inside]
+    begin, end = polygon, np.roll(polygon, -1, axis=0)
+    low, high = np.minimum(begin, end), np.maximum(begin, end)
+    # only an edge whose own rectangle touches the field can enter it: few do, and the others need no division
+    near = np.ones((len(at), len(polygon)), dtype=np.bool_)
+    for axis in (0, 1):
+        near &= low[:, axis] - half[axis] <= at[:, axis, None]
+        near &= high[:, axis] + half[axis] >= at[:, axis, None]
+    field, edge = np.nonzero(near)
+    a = begin[edge] - at[field]  # (k, 2): edges seen from the centres
+    d = (end - begin)[edge]
     # Slab method: the part of each edge, as parameter t in [0, 1], that is inside the field's open x and y slabs.
     with np.errstate(divide="ignore", invalid="ignore"):
         t0, t1 = (-half - a) / d, (half - a) / d
-    level = np.broadcast_to(d == 0, a.shape)
+    level = d == 0
     between = np.abs(a) < half
-    enter = np.where(level, np.where(between, -np.inf, np.inf), np.minimum(t0, t1)).max(axis=2)
-    leave = np.where(level, np.where(between, np.inf, -np.inf), np.maximum(t0, t1)).min(axis=2)
-    entered = (np.maximum(enter, 0.0) < np.minimum(leave, 1.0)).any(axis=1)
-    inside: NDArray[np.bool_] = points_inside(centres, polygon) & ~entered
+    enter = np.where(level, np.where(between, -np.inf, np.inf), np.minimum(t0, t1)).max(axis=1)
+    leave = np.where(level, np.where(between, np.inf, -np.inf), np.maximum(t0, t1)).min(axis=1)
+    entered = np.zeros(len(at), dtype=np.bool_)
+    entered[field[np.maximum(enter, 0.0) < np.minimum(leave, 1.0)]] = True
+    inside[inside] = ~entered
     return inside
 
 
@@ -123,9 +139,31 @@ def _admissible(
     low, high = polygon.min(axis=0) + half, polygon.max(axis=0) - half
     if (low > high).any():
         return
-    for _ in range(0, _MAX_DRAWS, _BATCH):
+    found = False
+    for n_before in range(0, _MAX_DRAWS, _BATCH):
+        if n_before == _PATIENCE and not found and not _may_hold_one(low, high, field_um, polygon):
+            return
         candidates = rng.uniform(low, high, size=(_BATCH, 2))
-        yield from (tuple(centre) for centre in candidates[fields_inside(candidates, field_um, polygon)].tolist())
+        admissible = candidates[fields_inside(candidates, field_um, polygon)].tolist()
+        found = found or bool(admissible)
+        yield from (tuple(centre) for centre in admissible)
+
+
+def _may_hold_one(
+    low: NDArray[np.float64], high: NDArray[np.float64], field_um: tuple[float, float], polygon: NDArray[np.float64]
+) -> bool:
+    """Return False if no field lies inside the polygon, wherever between `low` and `high` its centre is.
+
+    Places of a grid are tried, with a field that is smaller by the grid's step: at the place nearest to the centre of a
+    whole field, it lies inside that field.
+    """
+    field = np.array(field_um)
+    n_steps = np.sqrt(_LOOKS / max(1.0, float(((high - low) / field).prod())))  # along one field
+    step = np.minimum(field / max(2.0, n_steps), np.where(high > low, high - low, field))
+    x, y = (np.arange(one, end + by, by) for one, end, by in zip(low, high, step, strict=True))
+    width, height = (field - step).tolist()
+    places = (np.column_stack((x, np.full(len(x), row))) for row in y)
+    return any(fields_inside(row, (width, height), polygon).any() for row in places)
 
 
 def _lattice(

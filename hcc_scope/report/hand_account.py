@@ -105,7 +105,8 @@ def hand_account(
     islands: set[int] = set()
     errors_um: list[float] = []
     kept = Counter[str]()
-    for entry in entries:
+    frames = list(entries)
+    for entry in frames:
         if entry is None:
             continue
         origin = position_origin(entry.tags, has_position=entry.stage_um is not None)
@@ -117,7 +118,7 @@ def hand_account(
         word = entry.tags.get(FORCED_TAG)
         if word:
             kept[str(word)] += 1
-    undone = sum(why == UNDONE for why in excluded_fields(notes).values())
+    undone = sum(why == UNDONE for seq, why in excluded_fields(notes).items() if seq < len(frames))
     return HandAccount(
         positions=positions,
         islands=len(islands),

@@ -196,7 +196,7 @@ def _sample_rows(sample: SampleCounts) -> list[tuple[str, str]]:
     rows = [("random fields drawn", str(sample.drawn)), ("drawn fields captured", str(sample.reached))]
     rows += [(f"drawn fields skipped: {reason}", str(n)) for reason, n in sample.skipped.items()]
     if sample.not_of_sample:
-        rows.append(("frames that show no drawn field, not in the score", str(sample.not_of_sample)))
+        rows.append(("frames that are not of the sample, not in the score", str(sample.not_of_sample)))
     return rows
 
 

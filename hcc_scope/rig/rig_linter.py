@@ -107,8 +107,9 @@ def _judge(rig: Rig, config: ConfigDescription, labels: Mapping[str, Mapping[str
     if rig.handling.stand == "motorised" and "capture" in rig.key_lines:
         findings.warn(
             rig.key_lines["capture"],
-            "the stand is motorised, and capture holds the rules of a stand that is moved by hand: they are not used",
-            "Correct the stand, or remove the key.",
+            "the stand is motorised, and capture holds the rules by which fields are captured by hand: a plan does not"
+            " use them",
+            "Correct the stand, or keep them for 'acquire --by-hand'.",
         )
     cameras = [device for device in config.devices if "Camera" in device.roles]
     if rig.camera is not None and cameras and cameras[-1].library not in LIBRARIES[rig.camera]:

@@ -260,7 +260,7 @@ def open_section(path: Path) -> OpenedStore:
         problems.insert(0, _why_incomplete(path))
     log = read_notes_log(path)
     problems += log.problems
-    excluded = set(excluded_fields(log.notes))
+    excluded = set(_in_store(store, excluded_fields(log.notes)))
     analyses: list[SectionAnalysis] = []
     for name in _prediction_names(path):
         try:

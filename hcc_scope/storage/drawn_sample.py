@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from hcc_scope.atomic_file import replace_file
 from hcc_scope.drawn_fields import DrawnFields
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.plans.drawn_sample import MAX_DRAWN, SKIP_REASONS, DrawnSample
@@ -37,6 +38,7 @@ __all__ = [
     "SAMPLE",
     "SampleLog",
     "SampleWriter",
+    "drop_lost_frames",
     "frames_of_sample",
     "give_sample",
     "read_sample_log",
@@ -214,8 +216,34 @@ def stored_sample(store: Path, entries: Sequence[JournalEntry | None]) -> DrawnS
         k = None if entry is None else drawn_field(entry.tags)
         if k is not None and k < sample.n_drawn and seq not in sample.undone:
             reached[k] = seq
-    skipped = {k: why for k, why in sample.skipped.items() if k not in reached}
-    return replace(sample, reached=reached, skipped=skipped)
+    return replace(sample, reached=reached)
+
+
+def drop_lost_frames(store: Path, n_frames: int) -> bool:
+    """Rewrite a sound record without the lines on frames that the journal does not have: those numbers are given again.
+
+    An undone capture may be one whose frame a crash kept from the disk.
+
+    Returns
+    -------
+    bool
+        Whether there were any.
+
+    Raises
+    ------
+    OSError, StoreError
+        If it cannot be read or written.
+    """
+    path = store / SAMPLE
+    try:
+        lines = read_plain(path, _MAX_BYTES).split(b"\n")
+    except FileNotFoundError:
+        return False
+    kept = [line for line in lines if not line or fields_of(line)[0].get("seq", -1) < n_frames]
+    if len(kept) == len(lines):
+        return False
+    replace_file(path, b"\n".join(kept))
+    return True
 
 
 def sample_problems(store: Path, spec: RunSpec, entries: Sequence[JournalEntry | None]) -> list[str]:

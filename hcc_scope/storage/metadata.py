@@ -30,6 +30,7 @@ __all__ = [
     "MAX_TILES",
     "SCHEMA_VERSION",
     "SCHEMA_VERSIONS",
+    "SCHEMA_VERSION_BY_HAND",
     "SCHEMA_VERSION_CORRECTED",
     "START_FACTS",
     "array_metadata",
@@ -52,7 +53,10 @@ SCHEMA_VERSION = 2
 SCHEMA_VERSION_CORRECTED = 3
 """Of a store whose run corrected its frames by a dark and a flat field: a program that does not know of it would
 classify them as they are, and show another score than the run's."""
-SCHEMA_VERSIONS = frozenset({1, 2, 3})
+SCHEMA_VERSION_BY_HAND = 4
+"""Of a section by hand, corrected or not: a program that does not know how its fields were chosen would take it for
+damaged."""
+SCHEMA_VERSIONS = frozenset({1, 2, 3, 4})
 """What this program reads. Version 1 has no checksums but those of the frames."""
 
 FACTS_HASH = "facts_sha256"
@@ -268,7 +272,7 @@ def initial_attributes(
 ) -> dict[str, Any]:
     """Return the attribute `ATTRIBUTE` of a run that has just begun."""
     return {
-        "schema_version": SCHEMA_VERSION_CORRECTED if is_corrected(spec.provenance) else SCHEMA_VERSION,
+        "schema_version": _version_for(spec),
         "complete": False,
         "animal_id": spec.animal_id,
         "section_id": spec.section_id,
@@ -277,6 +281,13 @@ def initial_attributes(
         "spec": spec_to_json(spec),
         "software": {**software, **spec.software},
     }
+
+
+def _version_for(spec: RunSpec) -> int:
+    """Return the oldest version whose programs read such a store as it is meant."""
+    if spec.sampling in ("guided", "chosen"):
+        return SCHEMA_VERSION_BY_HAND
+    return SCHEMA_VERSION_CORRECTED if is_corrected(spec.provenance) else SCHEMA_VERSION
 
 
 def spec_to_json(spec: RunSpec) -> dict[str, Any]:

@@ -26,13 +26,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["NOTES", "Note", "NotesLog", "NotesWriter", "excluded_fields", "lost_notes", "read_notes", "read_notes_log"]
+__all__ = [
+    "NOTES",
+    "Note",
+    "NotesLog",
+    "NotesWriter",
+    "excluded_fields",
+    "lost_notes",
+    "read_notes",
+    "read_notes_log",
+    "release_lost_frames",
+]
 
 NOTES = "notes.jsonl"
 LONGEST_TEXT = 10_000
 """Characters of one note: more belongs into a document."""
 _KINDS = frozenset(get_args(NoteKind))
 _OF_SECTIONS = ("note", "spoilt")
+_GIVEN_AGAIN = "its frame was never stored: another one has this number"
 _KEYS = frozenset({"t_utc", "seq", "kind", "text"})
 _MAX_BYTES = 256 * 2**20
 
@@ -139,6 +150,22 @@ def excluded_fields(notes: Iterable[Note]) -> dict[int, str]:
         elif note.seq is not None and note.kind == "include":
             excluded.pop(note.seq, None)
     return dict(sorted(excluded.items()))
+
+
+def release_lost_frames(store: Path, n_frames: int) -> None:
+    """Add what takes back remarks and marks on frames that the journal does not have: those numbers are given again.
+
+    A field can be excluded before its frame is on disk, and a crash then keeps the frame from it.
+
+    Raises
+    ------
+    StoreError
+        If the notes cannot be read or written.
+    """
+    last = {note.seq: note.text for note in read_notes(store) if note.seq is not None and note.seq >= n_frames}
+    for seq, text in sorted(last.items()):
+        if text != _GIVEN_AGAIN:
+            NotesWriter(store).add("include", _GIVEN_AGAIN, seq)
 
 
 class NotesWriter:

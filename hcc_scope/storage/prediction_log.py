@@ -301,6 +301,8 @@ def log_problems(path: Path, *, ended: bool) -> list[str]:
         return [*problems, *([f"{table} is missing: hcc-scope recover makes it again"] if missing else [])]
     problems += [f"line {number} of {path} is unreadable" for number, line in enumerate(lines, 2) if not is_whole(line)]
     stated = next((line for line in reversed(lines) if line.startswith(b'{"table":') and is_whole(line)), None)
+    if ended and stated is not None and stated != lines[-1]:
+        stated = None  # results came after it: the table has no rows of them
     if ended or stated is not None:
         try:
             problem = _table_problem(table, None if stated is None else fields_of(stated)[0])

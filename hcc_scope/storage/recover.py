@@ -300,9 +300,12 @@ def _mend_predictions(store: SectionStore, path: Path, problems: list[str]) -> l
     changes = []
     if log.torn:
         changes.append(_cut(path, log.torn))
+    if not log.header:  # killed before its first line was whole: it holds nothing, and nothing can be added to it
+        path.unlink()
+        return [*changes, f"{path.name} removed (empty)"]
     table = table_path(path)
     anew = store.complete and not _agrees(store)
-    if log.header and (anew or not _table_is_sound(store.path, path)):  # no header: killed before it was written
+    if anew or not _table_is_sound(store.path, path):
         _keep(table, whole=True)
         n = remake_table(store.path, path, guided=store.spec.sampling == "guided")
         changes.append(f"{table.name} made from {n} frames")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.storage.drawn_sample import SAMPLE, drop_lost_frames, read_sample_log
 from hcc_scope.storage.earlier_frames import EarlierFrames
 from hcc_scope.storage.facts import ROOT, check_is_store, root_bytes
 from hcc_scope.storage.files import cannot_read, explain, open_own
@@ -28,9 +29,9 @@ from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal_writer import JournalWriter
 from hcc_scope.storage.metadata import ARRAY_PATH, JOURNAL, check_spec
 from hcc_scope.storage.naming import with_own_name
-from hcc_scope.storage.notes import excluded_fields, read_notes_log
+from hcc_scope.storage.notes import NOTES, excluded_fields, read_notes_log, release_lost_frames
 from hcc_scope.storage.parts import PARTS, begun_part, n_parts
-from hcc_scope.storage.prediction_log import PREDICTIONS, drop_results_of_lost_frames
+from hcc_scope.storage.prediction_log import PREDICTIONS, drop_results_of_lost_frames, log_files
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover, refuse_links
@@ -55,6 +56,8 @@ __all__ = ["ReopenedSection", "reopen_section"]
 
 _AHEAD = 3
 _LOG = f"{PREDICTIONS}.jsonl"
+_ADDED_TO = (_LOG, NOTES, SAMPLE, RUN_LOG)
+"""Files beside the journal that a run adds to, if they are there."""
 _NEW = "Start a new section."
 _RECOVER = "Run hcc-scope recover on it and try again, or start a new section."
 
@@ -123,8 +126,7 @@ def reopen_section(
             journal = JournalWriter(path / JOURNAL)
             undo.callback(journal.close)
             store, results, excluded = _checked(path, spec, journal.n_frames)
-            if (path / _LOG).exists():
-                drop_results_of_lost_frames(path / _LOG, store.n_frames)
+            _forget_lost_frames(path, store.n_frames)
             attributes = begun_part(
                 store.attributes,
                 spec,
@@ -134,6 +136,7 @@ def reopen_section(
             )
             earlier = EarlierFrames.of(path, store.facts, store.n_frames)
             array = FrameArray(path, spec.frame_shape_yx, pinned=True)
+            undo.callback(_put_back, earlier, path)  # a file may be replaced although its folder is not synced
             replace_file(path / ROOT, root_bytes(store.facts, attributes))
         except (OSError, ValueError) as error:  # tensorstore's errors are ValueErrors
             raise explain(error, f"{path} cannot be continued") from error
@@ -158,9 +161,24 @@ def _made_whole(path: Path, spec: RunSpec) -> RecoverReport | None:
     if facts.run.complete:
         return None
     report = recover(path)
-    for problem in (*(damaged.message for damaged in report.damaged), *report.problems):
+    # not the report's problems: nothing rests on the run log, which may have lost a line
+    found = (*open_store(path).problems, *read_notes_log(path).problems)
+    for problem in (*(damaged.message for damaged in report.damaged), *found):
         raise StoreDamagedError(f"{path} was recovered and cannot be continued: {problem}", hint=_NEW)
     return report
+
+
+def _put_back(earlier: EarlierFrames, path: Path) -> None:
+    with suppress(StoreError):  # the error before it is the one to report
+        earlier.put_back(path)
+
+
+def _forget_lost_frames(path: Path, n_frames: int) -> None:
+    """Take back what was said about frames that never reached the journal: further ones are given their numbers."""
+    for log in log_files(path):
+        drop_results_of_lost_frames(log, n_frames)
+    drop_lost_frames(path, n_frames)
+    release_lost_frames(path, n_frames)
 
 
 def _checked(
@@ -170,17 +188,20 @@ def _checked(
     refuse_links(path)
     store = open_store(path)
     refuse_another_section(path, store.spec, spec)
-    if not store.complete or n_journalled != store.n_frames:
-        raise StoreError(f"{path} cannot be continued: its run was not ended in order", hint=_RECOVER)
     notes = read_notes_log(path)
     for problem in (*store.problems, *notes.problems):
         raise StoreDamagedError(f"{path} cannot be continued: {problem}", hint=_RECOVER)
+    for file, torn in ((NOTES, notes.torn), (SAMPLE, read_sample_log(path).torn)):
+        if torn:  # the next line would make it an unreadable one
+            raise StoreDamagedError(f"{path} cannot be continued: {file} ends in the middle of a line", hint=_RECOVER)
+    if not store.complete or n_journalled != store.n_frames:
+        raise StoreError(f"{path} cannot be continued: its run was not ended in order", hint=_RECOVER)
     for frame in store.read_ahead(range(store.n_frames), _AHEAD):
         if isinstance(frame, StoreDamagedError):
             raise StoreDamagedError(f"{path} cannot be continued: {frame.message}", hint=_NEW)
-    for file in (path / _LOG, path / RUN_LOG):
+    for name in _ADDED_TO:
         with suppress(FileNotFoundError):
-            os.close(open_own(file, os.O_RDWR))
+            os.close(open_own(path / name, os.O_RDWR))
     check_out_dir(path)
     check_out_dir(path / ARRAY_PATH / "c")
     check_free_space(path, spec)

@@ -69,10 +69,14 @@ def open_rig(app: App, rig: str | Path = "demo") -> None:
 
 
 def rig_file(cfg: Path) -> Path:
-    """Write the demo's rig file beside a configuration."""
+    """Write the demo's rig file beside a configuration, with room for frames of one tile.
+
+    The core fills the camera's buffer with zeros whenever a rig is opened: half a second for its usual GiB.
+    """
     shipped = (hardware_configs_dir() / "demo.rig.yaml").read_text(encoding="utf-8")
     path = cfg.with_name("small.rig.yaml")
-    path.write_text(shipped.replace("config: demo.cfg", f"config: {cfg.name}"), encoding="utf-8")
+    text = shipped.replace("config: demo.cfg", f"config: {cfg.name}") + "buffer_size_mb: 64\n"
+    path.write_text(text, encoding="utf-8")
     return path
 
 

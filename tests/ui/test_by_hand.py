@@ -12,7 +12,7 @@ from find import find
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QDialog, QLineEdit, QMainWindow, QPushButton, QToolButton, QVBoxLayout
-from shell_parts import ONE_TILE, finish, name_section, notices, open_rig, start, wait_for
+from shell_parts import ONE_TILE, finish, name_section, notices, open_rig, rig_file, start, wait_for, wait_until_held
 
 from hcc_scope.by_hand import EXPLANATIONS, Guidance, HandView
 from hcc_scope.by_hand.words import verdict
@@ -29,7 +29,7 @@ from ui.control.settings_store import SettingsStore
 from ui.hand.arrow import ArrowSign
 from ui.hand.hand_tab import HandTab
 from ui.hand.readout import Readout
-from ui.hand.state import count_of, state_of
+from ui.hand.state import FINISHING, PREPARING, SEQUENCE, count_of, failed, state_of
 from ui.kit.controls import ViewButton
 from ui.kit.jobs import Jobs
 from ui.kit.labels import ValueLabel
@@ -78,7 +78,7 @@ def test_each_reason_for_not_capturing_is_the_state_word_with_its_explanation():
         state = state_of(view(word))
         assert (state.word, state.explanation) == (word, explanation)
     signs = {word: state_of(view(word)).sign for word in ("lost", "too fast", "moving", "")}
-    assert len(set(signs.values())) == 4, "a state is told from the others without its colour"
+    assert len(set(signs.values())) == 4, "states differ in shape, not only in colour"
 
 
 def test_on_the_way_to_a_target_the_screen_does_not_ask_for_rest():
@@ -178,8 +178,13 @@ def test_each_phase_offers_its_own_steps(tab: HandTab):
     tab.show_view(view(phase="targets", guidance=TARGET), paused=False)
     free = ["Capture", "Undo last", "Keep this one all the same", "Automatic", "New island"]
     assert offered(tab) == ["Skip: bare glass", "Skip: fold", "Skip: not reachable", *free]
-    tab.end()
+    tab.end(FINISHING, view(n_captured=7))
     assert offered(tab) == []
+    assert tab.readout.state == "finishing"
+    assert find(tab, ValueLabel, "Captured fields").text() == "7", "a frame may still be captured after Stop"
+    tab.end(failed("the camera was unplugged"), view(n_captured=7))
+    assert tab.readout.state == "failed"
+    assert find(tab, ValueLabel, "What the state means").text() == "The camera was unplugged."
 
 
 def test_a_button_asks_for_its_step_and_a_skip_for_its_reason(tab: HandTab, qtbot: QtBot):
@@ -210,6 +215,15 @@ def test_a_capture_is_seen_and_heard_once_and_an_undone_one_is_not(tab: HandTab,
     tab.show_view(view(captured_seq=0), paused=False)
     assert len(heard) == 3
     assert seen[3:] == [0]
+
+
+def test_the_state_word_is_true_before_the_first_live_frame_and_during_another_section(tab: HandTab):
+    assert tab.readout.state == "no section"
+    for state, then in ((PREPARING, "no section"), (SEQUENCE, "ended")):
+        tab.await_section(state)
+        assert tab.readout.state == state.word
+        tab.end()
+        assert tab.readout.state == then
 
 
 def test_the_flash_is_painted_at_the_edge_and_can_be_left_out(tab: HandTab):
@@ -318,6 +332,9 @@ def manual_rig(demo_cfg: Callable[..., Path]) -> Path:
 
 def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: App, manual_rig: Path, qtbot: QtBot):
     open_rig(shell, manual_rig)
+    saturated = replace(view().frame, pixels=np.full((64, 64), 65535, np.uint16), em_gain=5.0)
+    shell.state.hand_changed.emit(replace(view(), frame=saturated))
+    assert shell.views.status.concern("sensor") == "bad", "the sensor ages in live frames that are not captured, too"
     tabs, hand = shell.window.tabs, shell.views.hand
     assert tabs.currentWidget() is hand
     assert shell.setup.request.plan.kind == "guided"
@@ -343,6 +360,9 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     wait_for(lambda: shell.state.hand is not None, "a live frame")
     find(hand, ViewButton, "Automatic").click()
     wait_for(lambda: not shell.state.hand.automatic, "captures on request alone")
+    shell.state.hand = replace(shell.state.hand, phase="outline")
+    qtbot.keyClick(shell.window, Qt.Key.Key_Space)
+    assert "Fields are captured once they are drawn. Drive once round" in notices(shell)
     before = shell.state.hand.n_captured
     find(hand, ViewButton, "Keep this one all the same").click()
     wait_for(lambda: shell.state.hand.n_captured == before + 1, "a capture")
@@ -351,13 +371,30 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     wait_for(lambda: shell.state.hand.n_captured == before, "the undo")
     wait_for(lambda: shell.run.is_excluded(seq), "the mark")
     assert shell.run.last_excluded is None, "what is undone is not included again as if it had been excluded"
+    assert "Ctrl+Z" not in shell.window.actions_["exclude"].toolTip(), "it is the undo of a capture now"
+    assert shell.window.actions_["exclude"].shortcut().isEmpty()
     shell.window.actions_["pause"].trigger()
     wait_for(lambda: find(hand, ValueLabel, "State").text() == "paused", "the pause on the screen")
     qtbot.keyClick(shell.window, Qt.Key.Key_Space)
     assert "go on with Resume (F9) first" in notices(shell)
+    notice, picture = shell.window.notice, hand.picture
+    wait_for(notice.isVisible, "the notice")
+    wait_for(
+        lambda: picture.rect().contains(picture.mapFromGlobal(notice.mapToGlobal(notice.rect().center()))), "place"
+    )
+    wait_until_held(shell)
+    shell.window.actions_["live"].trigger()
+    looked: set[int] = set()
+    shell.state.frame_arrived.connect(lambda frame: frame.section_id or looked.add(frame.seq))
+    wait_for(lambda: len(looked) >= 2 and picture.pixels is shell.state.frame.pixels, "live pictures in the pause")
+    shell.window.actions_["live"].trigger()
+    wait_for(lambda: not shell.jobs.n_open, "the map")
+    on_map = set(shell.views.map.fields.fields)
+    assert on_map <= set(range(shell.state.snapshot.counts.acquired)), "what is looked at is no field"
     shell.window.actions_["pause"].trigger()
     shell.window.actions_["stop"].trigger()
     finish(shell)
+    assert "Ctrl+Z" in shell.window.actions_["exclude"].toolTip()
     store = open_store(shell.run.last_store)
     assert store.n_frames == seq + 1
     assert find(hand, ValueLabel, "State").text() == "ended"
@@ -368,6 +405,8 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     hand.capture_seen.connect(seen.append)
     shell.commands.continue_section(str(shell.run.last_store))
     wait_for(lambda: shell.state.hand is not None and shell.run.phase == "running", "the section to go on")
+    assert shell.window.top.section.value == "S1", "not the next one"
+    assert shell.run.is_excluded(seq), "the mark of the first part is on the map"
     find(hand, ViewButton, "Keep this one all the same").click()
     wait_for(lambda: seen, "a capture of the second part")
     shell.window.actions_["stop"].trigger()
@@ -377,6 +416,20 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
     assert again.path == store.path
     assert again.n_frames >= seq + 2
     assert [note.kind for note in read_notes(again.path)][:1] == ["exclude"]
+
+
+def test_a_stand_that_is_stated_to_be_manual_opens_by_hand_though_a_stage_reports_its_place(
+    shell: App, demo_cfg: Callable[..., Path]
+):
+    rig = rig_file(demo_cfg(**ONE_TILE))
+    rig.write_text(rig.read_text(encoding="utf-8") + "stand: manual\n", encoding="utf-8")
+    open_rig(shell, rig)
+    devices = shell.views.devices
+    assert shell.window.tabs.currentWidget() is shell.views.hand
+    assert shell.setup.request.plan.kind == "guided", "no plan moves the stage"
+    assert not devices.stage.isVisibleTo(devices), "nor does a pad"
+    assert not find(shell.views.map, QToolButton, "Click to move").isVisibleTo(shell.views.map)
+    assert find(shell.window.top, QToolButton, "Emergency stop").isVisible(), "its drives can be stopped"
 
 
 def test_the_simulated_hand_is_offered_where_the_demo_is_moved_by_hand_alone(qtbot: QtBot, tmp_path: Path):

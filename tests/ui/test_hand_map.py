@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from find import find
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolButton
 from view_parts import THRESHOLD, colour_at, frame_of, grid_of, on_screen, result_of
@@ -20,6 +20,7 @@ from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.tracking import Place, TrackView
 from hcc_scope.tracking.mosaic import SeenMosaic
 from hcc_scope.types import RunSpec
+from ui.canvas.drawing import plate
 from ui.kit.controls import ElidedLabel
 from ui.kit.jobs import Jobs
 from ui.map.hand_view import HandMapView
@@ -300,3 +301,35 @@ def test_a_field_captured_again_where_one_was_undone_is_shown(qtbot: QtBot, tab:
     assert uppermost is not None
     assert uppermost.seq == 1
     assert jobs.close() == ()
+
+
+def test_beside_the_picture_fields_of_a_sequence_lie_in_rows_and_not_on_an_outline(qtbot: QtBot):
+    tab = SectionMapTab()
+    qtbot.addWidget(tab)
+    tab.set_plan(None, np.array(OUTLINE), FIELD_UM)
+    side = HandMapView(tab)
+    qtbot.addWidget(side)
+    assert tab.hand.outline in side.view.layers
+    tab.add_field(0, np.full((64, 64), 2000, np.uint16), None)
+    assert tab.hand.outline not in side.view.layers
+    assert tab.fields in side.view.layers
+
+
+def test_the_name_of_an_island_is_not_cut_off_at_the_upper_edge(
+    tab: SectionMapTab, mosaic: SeenMosaic, monkeypatch: pytest.MonkeyPatch
+):
+    mosaic.add(Place(1, 256.0, 256.0, 0.3), LIGHT)
+    tab.show_hand(view_of(Place(1, 256.0, 256.0, 0.3)))
+    named: dict[str, float] = {}
+
+    def note(painter: object, at: QPointF, text: str, *align: Qt.AlignmentFlag) -> QRectF:
+        rect = plate(painter, at, text, *align)  # type: ignore[arg-type]
+        named[text] = rect.top()
+        return rect
+
+    monkeypatch.setattr("ui.map.hand_layers.plate", note)
+    tab.view.resize(800, 200)  # the islands fill its height
+    tab.view.fit()
+    tab.view.grab()
+    assert len(named) >= 2
+    assert min(named.values()) >= 0

@@ -205,3 +205,15 @@ def test_words_for_numbers():
     ]  # fmt: skip
     assert [format_number(v, 2) for v in (20.0, 0.126, -0.001)] == ["20", "0.13", "0"]
     assert [format_bytes(v) for v in (85e6, 1.34e9, 123e9, 2e12)] == ["85 MB", "1.3 GB", "123 GB", "2 TB"]
+
+
+def test_a_section_by_hand_has_begun_with_its_first_live_frame_and_shows_how_fast_they_come(qtbot: QtBot):
+    strip = StatusStrip()
+    qtbot.addWidget(strip)
+    driving = snapshot(section(0)[0], Counts(), phase="starting", acquire_fps=0.0)
+    strip.set_snapshot(driving, None)
+    assert (strip.value("phase"), strip.value("camera")) == ("Starting", "0.0 /s")
+    strip.set_snapshot(driving, 12.34)
+    assert (strip.value("phase"), strip.value("camera")) == ("Running", "12.3 /s")
+    strip.set_snapshot(replace(driving, paused=True), 0.0)
+    assert strip.value("phase") == "Paused"

@@ -167,6 +167,8 @@ class AppState(QObject):
         self.snapshot: Snapshot | None = None
         self.rig: RigState | None = None
         self.frame: Frame | None = None
+        self._run_frame: Frame | None = None
+        """The newest frame of the run that was shown."""
         self.hand: HandView | None = None
         self.course = Course()
         self.system = System(None, 0)
@@ -177,6 +179,8 @@ class AppState(QObject):
         self._last_message = ""
         self._asking_rig = self._asking_system = self._refresh_rig = False
         self._shown: deque[float] = deque()
+        self._seen: deque[tuple[float, int]] = deque()
+        """When the window looked at a section by hand lately, and how many live frames there had been."""
         self._looked_s = self._next_frame_s = 0.0
         self._drawn_s: float | None = None
         self._fast = self._timer(SNAPSHOT_MS, self._look, precise=True)
@@ -274,7 +278,8 @@ class AppState(QObject):
         self.course = Course()
         self._reported, self._last_message = {}, ""
         self.snapshot = run.session.snapshot()
-        self.frame = self.hand = None
+        self.frame = self._run_frame = self.hand = None
+        self._seen.clear()
         self._pace()
         self.run_started.emit(run)
 
@@ -298,7 +303,7 @@ class AppState(QObject):
         self._looked_s = began
         if self.run is not None:
             self._look_at_run(self.run)
-        elif self._preview is not None:
+        if self._preview is not None:  # also in a pause
             frame = self._preview.latest()
             if frame is not None and began >= self._next_frame_s:
                 self._set_frame(frame)
@@ -313,7 +318,8 @@ class AppState(QObject):
         snapshot = run.session.snapshot()
         before, self.snapshot = self.snapshot, snapshot
         if over or time.monotonic() >= self._next_frame_s:
-            if snapshot.latest is not None:
+            if snapshot.latest is not None and snapshot.latest is not self._run_frame:
+                self._run_frame = snapshot.latest  # once: in a pause, a picture that is taken then stays
                 self._set_frame(snapshot.latest)
             if run.hand is not None:
                 self._set_hand(run.hand.hand.view())
@@ -358,6 +364,7 @@ class AppState(QObject):
             return
         self.hand = view
         now = self._note_shown()
+        self._seen.append((now, view.n_seen))
         self.hand_changed.emit(view)
         self._drawn_s = (self._drawn_s or 0.0) + time.monotonic() - now
 
@@ -376,6 +383,19 @@ class AppState(QObject):
         """Frames per second that were shown lately."""
         self._forget_shown(time.monotonic())
         return len(self._shown) / _SHOWN_S
+
+    @property
+    def live_fps(self) -> float | None:
+        """Live frames per second of a section by hand, lately; None before the first, and without such a section."""
+        if self.run is None or self.hand is None:
+            return None
+        now = time.monotonic()
+        while self._seen and now - self._seen[0][0] > _SHOWN_S:
+            self._seen.popleft()
+        if len(self._seen) < 2:
+            return 0.0
+        (first_s, n_before), (last_s, n_after) = self._seen[0], self._seen[-1]
+        return (n_after - n_before) / (last_s - first_s) if last_s > first_s else 0.0
 
     # -- the computer --------------------------------------------------------------------------------------------------
 

@@ -99,7 +99,11 @@ class HandControl(QObject):
     def mark_corner(self) -> None:
         """Take the present place as the next corner of the outline, or report why not."""
         if (commands := self._commands) is not None:
-            self._jobs.submit(_WORKER, commands.mark_corner)
+            self._jobs.submit(_WORKER, commands.mark_corner, self._marked)
+
+    def _marked(self, n_corners: int) -> None:
+        more = "mark at least three" if n_corners < 3 else "mark more, or press Outline is closed"
+        self._state.message.emit("info", f"Corner {n_corners} of the outline is marked: {more}.")
 
     def drive_again(self) -> None:
         """Forget the outline: the operator drives round the section anew."""

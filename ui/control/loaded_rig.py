@@ -52,7 +52,13 @@ class LoadedRig:
     controls: DeviceControls
     is_demo: bool
     has_stage: bool
+    """Whether a stage goes to the fields; not on a stand that is stated to be moved by hand, whose stage is read."""
     has_focus: bool
+    """Whether a focus drive goes to heights; as for the stage."""
+    has_drives: bool
+    """Whether the configuration has a stage or a focus drive, whatever the rig file states."""
+    is_manual: bool
+    """Whether the rig file states that the stand is moved by hand."""
     lock: RigLock
     stack: ExitStack
     """Closes the rig and gives back the lock."""
@@ -86,10 +92,21 @@ def _open(name: str, lock_folder: Path, note: Callable[[str], None]) -> LoadedRi
         stack.callback(lock.release)
         rig = stack.enter_context(open_rig(name, note))
         is_demo = rig.is_demo()
-        has_stage = rig.stage_xy_um() is not None
-        has_focus = bool(rig.microscope.hardware.focus)
+        is_manual = rig.microscope.handling.stand == "manual"
+        stage, focus = rig.stage_xy_um() is not None, bool(rig.microscope.hardware.focus)
         controls = DeviceControls(rig.microscope)
-        return LoadedRig(name, rig, controls, is_demo, has_stage, has_focus, lock, stack.pop_all())
+        return LoadedRig(
+            name=name,
+            rig=rig,
+            controls=controls,
+            is_demo=is_demo,
+            has_stage=stage and not is_manual,
+            has_focus=focus and not is_manual,
+            has_drives=stage or focus,
+            is_manual=is_manual,
+            lock=lock,
+            stack=stack.pop_all(),
+        )
     raise AssertionError("an exit stack swallows nothing")
 
 

@@ -186,7 +186,7 @@ class RunControl(QObject):
 
     def _started(self, run: Running) -> None:
         self.run = self._correctable = run
-        self._excluded, self._undone = [], set()
+        self._excluded, self._undone = [], set(run.session.excluded)  # of a section that is continued
         self._state.snapshot = None  # of the section before
         self._set_phase("stopping" if self._stop.requested else "running")
         self._state.watch_run(run)

@@ -1,8 +1,7 @@
-"""The arrow to the next field: how the specimen has to be moved, as the picture shows it."""
+"""The arrow to the next field, as the picture shows it, or as the hand has to go."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
@@ -60,8 +59,7 @@ class ArrowSign(QWidget):
     @property
     def degrees(self) -> float:
         """The direction of the arrow: 0 to the right, 90 down."""
-        right, down = (self._guidance and self._guidance.arrow_fields) or (0.0, 0.0)
-        return math.degrees(math.atan2(down, right))
+        return 0.0 if self._guidance is None else self._guidance.arrow_deg
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Return a square."""

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QSplitter, QVBoxLayout, QWidget
 from ui.canvas.save_view import save_picture
 from ui.hand.hand_picture import HandPicture
 from ui.hand.readout import Readout
-from ui.hand.state import ENDED, NO_SECTION, STARTING, state_of
+from ui.hand.state import ENDED, NO_SECTION, PREPARING, SEQUENCE, STARTING, state_of
 from ui.hand.steps import Steps
 from ui.kit.controls import style_buttons
 from ui.kit.low_page import scrolling_column
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hcc_scope.by_hand import HandView
     from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.types import Frame, SectionScore
+    from ui.hand.state import HandState
     from ui.kit.theme import ThemeName
 
 __all__ = ["HandTab"]
@@ -117,8 +118,14 @@ class HandTab(QWidget):
         self.picture.setFocus(Qt.FocusReason.OtherFocusReason)  # the keys of the buttons work from here on
         self._show()
 
+    def await_section(self, state: HandState) -> None:
+        """Show what goes on before the first live frame of a section by hand, or during another section."""
+        self._view = self._sample = None
+        self.readout.show_view(None, state)
+        self.steps.show_phase(None)
+
     def show_frame(self, frame: Frame) -> None:
-        """Show what the camera sees while no section is acquired."""
+        """Show what the camera sees while no section is acquired, or in a pause."""
         self.picture.show_frame(frame)
 
     def show_view(self, view: HandView, sample: DrawnSample | None = None, *, paused: bool) -> None:
@@ -155,12 +162,23 @@ class HandTab(QWidget):
         """Show the score; None for none."""
         self.readout.show_score(score)
 
-    def end(self) -> None:
-        """Show that the section has ended; the last picture and the numbers stay."""
-        ended, self._view, self._paused = self._view, None, False
-        if ended is not None:
-            self.readout.show_view(replace(ended, guidance=None, message=""), ENDED, self._sample)
-        elif self.readout.state == STARTING.word:
+    def end(self, state: HandState = ENDED, view: HandView | None = None, sample: DrawnSample | None = None) -> None:
+        """Show that nothing more is captured; the last picture and the numbers stay.
+
+        Parameters
+        ----------
+        state : HandState
+        view : HandView, optional
+            The last one; without it, no picture came.
+        sample : DrawnSample, optional
+            The drawn fields at the end.
+        """
+        self._view, self._paused = None, False
+        if view is not None:
+            self.readout.show_view(replace(view, guidance=None, message=""), state, sample)
+        elif self.readout.state == SEQUENCE.word:
+            self.readout.show_state(state)
+        elif self.readout.state in (PREPARING.word, STARTING.word):
             self.readout.show_view(None, NO_SECTION)
         self.steps.show_phase(None)
 

@@ -144,18 +144,15 @@ class Readout(QWidget):
         two_lines = 2 * self._explanation.fontMetrics().lineSpacing()
         for label in (self._explanation, self._message, self._interval):
             label.setMinimumHeight(two_lines)  # nothing jumps when a text becomes longer
+        self._score.setMinimumWidth(self._score.fontMetrics().horizontalAdvance("0.000"))
+        self._count.setMinimumWidth(self._count.fontMetrics().horizontalAdvance("00"))
         self._way.setMinimumHeight(2 * self._way.fontMetrics().lineSpacing())
 
     # -- what it shows -------------------------------------------------------------------------------------------------
 
     def show_view(self, view: HandView | None, state: HandState, sample: DrawnSample | None = None) -> None:
         """Show what is known after a live frame, and of the drawn fields if there are any; None before the first."""
-        if state.word != self._word.text() and state.sign != "busy":
-            announce(self._word, state.word, urgent=state.urgent)
-        self._badge.show_shape(state.sign, f"State: {state.word}")
-        self._set(self._word, state.word)
-        self._set(self._explanation, state.explanation)
-        self._word.setToolTip(state.explanation)
+        self.show_state(state)
         self._set(self._message, "" if view is None or not view.message else sentence(view.message))
         count = count_of(view, sample)
         self._set(self._count, count.n)
@@ -164,8 +161,16 @@ class Readout(QWidget):
         self._remark.setVisible(bool(count.remark))
         guidance = None if view is None else view.guidance
         self._arrow.show_guidance(guidance)
-        known = guidance is not None and guidance.arrow_fields is not None  # else the state word is about that
-        self._set(self._way, guidance.text if guidance is not None and known else "")
+        self._set(self._way, "" if guidance is None else guidance.text)
+
+    def show_state(self, state: HandState) -> None:
+        """Show another state; the numbers stay."""
+        if state.word != self._word.text() and state.sign != "busy":
+            announce(self._word, state.word, urgent=state.urgent)
+        self._badge.show_shape(state.sign, f"State: {state.word}")
+        self._set(self._word, state.word)
+        self._set(self._explanation, state.explanation)
+        self._word.setToolTip(state.explanation)
 
     def show_score(self, score: SectionScore | None) -> None:
         """Show the score; None for none. Cheap where it is the same."""

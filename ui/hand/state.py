@@ -7,14 +7,26 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.by_hand import screen_word
 from hcc_scope.by_hand.words import FIT
-from hcc_scope.formatting import counted
+from hcc_scope.formatting import counted, sentence
 
 if TYPE_CHECKING:
     from hcc_scope.by_hand import HandView
     from hcc_scope.plans.drawn_sample import DrawnSample
     from ui.kit.symbols import Shape
 
-__all__ = ["ENDED", "NO_SECTION", "STARTING", "HandCount", "HandState", "count_of", "state_of"]
+__all__ = [
+    "ENDED",
+    "FINISHING",
+    "NO_SECTION",
+    "PREPARING",
+    "SEQUENCE",
+    "STARTING",
+    "HandCount",
+    "HandState",
+    "count_of",
+    "failed",
+    "state_of",
+]
 
 _SIGNS: dict[str, Shape] = {
     FIT: "good",
@@ -47,9 +59,25 @@ class HandState:
 
 
 NO_SECTION = HandState("no section", "Type the ids, choose the plan, and start the section.", "unknown")
+FINISHING = HandState("finishing", "Nothing more is captured; what was is stored and classified.", "busy")
 ENDED = HandState("ended", "The section is over. For the next one, check the ids and start.", "good")
+PREPARING = HandState(
+    "starting", "The section is being prepared: the model is loaded, camera and disk are checked.", "busy"
+)
+SEQUENCE = HandState(
+    "sequence", "Every frame is stored, wherever the field is; Live and the panels show how it goes.", "busy"
+)
 STARTING = HandState("starting", "The first picture is on its way.", "busy")
-_PAUSED = HandState("paused", "Nothing is captured. When it goes on, go back to a known place first.", "busy")
+_PAUSED = HandState(
+    "paused",
+    "Nothing is captured. Live (F5) shows the picture; after Resume (F9), go back to a known place first.",
+    "busy",
+)
+
+
+def failed(cause: str) -> HandState:
+    """Return the state of a section that failed; `cause` is why, as text."""
+    return HandState("failed", sentence(cause), "bad", urgent=True)
 
 
 def state_of(view: HandView | None, *, paused: bool = False) -> HandState:

@@ -25,6 +25,8 @@ _DARK = QColor(0, 0, 0, 170)
 _GREY = QColor("#b8bec5")
 _GREEN = QColor("#7ee0a1")
 _ROOM_FOR_WORDS_PX = 44.0
+_PLATE_PX = 10
+"""What a plate takes besides the height of its letters."""
 _RING_PX = 5.0
 """Radius of a target at least; it is seen however small the fields are."""
 
@@ -249,14 +251,16 @@ class IslandLabels:
         return f"{counted(len(self.layout.boxes_um), 'island')}, drawn apart: where they lie to each other is not known"
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
-        """Paint a plate above the upper left corner of each island."""
+        """Paint a plate above the upper left corner of each island, or inside where there is no room above."""
         if not self.layout.apart:
             return
         for island, (left, top, _width, _height) in self.layout.boxes_um.items():
             x, y = view.to_screen(left, top)
+            above = y - painter.fontMetrics().height() >= _PLATE_PX  # else it would be cut off
+            align = Qt.AlignmentFlag.AlignBottom if above else Qt.AlignmentFlag.AlignTop
             plate(
                 painter,
-                QPointF(x, y - 2),
+                QPointF(x, y - 2 if above else y + 2),
                 describe_island(island),
-                Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom,
+                Qt.AlignmentFlag.AlignLeft | align,
             )

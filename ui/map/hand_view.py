@@ -79,7 +79,8 @@ class HandMapView(QWidget):
         self.outline.button.defaultAction().setEnabled(mends)
         self.outline.button.setVisible(mends)
         self.outline.set_outline(hand.drawn_outline_um)
-        self.view.layers = [*hand.below, self._map.fields, *hand.above, self.outline, self._scale_bar]
+        below, above = (hand.below, hand.above) if hand.on or self._map.fields.has_places else ((), ())
+        self.view.layers = [*below, self._map.fields, *above, self.outline, self._scale_bar]
         self.view.set_world(*self._map.world)
         self._show_text()
         self.view.update()

@@ -215,7 +215,7 @@ class Actions:
     def explain(self, name: ActionName, why_not: str) -> None:
         """Set an action's tooltip; `why_not` is the reason why it cannot be done now, empty if it can."""
         spec = self._specs[name]
-        keys = f" ({spec.keys})" if spec.keys else ""
+        keys = self._keys(name)
         reason = f"\nNot now: {why_not}" if why_not else ""
         self._actions[name].setToolTip(f"{spec.tip}{keys}{reason}")
         self._actions[name].setStatusTip(spec.tip)
@@ -242,8 +242,20 @@ class Actions:
             if self._actions[name].text() != words:
                 self._actions[name].setText(words)
             if seq is not None:
-                keys = f" ({spec.keys})" if spec.keys else ""
-                self._actions[name].setToolTip(f"{tip.format(seq)}{keys}")
+                self._actions[name].setToolTip(f"{tip.format(seq)}{self._keys(name)}")
+
+    def lend_key(self, name: ActionName, lent: bool) -> None:
+        """Take the key of an action away while it means something else, or give it back."""
+        before = self._keys(name)
+        self._actions[name].setShortcut(QKeySequence("" if lent else self._specs[name].keys))
+        if before != self._keys(name):
+            first, *rest = self._actions[name].toolTip().split("\n")
+            self._actions[name].setToolTip("\n".join([first.removesuffix(before) + self._keys(name), *rest]))
+
+    def _keys(self, name: ActionName) -> str:
+        """Return an action's key as a tooltip ends with it; empty without one."""
+        keys = self._actions[name].shortcut().toString()
+        return f" ({keys})" if keys else ""
 
     def set_paused(self, paused: bool) -> None:
         """Show on the button whether it pauses or resumes."""

@@ -234,12 +234,15 @@ class MainWindow(QMainWindow):
         self.notice.place_soon()
 
     def _picture(self) -> QWidget | None:
-        """Return the picture of the view that is shown; a notice lies over it and not over controls."""
+        """Return the largest picture of the view that is shown; a notice lies over it and not over controls."""
         tab = self.shown_tab
         if tab is None:
             return None
-        seen = (one for kind in (Canvas, QListView) for one in tab.findChildren(kind))
-        return next((one for one in seen if one.isVisible() and one.width() > _LEAST_PICTURE_PX), None)
+        for kind in (Canvas, QListView):
+            seen = [one for one in tab.findChildren(kind) if one.isVisible() and one.width() > _LEAST_PICTURE_PX]
+            if seen:
+                return max(seen, key=lambda one: one.width() * one.height())
+        return None
 
     @property
     def welcome_shown(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt
@@ -182,8 +183,15 @@ class StatusStrip(QFrame):
         """Return the sign shown beside one of the cells, if any."""
         return self._cells[key].concern()
 
-    def set_snapshot(self, snapshot: Snapshot | None) -> None:
-        """Show the state of a run; None for no run."""
+    def set_snapshot(self, snapshot: Snapshot | None, live_fps: float | None = None) -> None:
+        """Show the state of a run; None for no run.
+
+        Parameters
+        ----------
+        snapshot : Snapshot or None
+        live_fps : float, optional
+            Frames per second that arrive in a section by hand, which takes few of them; None before the first.
+        """
         cells = self._cells
         if snapshot is None:
             for key in _OF_A_RUN:
@@ -192,8 +200,8 @@ class StatusStrip(QFrame):
             self._store_gauge.show_fill(0)
             self._analyse_gauge.show_fill(0)
             return
-        self._show_phase(snapshot)
-        cells["camera"].show_value(_rate(snapshot.acquire_fps))
+        self._show_phase(snapshot if live_fps is None else _begun(snapshot))
+        cells["camera"].show_value(_rate(snapshot.acquire_fps if live_fps is None else live_fps))
         cells["stored"].show_value(_rate(snapshot.store_fps))
         cells["classified"].show_value(_rate(snapshot.classify_fps))
         self._show_queue("store_queue", self._store_gauge, snapshot.store_queue_fill, "The disk is the slowest part.")
@@ -269,6 +277,11 @@ class StatusStrip(QFrame):
         full = fill >= _QUEUE_FULL
         words = percent(fill, 0)
         self._cells[key].show_value(words, "warning" if full else None, f"Nearly full. {reason}" if full else "")
+
+
+def _begun(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot that is not at its start any more: pictures arrive, even if none was taken yet."""
+    return replace(snapshot, phase="running") if snapshot.phase == "starting" else snapshot
 
 
 def _rate(fps: float) -> str:
