@@ -114,10 +114,11 @@ def chosen(first: Picture, second: Picture, found: list[Proposal], settings: Tra
     if not found or repeats(found):
         return None
     best = max(found)
-    if best.correlation < _BEYOND_DOUBT:
+    seen = measure(first, second, (best.dy, best.dx), settings)
+    if seen is not None and best.correlation < _BEYOND_DOUBT:
         if best.correlation < _self_similarity(second, settings) + _MORE_THAN_ITSELF:
             return None
-    return measure(first, second, (best.dy, best.dx), settings)
+    return seen
 
 
 def measure(first: Picture, second: Picture, near_yx: tuple[float, float], settings: TrackSettings) -> Match | None:
