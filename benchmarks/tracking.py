@@ -96,7 +96,7 @@ class SessionResult:
     n_fields: int = 0
     n_fields_known: int = 0
     n_returns: int = 0
-    """Rests at places that were seen before."""
+    """Rests at places that were located before."""
     n_returns_known: int = 0
     cost_ms: list[float] = field(default_factory=list)
 
@@ -191,6 +191,10 @@ class Judge:
         self._unknowable = 0
         """Frames since the position could no longer be followed, and that was not said yet; 0 if it can."""
         self._was_known = self._ever_known = False
+        self._located: set[tuple[float, float]] = set()
+        """Where a position was known and right, before the rest that is judged ..."""
+        self._recent: set[tuple[float, float]] = set()
+        """... and during it."""
 
     def see(self, pose: Pose, state: str, at: tuple[int, float, float, float] | None) -> bool:
         """Judge a frame; return whether it is to be captured."""
@@ -245,10 +249,20 @@ class Judge:
 
     def _check_return(self, pose: Pose, *, known: bool) -> None:
         while self._return < len(self._returns) and pose.t_s > self._returns[self._return].end_s:
+            stop = self._returns[self._return]
             self._return += 1
-            self._result.n_returns += 1
-            self._result.n_returns_known += self._return_known
+            # where the hand outran the camera, a place that the script returns to may never have been located
+            if any(math.dist(at, (stop.x_um, stop.y_um)) < FIELD_UM / 2 for at in self._located):
+                self._result.n_returns += 1
+                self._result.n_returns_known += self._return_known
+            self._located.update(self._recent)
+            self._recent.clear()
         self._return_known = known
+        if known:
+            self._recent.add((round(pose.x_um, -1), round(pose.y_um, -1)))
+            if self._return == len(self._returns) or pose.t_s < self._returns[self._return].begin_s:
+                self._located.update(self._recent)
+                self._recent.clear()
 
     _return_known = False
 

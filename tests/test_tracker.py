@@ -188,6 +188,24 @@ def test_fields_of_an_earlier_session_are_found_again():
     assert hand.tracker.new_island() == 4
 
 
+@pytest.mark.parametrize("degrees", [0.0, 1.0, -2.0])
+def test_a_specimen_that_lies_turned_is_not_measured_against_its_old_positions(degrees: float) -> None:
+    hand = Hand()
+    hand.tracker.add_known(hand.camera.frame(MIDDLE, MIDDLE, 77), Place(0, 0.0, 0.0, 0.0))
+    part = ndimage.rotate(texture()[MIDDLE - 100 : MIDDLE + 356, MIDDLE - 100 : MIDDLE + 356], degrees, reshape=False)
+    rng = np.random.default_rng(1)
+    for k in range(4):
+        seen = part[90 + k : 346 + k, 110:366] * 40_000 + rng.normal(0, 400, (256, 256))
+        view = hand.tracker.see(seen.astype(np.uint16), k / 10)
+    if degrees:
+        assert (view.state, view.place) == ("lost", None)
+        assert "lies turned by" in view.remark
+        assert float(view.remark.split()[5]) == pytest.approx(abs(degrees), abs=0.3)
+    else:
+        assert view.state == "tracking"
+        assert (view.place.x_um, view.place.y_um) == pytest.approx((5.0, -3.5), abs=0.3)
+
+
 def test_bare_glass_is_no_structure_and_dirt_on_it_is_no_specimen_at_rest():
     hand = Hand(Camera(n_dirt=30, glass=True))
     for _ in range(3):

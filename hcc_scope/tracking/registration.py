@@ -35,6 +35,7 @@ __all__ = [
     "refine",
     "repeats",
     "threshold",
+    "turn",
 ]
 
 F32 = NDArray[np.float32]
@@ -113,10 +114,11 @@ def chosen(first: Picture, second: Picture, found: list[Proposal], settings: Tra
     if not found or repeats(found):
         return None
     best = max(found)
-    if best.correlation < _BEYOND_DOUBT:
+    seen = measure(first, second, (best.dy, best.dx), settings)
+    if seen is not None and best.correlation < _BEYOND_DOUBT:
         if best.correlation < _self_similarity(second, settings) + _MORE_THAN_ITSELF:
             return None
-    return measure(first, second, (best.dy, best.dx), settings)
+    return seen
 
 
 def measure(first: Picture, second: Picture, near_yx: tuple[float, float], settings: TrackSettings) -> Match | None:
@@ -157,6 +159,20 @@ def repeats(found: list[Proposal]) -> bool:
         and max(abs(other.dy - best.dy), abs(other.dx - best.dx)) > _APART_PX
         for other in found
     )
+
+
+def turn(first: Picture, second: Picture, seen: Match, settings: TrackSettings) -> float:
+    """Return by how many radians the specimen is turned between two pictures of one place; 0 if that is not seen."""
+    one, two = _overlapping(first.structure, second.structure, round(seen.offset_yx[0]), round(seen.offset_yx[1]))
+    height, width = (side // 2 for side in one.shape)
+    parts = [(slice(None), slice(width)), (slice(None), slice(width, None))]
+    parts += [(slice(height), slice(None)), (slice(height, None), slice(None))]
+    left, right, top, bottom = (refine(one[part], two[part], (0.0, 0.0), settings) for part in parts)
+    if left is None or right is None or top is None or bottom is None:
+        return 0.0
+    across = (right.offset_yx[0] - left.offset_yx[0]) / width
+    down = (bottom.offset_yx[1] - top.offset_yx[1]) / height
+    return float(across - down) / 2
 
 
 def _self_similarity(picture: Picture, settings: TrackSettings) -> float:

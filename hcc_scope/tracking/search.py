@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hcc_scope.tracking.recognition import PIXEL_SIZE_RATIOS, coarse_spectrum, correlation_at_ratio, likeliest
-from hcc_scope.tracking.registration import Match, match, measure
+from hcc_scope.tracking.registration import Match, match, measure, turn
 
 if TYPE_CHECKING:
     from hcc_scope.tracking.key_frames import KeyFrame, KeyFrames
@@ -24,6 +25,10 @@ _N_SEARCHED = 48
 _N_VERIFIED = 2
 _SAME_OBJECTIVE = 0.5
 """Correlation at which a picture fits at another px size; chance reaches a third of it."""
+
+
+_TURNED = 0.01
+"""Turn, in radians, from which on the positions of earlier fields hold no longer: 3 um over a field's width."""
 
 
 class Search:
@@ -44,9 +49,13 @@ class Search:
         self.px_size_ratio: float | None = None
         """Of the px to those of the usual objective, once the pictures fit at that ratio; None otherwise."""
 
+        self.turned_deg = 0.0
+        """By how much the specimen lies turned against a key frame that it shows a part of; 0 if it does not."""
+
     def forget(self) -> None:
         """Begin anew: the field was found, or frames were missed."""
         self._hope = self.px_size_ratio = None
+        self.turned_deg = 0.0
 
     def field(
         self, picture: Picture, step: Match | None, last: tuple[int, F64] | None, *, recent: bool
@@ -79,6 +88,10 @@ class Search:
             if best is None or seen.correlation > best[1].correlation:
                 best = key, seen
         if best is None or best[1].correlation < settings.relocalise_correlation:
+            return None
+        turned = turn(self._keys.picture(best[0]), picture, best[1], settings)
+        if abs(turned) > _TURNED:
+            self.turned_deg = math.degrees(abs(turned))
             return None
         if best[1].correlation >= settings.sure_correlation:
             return best

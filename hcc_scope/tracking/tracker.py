@@ -60,6 +60,10 @@ _OTHER_LENS = (
     "The picture fits what was seen before if its px are {ratio:g} times as large: another objective seems to be in "
     "place. Turn the usual one back in."
 )
+_TURNED = (
+    "The specimen lies turned by {degrees:.1f} degrees against what was seen before, so that the old positions "
+    "do not hold. Begin a new island."
+)
 _REPEATING = "The picture repeats itself, so that a move by one period cannot be told from none."
 AWAY = "The position is not known. Move back over a place that was seen, or begin a new island."
 """The remark of the state ``lost`` if no more is known; another objective, for example, is stated in its place."""
@@ -286,6 +290,8 @@ class Tracker:
         self._search.objective(picture, self._last)
         other = self._search.px_size_ratio
         remark = AWAY if other is None else _OTHER_LENS.format(ratio=other)
+        if self._search.turned_deg:
+            remark = _TURNED.format(degrees=self._search.turned_deg)
         return self._unknown("lost", remark, step, elapsed_s)
 
     def _corrected(
