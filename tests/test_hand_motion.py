@@ -222,3 +222,11 @@ def test_a_target_that_is_reached_and_never_captured_counts_as_missed(specimen: 
     assert asks == ["skip: not reachable"]
     score = precision_recall([], hand.stops)
     assert (score.n_expected, score.recall) == (1, 0.0)
+
+
+def test_a_hand_that_is_lost_goes_back_to_the_fields_of_the_day_before(specimen: Specimen):
+    yesterday_um = [(-900.0, 200.0), (400.0, -300.0)]
+    hand = GuidedHand(specimen, 3, fps=10.0, habits=QUICK, known_um=yesterday_um)
+    lost = Screen(phase="targets", known=False)
+    way = [hand.next(lost) for _ in range(100)]
+    assert min(math.dist((pose.x_um, pose.y_um), yesterday_um[-1]) for pose in way) < 30.0
