@@ -416,14 +416,13 @@ def test_a_stage_that_stays_while_the_pictures_move_is_denied(rig: MicroManager,
 
 
 def test_a_slow_computer_sees_fewer_live_frames_and_never_an_old_one(stageless: MicroManager):
-    core = stageless.backend.core
     scene = PatternScene(FULL_SCALE)
     source = by_hand(stageless, scene=scene)
     taken = Taken(source)
     taken.gate.clear()  # the session is busy with the first field
     wait_until(lambda: len(taken.frames) == 1)
-    n_seen, n_camera = seen(source), core.get_remaining_image_count()
-    wait_until(lambda: core.get_remaining_image_count() > n_camera + 20)
+    n_seen, began_s = seen(source), time.monotonic()
+    wait_until(lambda: time.monotonic() > began_s + 0.3)  # some 30 images; the full buffer does not count them
     assert seen(source) == n_seen
     taken.gate.set()
     wait_until(lambda: seen(source) > n_seen + 3)

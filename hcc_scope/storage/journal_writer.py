@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import os
 import zlib
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,12 +48,11 @@ class JournalWriter:
         if not lock(self._handle):
             os.close(self._handle)
             raise StoreError(f"{path.parent} is being written by another process", hint="Wait until it has ended.")
-        try:
+        with ExitStack() as unread:
+            unread.callback(os.close, self._handle)
             # a line is found again by 8 bytes of memory per frame; the checksums are of the lines up to there
             self._ends, self._crcs = _known_lines(read_plain(path, MAX_BYTES))
-        except BaseException:
-            os.close(self._handle)
-            raise
+            unread.pop_all()
 
     @property
     def n_frames(self) -> int:

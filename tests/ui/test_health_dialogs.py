@@ -42,7 +42,9 @@ def test_a_section_begins_with_what_was_out(jobs: Jobs, tmp_path: Path, monkeypa
     messages: list[tuple[str, str]] = []
     state.message.connect(lambda *message: messages.append(message))
     monkeypatch.setattr(AppState, "watch_run", lambda _state, _run: None)
-    begun: Any = SimpleNamespace(warnings=("Focus of the last section is outside.",), references_note="")
+    begun: Any = SimpleNamespace(
+        warnings=("Focus of the last section is outside.",), references_note="", session=SimpleNamespace(excluded=())
+    )
     control._started(begun)
     state.end()
     assert messages == [("warning", "Focus of the last section is outside.")]
