@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
-from hcc_scope.cli.acquire_options import AcquireOptions, check_options, open_chosen_rig, rig_of, specimen_of
+from hcc_scope.cli.acquire_options import (
+    AcquireOptions,
+    check_options,
+    load_chosen_model,
+    open_chosen_rig,
+    rig_of,
+    specimen_of,
+)
 from hcc_scope.cli.console import people
 from hcc_scope.cli.option_checks import check_focus, parse_size
 from hcc_scope.cli.prescan import prescan_area, scanned
@@ -14,7 +21,6 @@ from hcc_scope.cli.runs import (
     Interrupted,
     finish,
     interruptible,
-    load_scoring_model,
     record_section,
     save_account,
     stop_on_signals,
@@ -80,13 +86,7 @@ def run_acquire(options: AcquireOptions) -> None:
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
     with interruptible("nothing was acquired"):
-        scoring_model = load_scoring_model(
-            options.model_name,
-            options.engine,
-            console,
-            score_unlike=options.score_unlike,
-            allow_phantom_model=options.allow_phantom_model,
-        )
+        scoring_model = load_chosen_model(options, console)
     specimen = specimen_of(options)
     stop = StopToken()
     with (

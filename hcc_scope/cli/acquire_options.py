@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from hcc_scope.cli.option_checks import check_count, check_exposure, check_focus, parse_size
 from hcc_scope.cli.rigs import attach_rig, open_rig
+from hcc_scope.cli.runs import load_scoring_model
 from hcc_scope.errors import UsageError
 from hcc_scope.plans.drawn_sample import check_n_drawn
 from hcc_scope.runs.references import SHADING_CHOICES
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.cli.rigs import OpenRig
     from hcc_scope.phantom import Specimen
+    from hcc_scope.runs.scoring_model import ScoringModel
 
-__all__ = ["AcquireOptions", "check_options", "open_chosen_rig", "rig_of", "specimen_of"]
+__all__ = ["AcquireOptions", "check_options", "load_chosen_model", "open_chosen_rig", "rig_of", "specimen_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,17 @@ def specimen_of(options: AcquireOptions) -> Specimen | None:
 
     tumour_class = cast("Literal['low', 'high']", options.phantom)
     return Specimen(options.seed, options.animal_id, options.section_id, tumour_class, day="acquire")
+
+
+def load_chosen_model(options: AcquireOptions, console: People) -> ScoringModel:
+    """Load the model that the options name."""
+    return load_scoring_model(
+        options.model_name,
+        options.engine,
+        console,
+        score_unlike=options.score_unlike,
+        allow_phantom_model=options.allow_phantom_model,
+    )
 
 
 def open_chosen_rig(options: AcquireOptions, console: People) -> AbstractContextManager[OpenRig]:

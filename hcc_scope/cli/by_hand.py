@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from hcc_scope.cli.acquire_options import open_chosen_rig, rig_of, specimen_of
+from hcc_scope.cli.acquire_options import load_chosen_model, open_chosen_rig, rig_of, specimen_of
 from hcc_scope.cli.console import people
 from hcc_scope.cli.continued import continued_options
 from hcc_scope.cli.display import watch
@@ -17,7 +17,6 @@ from hcc_scope.cli.runs import (
     Interrupted,
     finish,
     interruptible,
-    load_scoring_model,
     save_account,
     stop_on_signals,
     summarise,
@@ -71,13 +70,7 @@ def run_by_hand(options: AcquireOptions) -> None:
     console = people(json_mode=options.json_mode)
     started = datetime.now(UTC)
     with interruptible("nothing was acquired"):
-        scoring_model = load_scoring_model(
-            options.model_name,
-            options.engine,
-            console,
-            score_unlike=options.score_unlike,
-            allow_phantom_model=options.allow_phantom_model,
-        )
+        scoring_model = load_chosen_model(options, console)
     stop = StopToken()
     with (
         interruptible("nothing was acquired") as meaning,

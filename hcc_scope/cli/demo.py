@@ -25,6 +25,7 @@ from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown, outline_points
 from hcc_scope.runs.section import check_section, section_source
 from hcc_scope.storage.folders import leave_none_empty
+from hcc_scope.storage.naming import is_taken, store_path
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import StopToken
 
@@ -36,13 +37,28 @@ if TYPE_CHECKING:
 
     from hcc_scope.report.summary import SectionReport
 
-__all__ = ["run_demo"]
+__all__ = ["check_demo_folder", "run_demo"]
 
 SECTIONS: tuple[tuple[str, str, Literal["low", "high"]], ...] = (
     ("demo-low", "S1", "low"),
     ("demo-high", "S1", "high"),
 )
 """Animal, section, class. Training never uses animals of these names."""
+
+
+def check_demo_folder(folder: Path, *sections: tuple[str, str]) -> None:
+    """Refuse a folder in which a demo of these sections (animal, section) cannot be stored, or is already.
+
+    Raises
+    ------
+    StoreExistsError, StoreUnwritableError, DiskFullError
+    """
+    for animal, section in sections:
+        if is_taken(store_path(folder, animal, section)):
+            raise StoreExistsError(
+                f"{folder} holds an earlier demo", hint="Choose another --out; nothing is overwritten."
+            )
+    check_out_dir(folder)
 
 
 def run_demo(
@@ -65,18 +81,12 @@ def run_demo(
     from hcc_scope.phantom import Specimen
     from hcc_scope.report.overview import draw_overview
     from hcc_scope.report.pictures import section_picture
-    from hcc_scope.storage.naming import is_taken, store_path
 
     check_count("--fields", n_fields)
     console = people(json_mode=json_mode)
     started = datetime.now(UTC)
     folder = out if out is not None else Path("runs") / started.astimezone().strftime("demo-%Y%m%d-%H%M%S")
-    for animal, section, _ in SECTIONS:
-        if is_taken(store_path(folder, animal, section)):
-            raise StoreExistsError(
-                f"{folder} holds an earlier demo", hint="Choose another --out; nothing is overwritten."
-            )
-    check_out_dir(folder)
+    check_demo_folder(folder, *((animal, section) for animal, section, _ in SECTIONS))
     with interruptible("nothing was acquired"):
         scoring_model = load_scoring_model(model_name, engine, console, score_unlike=score_unlike)
     stop = StopToken()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.cli.by_hand import follow_hand
 from hcc_scope.cli.console import people
+from hcc_scope.cli.demo import check_demo_folder
 from hcc_scope.cli.rigs import open_rig
 from hcc_scope.cli.runs import (
     RUN_IS_OVER,
@@ -18,7 +19,6 @@ from hcc_scope.cli.runs import (
     stop_on_signals,
     summarise,
 )
-from hcc_scope.errors import StoreExistsError
 from hcc_scope.microscope.hand_guiding import Guided
 from hcc_scope.plans.drawn_sample import check_n_drawn
 from hcc_scope.report.summary import software_versions
@@ -27,9 +27,7 @@ from hcc_scope.runs.phantoms import grown
 from hcc_scope.runs.section import check_section
 from hcc_scope.runs.simulated_hand import compare_with_hand, simulated_hand
 from hcc_scope.storage.folders import leave_none_empty
-from hcc_scope.storage.naming import is_taken, store_path
 from hcc_scope.storage.reader import open_store
-from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -67,9 +65,7 @@ def run_demo_by_hand(
     console = people(json_mode=json_mode)
     started = datetime.now(UTC)
     folder = out if out is not None else Path("runs") / started.astimezone().strftime("demo-by-hand-%Y%m%d-%H%M%S")
-    if is_taken(store_path(folder, ANIMAL, SECTION)):
-        raise StoreExistsError(f"{folder} holds an earlier demo", hint="Choose another --out; nothing is overwritten.")
-    check_out_dir(folder)
+    check_demo_folder(folder, (ANIMAL, SECTION))
     with interruptible("nothing was acquired"):
         scoring_model = load_scoring_model(model_name, engine, console, score_unlike=score_unlike)
     stop = StopToken()

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from hcc_scope.phantom import Specimen
     from hcc_scope.types import TagValue
 
-__all__ = ["PhantomScene"]
+__all__ = ["PhantomScene", "noise_seed"]
+
+
+def noise_seed(specimen: Specimen, seq: int) -> int:
+    """Return what decides the noise of one frame of a specimen."""
+    return zlib.crc32(f"{specimen.seed}/{specimen.animal}/{specimen.section}/{seq}".encode())
 
 
 class PhantomScene:
@@ -123,12 +128,11 @@ class PhantomScene:
         if self._coming:
             self._coming.popleft().result()  # it may be growing the very chunks that are needed now
         field = self._seen((0.0, 0.0, None) if stage_um is None else stage_um, shape_yx, um_per_px, orientation)
-        name = f"{self.specimen.seed}/{self.specimen.animal}/{self.specimen.section}/{seq}"
         return self._physics.expose(
             field,
             exposure_ms=exposure_ms,
             em_gain=max(1.0, em_gain or 1.0),
-            noise_seed=zlib.crc32(name.encode()),
+            noise_seed=noise_seed(self.specimen, seq),
             day=self.specimen.day_effect,
         )
 

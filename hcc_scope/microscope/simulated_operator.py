@@ -11,13 +11,13 @@ stage for everything else. Where they are is known to the operator and the scene
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import RigError
 from hcc_scope.microscope.demo_scene import is_demo
+from hcc_scope.microscope.phantom_scene import noise_seed
 from hcc_scope.phantom.hand_play import Screen
 from hcc_scope.phantom.live_picture import LivePicture
 
@@ -220,9 +220,11 @@ class HandScene:
             self._picture = LivePicture(
                 self.specimen, shape_yx, um_per_px, optics=self._optics, physics=self._physics, orientation=orientation
             )
-        name = f"{self.specimen.seed}/{self.specimen.animal}/{self.specimen.section}/{seq}"
         return self._picture.expose(
-            pose, noise_seed=zlib.crc32(name.encode()), exposure_ms=exposure_ms, em_gain=max(1.0, em_gain or 1.0)
+            pose,
+            noise_seed=noise_seed(self.specimen, seq),
+            exposure_ms=exposure_ms,
+            em_gain=max(1.0, em_gain or 1.0),
         )
 
     def close(self) -> None:
