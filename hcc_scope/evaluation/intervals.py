@@ -54,6 +54,8 @@ class Interval:
     high: float
     method: str
     """``clopper-pearson``, ``wilson``, ``cluster bootstrap by animal`` or ``hoeffding bound``."""
+    coverage: float | None = None
+    """How often such an interval contains the truth, where that is less than 95 %; None: it is not, or not known."""
 
     @property
     def pair(self) -> tuple[float, float]:
@@ -67,6 +69,10 @@ class Estimate:
 
     value: float
     interval: Interval | None = None
+    n: int | None = None
+    """What it is a figure of: tiles, images, sections or animals; None: not counted."""
+    sd_of_starts: float | None = None
+    """Standard deviation over networks that were trained alike from other random starts; it is in the interval."""
 
 
 def clopper_pearson(hits: int, n: int) -> Interval:

@@ -6,14 +6,22 @@ a pixel size or a threshold that was guessed would make every score wrong withou
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pydantic
 import yaml
 
 from hcc_scope.errors import ModelFormatError, ModelMismatchError
 from hcc_scope.formatting import counted
+from hcc_scope.inference.card_evaluation import (
+    AnimalRow,
+    CardPart,
+    EvaluationRecord,
+    Interval,
+    Level,
+    LevelFigures,
+    ProtocolRecord,
+)
 from hcc_scope.research_use import PHANTOM_TRAINING
 from hcc_scope.yaml_file import FileKind, read_yaml
 
@@ -52,23 +60,7 @@ Output = Literal["logits", "probabilities"]
 ShadingWish = Literal["required", "accepted", "refused"]
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-class _Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @pydantic.field_validator("*", mode="after")
-    @classmethod
-    def _no_control_characters(cls, value: object) -> object:
-        entries = value if isinstance(value, tuple) else (value,)
-        texts = [*value, *value.values()] if isinstance(value, dict) else entries
-        if any(isinstance(text, str) and _CONTROL.search(text) for text in texts):
-            raise ValueError("the text has characters that control a terminal")
-        return value
-
-
-class ValidationRow(_Strict):
+class ValidationRow(CardPart):
     """What the model makes of one animal."""
 
     animal: str
@@ -89,13 +81,7 @@ class ValidationRow(_Strict):
     """Whether every section is on the right side of the decision threshold."""
 
 
-Level = Literal["tile", "image", "section", "animal"]
-Interval = tuple[float, float]
-Share = Annotated[float, pydantic.Field(ge=0, le=1)]
-Count = Annotated[int, pydantic.Field(ge=0)]
-
-
-class ShiftRow(_Strict):
+class ShiftRow(CardPart):
     """What another light, gain, flatness or focus than in training does to the scores of held-out sections."""
 
     kind: Literal["exposure", "gain", "vignetting", "defocus"]
@@ -111,88 +97,7 @@ class ShiftRow(_Strict):
     sections: int
 
 
-class LevelFigures(_Strict):
-    """What a protocol found at one level, pooled over its folds; the intervals are at 95 %."""
-
-    level: Level
-    n: Count
-    """Of tiles, images, sections or animals."""
-    auc: Share | None = None
-    auc_interval: Interval | None = None
-    """Cluster bootstrap by animal."""
-    sensitivity: Share | None = None
-    sensitivity_interval: Interval | None = None
-    specificity: Share | None = None
-    specificity_interval: Interval | None = None
-    accuracy: Share
-    accuracy_interval: Interval | None = None
-    brier: Share
-    ece: Share
-    """Expected calibration error."""
-    threshold: Share | None = None
-    """At or above it something counts as *high*; None on cards that do not state it."""
-
-
-class ProtocolRecord(_Strict):
-    """One way of splitting the images, and what it found."""
-
-    protocol: Literal["paper", "by_animal"]
-    folds: Count
-    splitting: str
-    """How, in a sentence."""
-    fold_auc: tuple[Share | None, ...]
-    """Per fold, at tile level."""
-    levels: tuple[LevelFigures, ...]
-    """As in use, without the tiles that are unlike the training's."""
-    all_tiles: LevelFigures | None = None
-    """Of those tiles too, as in the paper; None on cards that do not state it."""
-
-
-class AnimalRow(_Strict):
-    """The predictions for an animal by the folds that had never seen it."""
-
-    animal: str
-    tumour_class: Literal["low", "high"]
-    sections: Count
-    images: Count
-    tiles: Count
-    section_scores: tuple[Share, ...]
-    animal_score: float = pydantic.Field(ge=0, le=1)
-    correct: bool
-    """Whether the animal's score is on the right side of the decision threshold."""
-
-
-class EvaluationRecord(_Strict):
-    """Validation of this network and recipe on the training data: both protocols, never one alone."""
-
-    command: str
-    animals: Count
-    images: Count
-    tiles: Count
-    protocols: tuple[ProtocolRecord, ...]
-    leakage_gap: Annotated[float, pydantic.Field(ge=-1, le=1)] | None = None
-    """AUC (image level) of the protocol *paper* less that of *by_animal*: what sharing animals between training and
-    validation adds."""
-    leakage_gap_interval: Interval | None = None
-    permuted_auc: Share | None = None
-    """By animal, with the animals' classes permuted: 0.5 if nothing leaks."""
-    permuted_auc_interval: Interval | None = None
-    day_accuracy: Share | None = None
-    """Share of images whose day of acquisition the same network predicts; None if there is only one day."""
-    day_chance: Share | None = None
-    silent: str | None = None
-    """Which of the networks have learnt nothing, in a sentence; None: none, or not checked."""
-    restarted: str | None = None
-    """Which of the networks were trained again from another start, in a sentence; None: none."""
-    left_out: str | None = None
-    """How many tiles were left out, as in use, because they are unlike the training's; None on cards that do not
-    state it."""
-    calibration: str | None = None
-    """What temperature and threshold are worth where they were not chosen, in a sentence."""
-    per_animal: tuple[AnimalRow, ...]
-
-
-class UnlikeTraining(_Strict):
+class UnlikeTraining(CardPart):
     """When a tile is so unlike the training tiles that its score would mean nothing."""
 
     method: str
@@ -203,11 +108,11 @@ class UnlikeTraining(_Strict):
     """Share of tiles of the kind trained on that the threshold flags."""
     measured_on: str
     """Which tiles the threshold was set on."""
-    flagged: dict[str, float] = {}
+    flagged: dict[str, float] = pydantic.Field(default_factory=dict)
     """Share of flagged tiles of other things, by what they are."""
 
 
-class TrainingRecord(_Strict):
+class TrainingRecord(CardPart):
     """How the weights came about."""
 
     data: str
@@ -228,12 +133,12 @@ class TrainingRecord(_Strict):
     recipe: str | None = None
     images: int | None = None
     """That the weights were fitted to."""
-    images_by_class: dict[str, int] = {}
-    animals_by_class: dict[str, int] = {}
+    images_by_class: dict[str, int] = pydantic.Field(default_factory=dict)
+    animals_by_class: dict[str, int] = pydantic.Field(default_factory=dict)
     sections: int | None = None
     days: int | None = None
     """Of acquisition."""
-    excluded_tiles: dict[str, int] = {}
+    excluded_tiles: dict[str, int] = pydantic.Field(default_factory=dict)
     """Tiles of the set that failed quality, by reason; a tile counts under each of its reasons."""
     data_fingerprint: str | None = None
     """sha256 over the content of the manifest and its files' sizes and times: whether it was the same set."""
@@ -243,7 +148,7 @@ class TrainingRecord(_Strict):
     """Of the training; each but the last one has learnt nothing. None on cards that do not state it."""
 
 
-class ModelCard(_Strict):
+class ModelCard(CardPart):
     """The contract between a model and the pipeline (one ``card.yaml`` beside the artefact)."""
 
     name: str = pydantic.Field(min_length=1)
