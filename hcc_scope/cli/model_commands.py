@@ -13,7 +13,7 @@ from hcc_scope.cli.options import DEFAULT_MODEL, Engine, Json
 __all__ = ["dataset_app", "evaluate", "models_app", "phantom_app", "train"]
 
 models_app = typer.Typer(help="List, read, test and export models.", no_args_is_help=True)
-dataset_app = typer.Typer(help="Check labelled images before they are trained on.", no_args_is_help=True)
+dataset_app = typer.Typer(help="Check labelled images, and plan how many are needed.", no_args_is_help=True)
 phantom_app = typer.Typer(help="Make synthetic data with known truth.", no_args_is_help=True)
 
 
@@ -162,6 +162,53 @@ def dataset_check(
     from hcc_scope.cli.dataset import run_check
 
     run_check(manifest, json_mode=json_mode)
+
+
+@dataset_app.command("power")
+def dataset_power(
+    animals: Annotated[
+        str, typer.Option("--animals", help="Animals of each class, with commas between the numbers.")
+    ] = "3,5,8,12,20,32",
+    sections: Annotated[int, typer.Option("--sections", min=1, help="Of each animal.")] = 2,
+    fields: Annotated[int, typer.Option("--fields", min=1, help="Of each section.")] = 10,
+    auc: Annotated[
+        float | None, typer.Option("--auc", help="Of images of unseen animals, 0.5 to 1. Default: 0.9.")
+    ] = None,
+    animal_share: Annotated[
+        float | None,
+        typer.Option("--animal-share", help="Of the variance within a class, between animals. Default: 0.4."),
+    ] = None,
+    section_share: Annotated[
+        float | None, typer.Option("--section-share", help="Between sections of one animal. Default: 0.1.")
+    ] = None,
+    evaluation: Annotated[
+        Path | None, typer.Option("--evaluation", help="Take AUC and shares from the scores of this evaluation.")
+    ] = None,
+    half_width: Annotated[
+        float | None, typer.Option("--half-width", help="Also find the number of animals that gives it.")
+    ] = None,
+    simulations: Annotated[int, typer.Option("--simulations", min=1, help="Cohorts of each size.")] = 200,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the simulation.")] = 1,
+    json_mode: Json = False,
+) -> None:
+    """Simulate how wide the intervals of a validation will be, and how many animals it needs."""
+    from hcc_scope.cli.dataset_power import PowerOptions, run_power
+
+    run_power(
+        PowerOptions(
+            animals=animals,
+            sections=sections,
+            fields=fields,
+            auc=auc,
+            animal_share=animal_share,
+            section_share=section_share,
+            evaluation=evaluation,
+            half_width=half_width,
+            simulations=simulations,
+            seed=seed,
+            json_mode=json_mode,
+        )
+    )
 
 
 @phantom_app.command("cohort")
