@@ -15,9 +15,9 @@ import numpy as np
 from benchmarks.fuzz import Finding, changed_leaf, damaged_bytes, generator, outcome_of
 from hcc_scope.datasets.labelled_image import LabelledImage
 from hcc_scope.datasets.tiles import ArrayTiles, TileTable
-from hcc_scope.evaluation.fold import FoldTask, OodDistances, held_out_by_animal, keep_fold, load_fold
 from hcc_scope.evaluation.record import EVALUATION_FILE, load_calibration
 from hcc_scope.evaluation.results import Split
+from hcc_scope.evaluation.start_folder import OodDistances, held_out_by_animal
 from hcc_scope.training.checkpoint import CHECKPOINT
 from hcc_scope.training.config import CONFIG_FILE, Stopped, TrainConfig
 from hcc_scope.training.fit import fit
