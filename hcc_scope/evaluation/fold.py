@@ -127,7 +127,7 @@ def run_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) 
     from hcc_scope.training.restarts import drop_checkpoints, fit_with_restarts
 
     tiles, split = shared, task.split
-    train, test = tiles.rows_of(split.train), tiles.rows_of(split.test)
+    train, test = split.train_rows(tiles), split.test_rows(tiles)
     of_protocol = split.protocol in _OF_PROTOCOLS
     part = task.folder.with_name(task.folder.name + ".part")
     try:
@@ -208,7 +208,7 @@ def keep_fold(
         No distances if not given.
     """
     split, ood = task.split, OodDistances() if ood is None else ood
-    rows = tiles.rows_of(split.test)
+    rows = split.test_rows(tiles)
     distances = {} if ood.distances is None else {"distances": ood.distances}
     np.savez(
         folder / _PREDICTIONS,
@@ -279,7 +279,7 @@ def load_fold(folder: Path, split: Split, tiles: TileTable, n_outputs: int = 2) 
             for name, value in (("train", split.train), ("test", split.test), ("image_labels", split.labels))
         ):
             raise ResumeError(f"the finished fold {folder} is of another split", hint="Use another --out.")
-        rows = tiles.rows_of(split.test)
+        rows = split.test_rows(tiles)
         _same(arrays["rows"], rows, "rows")
         _same(arrays["labels"], tiles.of_images(split.labels)[rows], "labels")
         if arrays["logits"].shape != (len(rows), n_outputs):

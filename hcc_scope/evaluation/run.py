@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.pool import Work
-    from hcc_scope.evaluation.results import Split
+    from hcc_scope.evaluation.results import Split, Unit
     from hcc_scope.progress import OnProgress
     from hcc_scope.training.config import TrainConfig
 
@@ -47,6 +47,7 @@ def evaluate(
     on_progress: OnProgress,
     resume: bool = False,
     leave_one_out: bool = False,
+    unit: Unit = "image",
     work: Work = run_fold,
 ) -> EvaluationResult:
     """Train and test a network per fold of both protocols and both controls.
@@ -60,7 +61,7 @@ def evaluate(
     folder : Path
         New, unless `resume`; a finished fold is kept in ``folds/<protocol>-<k>``, whatever happens to the others.
     folds : int
-        Of the protocol *paper* and of *day*; at most so many by animal.
+        Of both protocols, at most; there are never more than animals of the rarer class.
     jobs : int, optional
         Folds side by side; None: as many as the processor has cores, 1 on a GPU. The result does not depend on it.
     on_progress : callable
@@ -69,6 +70,8 @@ def evaluate(
         Continue with what `folder` holds.
     leave_one_out : bool
         By animal, leave out one animal at a time.
+    unit : 'image' or 'tile'
+        What the paper's protocol deals.
     work : function
         What does one fold; for tests.
 
@@ -91,7 +94,7 @@ def evaluate(
         raise UsageError(f"{jobs} jobs do nothing", hint="Ask for at least 1.")
     config = _resolved(config)
     epochs = config.epochs or 0
-    plan = make_plan(data, tiles, config, folds=folds, epochs=epochs, leave_one_out=leave_one_out)
+    plan = make_plan(data, tiles, config, folds=folds, epochs=epochs, leave_one_out=leave_one_out, unit=unit)
     take_folder(folder, plan, data, tiles, config, folds=folds, resume=resume)
 
     def load(split: Split) -> FoldResult | None:
@@ -103,8 +106,8 @@ def evaluate(
         for split, fold in zip(plan.splits, kept, strict=True)
         if fold is None
     ]
-    costs = [len(tiles.rows_of(split.train)) * epochs for split in plan.splits]
-    to_do = [len(tiles.rows_of(task.split.train)) * epochs for task in tasks]
+    costs = [len(split.train_rows(tiles)) * epochs for split in plan.splits]
+    to_do = [len(task.split.train_rows(tiles)) * epochs for task in tasks]
 
     progress = _FoldProgress(tasks, to_do, sum(costs) - sum(to_do), on_progress)
     run_all(work, tiles, tasks, jobs or (1 if config.device == "cuda" else usable_cores()), progress.add)
@@ -128,6 +131,7 @@ def evaluate(
         days=plan.days,
         not_run=plan.not_run,
         leave_one_out=leave_one_out,
+        unit=unit,
     )
 
 
