@@ -44,7 +44,7 @@ def run_start(shared: TileTable, task: StartTask, send: Callable[[object], None]
     from hcc_scope.training.predict import predict
 
     tiles, split = shared, task.split
-    train, test = tiles.rows_of(split.train), tiles.rows_of(split.test)
+    train, test = split.train_rows(tiles), split.test_rows(tiles)
     part = task.folder.with_name(task.folder.name + ".part")
     try:
         shutil.rmtree(part, ignore_errors=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.pool import Work
+    from hcc_scope.evaluation.results import Unit
     from hcc_scope.evaluation.start_task import StartTask
     from hcc_scope.progress import OnProgress
     from hcc_scope.training.config import TrainConfig
@@ -52,6 +53,7 @@ def evaluate(
     on_progress: OnProgress,
     resume: bool = False,
     leave_one_out: bool = False,
+    unit: Unit = "image",
     work: Work = run_start,
 ) -> EvaluationResult:
     """Train and test the networks of each fold of both protocols, and those of the controls.
@@ -66,7 +68,7 @@ def evaluate(
         New, unless `resume`; a finished start is kept in ``folds/<protocol>-<k>/start-<s>``, whatever happens to the
         others.
     folds : int
-        Of the protocol *paper* and of *day*; at most so many by animal.
+        Of both protocols, at most; there are never more than animals of the rarer class.
     starts : int
         Networks of each fold of the two protocols.
     jobs : int, optional
@@ -77,6 +79,8 @@ def evaluate(
         Continue with what `folder` holds.
     leave_one_out : bool
         By animal, leave out one animal at a time.
+    unit : 'image' or 'tile'
+        What the paper's protocol deals.
     work : function
         What does one start; for tests.
 
@@ -100,7 +104,7 @@ def evaluate(
     if starts < 1:
         raise UsageError(f"{starts} starts train nothing", hint="Ask for at least 1.")
     config = _resolved(config)
-    plan = make_plan(data, tiles, config, folds=folds, starts=starts, leave_one_out=leave_one_out)
+    plan = make_plan(data, tiles, config, folds=folds, starts=starts, leave_one_out=leave_one_out, unit=unit)
     take_folder(folder, plan, data, tiles, config, folds=folds, resume=resume)
 
     of_folds = [start_tasks(folder, split, config, starts, plan.n_outputs(split)) for split in plan.splits]
@@ -129,6 +133,7 @@ def evaluate(
         days=plan.days,
         not_run=plan.not_run,
         leave_one_out=leave_one_out,
+        unit=unit,
     )
 
 
@@ -176,7 +181,7 @@ class _StartProgress:
         settings = settings_for(config)
 
         def cost(task: StartTask) -> int:
-            n = len(tiles.rows_of(task.split.train))
+            n = len(task.split.train_rows(tiles))
             return settings.tiles_of(n, settings.steps_of(n))
 
         self._tasks = to_do

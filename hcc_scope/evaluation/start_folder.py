@@ -128,7 +128,7 @@ def keep_start(
         No distances if not given.
     """
     split, ood = task.split, OodDistances() if ood is None else ood
-    rows = tiles.rows_of(split.test)
+    rows = split.test_rows(tiles)
     distances = {} if ood.distances is None else {"distances": ood.distances}
     np.savez(
         folder / _PREDICTIONS,
@@ -198,7 +198,7 @@ def load_start(task: StartTask, tiles: TileTable) -> StartResult | None:
             for name, value in (("train", split.train), ("test", split.test), ("image_labels", split.labels))
         ):
             raise ResumeError(f"the finished network {folder} is of another split or seed", hint="Use another --out.")
-        rows = tiles.rows_of(split.test)
+        rows = split.test_rows(tiles)
         _same(arrays["rows"], rows, "rows")
         _same(arrays["labels"], tiles.of_images(split.labels)[rows], "labels")
         if arrays["logits"].shape != (len(rows), task.n_outputs):
@@ -251,7 +251,7 @@ def load_fold(tasks: Sequence[StartTask], tiles: TileTable) -> FoldResult | None
     starts = tuple(start for start in found if start is not None)
     if len(starts) < len(tasks):
         return None
-    rows = tiles.rows_of(split.test)
+    rows = split.test_rows(tiles)
     return FoldResult(split, rows, tiles.of_images(split.labels)[rows], starts)
 
 

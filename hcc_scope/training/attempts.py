@@ -104,13 +104,12 @@ def fit_with_attempts(
     loss = settings_for(config).loss
     found: list[tuple[FitResult, LearningCheck]] = []
     for attempt in range(1, most_attempts + 1):
+        said = on_progress if attempt == 1 or on_progress is None else _renamed(on_progress, attempt, most_attempts)
         fitted = fit(
             replace(task, config=replace(config, seed=seed_of_attempt(config.seed, attempt))),
             folder=None if folder is None else attempt_folder(folder, attempt),
             resume=resume,
-            on_progress=on_progress
-            if attempt == 1 or on_progress is None
-            else _renamed(on_progress, attempt, most_attempts),
+            on_progress=said,
             stop=stop,
         )
         learnt = check_network(
