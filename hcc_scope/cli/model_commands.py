@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hcc_scope.cli.options import DEFAULT_MODEL, Engine, Json
+from hcc_scope.inference.base import REFERENCE
 
 __all__ = ["dataset_app", "evaluate", "models_app", "phantom_app", "train"]
 
@@ -266,8 +267,17 @@ def phantom_cohort(
 
 
 def evaluate(
+    context: typer.Context,
     manifest: Annotated[Path, typer.Argument(help="Table of labelled images; see docs/datasets.md.")],
     out: Annotated[Path, typer.Option("--out", help="New folder for tables, figures and folds.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Judge this finished model on new animals instead: a name, or a folder."),
+    ] = None,
+    engine: Annotated[str, typer.Option("--engine", help="Of --model: its engine.")] = REFERENCE,
+    new_animals: Annotated[
+        bool, typer.Option("--new-animals", help="Of --model: animals called as on its card are others.")
+    ] = False,
     network: Annotated[str, typer.Option("--network", help="meng2019 (the paper's) or compact.")] = "meng2019",
     recipe: Annotated[str, typer.Option("--recipe", help="modern, or meng2019 (the paper's).")] = "modern",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes folds, permutations, weights and batches.")] = 2019,
@@ -303,7 +313,25 @@ def evaluate(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the evaluation in --out.")] = False,
     json_mode: Json = False,
 ) -> None:
-    """Validate network and recipe on labelled images: the paper's protocol and the one by animal, side by side."""
+    """Validate network and recipe on labelled images by two protocols, or a finished model on new animals (--model)."""
+    from hcc_scope.cli.evaluate_model import ExternalOptions, refuse_other_options, run_external
+
+    refuse_other_options(context, model)
+    if model is not None:
+        run_external(
+            ExternalOptions(
+                manifest=manifest,
+                out=out,
+                model=model,
+                engine=engine,
+                new_animals=new_animals,
+                seed=seed,
+                cache=cache,
+                figures=figures,
+                json_mode=json_mode,
+            )
+        )
+        return
     from hcc_scope.cli.evaluate import EvaluateOptions, run_evaluate, train_config
 
     config = train_config(

@@ -15,7 +15,7 @@ from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["run_export", "run_info", "run_list", "run_test"]
+__all__ = ["model_folder", "run_export", "run_info", "run_list", "run_test"]
 
 CHECKPOINTS = "checkpoints"
 """What a training run has from its beginning, beside its configuration."""
@@ -57,7 +57,7 @@ def run_test(name: str, *, engine: str, packages: Sequence[Path] = (), json_mode
     from hcc_scope.training.export import program_difference, weights_difference
     from hcc_scope.training.torch_export import PROGRAM_FILE
 
-    model = load_model(_folder_of(name))
+    model = load_model(model_folder(name))
     console = people(json_mode=json_mode)
     classifier = model.classifier(engine, note=console.note)
     agreement = model.agreement()
@@ -121,7 +121,7 @@ def run_export(
     from hcc_scope.training.export import check_name, copy_model, refuse_existing
     from hcc_scope.training.licence import spdx_id
 
-    source = _folder_of(model_or_run)
+    source = model_folder(model_or_run)
     if bioimageio is not None and is_taken(bioimageio):
         raise StoreExistsError(f"the package {bioimageio} exists", hint="Packages are never overwritten.")
     if bioimageio is not None and bioimageio.suffix.lower() != ".zip":
@@ -175,7 +175,7 @@ def run_info(name: str, *, markdown: bool, json_mode: bool) -> None:
 
     if markdown and json_mode:
         raise UsageError("--json and --markdown are two ways to print one card", hint="Give one of them.")
-    folder = _folder_of(name)
+    folder = model_folder(name)
     card = read_card(folder)
     if json_mode:
         print_json({"folder": str(folder), "card": card.model_dump(mode="json")})
@@ -190,7 +190,7 @@ def run_info(name: str, *, markdown: bool, json_mode: bool) -> None:
     console.show(Markdown(text))
 
 
-def _folder_of(model_or_run: str) -> Path:
+def model_folder(model_or_run: str) -> Path:
     """Return a model's folder, given it, a shipped model's name, or the folder of a training run."""
     from hcc_scope.inference.card import CARD_FILE
     from hcc_scope.inference.catalogue import find_model

@@ -42,6 +42,7 @@ __all__ = [
     "PermutedFigures",
     "ProtocolFigures",
     "analyse",
+    "animal_figures",
 ]
 
 PairedProtocol = Literal["paper", "by_animal"]
@@ -239,7 +240,7 @@ def analyse(result: EvaluationResult) -> Analysis:
         permuted=_permuted(result),
         day=_day(result, boot) if result.of("day") else None,
         nested=nested(result.of("by_animal"), result.tiles),
-        animals=_animals(by_animal, result.threshold),
+        animals=animal_figures(by_animal, result.threshold),
         n_animals=(int((strata == 0).sum()), int((strata == 1).sum()), int((strata == 2).sum())),
         replicates=len(boot.weights),
         distinct_resamples=boot.distinct_resamples,
@@ -365,7 +366,8 @@ def _day(result: EvaluationResult, boot: ClusterBootstrap) -> DayFigures:
     )
 
 
-def _animals(held_out: dict[TableLevel, Scored], threshold: float) -> tuple[AnimalFigures, ...]:
+def animal_figures(held_out: dict[TableLevel, Scored], threshold: float) -> tuple[AnimalFigures, ...]:
+    """Return each animal that has a score, by class and name."""
     found = []
     animal, section = held_out["animal"], held_out["section"]
     for i in range(len(animal)):

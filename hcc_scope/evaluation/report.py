@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.evaluation.analysis import Analysis, AnimalFigures, FoldFigures, ProtocolFigures
 
-__all__ = ["relative_pngs", "report_markdown", "table1_markdown"]
+__all__ = ["animal_row", "relative_pngs", "report_markdown", "table1_markdown"]
 
 
 def table1_markdown(analysis: Analysis) -> str:
@@ -65,7 +65,7 @@ def report_markdown(analysis: Analysis, command: str, figures: Sequence[str]) ->
             day=describe_day(analysis),
             copies=counted(len(analysis.copies), "pair") if analysis.copies else "",
             example=[images[i] for i in analysis.copies[0]] if analysis.copies else (),
-            animal_rows=[_animal_row(animal) for animal in analysis.animals],
+            animal_rows=[animal_row(animal) for animal in analysis.animals],
             calibration=describe_calibration(analysis),
             intervals=describe_interval(analysis),
             figures=figures,
@@ -110,7 +110,8 @@ def _starts(fold: FoldFigures) -> str:
     return f"{fold.starts}, of which {len(fold.silent_starts)} learnt nothing"
 
 
-def _animal_row(animal: AnimalFigures) -> tuple[str, ...]:
+def animal_row(animal: AnimalFigures) -> tuple[str, ...]:
+    """Return an animal's cells, as Markdown."""
     sections = zip(animal.sections, animal.section_scores, strict=True)
     return (
         markdown_text(animal.animal),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from hcc_scope.evaluation import published
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.intervals import Estimate
     from hcc_scope.evaluation.metrics import Figures
 
-__all__ = ["MEASURES", "Table1", "format_estimate", "level_rows", "rich_table", "table_1"]
+__all__ = ["MEASURES", "Table1", "figure_rows", "format_estimate", "level_rows", "rich_table", "table_1"]
 
 Measure = Literal["specificity", "sensitivity", "accuracy", "auc"]
 MEASURES: tuple[Measure, ...] = ("specificity", "sensitivity", "accuracy", "auc")
@@ -124,6 +124,7 @@ def format_estimate(estimate: Estimate | None, digits: int = 2) -> str:
         "clopper-pearson": " exact",
         "wilson": " Wilson",
         "hoeffding bound": " bound",
+        "jackknife by animal": " jackknife",
     }
     low, high = estimate.interval.pair
     return f"{words} [{low:.{digits}f}, {high:.{digits}f}]{mark[estimate.interval.method]}"
@@ -131,7 +132,12 @@ def format_estimate(estimate: Estimate | None, digits: int = 2) -> str:
 
 def level_rows(protocol: ProtocolFigures) -> list[tuple[str, ...]]:
     """Return one row per level: level, n, AUC, sensitivity, specificity, accuracy, Brier, ECE, threshold."""
-    return [_level_row(_WHICH[level], figures) for level, figures in protocol.pooled.items()]
+    return figure_rows(protocol.pooled)
+
+
+def figure_rows(pooled: Mapping[TableLevel, Figures]) -> list[tuple[str, ...]]:
+    """Return the same of figures by level."""
+    return [_level_row(_WHICH[level], figures) for level, figures in pooled.items()]
 
 
 def _level_row(level: str, figures: Figures) -> tuple[str, ...]:

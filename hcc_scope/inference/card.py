@@ -22,6 +22,7 @@ from hcc_scope.inference.card_evaluation import (
     LevelFigures,
     ProtocolRecord,
 )
+from hcc_scope.inference.card_inputs import InputSummary
 from hcc_scope.research_use import PHANTOM_TRAINING
 from hcc_scope.yaml_file import FileKind, read_yaml
 
@@ -35,6 +36,7 @@ __all__ = [
     "LICENCE_NOT_STATED",
     "AnimalRow",
     "EvaluationRecord",
+    "InputSummary",
     "Interval",
     "Level",
     "LevelFigures",
@@ -199,6 +201,8 @@ class ModelCard(CardPart):
     without fresh references is refused), ``accepted`` (they are, where there are fresh references), ``refused``."""
     unlike_training: UnlikeTraining | None = None
     """None: the model does not recognise tiles that it was not trained for."""
+    inputs: InputSummary | None = None
+    """What the training tiles look like; None on cards that do not state it."""
     intended_use: str
     limits: tuple[str, ...]
     reference: str | None = None
@@ -240,20 +244,39 @@ class ModelCard(CardPart):
                 f"the pixel size of section {spec.section_id} is unknown, so the model {self.name} cannot be applied",
                 hint="Give the objective's pixel size in the configuration (PixelSize_um).",
             )
-        if abs(spec.pixel_size_um / self.pixel_size_um - 1.0) > self.pixel_size_tolerance:
+        self.check_image(spec.pixel_size_um, spec.bit_depth, spec.tile_px)
+
+    def check_image(self, pixel_size_um: float, bit_depth: int, tile_px: int, what: str = "the frames have") -> None:
+        """Refuse an image that is unlike those the model was trained on; `check_matches` for one of known pixel size.
+
+        Parameters
+        ----------
+        pixel_size_um : float
+        bit_depth : int
+        tile_px : int
+            That it is cut into.
+        what : str
+            What has them, with its verb.
+
+        Raises
+        ------
+        ModelMismatchError
+            Names what differs.
+        """
+        if abs(pixel_size_um / self.pixel_size_um - 1.0) > self.pixel_size_tolerance:
             raise ModelMismatchError(
-                f"the frames have {spec.pixel_size_um:g} um/px but the model {self.name} was trained at "
+                f"{what} {pixel_size_um:g} um/px but the model {self.name} was trained at "
                 f"{self.pixel_size_um:g} um/px (tolerance {self.pixel_size_tolerance:.0%})",
                 hint="Change the objective, or choose a model trained for this one.",
             )
-        if spec.bit_depth != self.bit_depth:
+        if bit_depth != self.bit_depth:
             raise ModelMismatchError(
-                f"the frames have {spec.bit_depth} bits but the model {self.name} was trained on {self.bit_depth}",
+                f"{what} {bit_depth} bits but the model {self.name} was trained on {self.bit_depth}",
                 hint="Set the camera's bit depth, or choose a model trained for this one.",
             )
-        if spec.tile_px != self.tile_px:
+        if tile_px != self.tile_px:
             raise ModelMismatchError(
-                f"the tiles have {spec.tile_px} px but the model {self.name} was trained on {self.tile_px} px"
+                f"the tiles have {tile_px} px but the model {self.name} was trained on {self.tile_px} px"
             )
 
 

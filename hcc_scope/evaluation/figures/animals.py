@@ -34,7 +34,9 @@ _LABELS_UPTO = 24
 _JITTER = 0.18
 
 
-def draw_animals(sections: Mapping[str, Scored], *, threshold: float, synthetic: bool) -> Figure:
+def draw_animals(
+    sections: Mapping[str, Scored], *, threshold: float, synthetic: bool, note: str | None = None
+) -> Figure:
     """Draw one panel per protocol, the animals in the same order in all of them.
 
     Parameters
@@ -45,11 +47,14 @@ def draw_animals(sections: Mapping[str, Scored], *, threshold: float, synthetic:
         Of the section's score.
     synthetic : bool
         Whether the images are no tissue.
+    note : str, optional
+        Who scored them, and where the threshold comes from; by default, of the folds of an evaluation.
     """
-    note = (
-        f"Points: sections, by networks that were not trained on their images; bars: mean of an animal's sections. "
-        f"Threshold {threshold:.3f}, chosen on the sections of the folds by animal."
-    )
+    if note is None:
+        note = (
+            f"Points: sections, by networks that were not trained on their images; bars: mean of an animal's sections. "
+            f"Threshold {threshold:.3f}, chosen on the sections of the folds by animal."
+        )
     with house():
         figure = page("Scores of single animals", 3.4, note=note, synthetic=synthetic)
         panels = figure.subplots(1, max(1, len(sections)), squeeze=False, sharey=True)[0]
