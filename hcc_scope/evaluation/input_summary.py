@@ -143,10 +143,15 @@ def _feature(by_class: Sequence[_OfClass], i: int) -> InputFeature:
         squares = sum(float(((one.means[:, i] - one.means[:, i].mean()) ** 2).sum()) for one in by_class)
         between = math.sqrt(squares / sum(one.n - 1 for one in by_class))
     return InputFeature(
-        mean=float(np.mean([one.means[:, i].mean() for one in by_class])),
-        sd=math.sqrt(float(np.mean([one.variance[i] for one in by_class]))),
-        sd_of_animals=between,
+        mean=_short(float(np.mean([one.means[:, i].mean() for one in by_class]))),
+        sd=_short(math.sqrt(float(np.mean([one.variance[i] for one in by_class])))),
+        sd_of_animals=None if between is None else _short(between),
     )
+
+
+def _short(value: float) -> float:
+    """Return a number as a card has it: six digits."""
+    return float(f"{value:.6g}")
 
 
 @dataclass(frozen=True, slots=True)

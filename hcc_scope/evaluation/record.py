@@ -51,6 +51,8 @@ __all__ = [
 
 EVALUATION_FILE = "evaluation.json"
 SCHEMA = 3
+KIND = "cross-validation"
+"""Of the evaluation: of a network and recipe, not of one finished model."""
 
 
 def _pair(estimate: Estimate | None) -> Interval | None:
@@ -140,6 +142,7 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
     gap = analysis.gap
     return {
         "schema": SCHEMA,
+        "kind": KIND,
         "note": RESEARCH_USE_ONLY,
         "command": command,
         "headline": describe_gap(analysis),
@@ -283,11 +286,16 @@ def load_calibration(folder: Path) -> Calibration:
     path = folder / EVALUATION_FILE
     try:
         data = read_small_file(path)
-        schema = _Schema.model_validate_json(data).schema_
-        if schema != SCHEMA:
+        head = _Schema.model_validate_json(data)
+        if head.schema_ != SCHEMA:
             raise TrainingError(
-                f"{path} has schema {schema}, and this version knows {SCHEMA} alone",
+                f"{path} has schema {head.schema_}, and this version knows {SCHEMA} alone",
                 hint="Run hcc-scope evaluate again.",
+            )
+        if head.kind != KIND:
+            raise TrainingError(
+                f"{folder} judges a finished model on other animals, and no network and recipe for a training",
+                hint="Run hcc-scope evaluate without --model on the images to train on.",
             )
         content = _Content.model_validate_json(data)
     except (FileNotFoundError, NotADirectoryError):
@@ -315,6 +323,7 @@ class _Part(StrictRecord):
 
 class _Schema(_Part):
     schema_: int = pydantic.Field(alias="schema")
+    kind: str = KIND
 
 
 class _Chosen(_Part):

@@ -73,6 +73,7 @@ def card_markdown(card: ModelCard) -> str:
             flagged_rows=()
             if card.unlike_training is None
             else [(what, f"{share:.1%}") for what, share in card.unlike_training.flagged.items()],
+            input_rows=_input_rows(card),
             commands=_commands(card),
             repeat_rows=() if training is None else _repeat_rows(training),
             tripod_rows=tripod_rows(card),
@@ -187,6 +188,15 @@ def _shift_rows(card: ModelCard) -> list[tuple[str, ...]]:
         right = f"{row.sections_correct} of {row.sections}"
         rows.append((row.kind, what, f"{row.tile_auc:.3f}", *scores, right))
     return rows
+
+
+def _input_rows(card: ModelCard) -> list[tuple[str, ...]]:
+    if card.inputs is None:
+        return []
+    return [
+        (name, f"{one.mean:.4g}", f"{one.sd:.3g}", "" if one.sd_of_animals is None else f"{one.sd_of_animals:.3g}")
+        for name, one in card.inputs.features.items()
+    ]
 
 
 def _commands(card: ModelCard) -> str:

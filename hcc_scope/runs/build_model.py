@@ -22,6 +22,7 @@ import numpy as np
 
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import DatasetError, TrainingError
+from hcc_scope.evaluation.input_summary import input_summary
 from hcc_scope.evaluation.robustness import sampled_rows, shift_rows
 from hcc_scope.phantom import CameraPhysics
 from hcc_scope.progress import Progress
@@ -103,6 +104,7 @@ def make_model(trained: TrainingResult, folder: Path, *, on_progress: OnProgress
     unseen = unseen_tiles(trained, ood, silent=silent)
     on_progress(Progress("calibrate", 1, 1, f"temperature {unseen.temperature:g}, threshold {unseen.threshold:g}"))
     shifts = _shifts(trained, unseen, on_progress, say)
+    inputs = input_summary(tiles, train_rows, data.bit_depth, images=split.train.tolist(), on_progress=on_progress)
     card = final_card(
         draft,
         config,
@@ -126,6 +128,7 @@ def make_model(trained: TrainingResult, folder: Path, *, on_progress: OnProgress
         validation=unseen.validation,
         tile_auc_held_out=unseen.tile_auc,
         starts=len(learnt),
+        inputs=inputs,
         shifts_on=_shifts_on(tiles, unseen.rows) if shifts else None,
     )
     candidates = unseen.rows

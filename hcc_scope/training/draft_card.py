@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from hcc_scope.datasets.labelled_image import LabelledImage, LabelledSet
-    from hcc_scope.inference.card import EvaluationRecord, ShiftRow, UnlikeTraining, ValidationRow
+    from hcc_scope.inference.card import EvaluationRecord, InputSummary, ShiftRow, UnlikeTraining, ValidationRow
     from hcc_scope.training.config import TrainConfig
 
 __all__ = ["draft_card", "final_card"]
@@ -149,6 +149,7 @@ def final_card(
     tile_auc_held_out: float | None = None,
     starts: int | None = None,
     shifts_on: str | None = None,
+    inputs: InputSummary | None = None,
 ) -> ModelCard:
     """Return the draft with everything that the run knows.
 
@@ -188,6 +189,8 @@ def final_card(
         Of the training; each but the last one has learnt nothing.
     shifts_on : str, optional
         Which tiles the shifts were measured on.
+    inputs : InputSummary, optional
+        What the training tiles look like.
     """
     fitted = data.images if images is None else tuple(data.images[int(i)] for i in images)
     by_class: dict[str, int] = {name: sum(image.tumour_class == name for image in fitted) for name in CLASSES}
@@ -231,6 +234,7 @@ def final_card(
             "shifts_on": shifts_on,
             "unlike_training": unlike_training,
             "validation": tuple(validation),
+            "inputs": inputs,
         }
     )
 

@@ -146,7 +146,7 @@ def report_markdown(analysis: ExternalAnalysis, command: str, figures: Sequence[
             engine=result.engine,
             n_animals=result.animals,
             n_tiles=len(result.tiles),
-            headline=words.describe_external(analysis),
+            headline=words.describe_external(analysis, name=markdown_text),
             specimen=words.describe_specimen(analysis),
             leak_check=words.describe_leak_check(analysis),
             left_out=words.describe_left_out(analysis, name=markdown_text),

@@ -41,16 +41,23 @@ NO_BASELINES = (
 )
 
 
-def describe_external(analysis: ExternalAnalysis) -> str:
-    """Return the headline."""
+def describe_external(analysis: ExternalAnalysis, *, name: Callable[[str], str] = str) -> str:
+    """Return the headline.
+
+    Parameters
+    ----------
+    analysis : ExternalAnalysis
+    name : callable
+        As in `describe_left_out`.
+    """
     card, (low, high, both) = analysis.result.card, analysis.n_animals
     animals = f"{low} low, {high} high" + (f", {both} of both classes" if both else "")
     right = analysis.levels["animal"].accuracy
     n = analysis.levels["animal"].n
     words = (
-        f"External validation of {card.name}: AUC of images {format_estimate(analysis.levels['image'].auc)} on animals "
-        f"that it was not trained on ({animals}); {round(right.value * n)} of {n} on the right side of the model's "
-        f"threshold: {format_estimate(right)}."
+        f"External validation of {name(card.name)}: AUC of images {format_estimate(analysis.levels['image'].auc)} on "
+        f"animals that it was not trained on ({animals}); {round(right.value * n)} of {n} on the right side of the "
+        f"model's threshold: {format_estimate(right)}."
     )
     own = card_level(card, "image")
     if own is not None and own.auc is not None:
