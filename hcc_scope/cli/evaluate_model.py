@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hcc_scope.cli.console import people, print_json
@@ -14,8 +15,6 @@ from hcc_scope.errors import StoreExistsError, UsageError
 from hcc_scope.research_use import research_use
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import typer
 
     from hcc_scope.cli.console import People
@@ -43,7 +42,8 @@ class ExternalOptions:
 
     def command(self) -> str:
         """Return the command that does the same again, with what decides the result."""
-        words = ["hcc-scope", "evaluate", self.manifest.name, "--out", self.out.name, "--model", self.model]
+        words = ["hcc-scope", "evaluate", self.manifest.name, "--out", self.out.name]
+        words += ["--model", Path(self.model).name]  # a folder without what is above it, as the others
         words += ["--engine", self.engine, "--seed", str(self.seed)]
         return shlex.join(words + ["--new-animals"] * self.new_animals)
 
