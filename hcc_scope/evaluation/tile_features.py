@@ -90,13 +90,15 @@ def _grey_numbers(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     there = np.flatnonzero(counts)
     share = counts[there] / counts.sum()
     grey = there.astype(np.float64)
-    mean = float(share @ grey)
+    # sums and no products of vectors: BLAS may start threads of its own within each of ours
+    mean = float((share * grey).sum())
     centred = grey - mean
-    sd = float(np.sqrt(share @ centred**2))
+    sd = float(np.sqrt((share * centred * centred).sum()))
     z = centred / (sd or 1.0)
+    cubes = share * z * z * z
     below = np.cumsum(share)
     low, high = (grey[min(int(np.searchsorted(below, q)), len(grey) - 1)] for q in (0.05, 0.95))
-    return np.array([mean, sd, share @ z**3, share @ z**4 - 3.0 if sd else 0.0, low, high])
+    return np.array([mean, sd, cubes.sum(), (cubes * z).sum() - 3.0 if sd else 0.0, low, high])
 
 
 def _ranked(tile: NDArray[np.uint16], counts: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -145,7 +147,6 @@ def _structure(values: NDArray[np.float32], sd: float) -> NDArray[np.float64]:
             continue
         across = values[:, lag:] - values[:, :-lag]
         down = values[lag:] - values[:-lag]
-        # einsum, for BLAS may start threads of its own within each of ours
         total = np.einsum("ij,ij->", across, across) + np.einsum("ij,ij->", down, down)
         found.append(float(total) / (across.size + down.size) / (2.0 * sd**2))
     return np.log(np.maximum(found, 1e-6))
