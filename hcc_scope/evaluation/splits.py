@@ -48,12 +48,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MIN_DRAWS",
+    "Animal",
     "Days",
     "Dealing",
     "animal_splits",
+    "animals_of",
     "check_grouped",
     "copies_across",
     "day_splits",
+    "deal_at_random",
     "dealing_of",
     "dealings",
     "fold_count",
@@ -172,7 +175,7 @@ def fold_count(tiles: TileTable, folds: int = 5, *, leave_one_out: bool = False)
         If a class has fewer than two animals.
     """
     _check_folds(folds)
-    animals = _animals(tiles.images, _usable(tiles).tolist())
+    animals = animals_of(tiles)
     fewest = _check_animals(animals)
     return len(animals) if leave_one_out else min(folds, fewest)
 
@@ -208,32 +211,50 @@ def protocol_splits(
 
 
 @dataclass(frozen=True, slots=True)
-class _Animal:
-    """What the dealing needs of an animal."""
+class Animal:
+    """What the dealing needs of an animal, or of several that are dealt together."""
 
     name: str
     images: NDArray[np.int64]
-    n_of: tuple[int, int]
-    """Images of each class."""
+    on_day: dict[str, tuple[int, int]]
+    """Images of each class, by day."""
+
+    @property
+    def n_of(self) -> tuple[int, int]:
+        """Images of each class."""
+        return sum(low for low, _ in self.on_day.values()), sum(high for _, high in self.on_day.values())
 
     @property
     def kind(self) -> int | None:
         """Its class, or None if it carries both."""
         return None if min(self.n_of) else int(self.n_of[0] == 0)
 
+    def relabelled(self) -> Animal:
+        """Return the animal with its classes swapped."""
+        return Animal(self.name, self.images, {day: (high, low) for day, (low, high) in self.on_day.items()})
 
-def _animals(images: Sequence[LabelledImage], usable: Iterable[int]) -> list[_Animal]:
+
+def _animals(images: Sequence[LabelledImage], usable: Iterable[int]) -> list[Animal]:
     by_name: dict[str, list[int]] = {}
     for index in usable:
         by_name.setdefault(images[index].animal_id, []).append(index)
     found = []
     for name, members in sorted(by_name.items()):
-        n_high = sum(images[index].label for index in members)
-        found.append(_Animal(name, np.array(members, dtype=np.int64), (len(members) - n_high, n_high)))
+        on_day: dict[str, tuple[int, int]] = {}
+        for index in members:
+            low, high = on_day.get(images[index].day, (0, 0))
+            label = images[index].label
+            on_day[images[index].day] = (low + 1 - label, high + label)
+        found.append(Animal(name, np.array(members, dtype=np.int64), on_day))
     return found
 
 
-def _check_animals(animals: Sequence[_Animal]) -> int:
+def animals_of(tiles: TileTable) -> list[Animal]:
+    """Return the animals with usable tiles, sorted by name."""
+    return _animals(tiles.images, _usable(tiles).tolist())
+
+
+def _check_animals(animals: Sequence[Animal]) -> int:
     """Return how many animals the rarer class has.
 
     Raises
@@ -276,33 +297,39 @@ class Dealing:
     """How and why, in a sentence."""
 
 
-def _units(animals: Sequence[_Animal], images: Sequence[LabelledImage]) -> list[_Animal]:
+def _units(animals: Sequence[Animal]) -> list[Animal]:
     """Return the animals joined over days on which both classes were imaged, each group as if it were one animal."""
-    on_day: dict[str, tuple[set[int], set[int]]] = {}
+    on_day: dict[str, tuple[list[int], int, int]] = {}
     for number, animal in enumerate(animals):
-        for index in animal.images.tolist():
-            members, classes = on_day.setdefault(images[index].day, (set(), set()))
-            members.add(number)
-            classes.add(images[index].label)
+        for day, (low, high) in animal.on_day.items():
+            members, n_low, n_high = on_day.get(day, ([], 0, 0))
+            on_day[day] = ([*members, number], n_low + low, n_high + high)
     group = list(range(len(animals)))
-    for members, classes in on_day.values():
-        if len(classes) == len(CLASSES):
+    for members, n_low, n_high in on_day.values():
+        if n_low and n_high and len(members) > 1:
             joined = {group[number] for number in members}
             group = [min(joined) if of in joined else of for of in group]
-    found = []
-    for of in sorted(set(group)):
-        those = [animal for animal, mine in zip(animals, group, strict=True) if mine == of]
-        n_of = (sum(animal.n_of[0] for animal in those), sum(animal.n_of[1] for animal in those))
-        name = those[0].name if len(those) == 1 else f"{those[0].name} and {len(those) - 1} more"
-        found.append(_Animal(name, np.sort(np.concatenate([animal.images for animal in those])), n_of))
-    return found
+    if len(set(group)) == len(animals):
+        return list(animals)
+    return [_joined([a for a, mine in zip(animals, group, strict=True) if mine == of]) for of in sorted(set(group))]
 
 
-def _dealt_units(tiles: TileTable, folds: int) -> tuple[list[_Animal], Dealing]:
+def _joined(animals: Sequence[Animal]) -> Animal:
+    if len(animals) == 1:
+        return animals[0]
+    on_day: dict[str, tuple[int, int]] = {}
+    for animal in animals:
+        for day, (low, high) in animal.on_day.items():
+            before = on_day.get(day, (0, 0))
+            on_day[day] = (before[0] + low, before[1] + high)
+    name = f"{animals[0].name} and {len(animals) - 1} more"
+    return Animal(name, np.sort(np.concatenate([animal.images for animal in animals])), on_day)
+
+
+def _dealt_units(animals: list[Animal], folds: int) -> tuple[list[Animal], Dealing]:
     """Return what is dealt whole (animals, or animals joined over days), and how."""
-    k = fold_count(tiles, folds)
-    animals = _animals(tiles.images, _usable(tiles).tolist())
-    units = _units(animals, tiles.images)
+    k = min(folds, _check_animals(animals))
+    units = _units(animals)
     if len(units) == len(animals):
         return animals, Dealing(
             k,
@@ -336,10 +363,11 @@ def dealing_of(tiles: TileTable, folds: int = 5) -> Dealing:
     DatasetError
         If a class has fewer than two animals.
     """
-    return _dealt_units(tiles, folds)[1]
+    _check_folds(folds)
+    return _dealt_units(animals_of(tiles), folds)[1]
 
 
-def _paired(units: Sequence[_Animal], k: int, rng: np.random.Generator, *, by_size: bool) -> list[list[_Animal]]:
+def _paired(units: Sequence[Animal], k: int, rng: np.random.Generator, *, by_size: bool) -> list[list[Animal]]:
     """Deal animals, or units of them, into `k` folds that each hold both classes, about as many images in each.
 
     Needs `k` units with both classes or pairs of one of each. First every fold gets what it needs (a unit with both
@@ -347,7 +375,7 @@ def _paired(units: Sequence[_Animal], k: int, rng: np.random.Generator, *, by_si
 
     Parameters
     ----------
-    units : sequence of _Animal
+    units : sequence of Animal
     k : int
     rng : Generator
         Decides between units of one size.
@@ -359,7 +387,7 @@ def _paired(units: Sequence[_Animal], k: int, rng: np.random.Generator, *, by_si
         ordered.sort(key=lambda unit: -len(unit.images))
     both = [unit for unit in ordered if unit.kind is None]
     low, high = ([unit for unit in ordered if unit.kind == label] for label in (0, 1))
-    folds: list[list[_Animal]] = [[unit] for unit in both[:k]]
+    folds: list[list[Animal]] = [[unit] for unit in both[:k]]
     rest = both[k:]
     n_pairs = k - len(folds)
     # the largest of one class with the smallest of the other, among the largest that are needed
@@ -399,9 +427,11 @@ def animal_splits(tiles: TileTable, folds: int = 5, seed: int = 0, *, leave_one_
 def _animal_splits(
     tiles: TileTable, folds: int, seed: int, *, leave_one_out: bool = False, by_size: bool = True
 ) -> tuple[Split, ...]:
-    units, dealing = _dealt_units(tiles, folds)
+    _check_folds(folds)
+    animals = animals_of(tiles)
+    units, dealing = _dealt_units(animals, folds)
     if leave_one_out:
-        divided = [[animal] for animal in _animals(tiles.images, _usable(tiles).tolist())]
+        divided = [[animal] for animal in animals]
     else:
         divided = _paired(units, dealing.folds, _rng("by_animal", seed), by_size=by_size)
     parts = [np.sort(np.concatenate([animal.images for animal in fold])) for fold in divided]
@@ -410,6 +440,28 @@ def _animal_splits(
         check_grouped(split, tiles.images, both_classes=not leave_one_out)
     refuse_leaks(splits, tiles)
     return splits
+
+
+def deal_at_random(animals: list[Animal], folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Return the test part of each fold, in images, of a dealing by animal that is drawn at random.
+
+    By the rule of `animal_splits`, but what shares a fold does not depend on the number of images, as in `dealings`.
+
+    Parameters
+    ----------
+    animals : list of Animal
+    folds : int
+        At most.
+    rng : Generator
+
+    Raises
+    ------
+    DatasetError
+        If a class has fewer than two animals.
+    """
+    units, dealing = _dealt_units(animals, folds)
+    divided = _paired(units, dealing.folds, rng, by_size=False)
+    return [np.concatenate([unit.images for unit in fold]) for fold in divided]
 
 
 def dealings(
@@ -469,7 +521,7 @@ def permuted_splits(tiles: TileTable, folds: int = 5, seed: int = 0, draws: int 
         Splits; None: one per fold and at least `MIN_DRAWS`, going round the folds.
     """
     base = animal_splits(tiles, folds, seed)
-    animals = {animal.name: animal for animal in _animals(tiles.images, _usable(tiles).tolist())}
+    animals = {animal.name: animal for animal in animals_of(tiles)}
     rng = _rng("permuted", seed)
     truth = _class_labels(tiles)
     members = [[animals[name] for name in sorted({tiles.images[i].animal_id for i in split.test})] for split in base]

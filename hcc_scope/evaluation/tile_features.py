@@ -72,7 +72,7 @@ def tile_features(tile: NDArray[np.uint16]) -> NDArray[np.float64]:
     Parameters
     ----------
     tile : (side, side) uint16
-        Raw counts; a side of more than 64 px.
+        Raw counts. What needs a larger distance than its side has (of tiles smaller than any model's) is 0.
 
     Returns
     -------
@@ -90,13 +90,15 @@ def _grey_numbers(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     there = np.flatnonzero(counts)
     share = counts[there] / counts.sum()
     grey = there.astype(np.float64)
-    mean = float(share @ grey)
+    # sums and no products of vectors: BLAS may start threads of its own within each of ours
+    mean = float((share * grey).sum())
     centred = grey - mean
-    sd = float(np.sqrt(share @ centred**2))
+    sd = float(np.sqrt((share * centred * centred).sum()))
     z = centred / (sd or 1.0)
+    cubes = share * z * z * z
     below = np.cumsum(share)
     low, high = (grey[min(int(np.searchsorted(below, q)), len(grey) - 1)] for q in (0.05, 0.95))
-    return np.array([mean, sd, share @ z**3, share @ z**4 - 3.0 if sd else 0.0, low, high])
+    return np.array([mean, sd, cubes.sum(), (cubes * z).sum() - 3.0 if sd else 0.0, low, high])
 
 
 def _ranked(tile: NDArray[np.uint16], counts: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -111,6 +113,9 @@ def _pair_numbers(levels: NDArray[np.uint8]) -> NDArray[np.float64]:
     i, j = np.divmod(np.arange(LEVELS**2), LEVELS)
     numbers = []
     for lag in PAIR_LAGS_PX:
+        if lag >= len(levels):
+            numbers += [0.0] * 4
+            continue
         pairs = _count(first[:, lag:] + levels[:, :-lag]) + _count(first[lag:] + levels[:-lag])
         share = pairs / pairs.sum()
         share = (share + share.reshape(LEVELS, LEVELS).T.ravel()) / 2.0  # a pair has no direction
@@ -137,8 +142,11 @@ def _structure(values: NDArray[np.float32], sd: float) -> NDArray[np.float64]:
     """Return the log of the mean squared difference at each lag, over twice the variance."""
     found = []
     for lag in STRUCTURE_LAGS_PX:
+        if lag >= len(values) or not sd:
+            found.append(1.0)
+            continue
         across = values[:, lag:] - values[:, :-lag]
         down = values[lag:] - values[:-lag]
-        mean = (np.vdot(across, across) / across.size + np.vdot(down, down) / down.size) / 2.0
-        found.append(float(mean) / (2.0 * sd**2) if sd else 1.0)
+        total = np.einsum("ij,ij->", across, across) + np.einsum("ij,ij->", down, down)
+        found.append(float(total) / (across.size + down.size) / (2.0 * sd**2))
     return np.log(np.maximum(found, 1e-6))
