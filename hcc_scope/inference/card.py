@@ -21,6 +21,7 @@ from hcc_scope.inference.card_evaluation import (
     Level,
     LevelFigures,
     ProtocolRecord,
+    StatementRecord,
 )
 from hcc_scope.research_use import PHANTOM_TRAINING
 from hcc_scope.yaml_file import FileKind, read_yaml
@@ -226,6 +227,17 @@ class ModelCard(CardPart):
         if self.training.synthetic is True:
             return PHANTOM_TRAINING
         return f"{counted(self.training.tiles, 'tile')} of {counted(len(self.training.animals), 'animal')}"
+
+    @property
+    def statement(self) -> StatementRecord | None:
+        """What a verdict at the decision threshold is worth; None if the card does not state it for this threshold."""
+        found = None if self.evaluation is None else self.evaluation.statement
+        return found if found is not None and found.threshold == self.decision_threshold else None
+
+    @property
+    def threshold_interval(self) -> Interval | None:
+        """Of the decision threshold, at 95 %; None if the card has none."""
+        return None if self.statement is None else self.statement.threshold_interval
 
     def check_matches(self, spec: RunSpec) -> None:
         """Refuse frames that are unlike those the model was trained on.

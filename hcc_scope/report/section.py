@@ -75,7 +75,7 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
     excluded = {seq: why for seq, why in excluded_fields(notes.notes).items() if seq < store.n_frames}
     recorded_threshold = store.recorded.decision_threshold
     threshold = ASSUMED_THRESHOLD if recorded_threshold is None else recorded_threshold
-    scorer = store_scorer(store, threshold)
+    scorer = store_scorer(store, threshold, threshold_interval=store.recorded.threshold_interval)
     drawn = section_picture(
         store_path, threshold=threshold, outline_um=store.recorded.provenance.outline_um, results=predictions.results
     )
