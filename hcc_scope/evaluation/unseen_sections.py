@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.evaluation.aggregation import scored
+from hcc_scope.evaluation.results import single_networks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.aggregation import Level
     from hcc_scope.evaluation.results import FoldResult
 
-__all__ = ["UnseenScores", "single_networks", "unseen_scores"]
+__all__ = ["UnseenScores", "unseen_scores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,12 @@ class UnseenScores:
         return counts
 
 
-def single_networks(fold: FoldResult) -> tuple[FoldResult, ...]:
-    """Return a fold once for each of its networks that has learnt something; as it is, if none has."""
-    return (fold,)
-
-
 def unseen_scores(
     folds: Sequence[FoldResult], tiles: TileTable, temperature: float, level: Level = "section"
 ) -> UnseenScores:
     """Return the scores at a level, of each network of each fold for itself, as in use.
+
+    Networks that have learnt nothing are left out, unless no other is in the fold.
 
     Parameters
     ----------
@@ -77,7 +75,7 @@ def unseen_scores(
     """
     parts, networks = [], []
     for fold in folds:
-        for i, network in enumerate(single_networks(fold)):
+        for i, network in enumerate(single_networks(fold) or (fold,)):
             found = scored([network], tiles, temperature)[level]
             parts.append(found)
             networks.append(np.full(len(found), i))
