@@ -187,8 +187,15 @@ def benefit_rows(statement: Statement | None) -> list[tuple[str, ...]]:
             *(
                 text
                 for one in row
-                for text in (f"{one.of_verdict:+.2f} [{one.low:+.2f}, {one.high:+.2f}]", f"{one.of_all:+.2f}")
+                for text in (
+                    f"{_signed(one.of_verdict)} [{_signed(one.low)}, {_signed(one.high)}]",
+                    _signed(one.of_all),
+                )
             ),
         )
         for row in zip(*columns, strict=True)
     ]
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"  # never -0.00
