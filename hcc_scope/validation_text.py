@@ -49,7 +49,7 @@ PREVALENCES = (0.2, 0.8)
 """Between which predictive values are shown while the user states no prevalence."""
 EVEN = 0.5
 """Prevalence that a section's probability is stated for then."""
-NOT_KNOWN = "The model's error rate on unseen animals is not known: its card has no record of it."
+NOT_KNOWN = "The model's error rate on unseen animals is not known: there is no record of it."
 _LEVEL = 0.05
 
 

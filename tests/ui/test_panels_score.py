@@ -12,8 +12,8 @@ from find import description_of, find, name_of
 from panel_parts import COUNTS, line, section, snapshot, value
 from PySide6.QtWidgets import QLabel
 
-from hcc_scope.runs.animal_sections import OtherSection
 from hcc_scope.score_text import describe_score, verdict
+from hcc_scope.storage.animal_sections import OtherSection
 from hcc_scope.types import Counts, SectionScore
 from ui.kit.labels import ValueLabel
 from ui.score.course_plot import MOST_POINTS, CoursePlot

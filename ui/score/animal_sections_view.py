@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hcc_scope.inference.card_evaluation import StatementRecord
-    from hcc_scope.runs.animal_sections import OtherSection
+    from hcc_scope.storage.animal_sections import OtherSection
     from hcc_scope.types import SectionScore
 
 __all__ = ["OtherSectionsView"]
@@ -36,6 +36,7 @@ class OtherSectionsView(QWidget):
         self._mean = ValueLabel("Mean of the animal's sections")
         self._mean.setWordWrap(True)
         self._statement: StatementRecord | None = None
+        self._model_sha256: str | None = None
         self._p_values = quiet_value("What the animal's mean is evidence of")
         self._none = quiet_value("Other sections")
         self._none.setText("None stored yet.")
@@ -83,10 +84,13 @@ class OtherSectionsView(QWidget):
             self._current = score
             self._update_mean()
 
-    def show_statement(self, statement: StatementRecord | None) -> None:
-        """Compare the mean with the scores of unseen animals on the model's card; None: it has none."""
-        if statement != self._statement:
-            self._statement = statement
+    def show_statement(self, statement: StatementRecord | None, model_sha256: str | None) -> None:
+        """Compare the mean with the scores of unseen animals on the card of a model; None: it has none.
+
+        Only if that model has scored all of the sections.
+        """
+        if (statement, model_sha256) != (self._statement, self._model_sha256):
+            self._statement, self._model_sha256 = statement, model_sha256
             self._update_mean()
 
     def _update_mean(self) -> None:
@@ -98,7 +102,8 @@ class OtherSectionsView(QWidget):
         self._none.setVisible(not self._sections)
         self._rows.setVisible(bool(self._sections))
         self._mean.setVisible(bool(self._sections) and mean is not None)
-        evidence = "" if mean is None else describe_animal(self._statement, mean)
+        one_model = all(section.model_sha256 == self._model_sha256 for section in self._sections)
+        evidence = describe_animal(self._statement, mean) if mean is not None and one_model else ""
         self._p_values.setText(evidence)
         self._p_values.setVisible(bool(self._sections) and bool(evidence))
         if mean is not None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.inference.card_evaluation import StatementRecord
-    from hcc_scope.runs.animal_sections import OtherSection
+    from hcc_scope.storage.animal_sections import OtherSection
     from hcc_scope.types import SectionScore, Snapshot
 
 __all__ = ["ScorePanel"]
@@ -144,10 +144,10 @@ class ScorePanel(QWidget):
         self._alarmed = bool(alarm)
         self._paint_red()
 
-    def set_statement(self, statement: StatementRecord | None) -> None:
+    def set_statement(self, statement: StatementRecord | None, model_sha256: str | None = None) -> None:
         """Take what a verdict of the model is worth, as its card has it; None: it has no record."""
         self._statement = statement
-        self._others.show_statement(statement)
+        self._others.show_statement(statement, model_sha256)
         self._show_worth(None if self._snapshot is None else self._snapshot.score)
 
     def set_prevalence(self, prevalence: float | None) -> None:

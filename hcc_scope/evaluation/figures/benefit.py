@@ -50,7 +50,7 @@ def draw_benefit(record: StatementRecord | None, *, synthetic: bool) -> Figure:
             axes.set_title(f"prevalence {percent(prevalence)}")
             _panel(axes, record, prevalence)
         panels[0].set_ylabel("net benefit per animal")
-        panels[0].legend(loc="lower left")
+        panels[0].legend(loc="upper right")
     return figure
 
 
