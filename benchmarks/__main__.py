@@ -17,6 +17,7 @@ MEASUREMENTS = {
     "fuzz": "damaged inputs of every kind, with fixed seeds: each is read or refused in words",
     "guided_sampling": "how often the interval of a guided section holds the mean, and what its rules are for",
     "guiding": "how many of its drawn fields a simulated hand reaches, by the axes in which it follows the arrow",
+    "threshold_interval": "how often the decision threshold's interval holds the best one, and what a section map is worth",
     "interval_coverage": "how often the intervals of an evaluation hold the truth, by the number of animals",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "mosaic": "milliseconds that laying a live frame into the mosaic of a section by hand costs",

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
     from hcc_scope.evaluation.unseen_sections import UnseenScores
 
-__all__ = ["REPLICATES", "expanded_tail", "gap_of_threshold", "threshold_interval"]
+__all__ = [
+    "REPLICATES",
+    "choose_in_drawings",
+    "draw_animals",
+    "expanded_tail",
+    "gap_of_threshold",
+    "threshold_interval",
+]
 
 REPLICATES = 2000
 _EQUAL = 1e-9  # of sums of shares: what is nearer is a tie
@@ -54,6 +61,15 @@ def threshold_interval(
     counts = sections.of_class(0), sections.of_class(1)
     if min(counts) < MIN_ANIMALS or sum(counts) < MIN_ANIMALS_IN_ALL:
         return None
+    chosen = choose_in_drawings(sections, draw_animals(sections, seed, replicates))
+    low, high = np.percentile(chosen, [100.0 * expanded_tail(counts), 100.0 * (1.0 - expanded_tail(counts))])
+    below, above = gap_of_threshold(sections, threshold)
+    ends = min(float(low), below, threshold), max(float(high), above, threshold)
+    return max(ends[0], 0.0), min(ends[1], 1.0)
+
+
+def draw_animals(sections: UnseenScores, seed: int, replicates: int = REPLICATES) -> NDArray[np.float64]:
+    """Return (replicates, n) how often each score is drawn, where whole animals are drawn within their class."""
     rng = np.random.default_rng([seed, 7])
     weights = np.zeros((replicates, len(sections)))
     for label in (0, 1):
@@ -61,12 +77,7 @@ def threshold_interval(
         codes = np.unique(sections.animals[mine], return_inverse=True)[1]
         n = int(codes.max()) + 1
         weights[:, mine] = rng.multinomial(n, np.full(n, 1.0 / n), size=replicates)[:, codes]
-    order = np.argsort(sections.scores, kind="stable")
-    chosen = _chosen(sections.scores[order], sections.labels[order], weights[:, order])[1]
-    low, high = np.percentile(chosen, [100.0 * expanded_tail(counts), 100.0 * (1.0 - expanded_tail(counts))])
-    below, above = gap_of_threshold(sections, threshold)
-    ends = min(float(low), below, threshold), max(float(high), above, threshold)
-    return max(ends[0], 0.0), min(ends[1], 1.0)
+    return weights
 
 
 def expanded_tail(counts: tuple[int, int]) -> float:
@@ -85,25 +96,21 @@ def gap_of_threshold(sections: UnseenScores, threshold: float) -> tuple[float, f
     )
 
 
-def _chosen(
-    scores: NDArray[np.float64], labels: NDArray[np.int64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def choose_in_drawings(sections: UnseenScores, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Choose a threshold in each drawing, by the rule of `choose_threshold`.
 
     Parameters
     ----------
-    scores : (n,) float64
-        Ascending.
-    labels : (n,) int64
+    sections : UnseenScores
     weights : (replicates, n) float64
-        How often each score was drawn.
+        How often each score was drawn; of both classes in each drawing.
 
     Returns
     -------
-    youden : (replicates,) float64
-        Sensitivity + specificity - 1.
-    threshold : (replicates,) float64
+    (replicates,) float64
     """
+    order = np.argsort(sections.scores, kind="stable")
+    scores, labels, weights = sections.scores[order], sections.labels[order], weights[:, order]
     low, high = weights * (labels == 0), weights * (labels == 1)
     n_low, n_high = low.sum(axis=1, keepdims=True), high.sum(axis=1, keepdims=True)
     midpoint = ((low @ scores) / n_low[:, 0] + (high @ scores) / n_high[:, 0]) / 2.0
@@ -122,4 +129,4 @@ def _chosen(
     distance = np.where(youden >= best - _EQUAL, np.abs(cuts - midpoint[:, None]), np.inf)
     at = np.argmin(distance, axis=1)
     found = cuts[np.arange(len(cuts)), at]
-    return best[:, 0], np.where(best[:, 0] > _EQUAL, found, midpoint)
+    return np.where(best[:, 0] > _EQUAL, found, midpoint)
