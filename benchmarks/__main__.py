@@ -17,7 +17,6 @@ MEASUREMENTS = {
     "fuzz": "damaged inputs of every kind, with fixed seeds: each is read or refused in words",
     "guided_sampling": "how often the interval of a guided section holds the mean, and what its rules are for",
     "guiding": "how many of its drawn fields a simulated hand reaches, by the axes in which it follows the arrow",
-    "threshold_interval": "how often the decision threshold's interval holds the best one, and what a section map is worth",
     "interval_coverage": "how often the intervals of an evaluation hold the truth, by the number of animals",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "mosaic": "milliseconds that laying a live frame into the mosaic of a section by hand costs",
@@ -26,6 +25,7 @@ MEASUREMENTS = {
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",
     "shading": "what the correction by dark and flat fields costs, and what it leaves of a vignette and of its effect",
     "soak": "10,000 frames stored and classified: nothing lost, memory flat",
+    "threshold_interval": "how often the decision threshold's interval holds the best one, and what a section map does",
     "tracking": "how well a specimen that is moved by hand is followed: 200 sessions against the truth",
     "tracking_threshold": "how high chance drives the correlation of fields that do not overlap",
 }

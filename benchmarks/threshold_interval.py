@@ -62,12 +62,11 @@ def thresholds() -> None:
                     chosen = choose_threshold(sections.scores, sections.labels)
                     found = threshold_interval(sections, chosen, seed, DRAWINGS)
                     assert found is not None
-                    plain = np.percentile(
-                        choose_in_drawings(sections, draw_animals(sections, seed, DRAWINGS)), (2.5, 97.5)
-                    )
-                    for i, (low, high) in enumerate((found, plain)):
-                        covered[i] += low <= truth <= high
-                        width[i] += high - low
+                    drawn = choose_in_drawings(sections, draw_animals(sections, seed, DRAWINGS))
+                    plain = np.percentile(drawn, (2.5, 97.5))
+                    for i, ends in enumerate((found, plain)):
+                        covered[i] += ends[0] <= truth <= ends[1]
+                        width[i] += ends[1] - ends[0]
                 (one, other), (wide, narrow) = covered / COHORTS, width / COHORTS
                 print(
                     f"| {n} | {apart:g} | {spread[0]:g}, {spread[1]:g} | {one:.2f} | {wide:.2f} | {other:.2f} | "
