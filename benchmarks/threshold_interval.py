@@ -63,10 +63,9 @@ def thresholds() -> None:
                     found = threshold_interval(sections, chosen, seed, DRAWINGS)
                     assert found is not None
                     drawn = choose_in_drawings(sections, draw_animals(sections, seed, DRAWINGS))
-                    plain = np.percentile(drawn, (2.5, 97.5))
-                    for i, ends in enumerate((found, plain)):
-                        covered[i] += ends[0] <= truth <= ends[1]
-                        width[i] += ends[1] - ends[0]
+                    ends = np.array([found, np.percentile(drawn, (2.5, 97.5))])
+                    covered += (ends[:, 0] <= truth) & (truth <= ends[:, 1])
+                    width += ends[:, 1] - ends[:, 0]
                 (one, other), (wide, narrow) = covered / COHORTS, width / COHORTS
                 print(
                     f"| {n} | {apart:g} | {spread[0]:g}, {spread[1]:g} | {one:.2f} | {wide:.2f} | {other:.2f} | "

@@ -129,4 +129,4 @@ def choose_in_drawings(sections: UnseenScores, weights: NDArray[np.float64]) -> 
     distance = np.where(youden >= best - _EQUAL, np.abs(cuts - midpoint[:, None]), np.inf)
     at = np.argmin(distance, axis=1)
     found = cuts[np.arange(len(cuts)), at]
-    return np.where(best[:, 0] > _EQUAL, found, midpoint)
+    return np.asarray(np.where(best[:, 0] > _EQUAL, found, midpoint))

@@ -75,7 +75,7 @@ class ValidationRow(CardPart):
     tile_accuracy: float = pydantic.Field(ge=0, le=1)
     """Share of tiles on the right side of the decision threshold."""
     section_scores: tuple[float, ...]
-    """Mean over fields of the mean calibrated P(high) over included tiles, per section."""
+    """Mean tile probability per section: mean over fields of the mean calibrated P(high) over included tiles."""
     animal_score: float = pydantic.Field(ge=0, le=1)
     """Mean over sections."""
     correct: bool
