@@ -25,6 +25,7 @@ MEASUREMENTS = {
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",
     "shading": "what the correction by dark and flat fields costs, and what it leaves of a vignette and of its effect",
     "soak": "10,000 frames stored and classified: nothing lost, memory flat",
+    "threshold_interval": "how often the decision threshold's interval holds the best one, and what a section map does",
     "tracking": "how well a specimen that is moved by hand is followed: 200 sessions against the truth",
     "tracking_threshold": "how high chance drives the correlation of fields that do not overlap",
 }

@@ -1,7 +1,8 @@
 """The statement about a section's score: one wording for the window, the report's page and the command line.
 
-A side of the threshold is named only once the whole, valid interval lies on it (`decision`). An interval that is not
-valid is not written down: its numbers would pass for a claim.
+A side of the threshold is named only once the whole, valid interval lies on it (`decision`); where the model's card has
+an interval of the threshold itself, beyond that. An interval that is not valid is not written down: its numbers would
+pass for a claim.
 
 All functions take the same `SectionScore`. `describe_score` is the whole sentence; where a place has room for a part
 only, that part is `format_section_score`, `describe_interval` or `verdict`, and the words are the same.
@@ -40,6 +41,7 @@ __all__ = [
     "describe_sample",
     "describe_score",
     "describe_stability",
+    "describe_threshold_interval",
     "format_confidence",
     "format_section_score",
     "format_section_threshold",
@@ -83,14 +85,21 @@ def decision(score: SectionScore) -> Literal["low", "high"] | None:
     """Return the side of the threshold on which the whole interval lies; None while it is open.
 
     No early verdict: a score without a valid interval decides nothing, nor does one whose interval contains the
-    threshold. An end that equals the threshold belongs to the interval.
+    threshold or meets the threshold's own interval. Ends belong to the intervals.
     """
     low, high = score.interval
     if score.score is None or not score.interval_valid:
         return None
-    if low > score.threshold:
+    lowest, highest = _threshold_ends(score)
+    if low > highest:
         return "high"
-    return "low" if high < score.threshold else None
+    return "low" if high < lowest else None
+
+
+def _threshold_ends(score: SectionScore) -> tuple[float, float]:
+    """Return from where to where the threshold may be; both ends are the threshold where its interval is not known."""
+    low, high = score.threshold_interval or (score.threshold, score.threshold)
+    return min(low, score.threshold), max(high, score.threshold)
 
 
 def verdict(score: SectionScore | None) -> Verdict:
@@ -100,13 +109,16 @@ def verdict(score: SectionScore | None) -> Verdict:
     if not score.interval_valid:
         return Verdict("not valid", "No decision", f"the interval is not valid ({why_not_valid(score)})")
     beside = format_section_threshold(score)
+    own = describe_threshold_interval(score)
     match decision(score):
+        case None if not score.interval[0] <= score.threshold <= score.interval[1]:
+            return Verdict("undecided", "Undecided", f"the interval meets that of the threshold {beside}, {own}")
         case None:
             return Verdict("undecided", "Undecided", f"the interval contains the threshold {beside}")
-        case "high":
-            return Verdict("high", "High metastatic side", f"the whole interval is above the threshold {beside}")
-        case "low":
-            return Verdict("low", "Low metastatic side", f"the whole interval is below the threshold {beside}")
+        case side:
+            where = "above" if side == "high" else "below"
+            what = f"that of the threshold {beside}, {own}" if own else f"the threshold {beside}"
+            return Verdict(side, f"{side.capitalize()} metastatic side", f"the whole interval is {where} {what}")
 
 
 def why_not_valid(score: SectionScore) -> str:
@@ -121,7 +133,7 @@ def why_not_valid(score: SectionScore) -> str:
 
 def format_section_score(score: SectionScore) -> str:
     """Return the score alone, fine enough to see on which side of the threshold it is; ``no score`` without one."""
-    return "no score" if score.score is None else format_score(score.score, score.threshold, SCORE_DECIMALS)
+    return "no score" if score.score is None else _format_beside(score.score, score)
 
 
 def format_confidence(score: SectionScore) -> str:
@@ -131,10 +143,28 @@ def format_confidence(score: SectionScore) -> str:
 
 def format_section_threshold(score: SectionScore) -> str:
     """Return the threshold, fine enough to stand beside the score and, if valid, its interval."""
-    beside = [score.score]
-    if score.score is not None and score.interval_valid:
-        beside += score.interval
-    return format_threshold(score.threshold, *beside, decimals=SCORE_DECIMALS)
+    return format_threshold(score.threshold, *_beside_threshold(score), decimals=SCORE_DECIMALS)
+
+
+def _beside_threshold(score: SectionScore) -> list[float | None]:
+    """Return the numbers that stand beside a threshold."""
+    return [score.score, *(score.interval if score.score is not None and score.interval_valid else ())]
+
+
+def _format_beside(value: float, score: SectionScore) -> str:
+    """Return a score or an end of its interval, fine enough to see its side of the threshold and of its interval."""
+    ends = {score.threshold, *_threshold_ends(score)}
+    return max((format_score(value, end, SCORE_DECIMALS) for end in ends), key=len)
+
+
+def describe_threshold_interval(score: SectionScore) -> str:
+    """Return the interval of the threshold itself, fine enough to stand beside the score's; empty if not known."""
+    if score.threshold_interval is None:
+        return ""
+    low, high = (
+        format_threshold(end, *_beside_threshold(score), decimals=SCORE_DECIMALS) for end in _threshold_ends(score)
+    )
+    return f"{low} to {high}"
 
 
 def describe_assumed_threshold(threshold: float) -> str:
@@ -146,7 +176,7 @@ def describe_interval(score: SectionScore) -> str:
     """Return the interval with the frames that it rests on, if these are fewer; empty without a valid one."""
     if score.score is None or not score.interval_valid:
         return ""
-    low, high = (format_score(end, score.threshold, SCORE_DECIMALS) for end in score.interval)
+    low, high = (_format_beside(end, score) for end in score.interval)
     text = f"{format_confidence(score)} interval {low} to {high}"
     if score.interval_frames != score.frames:
         text += f" (over the first {score.interval_frames:,} of {counted(score.frames, 'frame')})"

@@ -1,7 +1,9 @@
 """Compute the running score of a section, and of an animal, from tile logits.
 
 Tile probability (temperature-calibrated) -> frame score = mean over included tiles -> section score = mean over frames
--> animal score = mean over sections. Frames are the sampling unit: tiles of one field are not independent.
+-> animal score = mean over sections. Frames are the sampling unit: tiles of one field are not independent. The score
+is a *mean tile probability*; what it says about the probability of the section's class is another question
+(`hcc_scope.validation_text`).
 
 Design notes
 ------------
@@ -203,6 +205,8 @@ class SectionScorer:
         The score counts as stabilised below this half-width, once no frame waits for an earlier one.
     min_fields : int
         And not before this many classified fields.
+    threshold_interval : (float, float), optional
+        The card's interval of the threshold; only passed on.
     """
 
     def __init__(
@@ -214,8 +218,10 @@ class SectionScorer:
         confidence: float = 0.95,
         half_width_target: float = 0.1,
         min_fields: int = 8,
+        threshold_interval: tuple[float, float] | None = None,
     ) -> None:
         self.threshold = threshold
+        self.threshold_interval = threshold_interval
         self.temperature = temperature
         self.sampling = sampling
         self.half_width_target = half_width_target
@@ -248,6 +254,7 @@ class SectionScorer:
             confidence=self._sequence.confidence,
             half_width_target=self.half_width_target,
             min_fields=self.min_fields,
+            threshold_interval=self.threshold_interval,
         )
         fresh._spoilt = self._spoilt
         if self._drawn is not None:
@@ -340,6 +347,7 @@ class SectionScorer:
             interval_valid=valid,
             confidence=self._sequence.confidence,
             threshold=self.threshold,
+            threshold_interval=self.threshold_interval,
             stabilised=stabilised,
             stabilised_reason=reason,
             frames=self._frames,

@@ -287,7 +287,11 @@ class SampleCounts:
 
 @dataclass(frozen=True, slots=True)
 class SectionScore:
-    """The running score of one section: mean over frames of the mean probability of *high* over included tiles."""
+    """The running score of one section, its *mean tile probability*.
+
+    The mean over frames of the mean probability of *high* over included tiles; it is no probability that the section
+    is high.
+    """
 
     score: float | None
     """None until a frame was classified."""
@@ -315,6 +319,9 @@ class SectionScore:
     """Why the fields are no random choice although the plan was one, as half a sentence; None if they are."""
     sample: SampleCounts | None = None
     """Of a guided section; None for any other."""
+    threshold_interval: tuple[float, float] | None = None
+    """Of the threshold, at 95 %, as the model's card has it: a score whose interval meets it is undecided. None: the
+    card has none, and the threshold counts as known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from hcc_scope.score_text import (
     describe_interval,
     describe_score,
     describe_stability,
+    describe_threshold_interval,
     format_section_score,
     format_section_threshold,
     verdict,
@@ -190,7 +191,70 @@ def test_stability_states_the_reason():
     assert describe_stability(scored(*[0.9] * 400)).startswith("Stabilised: interval ±0.")
 
 
+OWN = (0.45, 0.55)
+OWN_CASES = [
+    (
+        "meets the threshold's interval from above",
+        between(0.55, 0.9, 0.7),
+        "undecided",
+        "0.700, 95 % interval 0.550 to 0.900; undecided: the interval meets that of the threshold 0.498, 0.450 to "
+        "0.550",
+    ),
+    (
+        "contains the threshold",
+        between(0.48, 0.9, 0.7),
+        "undecided",
+        "0.700, 95 % interval 0.480 to 0.900; undecided: the interval contains the threshold 0.498",
+    ),
+    (
+        "just above it",
+        between(0.5502, 0.9, 0.7),
+        "high",
+        "0.700, 95 % interval 0.5502 to 0.900; high metastatic side: the whole interval is above that of the threshold "
+        "0.498, 0.450 to 0.5500",
+    ),
+    (
+        "below it",
+        between(0.1, 0.3, 0.2),
+        "low",
+        "0.200, 95 % interval 0.100 to 0.300; low metastatic side: the whole interval is below that of the threshold "
+        "0.498, 0.450 to 0.550",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("score", "kind", "text"), [case[1:] for case in OWN_CASES], ids=[case[0] for case in OWN_CASES]
+)
+def test_a_score_is_undecided_within_the_thresholds_own_interval(score: SectionScore, kind: str, text: str):
+    score = replace(score, threshold_interval=OWN)
+    assert describe_score(score) == text
+    assert verdict(score).kind == kind
+    assert (decision(score) or "undecided") == kind
+
+
 ends = st.floats(0, 1).map(lambda value: round(value, 5))
+
+
+@given(low=ends, high=ends, threshold=ends, own=st.tuples(ends, ends))
+def test_numbers_beside_a_thresholds_interval_never_contradict_the_verdict(
+    low: float, high: float, threshold: float, own: tuple[float, float]
+):
+    low, high = sorted((low, high))
+    own = min(*own, threshold), max(*own, threshold)
+    score = replace(HIGH, score=(low + high) / 2, interval=(low, high), threshold=threshold)
+    plain, score = decision(score), replace(score, threshold_interval=own)
+    assert decision(score) in (plain, None)  # an interval of the threshold never decides anything
+    shown = [float(word) for word in describe_interval(score).split() if word[0] in "01"]
+    lowest, highest = (float(word) for word in describe_threshold_interval(score).split() if word[0] in "01")
+    match verdict(score).kind:
+        case "high":
+            assert shown[0] > highest
+        case "low":
+            assert shown[1] < lowest
+        case _:
+            assert shown[0] <= highest
+            assert lowest <= shown[1]
 
 
 @given(low=ends, high=ends, threshold=ends)

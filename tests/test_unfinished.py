@@ -8,8 +8,8 @@ import pytest
 from storage_cases import change_facts, make_frame, make_spec
 
 from hcc_scope.errors import StoreError
-from hcc_scope.runs.animal_sections import sections_of
 from hcc_scope.runs.unfinished import Unfinished, describe_unfinished, find_unfinished, recover_all
+from hcc_scope.storage.animal_sections import sections_of
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.writer import create_store
 

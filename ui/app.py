@@ -119,7 +119,7 @@ class App:
         plans = PlanPresenter(window, views, jobs, state, rig, run, setup)
         presenters = (
             RigPresenter(window, views, jobs, state, rig, run, store, lambda: setup.request),
-            SectionPresenter(window, views, jobs, state, run, focus),
+            SectionPresenter(window, views, jobs, state, run, focus, store),
             ReplayPresenter(window, views, state, run, focus, store),
             FocusPresenter(window, views, jobs, state, rig, focus),
         )

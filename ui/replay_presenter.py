@@ -123,6 +123,7 @@ class ReplayPresenter(QObject):
         views.score.set_snapshot(None if analysis is None else _snapshot(opened, analysis))
         views.score.set_other_sections(())
         trained_on = None if analysis is None else analysis.trained_on
+        views.score.set_statement(None if analysis is None else analysis.card.statement)
         views.score.set_training(trained_on, phantom_alarm(trained_on, spec.provenance))
         if field is None:
             views.quality.set_result(None)

@@ -9,20 +9,22 @@ from PySide6.QtCore import QObject, QTimer, Slot
 
 from hcc_scope.orientation import Orientation
 from hcc_scope.research_use import PHANTOM_SENTENCE
-from hcc_scope.runs.animal_sections import sections_of
 from hcc_scope.runs.specimen import needs_override
+from hcc_scope.storage.animal_sections import sections_of
 from ui.map.map_filler import MapFiller
 
 if TYPE_CHECKING:
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.runs.animal_sections import OtherSection
+    from hcc_scope.inference.card_evaluation import StatementRecord
     from hcc_scope.runs.scoring_model import ScoringModel
+    from hcc_scope.storage.animal_sections import OtherSection
     from hcc_scope.types import Frame, FrameResult, RunSpec, Snapshot
     from ui.control.app_state import AppState, System
     from ui.control.growing_store import StoredFields
     from ui.control.replay_focus import ReplayFocus
     from ui.control.run_control import RunControl
     from ui.control.running import Running
+    from ui.control.settings_store import SettingsStore
     from ui.kit.jobs import Jobs
     from ui.shell.main_window import MainWindow
     from ui.views import Views
@@ -44,17 +46,27 @@ class SectionPresenter(QObject):
     run : RunControl
     focus : ReplayFocus
         Whether score and quality belong to Replay.
+    settings_store : SettingsStore
+        Remembers the prevalence that the operator states.
     """
 
     def __init__(
-        self, window: MainWindow, views: Views, jobs: Jobs, state: AppState, run: RunControl, focus: ReplayFocus
+        self,
+        window: MainWindow,
+        views: Views,
+        jobs: Jobs,
+        state: AppState,
+        run: RunControl,
+        focus: ReplayFocus,
+        settings_store: SettingsStore,
     ) -> None:
         super().__init__(window)
         self._views, self._jobs, self._state, self._run = views, jobs, state, run
-        self._focus = focus
+        self._focus, self._settings_store = focus, settings_store
         self._map = MapFiller(views.map, jobs, run)
         self._asked: int | None = None
         self._training: tuple[str | None, str] = (None, "")
+        self._statement: tuple[StatementRecord | None, str | None] = (None, None)
         self._shown: Running | None = None
         self._course_is_new = False
         self._judged: FrameResult | None = None
@@ -79,6 +91,12 @@ class SectionPresenter(QObject):
         run.phase_changed.connect(self._lock)
         run.model_ready.connect(self._take_scoring_model)
         run.excluded_changed.connect(self._mark_excluded)
+        views.score.set_prevalence(settings_store.settings.prevalence)
+        views.score.prevalence_chosen.connect(self._remember_prevalence)
+
+    @Slot(object)
+    def _remember_prevalence(self, prevalence: float | None) -> None:
+        self._settings_store.change(prevalence=prevalence)
 
     @Slot(object)
     def _begin(self, run: Running) -> None:
@@ -105,6 +123,7 @@ class SectionPresenter(QObject):
         views.live.set_section(spec.section_id)
         scoring_model = self._run.scoring_model
         self._training = (None, "") if scoring_model is None else _training(scoring_model.model.card, spec)
+        self._statement = (None, None) if scoring_model is None else _statement(scoring_model.model.card)
         self.show_again()
 
     @Slot()
@@ -118,6 +137,7 @@ class SectionPresenter(QObject):
         views.score.set_snapshot(None if run is None else self._state.snapshot)
         views.score.set_course(self._state.course.as_array())
         views.score.set_training(*self._training)
+        views.score.set_statement(*self._statement)
         views.quality.set_result(None)
         self._show_quality()
         self._ask_other_sections()
@@ -276,9 +296,10 @@ class SectionPresenter(QObject):
         model = scoring_model.model
         self._views.tiles.set_saliency(model.saliency, model.card.name)
         if self._shown is None:
-            self._training = model.card.trained_on, ""
+            self._training, self._statement = (model.card.trained_on, ""), _statement(model.card)
             if not self._focus.on:
                 self._views.score.set_training(*self._training)
+                self._views.score.set_statement(*self._statement)
 
     @Slot()
     def _end(self) -> None:
@@ -291,3 +312,8 @@ class SectionPresenter(QObject):
 def _training(card: ModelCard, spec: RunSpec) -> tuple[str | None, str]:
     """Return what the model was trained on, and the warning if that does not fit this specimen."""
     return card.trained_on, PHANTOM_SENTENCE if needs_override(card, spec) else ""
+
+
+def _statement(card: ModelCard) -> tuple[StatementRecord | None, str]:
+    """Return what a verdict of a model is worth, and which model that is."""
+    return card.statement, card.sha256

@@ -94,7 +94,12 @@ class LiveContender:
             source,
             sink,
             self._classifier,
-            scorer=SectionScorer(card.decision_threshold, card.temperature, source.spec.sampling),
+            scorer=SectionScorer(
+                card.decision_threshold,
+                card.temperature,
+                source.spec.sampling,
+                threshold_interval=card.threshold_interval,
+            ),
             limits=EVERY_TILE,
             results=results,
             finalise=lambda outcome: sink.finalise({"state": outcome.state}),

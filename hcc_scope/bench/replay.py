@@ -67,7 +67,7 @@ class ReplayContender:
         card = self._model.card
         store = open_store(self._path)
         source = StoreSource(store)
-        scorer = store_scorer(store, card.decision_threshold, card.temperature)
+        scorer = store_scorer(store, card.decision_threshold, card.temperature, card.threshold_interval)
         session = Session(source, None, self._classifier, scorer=scorer, limits=EVERY_TILE)
         session.start()
         outcome = session.join()

@@ -122,7 +122,14 @@ def run_acquire(options: AcquireOptions) -> None:
         )
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))
-        summary = summarise([report], scoring_model, command="acquire", versions=versions, started_utc=started)
+        summary = summarise(
+            [report],
+            scoring_model,
+            command="acquire",
+            versions=versions,
+            started_utc=started,
+            prevalence=options.prevalence,
+        )
         troubles: list[HccScopeError] = []
         paths = save_account(summary, [report], options.out, troubles)
         # here, before the rig is closed: that may have to wait for a long exposure

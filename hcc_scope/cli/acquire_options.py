@@ -56,6 +56,7 @@ class AcquireOptions:
     guided: bool = False
     simulate_hand: int | None = None
     continue_store: Path | None = None
+    prevalence: float | None = None
 
 
 def check_options(options: AcquireOptions) -> None:

@@ -18,6 +18,7 @@ from hcc_scope.cli.options import (
     Json,
     Model,
     Phantom,
+    Prevalence,
     Properties,
     Rig,
     ScoreUnlike,
@@ -73,6 +74,7 @@ def demo(
     model: Model = DEFAULT_MODEL,
     engine: Engine = "auto",
     score_unlike: ScoreUnlike = False,
+    prevalence: Prevalence = None,
     json_mode: Json = False,
 ) -> None:
     """Acquire and classify two phantom sections on Micro-Manager's demo camera, one of each class."""
@@ -89,6 +91,7 @@ def demo(
         engine=engine,
         json_mode=json_mode,
         score_unlike=score_unlike,
+        prevalence=prevalence,
     )
 
 
@@ -166,6 +169,7 @@ def acquire(
         str,
         typer.Option("--shading", help="auto: correct by fresh dark and flat fields; none: classify raw frames."),
     ] = "auto",
+    prevalence: Prevalence = None,
     json_mode: Json = False,
 ) -> None:
     """Acquire one section: store every frame, classify it live, keep the score."""
@@ -200,6 +204,7 @@ def acquire(
             guided=guided,
             simulate_hand=simulate_hand,
             continue_store=continue_store,
+            prevalence=prevalence,
         )
     )
 
@@ -236,6 +241,7 @@ def replay(
         str | None,
         typer.Option("--shading", help="recorded: as the run was corrected (default); none: classify raw frames."),
     ] = None,
+    prevalence: Prevalence = None,
     json_mode: Json = False,
 ) -> None:
     """Classify stored sections again, through the same pipeline."""
@@ -252,6 +258,7 @@ def replay(
         json_mode=json_mode,
         score_unlike=score_unlike,
         allow_phantom_model=allow_phantom_model,
+        prevalence=prevalence,
     )
 
 

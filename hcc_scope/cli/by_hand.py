@@ -121,6 +121,7 @@ def run_by_hand(options: AcquireOptions) -> None:
             versions=versions,
             started_utc=started,
             cut_short=not report.outcome.counts.acquired and stop.requested,
+            prevalence=options.prevalence,
         )
         troubles: list[HccScopeError] = []
         paths = save_account(summary, [report], options.out, troubles)

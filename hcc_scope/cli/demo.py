@@ -70,6 +70,7 @@ def run_demo(
     engine: str,
     json_mode: bool,
     score_unlike: bool = False,
+    prevalence: float | None = None,
 ) -> None:
     """Acquire, store, classify and score two phantom sections, then draw the overview.
 
@@ -118,6 +119,7 @@ def run_demo(
             versions=versions,
             started_utc=started,
             cut_short=len(reports) < len(SECTIONS),
+            prevalence=prevalence,
         )
         troubles: list[HccScopeError] = []
         paths = save_account(summary, reports, folder, troubles)

@@ -49,6 +49,7 @@ def run_demo_by_hand(
     engine: str,
     json_mode: bool,
     score_unlike: bool = False,
+    prevalence: float | None = None,
 ) -> None:
     """Have a simulated hand drive round a phantom section and visit the fields drawn in it, then compare.
 
@@ -102,6 +103,7 @@ def run_demo_by_hand(
             versions=versions,
             started_utc=started,
             cut_short=stop.requested and report.outcome.counts.acquired < n_fields,
+            prevalence=prevalence,
         )
         if report.store is not None:
             truth = compare_with_hand(played.operator, open_store(Path(report.store)).journal)

@@ -9,7 +9,15 @@ from hcc_scope.errors import PlanError, UsageError
 from hcc_scope.plans import MAX_EXPOSURE_MS, MAX_FRAMES, Focusing, focusing_of
 from hcc_scope.training.config import Device, NetworkName, Precision, RecipeName
 
-__all__ = ["check_budget", "check_choices", "check_count", "check_exposure", "check_focus", "parse_size"]
+__all__ = [
+    "check_budget",
+    "check_choices",
+    "check_count",
+    "check_exposure",
+    "check_focus",
+    "check_prevalence",
+    "parse_size",
+]
 
 LARGEST_SIDE_UM = 1_000_000
 _KNOWN: dict[str, tuple[str, ...]] = {
@@ -64,6 +72,16 @@ def check_focus(text: str | None) -> Focusing:
         return focusing_of(text)
     except ValueError as error:
         raise PlanError(f"--focus: {error}") from None
+
+
+def check_prevalence(prevalence: float | None) -> float | None:
+    """Return ``--prevalence``; raise `UsageError` if it is no share of animals. None was not given."""
+    if prevalence is not None and not 0 < prevalence < 1:  # not for NaN either
+        raise UsageError(
+            f"--prevalence is a share above 0 and below 1, not {prevalence:g}",
+            hint="Give for example 0.3, if 3 of 10 such animals are high.",
+        )
+    return prevalence
 
 
 def parse_size(text: str) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hcc_scope.cli.option_checks import check_prevalence
 from hcc_scope.inference.base import AUTO, DEFAULT_MODEL, ENGINES, REFERENCE
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Json",
     "Model",
     "Phantom",
+    "Prevalence",
     "Properties",
     "Rig",
     "ScoreUnlike",
@@ -36,6 +38,16 @@ ScoreUnlike = Annotated[
 AllowPhantomModel = Annotated[
     bool,
     typer.Option("--allow-phantom-model", help="Allow a model trained on phantoms alone to score what may be tissue."),
+]
+
+Prevalence = Annotated[
+    float | None,
+    typer.Option(
+        "--prevalence",
+        metavar="SHARE",
+        callback=check_prevalence,
+        help="Share of animals that are high where the verdict is read, for PPV and NPV. Default: 0.2 to 0.8.",
+    ),
 ]
 
 Rig = Annotated[str | None, typer.Option("--rig", help="A rig file, or 'demo'.")]

@@ -55,6 +55,7 @@ def run_replay(
     score_unlike: bool | None = None,
     allow_phantom_model: bool = False,
     shading: str | None = None,
+    prevalence: float | None = None,
 ) -> None:
     """Classify stored sections again.
 
@@ -79,6 +80,8 @@ def run_replay(
         Allow a model trained on phantoms alone to score what may be tissue.
     shading : {"recorded", "none"}, optional
         Whether to correct frames by the dark and flat field that a store keeps; ``recorded`` if not given.
+    prevalence : float, optional
+        Share of animals that are high, for predictive values; a range is shown if not given.
 
     Raises
     ------
@@ -141,6 +144,7 @@ def run_replay(
         versions=software_versions(),
         started_utc=started,
         cut_short=bool(left_out),
+        prevalence=prevalence,
     )
     if left_out:
         console.note(f"Not replayed: {', '.join(map(str, left_out))}", "yellow")

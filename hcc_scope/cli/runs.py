@@ -20,8 +20,10 @@ from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.research_use import research_use
 from hcc_scope.runs.scoring_model import load_scoring_model as load_quietly
 from hcc_scope.runs.section import start_section
-from hcc_scope.score_text import describe_score
+from hcc_scope.score_text import SCORE_DECIMALS, describe_score
+from hcc_scope.scoring import animal_score
 from hcc_scope.types import QualityFlag
+from hcc_scope.validation_text import describe_animal, describe_probability, describe_statement, statement_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from hcc_scope.cli.console import People
+    from hcc_scope.inference.card_evaluation import StatementRecord
     from hcc_scope.protocols import FrameSource
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.references import SectionReferences
@@ -224,8 +227,24 @@ def summarise(
     versions: dict[str, str],
     started_utc: datetime,
     cut_short: bool = False,
+    prevalence: float | None = None,
 ) -> dict[str, Any]:
-    """Return the account of a run of one model over some sections; `cut_short` if others were left out on request."""
+    """Return the account of a run of one model over some sections.
+
+    Parameters
+    ----------
+    reports : sequence of SectionReport
+    scoring_model : ScoringModel
+    command : str
+        Name of the command.
+    versions : dict
+        Of the software, by name.
+    started_utc : datetime
+    cut_short : bool
+        Whether other sections were left out on request.
+    prevalence : float, optional
+        Share of animals that are high, as the user states it.
+    """
     summary = build_summary(
         reports,
         command=command,
@@ -236,10 +255,36 @@ def summarise(
         versions=versions,
         started_utc=started_utc,
     )
-    summary["model_trained_on"] = scoring_model.model.card.trained_on
+    card = scoring_model.model.card
+    summary["model_trained_on"] = card.trained_on
+    summary["unseen_animals"] = statement_json(card.statement, prevalence)
+    summary["statement"] = _statement(reports, card.statement, prevalence)
     if cut_short and summary["outcome"] == "completed":
         summary["outcome"] = "cancelled"
     return summary
+
+
+def _statement(
+    reports: Sequence[SectionReport], statement: StatementRecord | None, prevalence: float | None
+) -> list[str]:
+    """Return what the verdicts on these sections are worth, and what is known of their animals, as sentences."""
+    scored = [report for report in reports if report.outcome.score.score is not None]
+    if not scored:
+        return []
+    found = describe_statement(statement, prevalence=prevalence)
+    if statement is None:
+        return found
+    for report in scored:
+        if text := describe_probability(statement, report.outcome.score, prevalence):
+            found.append(f"Section {report.section_id} of {report.animal_id}: {text}")
+    for animal in dict.fromkeys(report.animal_id for report in scored):
+        scores = [report.outcome.score for report in scored if report.animal_id == animal]
+        mean = animal_score(scores)
+        if mean is not None and (text := describe_animal(statement, mean)):
+            found.append(
+                f"Animal {animal}, mean of {counted(len(scores), 'section')} {mean:.{SCORE_DECIMALS}f}: {text}"
+            )
+    return found
 
 
 def finish(
@@ -263,6 +308,8 @@ def finish(
     """
     console.note("")
     console.show(_table(reports))
+    for text in summary.get("statement", ()):
+        console.note(text)
     for path in paths:
         console.note(f"{path}")
     console.note(research_use(summary.get("model_trained_on")), "italic")
@@ -308,7 +355,7 @@ def _leave(message: str, exit_code: int) -> NoReturn:
 
 def _table(reports: Sequence[SectionReport]) -> Table:
     table = Table(title="Sections", title_justify="left")
-    for heading in ("animal", "section", "score", "frames", "tiles", "frames/s"):
+    for heading in ("animal", "section", "mean tile probability", "frames", "tiles", "frames/s"):
         table.add_column(heading)
     for report in reports:
         counts, score = report.outcome.counts, report.outcome.score

@@ -22,6 +22,7 @@ from hcc_scope.evaluation.calibration import Nested, calibration_folds, nested
 from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate, bounded_mean
 from hcc_scope.evaluation.metrics import Figures, auc_difference, figures_at, mean_by_animal
 from hcc_scope.evaluation.splits import copies_across
+from hcc_scope.evaluation.statement import Statement, make_statement
 from hcc_scope.training.metrics import roc_auc
 
 if TYPE_CHECKING:
@@ -204,6 +205,8 @@ class Analysis:
     silent: dict[PairedProtocol, tuple[int, ...]]
     """Folds whose networks have learnt nothing, from whichever start."""
     calibration: CalibrationFigures
+    statement: Statement | None
+    """What a verdict is worth; None if no threshold can be chosen on some animals and counted on others."""
 
     @property
     def gap(self) -> Estimate | None:
@@ -246,6 +249,7 @@ def analyse(result: EvaluationResult) -> Analysis:
         distinct_resamples=boot.distinct_resamples,
         silent={name: protocol.silent for name, protocol in protocols.items()},
         calibration=_calibration(result, by_animal),
+        statement=make_statement(result),
         copies=tuple(
             pair
             for fold in result.of("paper")

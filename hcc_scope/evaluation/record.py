@@ -23,6 +23,7 @@ from hcc_scope.evaluation.conclusions import (
     describe_silent,
 )
 from hcc_scope.evaluation.report import relative_pngs, report_markdown, table1_markdown
+from hcc_scope.evaluation.statement import BENEFIT_PREVALENCES, benefits
 from hcc_scope.evaluation.tables import MEASURES
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
 from hcc_scope.research_use import RESEARCH_USE_ONLY
@@ -30,6 +31,7 @@ from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
 from hcc_scope.training.config import NetworkName, Precision, RecipeName  # noqa: TC001 - read by pydantic
 from hcc_scope.training.records import StrictRecord, one_line
+from hcc_scope.validation_text import statement_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.analysis import Analysis, ProtocolFigures
     from hcc_scope.evaluation.intervals import Estimate
     from hcc_scope.evaluation.metrics import Figures
+    from hcc_scope.evaluation.statement import Statement
     from hcc_scope.inference.card import Interval
 
 __all__ = [
@@ -132,6 +135,7 @@ def evaluation_record(analysis: Analysis, command: str) -> EvaluationRecord:
             )
             for a in found.animals
         ),
+        statement=None if found.statement is None else found.statement.record,
     )
 
 
@@ -166,6 +170,7 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
             "of": asdict(analysis.calibration),
             "nested": None if analysis.nested is None else asdict(analysis.nested),
         },
+        "statement": _statement(analysis.statement),
         "protocols": {name: _protocol(found) for name, found in analysis.protocols.items()},
         "permuted": asdict(analysis.permuted),
         "day": None if analysis.day is None else asdict(analysis.day),
@@ -189,6 +194,27 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
             **{name: version(name) for name in ("hcc-scope", "torch", "numpy", "scipy")},
         },
         "card": evaluation_record(analysis, command).model_dump(mode="json"),
+    }
+
+
+def _statement(found: Statement | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    trial = found.trial
+    return {
+        "record": found.record.model_dump(mode="json"),
+        "map_trial": {
+            "ece_of_score": trial.ece_of_score,
+            "brier_of_score": trial.brier_of_score,
+            "ece": trial.ece,
+            "brier": trial.brier,
+            "why_not": trial.why_not or None,
+        },
+        "predictive_values": statement_json(found.record),
+        "net_benefit": {
+            f"{prevalence:g}": [row._asdict() for row in benefits(found.record, prevalence)]
+            for prevalence in BENEFIT_PREVALENCES
+        },
     }
 
 

@@ -18,8 +18,9 @@ from hcc_scope.evaluation.conclusions import (
     describe_restarted,
     describe_silent,
 )
+from hcc_scope.evaluation.statement import BENEFIT_PREVALENCES, benefit_rows, describe_statement_record
 from hcc_scope.evaluation.tables import level_rows, table_1
-from hcc_scope.formatting import counted
+from hcc_scope.formatting import counted, percent
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.templates import environment, markdown_text
 
@@ -67,6 +68,16 @@ def report_markdown(analysis: Analysis, command: str, figures: Sequence[str]) ->
             example=[images[i] for i in analysis.copies[0]] if analysis.copies else (),
             animal_rows=[animal_row(animal) for animal in analysis.animals],
             calibration=describe_calibration(analysis),
+            statement=describe_statement_record(analysis.statement),
+            benefit_heads=(
+                "act from",
+                *(
+                    f"{percent(prevalence)}: {what}"
+                    for prevalence in BENEFIT_PREVALENCES
+                    for what in ("on 'high'", "on all")
+                ),
+            ),
+            benefit_rows=benefit_rows(analysis.statement),
             intervals=describe_interval(analysis),
             figures=figures,
             command=command,

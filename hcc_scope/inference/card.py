@@ -21,6 +21,7 @@ from hcc_scope.inference.card_evaluation import (
     Level,
     LevelFigures,
     ProtocolRecord,
+    StatementRecord,
 )
 from hcc_scope.inference.card_inputs import InputSummary
 from hcc_scope.research_use import PHANTOM_TRAINING
@@ -76,7 +77,7 @@ class ValidationRow(CardPart):
     tile_accuracy: float = pydantic.Field(ge=0, le=1)
     """Share of tiles on the right side of the decision threshold."""
     section_scores: tuple[float, ...]
-    """Mean over fields of the mean calibrated P(high) over included tiles, per section."""
+    """Mean tile probability per section: mean over fields of the mean calibrated P(high) over included tiles."""
     animal_score: float = pydantic.Field(ge=0, le=1)
     """Mean over sections."""
     correct: bool
@@ -235,6 +236,17 @@ class ModelCard(CardPart):
         if self.training.synthetic is True:
             return PHANTOM_TRAINING
         return f"{counted(self.training.tiles, 'tile')} of {counted(len(self.training.animals), 'animal')}"
+
+    @property
+    def statement(self) -> StatementRecord | None:
+        """What a verdict at the decision threshold is worth; None if the card does not state it for this threshold."""
+        found = None if self.evaluation is None else self.evaluation.statement
+        return found if found is not None and found.threshold == self.decision_threshold else None
+
+    @property
+    def threshold_interval(self) -> Interval | None:
+        """Of the decision threshold, at 95 %; None if the card has none."""
+        return None if self.statement is None else self.statement.threshold_interval
 
     def check_matches(self, spec: RunSpec) -> None:
         """Refuse frames that are unlike those the model was trained on.

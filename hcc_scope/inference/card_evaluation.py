@@ -161,34 +161,69 @@ class PermutationRecord(CardPart):
 
 
 class SectionMap(CardPart):
-    """From a section's mean tile probability to the probability of the class *high*, fitted leaving animals out."""
+    """From a section's mean tile probability to the probability of the class *high* (`probability_high`).
+
+    A logistic regression, fitted to sections of animals that the predicting networks had never seen, and judged on
+    animals that it was not fitted to.
+    """
 
     intercept: float
-    slope: float
+    slope: Annotated[float, pydantic.Field(gt=0)]
     """Of the log-odds of the class on the log-odds of the mean tile probability."""
-    prevalence: Share
-    """Share of *high* among the animals that it was fitted to."""
+    prevalence: Annotated[float, pydantic.Field(gt=0, lt=1)]
+    """Share of *high* among the animals that it was fitted to; the intercept supposes it."""
     ece: Share
-    """Of sections of animals that it was not fitted to."""
+    """Expected calibration error of sections of animals that it was not fitted to, each animal with one weight."""
     brier: Share
+    ece_of_score: Share
+    """The same of the mean tile probability itself, taken for a probability."""
+    brier_of_score: Share
     sections: Count
     animals: Count
 
 
 class StatementRecord(CardPart):
-    """What a verdict about a section is worth: from animals that the predicting network had never seen."""
+    """What a verdict about a section is worth: from animals that the predicting network had never seen.
 
+    Everything is of single networks, as a model is one: nothing is of their mean.
+    """
+
+    threshold: Annotated[float, pydantic.Field(gt=0, lt=1)]
+    """The decision threshold that all of this is about; a card with another one has no statement."""
     animals_right: Count
+    """Animals whose mean score is on the right side of a threshold that was chosen on the animals of other folds."""
     animals: Count
     high_right: Count
     high: Count
+    networks: Annotated[int, pydantic.Field(ge=1)] = 1
+    """Per animal; the numbers of right ones are means over them, rounded down."""
     threshold_interval: Interval | None = None
-    """Of the decision threshold, at 95 %: a score within it is *undecided*."""
+    """Of the decision threshold, at 95 %: a score whose interval meets it is *undecided*."""
     section_map: SectionMap | None = None
-    """None: too few animals, or not calibrated; then nothing at section level is called a probability."""
+    """None: too few animals, or not shown to be better than the score itself; then nothing at section level is called a
+    probability."""
     scores_low: tuple[Share, ...] = ()
-    """Mean tile probabilities of unseen animals of class *low*, for conformal p-values."""
+    """Mean scores of the unseen animals of class *low*, for conformal p-values; one network each."""
     scores_high: tuple[Share, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _possible(self) -> StatementRecord:
+        low, low_right = self.animals - self.high, self.animals_right - self.high_right
+        if self.high_right > self.high or not 0 <= low_right <= low:
+            raise ValueError("more animals are right than there are")
+        if self.threshold_interval is not None:
+            lower, upper = self.threshold_interval
+            if not 0 <= lower <= self.threshold <= upper <= 1:
+                raise ValueError(f"the threshold's interval {lower} to {upper} does not contain {self.threshold}")
+        return self
+
+    @classmethod
+    def from_json(cls, text: str | None) -> StatementRecord | None:
+        """Return what a store records; None for nothing, or for what cannot be one."""
+        try:
+            return None if text is None else cls.model_validate_json(text)
+        except ValueError:
+            return None
 
 
 class EvaluationRecord(CardPart):

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 
+from hcc_scope.formatting import counted, percent
 from hcc_scope.printable import printable
 from hcc_scope.report.tripod import tripod_rows
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.templates import environment, markdown_text
+from hcc_scope.unseen_animals import smallest_p
+from hcc_scope.validation_text import describe_statement
 
 if TYPE_CHECKING:
     from hcc_scope.inference.card import (
@@ -68,6 +71,7 @@ def card_markdown(card: ModelCard) -> str:
             data_rows=() if training is None else _data_rows(training),
             level_rows=() if evaluation is None else _level_rows(evaluation),
             protocols_missing=() if evaluation is None else _protocols_missing(evaluation),
+            statement_rows=_statement_rows(card),
             animal_rows=_animal_rows(card),
             shift_rows=_shift_rows(card),
             flagged_rows=()
@@ -110,7 +114,11 @@ def _headline(record: EvaluationRecord | None) -> str:
 
 def _use_rows(card: ModelCard) -> list[tuple[str, str]]:
     return [
-        ("classes", f"{card.classes[0]}, {card.classes[1]} (metastatic potential); what is shown is P(high)"),
+        ("classes", f"{card.classes[0]}, {card.classes[1]} (metastatic potential)"),
+        (
+            "what is shown",
+            "P(high) of tiles; of a section the mean tile probability, which is no probability of the class",
+        ),
         ("tiles", f"{card.tile_px} x {card.tile_px} px, raw counts of a monochrome camera"),
         ("pixel size", f"{card.pixel_size_um:g} um, within {card.pixel_size_tolerance:.0%}; others are refused"),
         ("bit depth", f"{card.bit_depth} (full scale {card.full_scale}); others are refused"),
@@ -159,6 +167,39 @@ def _figures(figures: LevelFigures) -> tuple[str, ...]:
         f"{figures.ece:.3f}",
         "not stated" if figures.threshold is None else f"{figures.threshold:.4g}",
     )
+
+
+def _statement_rows(card: ModelCard) -> list[str]:
+    """Return what a verdict is worth, as sentences."""
+    statement = card.statement
+    found = describe_statement(statement)
+    if statement is None:
+        return found
+    if statement.networks > 1:
+        found[0] += f" Means over {statement.networks} networks for each animal, rounded down."
+    if statement.threshold_interval is not None:
+        low, high = statement.threshold_interval
+        found.append(
+            f"The decision threshold {statement.threshold:.4g} has the 95 % interval {low:.4g} to {high:.4g}; a "
+            "section is undecided while the interval of its score meets it."
+        )
+    if statement.section_map is None:
+        found.append("There is no map from a section's score to a probability of the class.")
+    else:
+        one = statement.section_map
+        found.append(
+            f"A section's probability of the class comes from its score by a map (log-odds {one.intercept:.3f} + "
+            f"{one.slope:.3f} x log-odds of the score, at a prevalence of {percent(one.prevalence)}): on animals that "
+            f"it was not fitted to ECE {one.ece:.3f}, Brier {one.brier:.3f}, where the score itself has "
+            f"{one.ece_of_score:.3f} and {one.brier_of_score:.3f} ({counted(one.animals, 'animal')})."
+        )
+    n_low, n_high = len(statement.scores_low), len(statement.scores_high)
+    if n_low and n_high:
+        found.append(
+            f"An animal's conformal p-values rest on {n_low} low and {n_high} high unseen animals, and are never below "
+            f"{smallest_p(n_low):.2f} and {smallest_p(n_high):.2f}."
+        )
+    return found
 
 
 def _animal_rows(card: ModelCard) -> list[tuple[str, ...]]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FieldPicture", "SectionPicture", "draw_overview"]
 
+_BAND_COLOUR = "#e08214"
 _LOW_COLOUR, _HIGH_COLOUR = "#2166ac", "#b2182b"  # both ends of the colour-blind-safe RdBu map
 _EXAMPLES = 3
 _OF_STAGE = PositionOrigin("stage")
@@ -64,6 +65,8 @@ class SectionPicture:
     threshold: float
     interval_valid: bool
     outline_um: NDArray[np.float64] | None = None
+    threshold_interval: tuple[float, float] | None = None
+    """Of the threshold itself; None: not known."""
     sample: DrawnSample | None = None
     """The drawn fields of a guided section, whose outline is that of `outline_um`; None for any other."""
 
@@ -265,6 +268,9 @@ def _draw_course(axes: Axes, section: SectionPicture) -> None:
     frames, score, low, high = section.course.T if len(section.course) else np.empty((4, 0))
     if section.interval_valid:
         axes.fill_between(frames, low, high, color="0.85", label="95 % confidence sequence", step=None)
+    if section.threshold_interval is not None:
+        low_end, high_end = section.threshold_interval
+        axes.axhspan(low_end, high_end, color=_BAND_COLOUR, alpha=0.35, label="95 % interval of the threshold")
     axes.plot(frames, score, color="black", linewidth=1.5, label="section score")
     axes.axhline(
         section.threshold,
@@ -278,7 +284,7 @@ def _draw_course(axes: Axes, section: SectionPicture) -> None:
     axes.scatter(np.arange(1, len(field_scores) + 1), field_scores, s=12, c=side, label="single fields", zorder=3)
     axes.set_ylim(0, 1)
     axes.set_xlabel("classified fields")
-    axes.set_ylabel("probability of high")
+    axes.set_ylabel("mean tile probability of high")
     note = "" if section.interval_valid else " (no valid interval)"
     axes.set_title(f"the score's course{note}", fontsize=10)
     axes.legend(fontsize=8, loc="best")

@@ -13,12 +13,14 @@ import numpy as np
 
 from hcc_scope.formatting import (
     capital,
+    counted,
     format_number,
     format_score,
     format_utc,
     sentence,
     significant,
 )
+from hcc_scope.inference.card_evaluation import StatementRecord
 from hcc_scope.position_tags import POSITION_TAG, describe_origin, position_origin
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.report.acquired_text import describe_acquired
@@ -33,8 +35,9 @@ from hcc_scope.score_text import (
     format_confidence,
     format_section_score,
 )
-from hcc_scope.scoring import frame_score
+from hcc_scope.scoring import animal_score, frame_score
 from hcc_scope.templates import environment
+from hcc_scope.validation_text import SCORE_MEANING, describe_animal, describe_statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +73,8 @@ class PageFacts:
     made_utc: datetime
     by_hand: HandAccount | None = None
     """How the fields were captured by hand; None for a section that was not."""
+    other_scores: Sequence[SectionScore] = ()
+    """Of the animal's other finished sections beside this store, by the same model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,10 @@ def render(facts: PageFacts) -> str:
             ],
             score=capital(format_section_score(facts.score)),
             has_score=facts.score.score is not None,
+            meaning=sentence(SCORE_MEANING),
             score_sentence=sentence(describe_score(facts.score)),
+            statement=_statement(facts),
+            animal=_animal(facts),
             stability=_stability(facts.score),
             score_warnings=_score_warnings(facts),
             coverage=_coverage(facts),
@@ -130,6 +138,25 @@ def _course_of_events(facts: PageFacts) -> str:
     acquired = describe_acquired(run)
     when = acquired if acquired[0].isdigit() else f"at {acquired}"
     return f"Acquired {when}, run {state}. Report made {made}."
+
+
+def _record(facts: PageFacts) -> StatementRecord | None:
+    return StatementRecord.from_json(facts.store.recorded.provenance.statement)
+
+
+def _statement(facts: PageFacts) -> list[str]:
+    """Return what the verdict is worth, as sentences; none without a score."""
+    return [] if facts.score.score is None else describe_statement(_record(facts), facts.score)
+
+
+def _animal(facts: PageFacts) -> list[str]:
+    """Return the mean over the animal's sections, and what it is evidence of; none without a score."""
+    scores = [facts.score, *facts.other_scores]
+    mean, n = animal_score(scores), sum(score.score is not None for score in scores)
+    if facts.score.score is None or mean is None:
+        return []
+    of = f"Mean of {counted(n, 'section')} of animal {facts.store.spec.animal_id} in this folder"
+    return [text for text in (f"{of}: {mean:.{SCORE_DECIMALS}f}.", describe_animal(_record(facts), mean)) if text]
 
 
 def _stability(score: SectionScore) -> str:

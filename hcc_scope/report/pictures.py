@@ -112,7 +112,8 @@ def section_picture(
     results = read_predictions(store_path) if results is None else results
     excluded = excluded_fields(read_notes(store_path))
     spec = store.spec
-    scorer = store_scorer(store, threshold)
+    own = store.recorded.threshold_interval if threshold == store.recorded.decision_threshold else None
+    scorer = store_scorer(store, threshold, threshold_interval=own)
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     step = max(1, -(-store.n_frames // MAX_FIELDS))
     fields = [
@@ -139,5 +140,6 @@ def section_picture(
             results, scorer, store.n_frames, [seq for seq in excluded if seq < store.n_frames]
         ).interval_valid,
         outline_um=None if outline_um is None else np.asarray(outline_um, dtype=np.float64),
+        threshold_interval=own,
         sample=sample,
     )

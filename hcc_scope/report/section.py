@@ -18,6 +18,7 @@ from hcc_scope.report.overview import draw_overview
 from hcc_scope.report.page import PageFacts, render
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.scoring import rescored
+from hcc_scope.storage.animal_sections import sections_of
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import read_predictions
@@ -75,7 +76,7 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
     excluded = {seq: why for seq, why in excluded_fields(notes.notes).items() if seq < store.n_frames}
     recorded_threshold = store.recorded.decision_threshold
     threshold = ASSUMED_THRESHOLD if recorded_threshold is None else recorded_threshold
-    scorer = store_scorer(store, threshold)
+    scorer = store_scorer(store, threshold, threshold_interval=store.recorded.threshold_interval)
     drawn = section_picture(
         store_path, threshold=threshold, outline_um=store.recorded.provenance.outline_um, results=predictions.results
     )
@@ -95,6 +96,11 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
             picture=base64.b64encode(picture.read_bytes()).decode("ascii"),
             made_utc=datetime.now(UTC),
             by_hand=hand_account(store.spec.sampling, store.journal, notes.notes),
+            other_scores=[
+                other.score
+                for other in sections_of(store_path.parent, store.spec.animal_id, store.spec.section_id)
+                if other.model_sha256 == store.spec.model_sha256
+            ],
         )
         text = render(facts)
         # half of a surrogate pair, which JSON can hold and UTF-8 cannot, is shown as its code

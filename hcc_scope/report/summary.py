@@ -84,6 +84,7 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "drawn_sample": None if score.sample is None else dataclasses.asdict(score.sample),
         "confidence": score.confidence,
         "threshold": score.threshold,
+        "threshold_interval": None if score.threshold_interval is None else list(score.threshold_interval),
         "decision": decision(score),
         "frames": score.frames,
         "tiles": score.tiles,

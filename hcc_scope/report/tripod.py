@@ -55,7 +55,7 @@ def tripod_rows(card: ModelCard) -> list[tuple[str, str, str]]:
         (
             "15",
             "Model output",
-            f"calibrated P(high) of a tile; section threshold {card.decision_threshold:.4g}",
+            f"calibrated P(high) of a tile, and their mean over a section; its threshold {card.decision_threshold:.4g}",
         ),
         (
             "16",

@@ -317,7 +317,9 @@ def _compare_scores(
     remarks = []
     score = other.score
     if then.excluded_by_operator != other.excluded or as_flagged:
-        score = section_score(other.results, store, other.threshold, then.excluded_by_operator)
+        score = section_score(
+            other.results, store, other.threshold, then.excluded_by_operator, other.threshold_interval
+        )
     if then.excluded_by_operator != other.excluded:
         n_then, n_now = len(then.excluded_by_operator), len(other.excluded)
         remarks.append(

@@ -42,10 +42,22 @@ class ScoringModel:
             "engine": self.classifier.name,
             "temperature": card.temperature,
             "decision_threshold": card.decision_threshold,
+            **self._statement_facts,
             **({} if card.trained_on is None else {"model_trained_on": card.trained_on}),
             **({"allow_phantom_model": True} if self.allow_phantom_model and card.trained_on_phantom_only else {}),
             **self._unlike_facts,
             **{f"quality_{name}": limit for name, limit in QualityLimits().as_dict().items()},
+        }
+
+    @property
+    def _statement_facts(self) -> dict[str, str | float | bool]:
+        statement = self.model.card.statement
+        if statement is None:
+            return {}
+        ends = zip(("low", "high"), statement.threshold_interval or (), strict=False)
+        return {
+            "statement": statement.model_dump_json(exclude_none=True),
+            **{f"decision_threshold_{name}": end for name, end in ends},
         }
 
     @property
@@ -75,7 +87,12 @@ class ScoringModel:
     def scorer(self, source: FrameSource) -> SectionScorer:
         """Return a fresh scorer for the source's section."""
         card = self.model.card
-        return SectionScorer(card.decision_threshold, card.temperature, source.spec.sampling)
+        return SectionScorer(
+            card.decision_threshold,
+            card.temperature,
+            source.spec.sampling,
+            threshold_interval=card.threshold_interval,
+        )
 
 
 def load_scoring_model(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import FrameSizeError, ModelError, StoreDamagedError, StoreError
 from hcc_scope.focus.record import focus_records
+from hcc_scope.inference.card_evaluation import StatementRecord
 from hcc_scope.report.run_log_text import notable_lines
 from hcc_scope.runs.replay import recorded_model
 from hcc_scope.runs.unfinished import is_written_to
@@ -71,23 +72,41 @@ class CardFacts:
     """Distance from the training tiles beyond which a tile counts as unlike them."""
     probability_tolerance: float = 0.0
     """By how much a probability may differ between engines; 0: not known."""
+    threshold_interval: tuple[float, float] | None = None
+    """Of the decision threshold itself."""
+    statement: StatementRecord | None = None
+    """What a verdict at that threshold is worth."""
 
     @classmethod
     def of_card(cls, card: ModelCard) -> CardFacts:
         """Return the facts of a card."""
         unlike = None if card.unlike_training is None else card.unlike_training.threshold
-        return cls(card.temperature, card.decision_threshold, unlike, card.probability_tolerance)
+        return cls(
+            card.temperature,
+            card.decision_threshold,
+            unlike,
+            card.probability_tolerance,
+            card.threshold_interval,
+            card.statement,
+        )
 
     @classmethod
     def of_run(cls, run: RecordedRun) -> CardFacts:
         """Return the facts that a store recorded; the tolerance is not among them."""
-        return cls(run.provenance.temperature, run.decision_threshold, run.provenance.unlike_threshold)
+        return cls(
+            run.provenance.temperature,
+            run.decision_threshold,
+            run.provenance.unlike_threshold,
+            threshold_interval=run.threshold_interval,
+            statement=StatementRecord.from_json(run.provenance.statement),
+        )
 
     def changes(self, now: CardFacts) -> str:
         """Return as text what the card `now` states differently, where both are known; empty if nothing."""
         pairs = (
             ("temperature", self.temperature, now.temperature),
             ("decision threshold", self.decision_threshold, now.decision_threshold),
+            ("decision threshold's interval", _ends(self.threshold_interval), _ends(now.threshold_interval)),
             ("limit of 'unlike training'", self.unlike_threshold, now.unlike_threshold),
         )
         return ", ".join(
@@ -126,6 +145,11 @@ class SectionAnalysis:
     def threshold(self) -> float:
         """The model's decision threshold."""
         return self.score.threshold
+
+    @property
+    def threshold_interval(self) -> tuple[float, float] | None:
+        """Of the decision threshold itself."""
+        return self.score.threshold_interval
 
     @property
     def label(self) -> str:
@@ -202,7 +226,11 @@ class OpenedStore:
         """Return the analyses with scores that leave out what the operator excluded by now."""
         excluded = _in_store(self.store, self.excluded)
         return [
-            replace(one, score=section_score(one.results, self.store, one.threshold, excluded), excluded=excluded)
+            replace(
+                one,
+                score=section_score(one.results, self.store, one.threshold, excluded, one.threshold_interval),
+                excluded=excluded,
+            )
             for one in self.analyses
         ]
 
@@ -212,6 +240,7 @@ def section_score(
     store: SectionStore,
     threshold: float,
     excluded: Collection[int] = (),
+    threshold_interval: tuple[float, float] | None = None,
 ) -> SectionScore:
     """Return the score of a section's results.
 
@@ -225,13 +254,20 @@ def section_score(
         The model's decision threshold.
     excluded : collection of int
         `seq` of the fields that the operator excluded.
+    threshold_interval : (float, float), optional
+        Of the decision threshold.
 
     Raises
     ------
     StoreError
         If the store's notes are there and cannot be read.
     """
-    return rescored(results, store_scorer(store, threshold), store.n_frames, _in_store(store, excluded))
+    scorer = store_scorer(store, threshold, threshold_interval=threshold_interval)
+    return rescored(results, scorer, store.n_frames, _in_store(store, excluded))
+
+
+def _ends(interval: tuple[float, float] | None) -> str | None:
+    return None if interval is None else f"{interval[0]} to {interval[1]}"
 
 
 def _in_store(store: SectionStore, seqs: Iterable[int]) -> tuple[int, ...]:
@@ -363,7 +399,7 @@ def recorded_analysis(
         engine=", ".join(sorted({result.engine for result in results.values()})),
         grid=grid,
         results=results,
-        score=section_score(results, store, threshold, left_out),
+        score=section_score(results, store, threshold, left_out, card.threshold_interval),
         model_sha256=sha256,
         card=card,
         score_unlike=run.provenance.score_unlike,
@@ -416,7 +452,9 @@ def replay_analysis(
         engine=scoring_model.classifier.engine,
         grid=TileGrid.for_frame(store.spec.frame_shape_yx, card.tile_px),
         results=results,
-        score=section_score(results, store, card.decision_threshold, outcome.excluded_by_operator),
+        score=section_score(
+            results, store, card.decision_threshold, outcome.excluded_by_operator, card.threshold_interval
+        ),
         model_sha256=card.sha256,
         card=CardFacts.of_card(card),
         score_unlike=store.recorded.provenance.score_unlike,

@@ -46,6 +46,10 @@ class Provenance:
     """With which the model's log-odds were calibrated."""
     decision_threshold: float | None = None
     """The model's, between 0 and 1."""
+    threshold_interval: tuple[float, float] | None = None
+    """Of that threshold, as the model's card had it; None: the card had none, or the store is older."""
+    statement: str | None = None
+    """What a verdict of the model was worth, as JSON (`hcc_scope.inference.card_evaluation.StatementRecord`)."""
     unlike_threshold: float | None = None
     """Distance from the training tiles beyond which a tile counts as unlike them."""
     score_unlike: bool = False
@@ -74,6 +78,10 @@ class Provenance:
             model_trained_on=_text_or_none(recorded.get("model_trained_on")),
             temperature=_number_or_none(recorded.get("temperature")),
             decision_threshold=threshold if threshold is not None and 0 < threshold < 1 else None,
+            threshold_interval=_ends_or_none(
+                *(_number_or_none(recorded.get(f"decision_threshold_{end}")) for end in ("low", "high"))
+            ),
+            statement=_text_or_none(recorded.get("statement")),
             unlike_threshold=_number_or_none(recorded.get("unlike_threshold")),
             score_unlike=recorded.get("score_unlike") is True,
             quality=QualityLimits(**{name: limit for name, limit in limits.items() if limit is not None}),
@@ -267,6 +275,11 @@ class RecordedRun:
         return self.provenance.decision_threshold
 
     @property
+    def threshold_interval(self) -> tuple[float, float] | None:
+        """Of the decision threshold, as recorded before the first frame; None where none is recorded."""
+        return None if self.provenance.decision_threshold is None else self.provenance.threshold_interval
+
+    @property
     def excluded_by_operator(self) -> tuple[int, ...]:
         """`seq` of the fields that were out of the score when the run ended."""
         return () if self.outcome is None else self.outcome.excluded_by_operator
@@ -305,7 +318,7 @@ def _check(outcome: Mapping[str, Any], where: str) -> None:
             values.number(value, name, 0, 1e9)
         elif key in _COUNTS_OF_SCORE and value is not None:
             values.integer(value, name, 0, 1 << 60)
-        elif key == "interval" and value is not None:
+        elif key in {"interval", "threshold_interval"} and value is not None:
             low, high = values.numbers(value, name, 2)
             if not 0 <= low <= high <= 1:
                 raise ValueError(f"{name} is {value}, not a low and a high end of 0 to 1")
@@ -333,6 +346,7 @@ def _section_score(outcome: Mapping[str, Any]) -> SectionScore | None:
     interval = _interval(outcome)
     if interval is None or outcome.get("score") is None:
         return None
+    own = outcome.get("threshold_interval")
     try:
         return SectionScore(
             score=float(outcome["score"]),
@@ -349,6 +363,7 @@ def _section_score(outcome: Mapping[str, Any]) -> SectionScore | None:
             fields_excluded_by_operator=int(outcome.get("fields_excluded_by_operator") or 0),
             spoilt=outcome.get("spoilt") or None,
             sample=_sample_counts(outcome.get("drawn_sample"), "drawn_sample"),
+            threshold_interval=None if own is None else (float(own[0]), float(own[1])),
         )
     except (KeyError, TypeError):  # a part is missing, or null
         return None
@@ -395,6 +410,10 @@ def _outline(plan: TagValue) -> tuple[tuple[float, float], ...] | None:
 
 def _text_or_none(value: TagValue) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _ends_or_none(low: float | None, high: float | None) -> tuple[float, float] | None:
+    return (low, high) if low is not None and high is not None and 0 <= low <= high <= 1 else None
 
 
 def _number_or_none(value: TagValue) -> float | None:

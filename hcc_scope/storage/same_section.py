@@ -26,6 +26,8 @@ _SPECIMEN = ("specimen", "phantom_seed", "phantom_class", "phantom_day")
 _CARD = {
     "temperature": "temperature",
     "decision_threshold": "decision threshold",
+    "decision_threshold_low": "lower end of the decision threshold's interval",
+    "decision_threshold_high": "upper end of the decision threshold's interval",
     "unlike_threshold": "limit of 'unlike training'",
 }
 """Keys of the provenance that a model's card gives."""

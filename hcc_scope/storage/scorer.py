@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 __all__ = ["store_scorer"]
 
 
-def store_scorer(store: SectionStore, threshold: float, temperature: float = 1.0) -> SectionScorer:
+def store_scorer(
+    store: SectionStore,
+    threshold: float,
+    temperature: float = 1.0,
+    threshold_interval: tuple[float, float] | None = None,
+) -> SectionScorer:
     """Return a fresh scorer for the frames of a store.
 
     Parameters
@@ -24,13 +29,15 @@ def store_scorer(store: SectionStore, threshold: float, temperature: float = 1.0
         The model card's decision threshold.
     temperature : float
         Of results that are to come; recorded ones are calibrated already, and 1 will do.
+    threshold_interval : (float, float), optional
+        The card's interval of the threshold.
 
     Raises
     ------
     StoreError
         If the store's notes or its drawn sample are there and cannot be read.
     """
-    scorer = SectionScorer(threshold, temperature, store.spec.sampling)
+    scorer = SectionScorer(threshold, temperature, store.spec.sampling, threshold_interval=threshold_interval)
     if scorer.drawn is not None:
         give_sample(scorer.drawn, store.path, store.journal)
     noted = [note.text for note in read_notes(store.path) if note.kind == "spoilt"]

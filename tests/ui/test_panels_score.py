@@ -12,14 +12,23 @@ from find import description_of, find, name_of
 from panel_parts import COUNTS, line, section, snapshot, value
 from PySide6.QtWidgets import QLabel
 
-from hcc_scope.runs.animal_sections import OtherSection
 from hcc_scope.score_text import describe_score, verdict
+from hcc_scope.storage.animal_sections import OtherSection
 from hcc_scope.types import Counts, SectionScore
+from hcc_scope.validation_text import (
+    NOT_KNOWN,
+    describe_animal,
+    describe_error_rate,
+    describe_predictive_values,
+    describe_probability,
+)
+from tests.statement_parts import SECTION_MAP, STATEMENT
 from ui.kit.labels import ValueLabel
 from ui.score.course_plot import MOST_POINTS, CoursePlot
 from ui.score.coverage import describe_excluded_tiles
 from ui.score.score import ScorePanel
 from ui.score.score_bar import SHAPES, ScoreBar
+from ui.score.worth_view import PrevalenceField
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -139,6 +148,56 @@ def test_the_window_uses_the_same_words_as_every_other_place(panel: ScorePanel, 
     panel.set_other_sections([OtherSection("S0", score)])
     names = [name_of(label) for label in panel.findChildren(QLabel)]
     assert any(name.endswith(f"{verdict(score).sentence}.") for name in names)
+
+
+def test_the_verdict_comes_with_its_worth(panel: ScorePanel, qtbot: QtBot):
+    score, _ = section()
+    assert not find(panel, QLabel, "Unseen animals on the right side").isVisible()
+    panel.set_snapshot(snapshot(score, COUNTS))
+    assert value(panel, "Unseen animals on the right side") == NOT_KNOWN
+    assert not find(panel, QLabel, "Predictive values").isVisible()
+    panel.set_statement(STATEMENT)
+    assert value(panel, "Unseen animals on the right side") == describe_error_rate(STATEMENT)
+    assert value(panel, "Predictive values") == describe_predictive_values(STATEMENT)
+    assert not find(panel, QLabel, "Probability of high").isVisible()
+    field = find(panel, PrevalenceField, "Prevalence of high, in per cent")
+    assert field.text() == "20 % to 80 %"
+    with qtbot.waitSignal(panel.prevalence_chosen) as stated:
+        field.setValue(30)
+    assert stated.args == [0.3]
+    assert value(panel, "Predictive values") == describe_predictive_values(STATEMENT, 0.3)
+    mapped = STATEMENT.model_copy(update={"section_map": SECTION_MAP})
+    panel.set_statement(mapped)
+    assert value(panel, "Probability of high") == describe_probability(mapped, score, 0.3)
+    panel.set_prevalence(None)
+    assert field.text() == "20 % to 80 %"
+    panel.set_statement(None)
+    assert not find(panel, QLabel, "Predictive values").isVisible()
+
+
+def test_the_animals_mean_is_compared_with_unseen_animals_of_the_same_model(panel: ScorePanel):
+    score, _ = section()
+    low, _ = section(mean=-2.0)
+    panel.set_statement(STATEMENT, "one")
+    panel.set_snapshot(snapshot(score, COUNTS))
+    panel.set_other_sections([OtherSection("S0", low, "one")])
+    mean = (low.score + score.score) / 2
+    assert value(panel, "What the animal's mean is evidence of") == describe_animal(STATEMENT, mean)
+    panel.set_other_sections([OtherSection("S0", low, "another")])
+    assert not find(panel, QLabel, "What the animal's mean is evidence of").isVisible()
+
+
+def test_the_thresholds_interval_is_a_band(panel: ScorePanel):
+    score, _ = section()
+    bar = find(panel, ScoreBar, "Score on its scale")
+    panel.set_snapshot(snapshot(score, COUNTS))
+    before = bar.grab().toImage()
+    panel.set_snapshot(snapshot(replace(score, threshold_interval=(0.3, 0.6)), COUNTS))
+    after = bar.grab().toImage()
+    y = after.height() // 2
+    changed = [x for x in range(after.width()) if before.pixelColor(x, y) != after.pixelColor(x, y)]
+    assert 0.28 < min(changed) / after.width() < 0.34
+    assert 0.56 < max(changed) / after.width() < 0.62
 
 
 def test_interval_over_fewer_frames_reports_it(panel: ScorePanel):

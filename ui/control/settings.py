@@ -82,6 +82,8 @@ class Settings(BaseModel):
     """Whether a field that is captured by hand is heard."""
     capture_flash: bool = True
     """Whether the border of the picture flashes then."""
+    prevalence: Annotated[FiniteFloat, Field(gt=0, lt=1)] | None = None
+    """Share of animals that are high, for predictive values; None: a range is shown."""
     contrast: dict[str, Contrast] = Field(default_factory=dict)
     """By camera."""
 

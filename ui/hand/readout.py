@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout
 
 from hcc_scope.formatting import sentence
 from hcc_scope.score_text import describe_interval, describe_score, format_section_score, verdict
+from hcc_scope.validation_text import SCORE_MEANING
 from ui.hand.arrow import ArrowSign
 from ui.hand.state import NO_SECTION, HandState, count_of
 from ui.kit.labels import ValueLabel, announce
@@ -49,7 +50,7 @@ class Readout(QWidget):
         self._remark = ValueLabel("Skipped fields, and those kept against a rule")
         self._arrow = ArrowSign()
         self._way = ValueLabel("Way to the next field")
-        self._score = ValueLabel("Score beside the picture", tip="Mean probability of high metastatic, from 0 to 1.")
+        self._score = ValueLabel("Score beside the picture", tip=sentence(SCORE_MEANING))
         self._verdict_badge = SymbolBadge()
         self._verdict = ValueLabel("Side of the threshold, beside the picture")
         self._interval = ValueLabel("Interval of the score, beside the picture")

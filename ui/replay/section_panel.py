@@ -14,6 +14,7 @@ from hcc_scope.quality import describe_reason_counts
 from hcc_scope.report.acquired_text import describe_acquired
 from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
 from hcc_scope.score_text import SAMPLING_TEXTS, describe_score
+from hcc_scope.validation_text import describe_statement
 from ui.kit.labels import breakable
 from ui.kit.theme import GRID_PX, colours
 
@@ -113,10 +114,17 @@ class SectionPanel(QScrollArea):
         tiles = [f"{counted(score.tiles, 'tile')} scored", *describe_reason_counts(score.tiles_excluded)]
         return (
             f"<h4 style='margin-bottom: 2px'>{escape(one.title)}</h4>{self._alarm(one)}"
-            f"<div><b>{escape(describe_score(score))}</b></div>"
+            f"<div><b>{escape(describe_score(score))}</b></div>{_worth(one)}"
             f"<div style='color: {c.text_muted}'>{escape('; '.join(coverage))}. {escape(', '.join(tiles))}.<br>"
             f"{escape(one.model)} on {escape(one.engine)}{'. ' + escape(one.note) if one.note else ''}</div>"
         )
+
+
+def _worth(one: SectionAnalysis) -> str:
+    """Return what the verdict is worth; nothing without a score."""
+    if one.score.score is None:
+        return ""
+    return f"<div>{escape(' '.join(describe_statement(one.card.statement, one.score)))}</div>"
 
 
 def _ended(opened: OpenedStore) -> str:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from hcc_scope.formatting import counted, full_stop
 from hcc_scope.score_text import SCORE_DECIMALS, format_section_score, verdict
 from hcc_scope.scoring import animal_score
+from hcc_scope.validation_text import describe_animal
 from ui.kit.labels import ValueLabel, quiet_value, words
 from ui.kit.symbols import SymbolBadge
 from ui.kit.theme import GRID_PX
@@ -18,7 +19,8 @@ from ui.score.score_bar import SHAPES, ScoreBar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hcc_scope.runs.animal_sections import OtherSection
+    from hcc_scope.inference.card_evaluation import StatementRecord
+    from hcc_scope.storage.animal_sections import OtherSection
     from hcc_scope.types import SectionScore
 
 __all__ = ["OtherSectionsView"]
@@ -33,13 +35,16 @@ class OtherSectionsView(QWidget):
         self._current: SectionScore | None = None
         self._mean = ValueLabel("Mean of the animal's sections")
         self._mean.setWordWrap(True)
+        self._statement: StatementRecord | None = None
+        self._model_sha256: str | None = None
+        self._p_values = quiet_value("What the animal's mean is evidence of")
         self._none = quiet_value("Other sections")
         self._none.setText("None stored yet.")
         self._rows = QWidget()
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(GRID_PX // 2)
-        for widget in (self._none, self._rows, self._mean):
+        for widget in (self._none, self._rows, self._mean, self._p_values):
             self._layout.addWidget(widget)
         self._update_mean()
 
@@ -79,6 +84,15 @@ class OtherSectionsView(QWidget):
             self._current = score
             self._update_mean()
 
+    def show_statement(self, statement: StatementRecord | None, model_sha256: str | None) -> None:
+        """Compare the mean with the scores of unseen animals on the card of a model; None: it has none.
+
+        Only if that model has scored all of the sections.
+        """
+        if (statement, model_sha256) != (self._statement, self._model_sha256):
+            self._statement, self._model_sha256 = statement, model_sha256
+            self._update_mean()
+
     def _update_mean(self) -> None:
         scores = [section.score for section in self._sections]
         if self._current is not None:
@@ -88,6 +102,10 @@ class OtherSectionsView(QWidget):
         self._none.setVisible(not self._sections)
         self._rows.setVisible(bool(self._sections))
         self._mean.setVisible(bool(self._sections) and mean is not None)
+        one_model = all(section.model_sha256 == self._model_sha256 for section in self._sections)
+        evidence = describe_animal(self._statement, mean) if mean is not None and one_model else ""
+        self._p_values.setText(evidence)
+        self._p_values.setVisible(bool(self._sections) and bool(evidence))
         if mean is not None:
             this = " with this one" if self._current is not None and self._current.score is not None else ""
             self._mean.setText(f"Mean of {counted(n, 'section')}{this}: {mean:.{SCORE_DECIMALS}f}")

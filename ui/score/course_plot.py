@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["CoursePlot"]
 
-_LEGEND = "Score (0 to 1) after each classified field: line; its interval: band; threshold: dashed line."
+_LEGEND = (
+    "Score (0 to 1) after each classified field: line; its interval: band; threshold: dashed line; the interval of the "
+    "threshold, where it is known: grey band."
+)
 _LINES_HIGH = 9
 _BAND_ALPHA = 70
+_THRESHOLD_BAND_ALPHA = 45
 MOST_POINTS = 240
 """About one to a pixel: a band through 2,000 points takes 100 ms to make, and shows no more."""
 _RECOLOUR = (QEvent.Type.PaletteChange, QEvent.Type.ApplicationPaletteChange)
@@ -45,9 +49,11 @@ class CoursePlot(QWidget):
         self._threshold = pg.InfiniteLine(angle=0)
         self._lower, self._upper, self._line = pg.PlotDataItem(), pg.PlotDataItem(), pg.PlotDataItem()
         self._band = pg.FillBetweenItem(self._lower, self._upper)
-        for item in (self._band, self._lower, self._upper, self._threshold, self._line):
+        self._threshold_band = pg.LinearRegionItem(orientation="horizontal", movable=False)
+        for item in (self._threshold_band, self._band, self._lower, self._upper, self._threshold, self._line):
             self._plot.addItem(item)
         self._threshold.hide()
+        self._threshold_band.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._plot)
@@ -81,8 +87,11 @@ class CoursePlot(QWidget):
         band = f"Its interval is drawn, now {low} to {high}. " if self._band.isVisible() else ""
         self.setAccessibleDescription(f"{now}{band}{_LEGEND}")
 
-    def show_threshold(self, threshold: float | None) -> None:
-        """Move the dashed line; None hides it."""
+    def show_threshold(self, threshold: float | None, interval: tuple[float, float] | None = None) -> None:
+        """Move the dashed line, and the band of its own interval; None hides it."""
+        self._threshold_band.setVisible(interval is not None)
+        if interval is not None and interval != self._threshold_band.getRegion():
+            self._threshold_band.setRegion(interval)
         self._threshold.setVisible(threshold is not None)
         if threshold is not None and threshold != self._threshold.value():
             self._threshold.setValue(threshold)
@@ -103,6 +112,11 @@ class CoursePlot(QWidget):
         self._line.setPen(pg.mkPen(c.text, width=2))
         self._line.setSymbolBrush(c.text)
         self._threshold.setPen(pg.mkPen(c.text_muted, width=1.5, style=Qt.PenStyle.DashLine))
+        grey = QColor(c.text)
+        grey.setAlpha(_THRESHOLD_BAND_ALPHA)
+        self._threshold_band.setBrush(grey)
+        for line in self._threshold_band.lines:
+            line.setPen(pg.mkPen(c.text_muted, width=1))
         band = QColor(c.accent)
         band.setAlpha(_BAND_ALPHA)
         self._band.setBrush(band)

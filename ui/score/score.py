@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import full_stop, sentence
@@ -20,6 +20,7 @@ from hcc_scope.score_text import (
     format_section_score,
     verdict,
 )
+from hcc_scope.validation_text import NOT_KNOWN, SCORE_MEANING, describe_error_rate
 from ui.kit.labels import ValueLabel, colours_of, grid_margins, heading, quiet, quiet_value
 from ui.kit.symbols import SignedLine
 from ui.kit.theme import GRID_PX
@@ -27,6 +28,7 @@ from ui.score.animal_sections_view import OtherSectionsView
 from ui.score.course_plot import CoursePlot
 from ui.score.coverage import CoverageView
 from ui.score.score_bar import SHAPES, ScoreBar, large_font
+from ui.score.worth_view import WorthView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hcc_scope.runs.animal_sections import OtherSection
+    from hcc_scope.inference.card_evaluation import StatementRecord
+    from hcc_scope.storage.animal_sections import OtherSection
     from hcc_scope.types import SectionScore, Snapshot
 
 __all__ = ["ScorePanel"]
@@ -44,7 +47,10 @@ _NO_SCORE = "–"
 
 
 class ScorePanel(QWidget):
-    """Score, interval, coverage, course and the animal's other sections."""
+    """Score, interval, what a verdict is worth, coverage, course and the animal's other sections."""
+
+    prevalence_chosen = Signal(object)
+    """A person states the share of animals that are high, 0 to 1; None: no longer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,10 +61,16 @@ class ScorePanel(QWidget):
         self._of = quiet_value("Section")
         self._number = ValueLabel("Score", _NO_SCORE)
         self._number.setFont(large_font(self._number, _SCORE_SIZE))
-        self._number.setToolTip("Mean probability of high metastatic over the classified fields, from 0 to 1.")
-        self._meaning = quiet("mean probability of high metastatic (0 to 1)")
+        self._number.setToolTip(f"{sentence(SCORE_MEANING)} Over the classified fields.")
+        self._meaning = quiet(SCORE_MEANING)
         self._verdict = SignedLine("Side of the threshold", font=large_font(self, _VERDICT_SIZE))
         self._why = quiet_value("Reason for the side")
+        self._error_rate = quiet_value("Unseen animals on the right side")
+        self._statement: StatementRecord | None = None
+        self._prevalence: float | None = None
+        self._worth_heading = heading("What a verdict is worth")
+        self._worth = WorthView()
+        self._worth.prevalence.chosen.connect(self._choose_prevalence)
         self._bar = ScoreBar()
         self._interval = ValueLabel("Interval of the score")
         self._interval.setWordWrap(True)
@@ -88,12 +100,14 @@ class ScorePanel(QWidget):
         layout.addWidget(self._alarm)  # beside the score, where no low window scrolls it away
         layout.addWidget(self._verdict)
         layout.addWidget(self._why)
+        layout.addWidget(self._error_rate)
         layout.addWidget(self._bar)
         layout.addWidget(self._interval)
         layout.addWidget(self._stabilised)
         layout.addWidget(self._degraded)
         layout.addWidget(self._research)  # up here, where a low window does not scroll it away
         for title, widget in (
+            (self._worth_heading, self._worth),
             (heading("Coverage"), self._coverage),
             (self._course_heading, self._plot),
             (self._others_heading, self._others),
@@ -130,6 +144,33 @@ class ScorePanel(QWidget):
         self._alarmed = bool(alarm)
         self._paint_red()
 
+    def set_statement(self, statement: StatementRecord | None, model_sha256: str | None = None) -> None:
+        """Take what a verdict of the model is worth, as its card has it; None: it has no record."""
+        self._statement = statement
+        self._others.show_statement(statement, model_sha256)
+        self._show_worth(None if self._snapshot is None else self._snapshot.score)
+
+    def set_prevalence(self, prevalence: float | None) -> None:
+        """Take the share of animals that are high, 0 to 1; None: not stated."""
+        self._prevalence = prevalence
+        self._show_worth(None if self._snapshot is None else self._snapshot.score)
+
+    @Slot(object)
+    def _choose_prevalence(self, prevalence: float | None) -> None:
+        self.set_prevalence(prevalence)
+        self.prevalence_chosen.emit(prevalence)
+
+    def _show_worth(self, score: SectionScore | None) -> None:
+        """Show what the verdict is worth; nothing without a score."""
+        scored = score is not None and score.score is not None
+        statement = self._statement
+        self._error_rate.setText(NOT_KNOWN if statement is None else describe_error_rate(statement))
+        self._error_rate.setVisible(scored)
+        for widget in (self._worth_heading, self._worth):
+            widget.setVisible(scored and statement is not None)
+        if score is not None and statement is not None:
+            self._worth.show_worth(statement, score, self._prevalence)
+
     def _paint_red(self) -> None:
         red = f"color: {colours_of(self).error};" if self._alarmed else ""
         for widget in (self._number, self._alarm):
@@ -154,7 +195,9 @@ class ScorePanel(QWidget):
         self._degraded.setVisible(degraded is not None)
         if degraded is not None:
             self._degraded.show_line("bad", f"Classification stopped, frames are still stored: {full_stop(degraded)}")
-        self._plot.show_threshold(None if score is None else score.threshold)
+        self._plot.show_threshold(
+            None if score is None else score.threshold, None if score is None else score.threshold_interval
+        )
         if self._course is not None and (score is None or before is None or _valid(before) != score.interval_valid):
             self.set_course(self._course)
 
@@ -180,6 +223,7 @@ class ScorePanel(QWidget):
         self._verdict.show_line(SHAPES[stated.kind], stated.title)
         self._why.setText(sentence(stated.why))
         self._number.setAccessibleDescription(sentence(stated.sentence if score is None else describe_score(score)))
+        self._show_worth(score)
         self._bar.show_score(score)
         self._others.show_current(score)
         interval, stability = ("", "") if score is None else (describe_interval(score), describe_stability(score))

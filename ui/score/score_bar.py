@@ -1,5 +1,7 @@
 """A score on its scale from 0 to 1: the interval as a bar with ends, the score as a disc, the threshold as a line.
 
+Where the threshold has an interval of its own, that is a grey band: a score whose interval meets it is undecided.
+
 Both sides of the threshold are tinted, but nothing rests on the tint: the sides are named at the ends of the scale.
 """
 
@@ -12,7 +14,12 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from hcc_scope.formatting import sentence
-from hcc_scope.score_text import describe_score, format_section_threshold, verdict
+from hcc_scope.score_text import (
+    describe_score,
+    describe_threshold_interval,
+    format_section_threshold,
+    verdict,
+)
 from ui.kit.labels import colours_of
 
 if TYPE_CHECKING:
@@ -37,6 +44,7 @@ SHAPES: Mapping[VerdictKind, Shape] = {
 """The sign of each verdict."""
 
 _TINT_ALPHA = 70
+_BAND_ALPHA = 60
 _NO_SCORE_TINT_ALPHA = 35
 
 
@@ -93,6 +101,8 @@ class ScoreBar(QWidget):
         track = QRectF(inset, (self.height() - height) / 2, self.width() - 2 * inset, height)
         score = self._score
         self._paint_track(painter, track, None if score is None else score.threshold, c)
+        if score is not None and score.threshold_interval is not None:
+            self._paint_band(painter, track, score.threshold_interval, c)
         if not self._compact:
             self._paint_scale(painter, track, score, c)
         if score is not None and score.score is not None:
@@ -119,6 +129,16 @@ class ScoreBar(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(track)
 
+    def _paint_band(self, painter: QPainter, track: QRectF, interval: tuple[float, float], c: Colours) -> None:
+        """Paint where the threshold may be."""
+        left, right = (track.x() + end * track.width() for end in interval)
+        grey = QColor(c.text)
+        grey.setAlpha(_BAND_ALPHA)
+        painter.fillRect(QRectF(left, track.y(), right - left, track.height()), grey)
+        painter.setPen(QPen(QColor(c.text_muted), 1))
+        for end in (left, right):
+            painter.drawLine(QPointF(end, track.top()), QPointF(end, track.bottom()))
+
     def _paint_scale(self, painter: QPainter, track: QRectF, score: SectionScore | None, c: Colours) -> None:
         line = self.fontMetrics().height()
         painter.setPen(QColor(c.text_muted))
@@ -127,7 +147,8 @@ class ScoreBar(QWidget):
         painter.drawText(below, Qt.AlignmentFlag.AlignRight, "1 high")
         if score is None:
             return
-        text = f"threshold {format_section_threshold(score)}"
+        own = describe_threshold_interval(score)
+        text = f"threshold {format_section_threshold(score)}" + (f" ({own})" if own else "")
         width = self.fontMetrics().horizontalAdvance(text) + 2
         left = track.x() + score.threshold * track.width() - width / 2
         left = min(max(left, 0.0), float(self.width() - width))

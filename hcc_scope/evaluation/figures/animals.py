@@ -65,7 +65,7 @@ def draw_animals(
                 f"n = {counted(len(scores), 'section')} of {counted(animals, 'animal')}"
             )
             _panel(axes, scores, threshold)
-        panels[0].set_ylabel("probability of high")
+        panels[0].set_ylabel("mean tile probability of high")
     return figure
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from hcc_scope.evaluation.aggregation import LEVELS
 from hcc_scope.evaluation.figures.animals import draw_animals
+from hcc_scope.evaluation.figures.benefit import draw_benefit
 from hcc_scope.evaluation.figures.embedding import TooFewPointsError, embed
 from hcc_scope.evaluation.figures.explain import Explanation, explain
 from hcc_scope.evaluation.figures.gather import spread_over
@@ -81,6 +82,7 @@ def draw_all(
         ("animals", "Scores of single animals", drawer.animals),
         ("histograms", "Scores of held-out tiles and sections", drawer.histograms),
         ("reliability", "Reliability of the probability of high", drawer.reliability),
+        ("net-benefit", "Net benefit of acting on the verdict", drawer.benefit),
         ("learning", "Learning curves, per fold", drawer.learning),
         *(
             (f"tsne-{protocol.replace('_', '-')}", f"t-SNE, {PROTOCOL_WORDS[protocol]}", partial(drawer.tsne, protocol))
@@ -170,6 +172,10 @@ class _Drawer:
             ),
             synthetic=self.synthetic,
         )
+
+    def benefit(self) -> Figure:
+        statement = self._analysis.statement
+        return draw_benefit(None if statement is None else statement.record, synthetic=self.synthetic)
 
     def learning(self) -> Figure:
         recipe = self._result.config.recipe

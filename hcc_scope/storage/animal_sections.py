@@ -22,6 +22,8 @@ class OtherSection:
 
     section_id: str
     score: SectionScore
+    model_sha256: str | None = None
+    """Of the model that scored it; scores of two models do not compare."""
 
 
 def sections_of(folder: Path, animal_id: str, but: str) -> list[OtherSection]:
@@ -44,11 +46,12 @@ def sections_of(folder: Path, animal_id: str, but: str) -> list[OtherSection]:
     found = []
     for path in paths:
         try:
-            outcome = read_facts(path)[0].run.outcome
+            facts = read_facts(path)[0]
         except (StoreError, OSError):
             continue
+        outcome = facts.run.outcome
         if outcome is None or outcome.animal_id != animal_id or outcome.section_score is None:
             continue
         if outcome.section_id is not None and outcome.section_id != but:
-            found.append(OtherSection(outcome.section_id, outcome.section_score))
+            found.append(OtherSection(outcome.section_id, outcome.section_score, facts.spec.model_sha256))
     return found
