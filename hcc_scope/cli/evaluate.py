@@ -40,6 +40,7 @@ class EvaluateOptions:
     smooth: int
     resume: bool
     leave_one_out: bool
+    leave_one_site_out: bool
     json_mode: bool
 
     def command(self) -> str:
@@ -58,7 +59,8 @@ class EvaluateOptions:
             words += [name, str(value)] if value is not None else []
         if config.device != "auto":
             words += ["--device", config.device]
-        return shlex.join(words + ["--leave-one-animal-out"] * self.leave_one_out)
+        words += ["--leave-one-animal-out"] * self.leave_one_out
+        return shlex.join(words + ["--leave-one-site-out"] * self.leave_one_site_out)
 
 
 def run_evaluate(options: EvaluateOptions) -> None:
@@ -87,12 +89,15 @@ def _consequence(options: EvaluateOptions) -> str:
 def _evaluate(options: EvaluateOptions, voice: People) -> None:
     from hcc_scope.datasets.manifest import read_manifest
     from hcc_scope.evaluation.plan import check_folder
+    from hcc_scope.evaluation.site_splits import require_sites
     from hcc_scope.evaluation.splits import require_animals
     from hcc_scope.training.folder_lock import lock_folder
 
     check_folder(options.out, resume=options.resume)  # now, and not when the tiles are cut
     data = read_manifest(options.manifest)
     require_animals(data.images)
+    if options.leave_one_site_out:
+        require_sites(data.images)
     with lock_folder(options.out, "another evaluation"):
         _evaluate_set(options, voice, data)
 
@@ -117,6 +122,7 @@ def _evaluate_set(options: EvaluateOptions, voice: People, data: LabelledSet) ->
             on_progress=on_step,
             resume=options.resume,
             leave_one_out=options.leave_one_out,
+            leave_one_site_out=options.leave_one_site_out,
         )
         analysis = analyse(result)
         # the numbers are safe before the first picture is drawn
@@ -141,6 +147,7 @@ def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figur
         describe_permuted,
         describe_restarted,
         describe_silent,
+        describe_sites,
     )
     from hcc_scope.evaluation.tables import rich_table, table_1
 
@@ -150,6 +157,8 @@ def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figur
     if (restarted := describe_restarted(analysis)) is not None:
         voice.note(restarted, "yellow")
     voice.show(rich_table(table_1(analysis, "tile_all")))
+    if (sites := describe_sites(analysis)) is not None:
+        voice.note(sites)
     voice.note(describe_left_out(analysis))
     voice.note(describe_permuted(analysis))
     voice.note(describe_day(analysis))

@@ -308,6 +308,9 @@ def evaluate(
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-animal-out", help="By animal: one fold per animal, so no AUC per fold.")
     ] = False,
+    leave_one_site_out: Annotated[
+        bool, typer.Option("--leave-one-site-out", help="Also test each site by networks of all others.")
+    ] = False,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures.")] = True,
     smooth: Annotated[int, typer.Option("--smooth", min=0, help="Saliency as SmoothGrad over this many copies.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the evaluation in --out.")] = False,
@@ -358,6 +361,7 @@ def evaluate(
             smooth=smooth,
             resume=resume,
             leave_one_out=leave_one_out,
+            leave_one_site_out=leave_one_site_out,
             json_mode=json_mode,
         )
     )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARGMAX",
+    "PROTOCOLS",
     "Analysis",
     "AnimalFigures",
     "CalibrationFigures",
@@ -46,8 +47,9 @@ __all__ = [
     "animal_figures",
 ]
 
-PairedProtocol = Literal["paper", "by_animal"]
-"""The two protocols that are always shown side by side."""
+PairedProtocol = Literal["paper", "by_animal", "by_site"]
+"""The two protocols that are always shown side by side, and beside them, where it was asked for, the third."""
+PROTOCOLS: tuple[PairedProtocol, ...] = ("paper", "by_animal", "by_site")
 
 ARGMAX = 0.5
 """Threshold of tiles and images, as in the paper: the class with the larger probability. It was chosen on nothing."""
@@ -75,11 +77,13 @@ class FoldFigures:
     """Whether these are all of them."""
     levels: dict[TableLevel, Figures]
     """Sections and animals only where no other fold tests parts of them; a level without a score is not there."""
+    site: str | None = None
+    """That the fold leaves out; None for the other protocols."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolFigures:
-    """One of the two protocols."""
+    """One of the protocols."""
 
     protocol: PairedProtocol
     splitting: str
@@ -229,11 +233,13 @@ def analyse(result: EvaluationResult) -> Analysis:
     strata = animal_strata(result.tiles)
     boot = ClusterBootstrap(strata, result.config.seed)
     scores: dict[PairedProtocol, ProtocolScores] = {
-        name: protocol_scores(result.of(name), result.tiles, result.temperature) for name in ("paper", "by_animal")
+        name: protocol_scores(result.of(name), result.tiles, result.temperature)
+        for name in PROTOCOLS
+        if result.of(name)
     }
     protocols = {name: _protocol(name, result, found, boot) for name, found in scores.items()}
     paper, by_animal = scores["paper"].pooled, scores["by_animal"].pooled
-    means = [protocol.fold_mean("image", "auc") for protocol in protocols.values()]
+    means = [protocols[name].fold_mean("image", "auc") for name in ("paper", "by_animal")]
     return Analysis(
         result=result,
         scores=scores,
@@ -283,7 +289,7 @@ def _protocol(
     for fold, of_fold in zip(result.of(name), scores.folds, strict=True):
         split = fold.split
         levels: dict[TableLevel, Figures] = {}
-        for level in TABLE_LEVELS if name == "by_animal" else TABLE_LEVELS[:3]:
+        for level in TABLE_LEVELS[:3] if name == "paper" else TABLE_LEVELS:
             if len(of_fold[level]):
                 levels[level] = figures_at(of_fold[level], _threshold(level, result))
         rows.append(
@@ -299,6 +305,7 @@ def _protocol(
                 silent_starts=tuple(start.start for start in fold.starts if start.silent),
                 silent=fold.silent,
                 levels=levels,
+                site=images[int(split.test[0])].site if name == "by_site" else None,
             )
         )
     tested = {images[i].section for fold in result.of(name) for i in result.tiles.image_index[fold.rows].tolist()}
@@ -321,6 +328,8 @@ def _splitting(name: PairedProtocol, result: EvaluationResult) -> str:
             f"{k} folds over images at random, with equal shares of both classes: images of one animal and one section "
             "are on both sides (Meng et al. 2019)."
         )
+    if name == "by_site":
+        return f"{k} folds, each of which tests one site and trains on all others: no animal is on both sides."
     if result.leave_one_out:
         return f"{k} folds, each of which leaves out one animal: no animal is on both sides."
     return f"{k} folds over animals: no animal is on both sides, and each part of each fold holds both classes."

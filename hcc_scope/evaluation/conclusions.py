@@ -24,6 +24,7 @@ __all__ = [
     "describe_permuted",
     "describe_restarted",
     "describe_silent",
+    "describe_sites",
 ]
 
 _SMALLEST_TEMPERATURE, _LARGEST_TEMPERATURE = 0.05, 20.08
@@ -52,7 +53,7 @@ def _describe_gap(analysis: Analysis) -> str:
     return words + " The interval contains 0: on these animals, no effect of sharing them is detectable."
 
 
-_OF = {"paper": "folds by image", "by_animal": "folds by animal"}
+_OF = {"paper": "folds by image", "by_animal": "folds by animal", "by_site": "folds by site"}
 
 
 def _folds_that(analysis: Analysis, are: Callable[[FoldFigures], bool]) -> str:
@@ -63,6 +64,36 @@ def _folds_that(analysis: Analysis, are: Callable[[FoldFigures], bool]) -> str:
         if those:
             found.append(f"{_OF[name]}: {', '.join(those)} of {len(protocol.folds)}")
     return "; ".join(found)
+
+
+def describe_sites(analysis: Analysis, *, name: Callable[[str], str] = str) -> str | None:
+    """Return what leaving one site out found, beside the figure by animal; None if it was not run.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    name : callable
+        As in `describe_left_out`.
+    """
+    found = analysis.protocols.get("by_site")
+    if found is None:
+        return None
+    image, animal = found.pooled["image"], analysis.protocols["by_animal"].pooled["image"]
+    words = (
+        f"Leave one site out: AUC of images {format_estimate(image.auc)} over {len(found.folds)} sites, by animal "
+        f"{format_estimate(animal.auc)}."
+    )
+    of_sites = []
+    for fold in found.folds:
+        value = found.of_fold(fold, "image", "auc")
+        of_sites.append(f"{name(fold.site or '')} {'one class' if value is None else f'{value:.2f}'}")
+    words += f" Site by site: {', '.join(of_sites)}."
+    sites = {one.site for one in analysis.result.tiles.images if one.site is not None}
+    if untested := sorted(sites - {fold.site for fold in found.folds}):
+        words += (
+            f" Not tested: {', '.join(map(name, untested))}, because without it one class alone is left to train on."
+        )
+    return words
 
 
 def describe_silent(analysis: Analysis) -> str | None:

@@ -13,6 +13,7 @@ from hcc_scope.atomic_file import json_bytes, replace_file
 from hcc_scope.datasets.duplicate_images import refuse_contradictions
 from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
 from hcc_scope.evaluation.filenames import PLAN_FILE
+from hcc_scope.evaluation.site_splits import site_splits
 from hcc_scope.evaluation.splits import day_splits, permuted_splits, protocol_splits
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
@@ -46,6 +47,7 @@ class Plan:
     leave_one_out: bool
     unit: Unit = "image"
     """What the paper's protocol deals."""
+    leave_one_site_out: bool = False
 
     def n_outputs(self, split: Split) -> int:
         """Return how many classes a fold's network distinguishes."""
@@ -61,8 +63,9 @@ def make_plan(
     starts: int,
     leave_one_out: bool = False,
     unit: Unit = "image",
+    leave_one_site_out: bool = False,
 ) -> Plan:
-    """Return the folds of both protocols and both controls.
+    """Return the folds of both protocols, of leaving one site out if it is asked for, and of both controls.
 
     Raises
     ------
@@ -80,11 +83,12 @@ def make_plan(
     splits = (
         *paper,
         *by_animal,
+        *(site_splits(tiles) if leave_one_site_out else ()),
         *permuted_splits(tiles, folds, config.seed),
         *days.splits,
     )
     not_run = {} if days.why_not is None else {"day": days.why_not}
-    return Plan(splits, days.names, not_run, starts, leave_one_out, unit)
+    return Plan(splits, days.names, not_run, starts, leave_one_out, unit, leave_one_site_out)
 
 
 def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig, folds: int) -> dict[str, Any]:
@@ -101,6 +105,7 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
         "starts": plan.starts,
         "leave_one_out": plan.leave_one_out,
         "unit": plan.unit,
+        "leave_one_site_out": plan.leave_one_site_out,
         "config": {name: value for name, value in asdict(config).items() if name != "threads"},
         "splits": digest.hexdigest(),
         "torch": version("torch"),

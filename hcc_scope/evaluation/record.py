@@ -225,7 +225,7 @@ def _protocol(found: ProtocolFigures) -> dict[str, Any]:
 
 def _images(analysis: Analysis) -> list[dict[str, Any]]:
     """Return each image with its held-out scores: enough to compute any other figure."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "path": str(image.path),
             "index": image.index,
@@ -233,6 +233,8 @@ def _images(analysis: Analysis) -> list[dict[str, Any]]:
             "animal": image.animal_id,
             "section": image.section_id,
             "day": image.day,
+            "site": image.site,
+            "batch": image.batch,
         }
         for image in analysis.result.tiles.images
     ]

@@ -17,6 +17,7 @@ from hcc_scope.evaluation.conclusions import (
     describe_permuted,
     describe_restarted,
     describe_silent,
+    describe_sites,
 )
 from hcc_scope.evaluation.statement import BENEFIT_PREVALENCES, benefit_rows, describe_statement_record
 from hcc_scope.evaluation.tables import level_rows, table_1
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.analysis import Analysis, AnimalFigures, FoldFigures, ProtocolFigures
 
 __all__ = ["animal_row", "relative_pngs", "report_markdown", "table1_markdown"]
+
+
+_HEADINGS = {"paper": "The paper's protocol", "by_animal": "By animal", "by_site": "Leave one site out"}
 
 
 def table1_markdown(analysis: Analysis) -> str:
@@ -58,6 +62,8 @@ def report_markdown(analysis: Analysis, command: str, figures: Sequence[str]) ->
             gap=describe_gap(analysis),
             silent=describe_silent(analysis),
             restarted=describe_restarted(analysis),
+            sites=describe_sites(analysis, name=markdown_text),
+            headings=_HEADINGS,
             gap_of_fold_means=analysis.gap_of_fold_means,
             protocols=analysis.protocols.values(),
             level_rows=level_rows,
@@ -108,7 +114,8 @@ def _fold_rows(protocol: ProtocolFigures) -> list[tuple[str, ...]]:
             str(fold.test_tiles),
             str(fold.unlike_tiles),
             _starts(fold),
-            ", ".join(markdown_text(animal) for animal in fold.test_animals),
+            ", ".join(markdown_text(animal) for animal in fold.test_animals)
+            + ("" if fold.site is None else f" (site {markdown_text(fold.site)})"),
         )
         for fold in protocol.folds
     ]

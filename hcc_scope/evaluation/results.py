@@ -26,10 +26,10 @@ __all__ = ["EvaluationResult", "FoldResult", "ProtocolName", "Split", "StartResu
 Unit = Literal["image", "tile"]
 """What the paper's protocol deals into folds."""
 
-ProtocolName = Literal["paper", "by_animal", "permuted", "day", "external"]
-"""``paper``: stratified folds over images; ``by_animal``: folds share no animal; ``permuted``: as by_animal, with the
-animals' classes permuted; ``day``: as paper, with the day of acquisition in place of the class; ``external``: a
-finished model, tested on animals that it has never seen."""
+ProtocolName = Literal["paper", "by_animal", "by_site", "permuted", "day", "external"]
+"""``paper``: stratified folds over images; ``by_animal``: folds share no animal; ``by_site``: each fold tests one site;
+``permuted``: as by_animal, with the animals' classes permuted; ``day``: as paper, with the day of acquisition in place
+of the class; ``external``: a finished model, tested on animals that it has never seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from hcc_scope.evaluation.plan import make_plan, take_folder
 from hcc_scope.evaluation.pool import run_all
 from hcc_scope.evaluation.results import EvaluationResult, FoldResult
 from hcc_scope.evaluation.start_folder import load_fold, load_start
-from hcc_scope.evaluation.start_task import start_tasks
+from hcc_scope.evaluation.start_task import PAIRED, start_tasks
 from hcc_scope.progress import Progress
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def evaluate(
     resume: bool = False,
     leave_one_out: bool = False,
     unit: Unit = "image",
+    leave_one_site_out: bool = False,
     work: Work = run_start,
 ) -> EvaluationResult:
     """Train and test the networks of each fold of both protocols, and those of the controls.
@@ -81,6 +82,8 @@ def evaluate(
         By animal, leave out one animal at a time.
     unit : 'image' or 'tile'
         What the paper's protocol deals.
+    leave_one_site_out : bool
+        Add a third protocol, in which each fold tests one site.
     work : function
         What does one start; for tests.
 
@@ -104,7 +107,16 @@ def evaluate(
     if starts < 1:
         raise UsageError(f"{starts} starts train nothing", hint="Ask for at least 1.")
     config = _resolved(config)
-    plan = make_plan(data, tiles, config, folds=folds, starts=starts, leave_one_out=leave_one_out, unit=unit)
+    plan = make_plan(
+        data,
+        tiles,
+        config,
+        folds=folds,
+        starts=starts,
+        leave_one_out=leave_one_out,
+        unit=unit,
+        leave_one_site_out=leave_one_site_out,
+    )
     take_folder(folder, plan, data, tiles, config, folds=folds, resume=resume)
 
     of_folds = [start_tasks(folder, split, config, starts, plan.n_outputs(split)) for split in plan.splits]
@@ -114,7 +126,7 @@ def evaluate(
     run_all(work, tiles, to_do, jobs or (1 if config.device == "cuda" else usable_cores()), progress.add)
 
     results = tuple(_finished(load_fold(tasks, tiles), folder) for tasks in of_folds)
-    for name in ("paper", "by_animal"):
+    for name in dict.fromkeys(split.protocol for split in plan.splits if split.protocol in PAIRED):
         if not any(fold.counted.any() for fold in results if fold.split.protocol == name):
             raise TrainingError(
                 f"every tile that the folds of '{name}' tested is unlike those that they were trained on: there is "

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PAIRED", "StartTask", "seed_of_network", "start_tasks"]
 
-PAIRED = ("paper", "by_animal")
-"""The two protocols, whose networks are what a model would be: several starts, several attempts, a distance from the
+PAIRED = ("paper", "by_animal", "by_site")
+"""The protocols, whose networks are what a model would be: several starts, several attempts, a distance from the
 training tiles, and pictures of the last hidden layer. Of the controls none is done: they ask a question of the data."""
 
 
@@ -35,7 +35,7 @@ class StartTask:
 
     @property
     def of_protocol(self) -> bool:
-        """Whether it belongs to one of the two protocols, and not to a control."""
+        """Whether it belongs to one of the protocols, and not to a control."""
         return self.split.protocol in PAIRED
 
 

@@ -53,6 +53,7 @@ _WHICH: dict[TableLevel, str] = {
     "section": "section",
     "animal": "animal",
 }
+_GROUPS = {"paper": "paper's protocol", "by_animal": "by animal", "by_site": "by site"}
 _TITLES = {
     "tile_all": "Table 1, all tiles, as in the paper",
     "tile": "Table 1, tiles that are like the training's, as in use",
@@ -69,25 +70,25 @@ def table_1(analysis: Analysis, level: Literal["tile_all", "tile", "image"] = "t
     level : 'tile_all', 'tile' or 'image'
         All tiles that were tested, as in the paper; or, as in use, without those that are unlike the training's.
     """
-    paper, animal = analysis.protocols["paper"], analysis.protocols["by_animal"]
+    ours = tuple(analysis.protocols.values())
     columns: list[Sequence[float | None]] = [
         *(
             tuple(values)
             for values in (published.SPECIFICITY, published.SENSITIVITY, published.ACCURACY, published.AUC)
         ),
-        *(tuple(p.of_fold(fold, level, name) for fold in p.folds) for p in (paper, animal) for name in MEASURES),
+        *(tuple(p.of_fold(fold, level, name) for fold in p.folds) for p in ours for name in MEASURES),
     ]
-    means = [*published.MEANS, *(p.fold_mean(level, name) for p in (paper, animal) for name in MEASURES)]
+    means = [*published.MEANS, *(p.fold_mean(level, name) for p in ours for name in MEASURES)]
     n_rows = max(len(column) for column in columns)
     rows = [
         (f"fold {i + 1}", *(_cell(column[i]) if i < len(column) else "" for column in columns)) for i in range(n_rows)
     ]
     rows.append(("mean", *(_cell(mean) for mean in means)))
-    pooled = [getattr(p.pooled[level], name) for p in (paper, animal) for name in MEASURES]
+    pooled = [getattr(p.pooled[level], name) for p in ours for name in MEASURES]
     rows.append(("pooled", "", "", "", "", *(_cell(None if e is None else e.value) for e in pooled)))
     return Table1(
         title=_TITLES[level],
-        groups=(published.SOURCE, "paper's protocol", "by animal"),
+        groups=(published.SOURCE, *(_GROUPS[p.protocol] for p in ours)),
         rows=tuple(rows),
         notes=(
             "High is positive; a tile or image counts as high from a probability of 0.5. The paper's numbers are of "

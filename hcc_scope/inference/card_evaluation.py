@@ -82,7 +82,7 @@ class LevelFigures(CardPart):
 class ProtocolRecord(CardPart):
     """One way of splitting the images, and what it found."""
 
-    protocol: Literal["paper", "by_animal"]
+    protocol: Literal["paper", "by_animal", "by_site"]
     folds: Count
     splitting: str
     """How, in a sentence."""

@@ -32,7 +32,13 @@ if TYPE_CHECKING:
 
 __all__ = ["card_markdown", "is_synthetic"]
 
-_PROTOCOLS = {"paper": "paper (images split at random)", "by_animal": "by animal (no animal on both sides)"}
+_PROTOCOLS = {
+    "paper": "paper (images split at random)",
+    "by_animal": "by animal (no animal on both sides)",
+    "by_site": "by site (no site on both sides)",
+}
+_OPTIONAL = "by_site"
+"""Only where it was asked for."""
 _SHIFTS = {
     "exposure": "signal times {amount:g}, photon noise as it would be",
     "gain": "signal and noise times {amount:g}",
@@ -144,7 +150,7 @@ def _data_rows(record: TrainingRecord) -> list[tuple[str, str]]:
 
 def _protocols_missing(record: EvaluationRecord) -> list[str]:
     known = {one.protocol for one in record.protocols}
-    return [words for name, words in _PROTOCOLS.items() if name not in known]
+    return [words for name, words in _PROTOCOLS.items() if name not in known and name != _OPTIONAL]
 
 
 def _level_rows(record: EvaluationRecord) -> list[tuple[str, ...]]:

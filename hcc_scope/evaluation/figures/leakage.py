@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LevelAuc", "draw_leakage"]
 
-_MARKERS = {"paper": "s", "by_animal": "o", "permuted": "D"}
+_MARKERS = {"paper": "s", "by_animal": "o", "by_site": "^", "permuted": "D"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,10 +50,11 @@ PHANTOM = "Phantom: synthetic images, no tissue."
 CLASS_COLOURS = ("#2166ac", "#b2182b")
 """Low, high: both ends of the colour-blind-safe RdBu map, as in the overview of a run."""
 CLASS_MARKERS = ("o", "^")
-PROTOCOL_COLOURS = {"paper": "#e08214", "by_animal": "#053061", "permuted": "#7f7f7f"}
+PROTOCOL_COLOURS = {"paper": "#e08214", "by_animal": "#053061", "by_site": "#1b7837", "permuted": "#7f7f7f"}
 PROTOCOL_WORDS = {
     "paper": "paper: folds over images",
     "by_animal": "by animal: no animal on both sides",
+    "by_site": "by site: no site on both sides",
     "permuted": "control: classes of animals permuted",
 }
 FOLD_COLOURS = ("#4477aa", "#ee6677", "#228833", "#bb9900", "#aa3377", "#33bbcc")
