@@ -124,6 +124,7 @@ class SectionPresenter(QObject):
         scoring_model = self._run.scoring_model
         self._training = (None, "") if scoring_model is None else _training(scoring_model.model.card, spec)
         self._statement = (None, None) if scoring_model is None else _statement(scoring_model.model.card)
+        views.hand.readout.show_statement(self._statement[0])
         self.show_again()
 
     @Slot()

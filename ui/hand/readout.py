@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout
 
 from hcc_scope.formatting import sentence
 from hcc_scope.score_text import describe_interval, describe_score, format_section_score, verdict
-from hcc_scope.validation_text import SCORE_MEANING
+from hcc_scope.validation_text import NOT_KNOWN, SCORE_MEANING, describe_error_rate
 from ui.hand.arrow import ArrowSign
 from ui.hand.state import NO_SECTION, HandState, count_of
 from ui.kit.labels import ValueLabel, announce
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QFont, QResizeEvent
 
     from hcc_scope.by_hand import HandView
+    from hcc_scope.inference.card_evaluation import StatementRecord
     from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.types import SectionScore
 
@@ -41,6 +42,7 @@ class Readout(QWidget):
         super().__init__()
         self._px = 0
         self._shown_score: SectionScore | None = None
+        self._statement: StatementRecord | None = None
         self._badge = SymbolBadge("busy")
         self._word = ValueLabel("State")
         self._explanation = ValueLabel("What the state means")
@@ -185,8 +187,17 @@ class Readout(QWidget):
         self._verdict_badge.show_shape(SHAPES[stated.kind], stated.title)
         self._set(self._verdict, stated.title)
         interval = "" if score is None else describe_interval(score)
-        self._set(self._interval, sentence(stated.why) if stated.why else interval)
+        why = sentence(stated.why) if stated.why else interval
+        if stated.kind in ("low", "high"):
+            why += f" {NOT_KNOWN if self._statement is None else describe_error_rate(self._statement)}"
+        self._set(self._interval, why)
         self._bar.show_score(score)
+
+    def show_statement(self, statement: StatementRecord | None) -> None:
+        """Take what a verdict of the model is worth; None: its card has no record."""
+        self._statement = statement
+        shown, self._shown_score = self._shown_score, None
+        self.show_score(shown)
 
     @staticmethod
     def _set(label: ValueLabel, text: str) -> None:
