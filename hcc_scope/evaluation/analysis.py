@@ -18,9 +18,10 @@ from hcc_scope.evaluation.aggregation import (
     protocol_scores,
     scored,
 )
+from hcc_scope.evaluation.auc import auc_difference, start_spread
 from hcc_scope.evaluation.calibration import Nested, calibration_folds, nested
-from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate, bounded_mean
-from hcc_scope.evaluation.metrics import Figures, auc_difference, figures_at, mean_by_animal
+from hcc_scope.evaluation.intervals import Estimate, bounded_mean
+from hcc_scope.evaluation.metrics import Figures, figures_at, mean_by_animal
 from hcc_scope.evaluation.splits import copies_across
 from hcc_scope.training.metrics import roc_auc
 
@@ -196,8 +197,6 @@ class Analysis:
     animals: tuple[AnimalFigures, ...]
     n_animals: tuple[int, int, int]
     """That carry low, high, both."""
-    replicates: int
-    distinct_resamples: int
     copies: tuple[tuple[int, int], ...]
     """Pairs of images with the same pixels, or some of them, on both sides of a fold of *paper*."""
     silent: dict[PairedProtocol, tuple[int, ...]]
@@ -223,26 +222,31 @@ def analyse(result: EvaluationResult) -> Analysis:
         The same for the same folds: drawings are seeded by the configuration.
     """
     strata = animal_strata(result.tiles)
-    boot = ClusterBootstrap(strata, result.config.seed)
     scores: dict[PairedProtocol, ProtocolScores] = {
         name: protocol_scores(result.of(name), result.tiles, result.temperature) for name in ("paper", "by_animal")
     }
-    protocols = {name: _protocol(name, result, found, boot) for name, found in scores.items()}
+    protocols = {name: _protocol(name, result, found, strata) for name, found in scores.items()}
     paper, by_animal = scores["paper"].pooled, scores["by_animal"].pooled
     means = [protocol.fold_mean("image", "auc") for protocol in protocols.values()]
     return Analysis(
         result=result,
         scores=scores,
         protocols=protocols,
-        gaps={level: auc_difference(paper[level], by_animal[level], boot) for level in LEVELS},
+        gaps={
+            level: auc_difference(
+                paper[level],
+                by_animal[level],
+                start_spread(scores["paper"], level),
+                start_spread(scores["by_animal"], level),
+            )
+            for level in LEVELS
+        },
         gap_of_fold_means=None if means[0] is None or means[1] is None else means[0] - means[1],
         permuted=_permuted(result),
-        day=_day(result, boot) if result.of("day") else None,
+        day=_day(result, strata) if result.of("day") else None,
         nested=nested(result.of("by_animal"), result.tiles),
         animals=_animals(by_animal, result.threshold),
         n_animals=(int((strata == 0).sum()), int((strata == 1).sum()), int((strata == 2).sum())),
-        replicates=len(boot.weights),
-        distinct_resamples=boot.distinct_resamples,
         silent={name: protocol.silent for name, protocol in protocols.items()},
         calibration=_calibration(result, by_animal),
         copies=tuple(
@@ -270,7 +274,7 @@ def _threshold(level: TableLevel, result: EvaluationResult) -> float:
 
 
 def _protocol(
-    name: PairedProtocol, result: EvaluationResult, scores: ProtocolScores, boot: ClusterBootstrap
+    name: PairedProtocol, result: EvaluationResult, scores: ProtocolScores, strata: NDArray[np.int64]
 ) -> ProtocolFigures:
     held_out = scores.pooled
     images = result.tiles.images
@@ -301,7 +305,10 @@ def _protocol(
         protocol=name,
         splitting=_splitting(name, result),
         folds=tuple(rows),
-        pooled={level: figures_at(held_out[level], _threshold(level, result), boot) for level in TABLE_LEVELS},
+        pooled={
+            level: figures_at(held_out[level], _threshold(level, result), strata, start_spread(scores, level))
+            for level in TABLE_LEVELS
+        },
         unscored=tuple(sorted(tested - {(str(one[0]), str(one[1])) for one in held_out["section"].names})),
         why_no_distance=tuple(
             dict.fromkeys(fold.why_no_distance for fold in result.of(name) if fold.why_no_distance is not None)
@@ -335,7 +342,7 @@ def _permuted(result: EvaluationResult) -> PermutedFigures:
     return PermutedFigures(draws, Estimate(mean, bounded_mean(mean, len(draws))), silent)
 
 
-def _day(result: EvaluationResult, boot: ClusterBootstrap) -> DayFigures:
+def _day(result: EvaluationResult, strata: NDArray[np.int64]) -> DayFigures:
     images = result.tiles.images
     codes = {name: i for i, name in enumerate(sorted({image.animal_id for image in images}))}
     correct: list[NDArray[np.bool_]] = []
@@ -356,7 +363,7 @@ def _day(result: EvaluationResult, boot: ClusterBootstrap) -> DayFigures:
     counts = np.bincount(labels, minlength=len(result.days))
     return DayFigures(
         days=result.days,
-        accuracy=mean_by_animal(right.astype(np.float64), np.concatenate(animals), boot),
+        accuracy=mean_by_animal(right.astype(np.float64), np.concatenate(animals), strata),
         chance=float(counts.max() / counts.sum()),
         balanced_accuracy=float(np.mean([right[labels == day].mean() for day in np.flatnonzero(counts)])),
         fold_accuracy=tuple(float(fold.mean()) for fold in correct),

@@ -236,16 +236,26 @@ def describe_interval(analysis: Analysis) -> list[str]:
     """Return which interval is what."""
     low, high, both = analysis.n_animals
     animals = f"{low} low, {high} high" + (f", {both} of both classes" if both else "")
-    return [
+    starts = analysis.result.starts
+    words = [
         f"All intervals are at 95 %. What was sampled are animals ({animals}); sections, images and tiles of one "
         "animal are not independent, so no interval counts them.",
         "*exact*: Clopper-Pearson, for shares of animals.",
-        f"Unmarked: cluster bootstrap, {analysis.replicates} drawings of whole animals within their class "
-        f"(expanded percentiles). With these animals there are {analysis.distinct_resamples:,} different drawings; "
-        "with fewer than ten animals per class such intervals are coarse, and near 0 and 1 they hold less often than "
-        "95 % (docs/evaluation.md has figures).",
-        "*bound*: Hoeffding's, where all drawings agree (nothing goes wrong, or everything), for figures that rest "
-        "on too few animals to draw from, and for the independent permutations. Never too narrow.",
-        "All intervals are over animals like these with the networks of this run: neither another laboratory nor "
-        "another random start of the training is in them.",
+        "Unmarked: Wilson's score interval with as many trials as the animals are worth. The variance between animals is "
+        "averaged with the largest that is possible, because few animals show it badly (docs/evaluation.md has how "
+        "often such intervals contain the truth; where that is less than 95 %, it stands beside them).",
+        "*bound*: Hoeffding's, for the independent permutations. Never too narrow.",
+    ]
+    if starts > 1:
+        words.append(
+            f"SD: standard deviation of the AUC of one network over {starts} random starts of its training. It is in "
+            "the intervals of AUCs and of their differences, in full, because a model is one network."
+        )
+    else:
+        words.append("One random start was trained, so that what another would change is in no interval.")
+    return [
+        *words,
+        "ECE has no interval: noise makes it larger and never smaller. Figures of single folds have none: their networks "
+        "share training animals.",
+        "All intervals are over animals like these: another laboratory is not in them.",
     ]

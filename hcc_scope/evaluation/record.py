@@ -167,8 +167,6 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
         "permuted": asdict(analysis.permuted),
         "day": None if analysis.day is None else asdict(analysis.day),
         "animals": [asdict(animal) for animal in analysis.animals],
-        "replicates": analysis.replicates,
-        "distinct_resamples": analysis.distinct_resamples,
         "copies": analysis.copies,
         "silent": dict(analysis.silent),
         "not_run": dict(result.not_run),

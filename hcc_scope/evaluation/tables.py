@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.evaluation import published
+from hcc_scope.evaluation.intervals import BY_ANIMAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +121,7 @@ def format_estimate(estimate: Estimate | None, digits: int = 2) -> str:
     if estimate.interval is None:
         return words
     mark = {
-        "cluster bootstrap by animal": "",
+        BY_ANIMAL: "",
         "clopper-pearson": " exact",
         "wilson": " Wilson",
         "hoeffding bound": " bound",
