@@ -33,7 +33,7 @@ from hcc_scope.training.fit_result import FitResult
 from hcc_scope.training.network import make_network
 from hcc_scope.training.training_result import TrainingResult
 from hcc_scope.training.validation_split import hold_out
-from tests.evaluation_parts import quick_fold
+from tests.evaluation_parts import quick_start
 from tests.labelled_image_parts import texture_set, texture_tile
 
 if TYPE_CHECKING:
@@ -109,11 +109,14 @@ def evaluation(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("evaluation") / "e"
     data = read_manifest(manifest)
     tiles = cut_tiles(data, None, ignore_progress)
-    result = evaluate(data, tiles, CONFIG, folder, folds=2, jobs=1, on_progress=ignore_progress, work=quick_fold)
+    result = evaluate(
+        data, tiles, CONFIG, folder, folds=2, starts=2, jobs=1, on_progress=ignore_progress, work=quick_start
+    )
     for fold in result.of("by_animal"):
         from safetensors.torch import save_file
 
-        save_file(make_network("meng2019", seed=fold.split.fold).state_dict(), fold.weights)
+        for start in fold.starts:
+            save_file(make_network("meng2019", seed=start.seed).state_dict(), start.weights)
     write_evaluation(analyse(result), folder, "hcc-scope evaluate manifest.csv --out e")
     return folder
 
@@ -140,6 +143,16 @@ def test_an_evaluation_decides_and_is_on_the_card(evaluated_run: Path, evaluatio
     assert (card.training.epochs, len(card.training.animals)) == (1, 4)  # all animals, as long as the folds
     assert "--evaluation e" in card.training.command
     assert card.shifts
+
+
+def test_figures_of_another_precision_come_on_no_card(manifest: Path, evaluation: Path, tmp_path: Path):
+    content = json.loads((evaluation / "evaluation.json").read_text(encoding="utf-8"))
+    content["config"]["precision"] = "bfloat16"
+    shutil.copytree(evaluation, tmp_path / "e")
+    (tmp_path / "e" / "evaluation.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UsageError, match="computed in bfloat16, and a model's card has figures of float32 alone"):
+        run_train(options(manifest, tmp_path / "r", evaluation=tmp_path / "e"), json_mode=True)
+    assert not (tmp_path / "r").exists()
 
 
 def test_what_contradicts_an_evaluation_is_refused(manifest: Path, evaluation: Path, tmp_path: Path):

@@ -98,7 +98,7 @@ def test_another_configuration_is_refused_with_what_differs(data: Small, started
         "learning_rate: 0.002 in the run, 0.5 now",
     ]
     data_before = (started / "checkpoints" / "last.safetensors").read_bytes()
-    fit(replace(data.task(replace(QUICK, threads=2, epochs=None)), fixed_epochs=1))
+    fit(replace(data.task(replace(QUICK, threads=2, epochs=1)), whole_budget=True))
     assert (started / "checkpoints" / "last.safetensors").read_bytes() == data_before
 
 

@@ -1,4 +1,4 @@
-"""Divide images into folds: the paper's way, by animal, and for the two controls.
+"""Divide images into folds: the paper's way, and by animal.
 
 Both protocols have the same number of folds, so that both train on the same share of the images (`protocol_splits`).
 
@@ -47,28 +47,24 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.results import ProtocolName, Unit
 
 __all__ = [
-    "MIN_DRAWS",
-    "Days",
+    "Animal",
     "Dealing",
     "animal_splits",
+    "animals_of",
     "check_grouped",
     "copies_across",
-    "day_splits",
+    "deal_at_random",
     "dealing_of",
     "dealings",
     "fold_count",
     "paper_splits",
-    "permuted_splits",
     "protocol_splits",
     "refuse_leaks",
     "require_animals",
+    "round_robin",
 ]
 
-MIN_DRAWS = 6
-"""Permutations of the animals' classes, at least: with fewer, not even an AUC of 1 in every one of them would differ
-from 0.5 by an interval that supposes nothing (0.025 ** (1 / 5) < 0.5 < 0.025 ** (1 / 6))."""
-
-_STREAMS: dict[ProtocolName, int] = {"paper": 1, "by_animal": 2, "permuted": 3, "day": 4}
+_STREAMS: dict[ProtocolName, int] = {"paper": 1, "by_animal": 2}
 """Of random numbers: what is dealt depends on the seed and on nothing that is trained."""
 _STREAM_OF_DEALINGS = 6
 
@@ -86,7 +82,7 @@ def _class_labels(tiles: TileTable) -> NDArray[np.int64]:
     return np.array([image.label for image in tiles.images], dtype=np.int64)
 
 
-def _round_robin(strata: Sequence[NDArray[np.int64]], folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+def round_robin(strata: Sequence[NDArray[np.int64]], folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Return each fold's test part: each stratum is shuffled and divided in turn, from where the last one ended."""
     shuffled = np.concatenate([rng.permutation(stratum) for stratum in strata])
     return [np.sort(shuffled[fold::folds]) for fold in range(folds)]
@@ -137,7 +133,7 @@ def paper_splits(tiles: TileTable, folds: int = 5, seed: int = 0, *, unit: Unit 
                 f"few for {folds} folds",
                 hint="Add images, or ask for fewer folds.",
             )
-    parts = _round_robin(strata, folds, rng)
+    parts = round_robin(strata, folds, rng)
     if unit == "image":
         return _splits("paper", dealt, parts, labels)
     rest = [np.setdiff1d(dealt, part) for part in parts]
@@ -172,7 +168,7 @@ def fold_count(tiles: TileTable, folds: int = 5, *, leave_one_out: bool = False)
         If a class has fewer than two animals.
     """
     _check_folds(folds)
-    animals = _animals(tiles.images, _usable(tiles).tolist())
+    animals = animals_of(tiles)
     fewest = _check_animals(animals)
     return len(animals) if leave_one_out else min(folds, fewest)
 
@@ -208,32 +204,50 @@ def protocol_splits(
 
 
 @dataclass(frozen=True, slots=True)
-class _Animal:
-    """What the dealing needs of an animal."""
+class Animal:
+    """What the dealing needs of an animal, or of several that are dealt together."""
 
     name: str
     images: NDArray[np.int64]
-    n_of: tuple[int, int]
-    """Images of each class."""
+    on_day: dict[str, tuple[int, int]]
+    """Images of each class, by day."""
+
+    @property
+    def n_of(self) -> tuple[int, int]:
+        """Images of each class."""
+        return sum(low for low, _ in self.on_day.values()), sum(high for _, high in self.on_day.values())
 
     @property
     def kind(self) -> int | None:
         """Its class, or None if it carries both."""
         return None if min(self.n_of) else int(self.n_of[0] == 0)
 
+    def relabelled(self) -> Animal:
+        """Return the animal with its classes swapped."""
+        return Animal(self.name, self.images, {day: (high, low) for day, (low, high) in self.on_day.items()})
 
-def _animals(images: Sequence[LabelledImage], usable: Iterable[int]) -> list[_Animal]:
+
+def _animals(images: Sequence[LabelledImage], usable: Iterable[int]) -> list[Animal]:
     by_name: dict[str, list[int]] = {}
     for index in usable:
         by_name.setdefault(images[index].animal_id, []).append(index)
     found = []
     for name, members in sorted(by_name.items()):
-        n_high = sum(images[index].label for index in members)
-        found.append(_Animal(name, np.array(members, dtype=np.int64), (len(members) - n_high, n_high)))
+        on_day: dict[str, tuple[int, int]] = {}
+        for index in members:
+            low, high = on_day.get(images[index].day, (0, 0))
+            label = images[index].label
+            on_day[images[index].day] = (low + 1 - label, high + label)
+        found.append(Animal(name, np.array(members, dtype=np.int64), on_day))
     return found
 
 
-def _check_animals(animals: Sequence[_Animal]) -> int:
+def animals_of(tiles: TileTable) -> list[Animal]:
+    """Return the animals with usable tiles, sorted by name."""
+    return _animals(tiles.images, _usable(tiles).tolist())
+
+
+def _check_animals(animals: Sequence[Animal]) -> int:
     """Return how many animals the rarer class has.
 
     Raises
@@ -276,33 +290,39 @@ class Dealing:
     """How and why, in a sentence."""
 
 
-def _units(animals: Sequence[_Animal], images: Sequence[LabelledImage]) -> list[_Animal]:
+def _units(animals: Sequence[Animal]) -> list[Animal]:
     """Return the animals joined over days on which both classes were imaged, each group as if it were one animal."""
-    on_day: dict[str, tuple[set[int], set[int]]] = {}
+    on_day: dict[str, tuple[list[int], int, int]] = {}
     for number, animal in enumerate(animals):
-        for index in animal.images.tolist():
-            members, classes = on_day.setdefault(images[index].day, (set(), set()))
-            members.add(number)
-            classes.add(images[index].label)
+        for day, (low, high) in animal.on_day.items():
+            members, n_low, n_high = on_day.get(day, ([], 0, 0))
+            on_day[day] = ([*members, number], n_low + low, n_high + high)
     group = list(range(len(animals)))
-    for members, classes in on_day.values():
-        if len(classes) == len(CLASSES):
+    for members, n_low, n_high in on_day.values():
+        if n_low and n_high and len(members) > 1:
             joined = {group[number] for number in members}
             group = [min(joined) if of in joined else of for of in group]
-    found = []
-    for of in sorted(set(group)):
-        those = [animal for animal, mine in zip(animals, group, strict=True) if mine == of]
-        n_of = (sum(animal.n_of[0] for animal in those), sum(animal.n_of[1] for animal in those))
-        name = those[0].name if len(those) == 1 else f"{those[0].name} and {len(those) - 1} more"
-        found.append(_Animal(name, np.sort(np.concatenate([animal.images for animal in those])), n_of))
-    return found
+    if len(set(group)) == len(animals):
+        return list(animals)
+    return [_joined([a for a, mine in zip(animals, group, strict=True) if mine == of]) for of in sorted(set(group))]
 
 
-def _dealt_units(tiles: TileTable, folds: int) -> tuple[list[_Animal], Dealing]:
+def _joined(animals: Sequence[Animal]) -> Animal:
+    if len(animals) == 1:
+        return animals[0]
+    on_day: dict[str, tuple[int, int]] = {}
+    for animal in animals:
+        for day, (low, high) in animal.on_day.items():
+            before = on_day.get(day, (0, 0))
+            on_day[day] = (before[0] + low, before[1] + high)
+    name = f"{animals[0].name} and {len(animals) - 1} more"
+    return Animal(name, np.sort(np.concatenate([animal.images for animal in animals])), on_day)
+
+
+def _dealt_units(animals: list[Animal], folds: int) -> tuple[list[Animal], Dealing]:
     """Return what is dealt whole (animals, or animals joined over days), and how."""
-    k = fold_count(tiles, folds)
-    animals = _animals(tiles.images, _usable(tiles).tolist())
-    units = _units(animals, tiles.images)
+    k = min(folds, _check_animals(animals))
+    units = _units(animals)
     if len(units) == len(animals):
         return animals, Dealing(
             k,
@@ -336,10 +356,11 @@ def dealing_of(tiles: TileTable, folds: int = 5) -> Dealing:
     DatasetError
         If a class has fewer than two animals.
     """
-    return _dealt_units(tiles, folds)[1]
+    _check_folds(folds)
+    return _dealt_units(animals_of(tiles), folds)[1]
 
 
-def _paired(units: Sequence[_Animal], k: int, rng: np.random.Generator, *, by_size: bool) -> list[list[_Animal]]:
+def _paired(units: Sequence[Animal], k: int, rng: np.random.Generator, *, by_size: bool) -> list[list[Animal]]:
     """Deal animals, or units of them, into `k` folds that each hold both classes, about as many images in each.
 
     Needs `k` units with both classes or pairs of one of each. First every fold gets what it needs (a unit with both
@@ -347,7 +368,7 @@ def _paired(units: Sequence[_Animal], k: int, rng: np.random.Generator, *, by_si
 
     Parameters
     ----------
-    units : sequence of _Animal
+    units : sequence of Animal
     k : int
     rng : Generator
         Decides between units of one size.
@@ -359,7 +380,7 @@ def _paired(units: Sequence[_Animal], k: int, rng: np.random.Generator, *, by_si
         ordered.sort(key=lambda unit: -len(unit.images))
     both = [unit for unit in ordered if unit.kind is None]
     low, high = ([unit for unit in ordered if unit.kind == label] for label in (0, 1))
-    folds: list[list[_Animal]] = [[unit] for unit in both[:k]]
+    folds: list[list[Animal]] = [[unit] for unit in both[:k]]
     rest = both[k:]
     n_pairs = k - len(folds)
     # the largest of one class with the smallest of the other, among the largest that are needed
@@ -399,9 +420,11 @@ def animal_splits(tiles: TileTable, folds: int = 5, seed: int = 0, *, leave_one_
 def _animal_splits(
     tiles: TileTable, folds: int, seed: int, *, leave_one_out: bool = False, by_size: bool = True
 ) -> tuple[Split, ...]:
-    units, dealing = _dealt_units(tiles, folds)
+    _check_folds(folds)
+    animals = animals_of(tiles)
+    units, dealing = _dealt_units(animals, folds)
     if leave_one_out:
-        divided = [[animal] for animal in _animals(tiles.images, _usable(tiles).tolist())]
+        divided = [[animal] for animal in animals]
     else:
         divided = _paired(units, dealing.folds, _rng("by_animal", seed), by_size=by_size)
     parts = [np.sort(np.concatenate([animal.images for animal in fold])) for fold in divided]
@@ -410,6 +433,28 @@ def _animal_splits(
         check_grouped(split, tiles.images, both_classes=not leave_one_out)
     refuse_leaks(splits, tiles)
     return splits
+
+
+def deal_at_random(animals: list[Animal], folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Return the test part of each fold, in images, of a dealing by animal that is drawn at random.
+
+    By the rule of `animal_splits`, but what shares a fold does not depend on the number of images, as in `dealings`.
+
+    Parameters
+    ----------
+    animals : list of Animal
+    folds : int
+        At most.
+    rng : Generator
+
+    Raises
+    ------
+    DatasetError
+        If a class has fewer than two animals.
+    """
+    units, dealing = _dealt_units(animals, folds)
+    divided = _paired(units, dealing.folds, rng, by_size=False)
+    return [np.concatenate([unit.images for unit in fold]) for fold in divided]
 
 
 def dealings(
@@ -445,78 +490,6 @@ def dealings(
     seeds = np.random.default_rng([seed, _STREAM_OF_DEALINGS]).integers(2**31, size=max(n - 1, 0))
     for other in seeds.tolist():
         yield paper_splits(tiles, k, other, unit=unit), _animal_splits(tiles, folds, other, by_size=False)
-
-
-def permuted_splits(tiles: TileTable, folds: int = 5, seed: int = 0, draws: int | None = None) -> tuple[Split, ...]:
-    """Deal animals as `animal_splits` does, and give them each other's classes.
-
-    Classes are permuted among the animals *of each fold*, and every split draws anew. So every part keeps both classes
-    in the shares they have; and a network's training set reveals nothing about its test animals' labels, nor do
-    two splits share a draw. The expected AUC of a split is 0.5, exactly where a fold has as many animals of each class
-    or all animals have as many images, however few they are. One permutation over all animals would not do: a
-    test animal's class is then rarer in the training part, which makes a useless classifier look worse than chance
-    (the negative bias of cross-validation), and with three animals per class a tenth of the permutations change
-    nothing.
-
-    An animal that carries both classes has them swapped, or not.
-
-    Parameters
-    ----------
-    tiles : TileTable
-    folds : int
-    seed : int
-    draws : int, optional
-        Splits; None: one per fold and at least `MIN_DRAWS`, going round the folds.
-    """
-    base = animal_splits(tiles, folds, seed)
-    animals = {animal.name: animal for animal in _animals(tiles.images, _usable(tiles).tolist())}
-    rng = _rng("permuted", seed)
-    truth = _class_labels(tiles)
-    members = [[animals[name] for name in sorted({tiles.images[i].animal_id for i in split.test})] for split in base]
-    splits = []
-    for draw in range(max(len(base), MIN_DRAWS) if draws is None else draws):
-        labels = truth.copy()
-        for fold in members:
-            single = [animal for animal in fold if animal.kind is not None]
-            for animal, other in zip(single, rng.permutation(len(single)), strict=True):
-                labels[animal.images] = single[other].kind
-            for animal in fold:
-                if animal.kind is None and rng.random() < 0.5:
-                    labels[animal.images] = 1 - truth[animal.images]
-        split = base[draw % len(base)]
-        splits.append(Split("permuted", draw, train=split.train, test=split.test, labels=labels))
-    for split in splits:
-        check_grouped(split, tiles.images, both_classes=True)
-    return tuple(splits)
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """Folds in which the network is trained to predict the day of acquisition, or why there are none."""
-
-    names: tuple[str, ...]
-    """The days, in the order of the labels."""
-    splits: tuple[Split, ...]
-    why_not: str | None = None
-
-
-def day_splits(tiles: TileTable, folds: int = 5, seed: int = 0) -> Days:
-    """Deal the images at random into folds with equal shares of every day; the day is the label.
-
-    There are as many folds as the day with the fewest images has, or as are asked for if that is less.
-    """
-    _check_folds(folds)
-    usable = _usable(tiles)
-    names = tuple(sorted({tiles.images[i].day for i in usable}))
-    if len(names) < 2:
-        return Days(names, (), "all images were acquired on one day")
-    labels = np.array([names.index(i.day) if i.day in names else -1 for i in tiles.images], dtype=np.int64)
-    strata = [usable[labels[usable] == day] for day in range(len(names))]
-    fewest = min(range(len(names)), key=lambda day: len(strata[day]))
-    k = min(folds, len(strata[fewest]))
-    if k < 2:
-        return Days(names, (), f"day {names[fewest]} has one image with usable tiles, and two folds need two")
-    return Days(names, _splits("day", usable, _round_robin(strata, k, _rng("day", seed)), labels))
 
 
 def check_grouped(split: Split, images: Sequence[LabelledImage], *, both_classes: bool) -> None:

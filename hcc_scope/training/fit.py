@@ -250,8 +250,9 @@ class _Run:
         self._saved_s = time.monotonic()
         while not self.how_far.finished:
             self._epoch(gradients, on_progress, stop)
-            self._end_epoch(on_progress)
-            self._save()
+            measured = self._end_epoch(on_progress)
+            if measured or time.monotonic() - self._saved_s >= self._checkpoint_s:
+                self._save()
 
     def _steps_of(self, epoch: int) -> int:
         """Return how many steps an epoch 1, 2, ... has: the last one may end within a pass over the tiles."""
@@ -300,7 +301,8 @@ class _Run:
                 if self._folder is not None and time.monotonic() - self._saved_s >= self._checkpoint_s:
                     self._save()
 
-    def _end_epoch(self, on_progress: OnProgress) -> None:
+    def _end_epoch(self, on_progress: OnProgress) -> bool:
+        """Record the epoch; return whether it is the last one or one of those after which held-out tiles are asked."""
         now = self.how_far
         loss = now.loss_sum / now.step
         measured = now.epoch == self._epochs or now.epoch % math.ceil(self._epochs / _MEASUREMENTS) == 0
@@ -322,6 +324,7 @@ class _Run:
         message += "" if held_out_auc is None else f", tile AUC {held_out_auc:.3f}"
         on_progress(Progress(VALIDATE, now.epoch, self._epochs, message))
         now.epoch, now.step, now.loss_sum, now.seconds = now.epoch + 1, 0, 0.0, 0.0
+        return measured
 
     def _held_out(self) -> tuple[float | None, float | None]:
         """Return loss and tile AUC on the held-out tiles, in float32; None where there are none."""

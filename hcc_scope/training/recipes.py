@@ -113,6 +113,11 @@ class Settings:
     augment: bool
     largest_gradient: float | None
 
+    @property
+    def stops_early(self) -> bool:
+        """Whether held-out tiles, where there are some, decide when it ends and which epoch's weights are taken."""
+        return self.patience is not None or self.patience_share is not None
+
     def steps_of(self, n_tiles: int) -> int:
         """Return the budget in steps for so many training tiles."""
         if self.steps is not None:
@@ -131,8 +136,10 @@ class Settings:
 
     def patience_of(self, n_tiles: int) -> int | None:
         """Return after how many epochs without improvement a training on so many tiles ends; None: never."""
-        if self.patience is not None or self.patience_share is None:
+        if self.patience is not None:
             return self.patience
+        if self.patience_share is None:
+            return None
         return max(1, math.ceil(self.patience_share * self.steps_of(n_tiles) / self.steps_per_epoch(n_tiles)))
 
 
