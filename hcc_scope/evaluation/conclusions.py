@@ -241,8 +241,8 @@ def describe_interval(analysis: Analysis) -> list[str]:
         f"All intervals are at 95 %. What was sampled are animals ({animals}); sections, images and tiles of one "
         "animal are not independent, so no interval counts them.",
         "*exact*: Clopper-Pearson, for shares of animals.",
-        "Unmarked: Wilson's score interval with as many trials as the animals are worth. The variance between animals is "
-        "averaged with the largest that is possible, because few animals show it badly (docs/evaluation.md has how "
+        "Unmarked: Wilson's score interval with as many trials as the animals are worth. The variance between animals "
+        "is averaged with the largest that is possible, because few animals show it badly (docs/evaluation.md has how "
         "often such intervals contain the truth; where that is less than 95 %, it stands beside them).",
         "*bound*: Hoeffding's, for the independent permutations. Never too narrow.",
     ]
@@ -255,7 +255,7 @@ def describe_interval(analysis: Analysis) -> list[str]:
         words.append("One random start was trained, so that what another would change is in no interval.")
     return [
         *words,
-        "ECE has no interval: noise makes it larger and never smaller. Figures of single folds have none: their networks "
-        "share training animals.",
+        "ECE has no interval: noise makes it larger and never smaller. Figures of single folds have none: their "
+        "networks share training animals.",
         "All intervals are over animals like these: another laboratory is not in them.",
     ]
