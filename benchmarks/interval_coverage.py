@@ -1,6 +1,6 @@
 """Measure how often the intervals of docs/evaluation.md contain the truth, and compare ways of making them.
 
-Run with ``python -m benchmarks.interval_coverage``; takes under three minutes. Cohorts of few animals are simulated:
+Run with ``python -m benchmarks.interval_coverage``; takes about two minutes. Cohorts of few animals are simulated:
 an image's score is normal, with the share ICC of its variance between animals. For each number of animals per class,
 AUC, ICC, and equal or unequal numbers of images per animal (2 to 20) it counts how often an interval contains the
 truth, and on which side it misses: *flattering* lies wholly above the truth. Pairs of all images are counted, and pairs
@@ -36,11 +36,11 @@ SHARES = (0.50, 0.64, 0.86, 0.95)
 ICCS = (0.2, 0.5, 0.8)
 IN_COMMON = (0.0, 0.5, 0.9)
 """Share of the variance of a score that two networks have in common."""
-COHORTS, COHORTS_OF_PAIRS, COHORTS_DRAWN = 400, 150, 20
+COHORTS, COHORTS_OF_PAIRS, COHORTS_DRAWN = 300, 100, 15
 """Cohorts in each case; of a difference; for intervals that have to be drawn or solved for one by one."""
-WORST_CASES, COHORTS_AGAIN = 3, 3000
+WORST_CASES, COHORTS_AGAIN = 3, 2000
 """So many of the cases with the lowest coverage are simulated anew, with so many cohorts each."""
-DRAWINGS = 500
+DRAWINGS = 400
 FOLDS = 5
 IMAGES, UNEQUAL = 10, np.array([2, 4, 8, 12, 20])
 _Q = (1.0 + CONFIDENCE) / 2.0

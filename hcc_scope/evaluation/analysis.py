@@ -22,6 +22,7 @@ from hcc_scope.evaluation.auc import auc_difference, start_spread
 from hcc_scope.evaluation.calibration import Nested, calibration_folds, nested
 from hcc_scope.evaluation.intervals import Estimate, bounded_mean
 from hcc_scope.evaluation.metrics import Figures, figures_at, mean_by_animal
+from hcc_scope.evaluation.recipe_words import describe_dealing
 from hcc_scope.evaluation.splits import copies_across
 from hcc_scope.training.metrics import roc_auc
 
@@ -84,7 +85,7 @@ class ProtocolFigures:
     splitting: str
     folds: tuple[FoldFigures, ...]
     pooled: dict[TableLevel, Figures]
-    """Over the predictions of all folds together. A pooled AUC compares scores of *different* networks."""
+    """Over the predictions of all folds together; AUCs of pairs within folds, where there are some."""
     unscored: tuple[tuple[str, str], ...]
     """Animal and section of those all of whose tested tiles are unlike the training's."""
     why_no_distance: tuple[str, ...]
@@ -188,9 +189,9 @@ class Analysis:
     """Of everything that was held out, at all levels."""
     protocols: dict[PairedProtocol, ProtocolFigures]
     gaps: dict[Level, Estimate | None]
-    """Pooled AUC, *paper* less *by animal*; the interval draws the same animals for both."""
-    gap_of_fold_means: float | None
-    """The same from the means over folds, in which no two networks are compared."""
+    """AUC, *paper* less *by animal*."""
+    gap_pooled: float | None
+    """The same of all pairs, in which scores of different networks are compared."""
     permuted: PermutedFigures
     day: DayFigures | None
     nested: Nested | None
@@ -204,9 +205,14 @@ class Analysis:
     calibration: CalibrationFigures
 
     @property
+    def lead(self) -> Literal["tile", "image"]:
+        """The level whose AUC leads: that of what is dealt, since pairs within folds need scores of one fold."""
+        return self.result.unit
+
+    @property
     def gap(self) -> Estimate | None:
-        """The leakage gap: that of images."""
-        return self.gaps["image"]
+        """The difference of the two protocols' AUCs at the level that leads."""
+        return self.gaps[self.lead]
 
 
 def analyse(result: EvaluationResult) -> Analysis:
@@ -227,7 +233,7 @@ def analyse(result: EvaluationResult) -> Analysis:
     }
     protocols = {name: _protocol(name, result, found, strata) for name, found in scores.items()}
     paper, by_animal = scores["paper"].pooled, scores["by_animal"].pooled
-    means = [protocol.fold_mean("image", "auc") for protocol in protocols.values()]
+    pooled = [protocol.pooled[result.unit].auc_pooled for protocol in protocols.values()]
     return Analysis(
         result=result,
         scores=scores,
@@ -241,7 +247,7 @@ def analyse(result: EvaluationResult) -> Analysis:
             )
             for level in LEVELS
         },
-        gap_of_fold_means=None if means[0] is None or means[1] is None else means[0] - means[1],
+        gap_pooled=None if None in pooled else pooled[0] - pooled[1],
         permuted=_permuted(result),
         day=_day(result, strata) if result.of("day") else None,
         nested=nested(result.of("by_animal"), result.tiles),
@@ -319,13 +325,17 @@ def _protocol(
 def _splitting(name: PairedProtocol, result: EvaluationResult) -> str:
     k = len(result.of(name))
     if name == "paper":
+        shared = "images of one animal and one section" if result.unit == "image" else "tiles of one image"
         return (
-            f"{k} folds over images at random, with equal shares of both classes: images of one animal and one section "
-            "are on both sides (Meng et al. 2019)."
+            f"{k} folds over {result.unit}s at random, with equal shares of both classes: {shared} are on both sides "
+            "(Meng et al. 2019)."
         )
     if result.leave_one_out:
         return f"{k} folds, each of which leaves out one animal: no animal is on both sides."
-    return f"{k} folds over animals: no animal is on both sides, and each part of each fold holds both classes."
+    return (
+        f"{k} folds over animals: no animal is on both sides, and each part of each fold holds both classes. "
+        f"{describe_dealing(result)}"
+    )
 
 
 def _image_auc(fold: FoldResult, result: EvaluationResult) -> float:

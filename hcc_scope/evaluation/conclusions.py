@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.evaluation.calibration import NO_TEMPERATURE, NO_THRESHOLD
-from hcc_scope.evaluation.tables import format_estimate
+from hcc_scope.evaluation.tables import format_estimate, format_signed
 from hcc_scope.training.config import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = [
     "describe_interval",
     "describe_left_out",
     "describe_nested",
+    "describe_null",
     "describe_permuted",
     "describe_restarted",
     "describe_silent",
@@ -31,25 +32,44 @@ _SMALLEST_TEMPERATURE, _LARGEST_TEMPERATURE = 0.05, 20.08
 
 
 def describe_gap(analysis: Analysis) -> str:
-    """Return the headline, with the folds in it whose networks have learnt nothing."""
+    """Return the headline: the AUC by animal first, then the paper's protocol, and what their difference is worth.
+
+    With the folds in it whose networks have learnt nothing.
+    """
     silent = _folds_that(analysis, lambda fold: fold.silent)
     return _describe_gap(analysis) + (f" Networks that have learnt nothing are in it ({silent})." if silent else "")
 
 
 def _describe_gap(analysis: Analysis) -> str:
-    paper, animal = (analysis.protocols[name].pooled["image"].auc for name in ("paper", "by_animal"))
-    if analysis.gap is None or analysis.gap.interval is None or paper is None or animal is None:
-        return "Leakage gap: not defined, because an AUC is not."
-    low, high = analysis.gap.interval.pair
+    level = analysis.lead
+    paper, animal = (analysis.protocols[name].pooled[level].auc for name in ("paper", "by_animal"))
+    difference = analysis.gaps[level]
+    if difference is None or difference.interval is None or paper is None or animal is None:
+        return "AUC by animal and leakage gap: not defined, because a protocol has no pairs of both classes."
+    low, high = difference.interval.pair
     words = (
-        f"Leakage gap: {analysis.gap.value:+.3f} [{low:+.3f}, {high:+.3f}] in the pooled AUC of images: "
-        f"{paper.value:.3f} by the paper's protocol, {animal.value:.3f} by animal."
+        f"AUC of {level}s by animal: {format_estimate(animal)}. By the paper's protocol: {format_estimate(paper)}. "
+        f"Difference: {format_signed(difference)}."
     )
     if low > 0:
-        return words + " Sharing animals between training and test inflates the figures of this model."
-    if high < 0:
-        return words + " The AUC is larger by animal, which no leak explains: look at single animals."
-    return words + " The interval contains 0: on these animals, no effect of sharing them is detectable."
+        words += " Sharing animals between training and test inflates the figures of this model."
+    elif high < 0:
+        words += " The AUC is larger by animal, which no leak explains: look at single animals."
+    else:
+        words += " It contains 0: on these animals, no effect of sharing them is detectable."
+    return f"{words} {describe_null(analysis)}"
+
+
+def describe_null(analysis: Analysis) -> str:
+    """Return what the two protocols find where there is no class, and the leakage gap, which is less that."""
+    gap, null = analysis.corrected["network"], analysis.permutations[analysis.corrected["network"].null_of]
+    if gap.null_mean is None:
+        return "Leakage gap: not defined, because these animals allow no labelling that means nothing."
+    return (
+        f"With classes of the animals that mean nothing, {null.of} still gives {null.null_paper:.2f} by the paper's "
+        f"protocol on these images, and {null.null_by_animal:.2f} by animal. Leakage gap (the difference of AUCs of "
+        f"images less that of such classes, {gap.null_mean:+.2f}): {format_signed(gap.gap)}."
+    )
 
 
 _OF = {"paper": "folds by image", "by_animal": "folds by animal"}
