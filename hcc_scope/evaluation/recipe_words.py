@@ -61,8 +61,8 @@ def left_open(result: EvaluationResult) -> list[str]:
         + " The square is summed over both outputs, and p is the softmax.",
         f"How many steps, of what batch and at what rate: {describe_budget(result)} of {config.batch} tiles, at "
         f"{config.learning_rate:g}, fixed before looking.",
-        f"Whether it has 1,920 images (960 of each class) or 1,960: its text allows both. There are {n:,} here, and every "
-        "one with a usable tile is tested once.",
+        f"Whether it has 1,920 images (960 of each class) or 1,960: its text allows both. There are {n:,} here, and "
+        "every one with a usable tile is tested once.",
         "Of which output its saliency maps are the gradient: here of the log-odds of high, before the softmax, which "
         "vanishes where the network is sure.",
         "Over what its AUCs are taken: here over the tiles that a fold tested, and the mean row counts pairs within "
