@@ -247,7 +247,7 @@ def analyse(result: EvaluationResult) -> Analysis:
             )
             for level in LEVELS
         },
-        gap_pooled=None if None in pooled else pooled[0] - pooled[1],
+        gap_pooled=None if pooled[0] is None or pooled[1] is None else pooled[0] - pooled[1],
         permuted=_permuted(result),
         day=_day(result, strata) if result.of("day") else None,
         nested=nested(result.of("by_animal"), result.tiles),
