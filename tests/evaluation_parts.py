@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.errors import DivergedError
+from hcc_scope.evaluation.aggregation import Scored
 from hcc_scope.evaluation.start_folder import keep_start
 from hcc_scope.progress import Progress
 from hcc_scope.training.metrics import LearningCheck
@@ -19,7 +20,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.evaluation.aggregation import Level
     from hcc_scope.evaluation.start_task import StartTask
+
+
+def scored(labels: object, scores: object, animals: object, level: Level = "image", folds: object = None) -> Scored:
+    """Return scores that an evaluation might have found."""
+    labels, scores, animals = np.asarray(labels), np.asarray(scores, float), np.asarray(animals)
+    n = len(labels)
+    return Scored(
+        level=level,
+        labels=labels,
+        scores=scores,
+        ranks=scores,
+        animals=animals,
+        folds=np.zeros(n, int) if folds is None else np.asarray(folds),
+        names=tuple((i,) for i in range(n)),
+        animal_ids=tuple(f"a{i}" for i in range(animals.max() + 1)),
+    )
 
 
 KNOWS = LearningCheck(loss=0.2, chance=0.69, auc=0.9, luck=0.6)

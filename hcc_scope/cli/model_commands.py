@@ -225,8 +225,11 @@ def evaluate(
     recipe: Annotated[str, typer.Option("--recipe", help="modern, or meng2019 (the paper's).")] = "modern",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes folds, permutations, weights and batches.")] = 2019,
     folds: Annotated[
-        int, typer.Option("--folds", min=2, help="By animal: at most as many as the rarer class has animals.")
+        int, typer.Option("--folds", min=2, help="Of both protocols; at most as many as the rarer class has animals.")
     ] = 5,
+    unit: Annotated[
+        str, typer.Option("--unit", help="What the paper's protocol deals into folds: image or tile.")
+    ] = "image",
     starts: Annotated[
         int, typer.Option("--starts", min=1, help="Networks per fold, each from a random start of its own.")
     ] = 3,
@@ -257,7 +260,7 @@ def evaluate(
     json_mode: Json = False,
 ) -> None:
     """Validate network and recipe on labelled images: the paper's protocol and the one by animal, side by side."""
-    from hcc_scope.cli.evaluate import EvaluateOptions, run_evaluate, train_config
+    from hcc_scope.cli.evaluate import EvaluateOptions, known_unit, run_evaluate, train_config
 
     config = train_config(
         network=network,
@@ -284,5 +287,6 @@ def evaluate(
             resume=resume,
             leave_one_out=leave_one_out,
             json_mode=json_mode,
+            unit=known_unit(unit),
         )
     )

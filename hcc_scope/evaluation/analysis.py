@@ -17,12 +17,13 @@ from hcc_scope.evaluation.aggregation import (
     animal_strata,
     protocol_scores,
 )
+from hcc_scope.evaluation.auc import auc_difference, start_spread
 from hcc_scope.evaluation.baseline_figures import BaselineFigures, GapFigures, gap_figures
 from hcc_scope.evaluation.baselines import baseline_folds, measure_tiles
 from hcc_scope.evaluation.calibration import Nested, calibrate_folds, calibration_folds, nested
-from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate
-from hcc_scope.evaluation.metrics import Figures, auc_difference, figures_at
+from hcc_scope.evaluation.metrics import Figures, figures_at
 from hcc_scope.evaluation.permutations import PermutationFigures, permute
+from hcc_scope.evaluation.recipe_words import describe_dealing
 from hcc_scope.evaluation.source_control import SOURCES, Source, SourceFigures, source_control
 from hcc_scope.evaluation.splits import copies_across
 from hcc_scope.evaluation.tile_features import BASELINES, BaselineName
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.evaluation.intervals import Estimate
     from hcc_scope.evaluation.results import EvaluationResult
 
 __all__ = [
@@ -86,7 +88,7 @@ class ProtocolFigures:
     splitting: str
     folds: tuple[FoldFigures, ...]
     pooled: dict[TableLevel, Figures]
-    """Over the predictions of all folds together. A pooled AUC compares scores of *different* networks."""
+    """Over the predictions of all folds together; AUCs of pairs within folds, where there are some."""
     unscored: tuple[tuple[str, str], ...]
     """Animal and section of those all of whose tested tiles are unlike the training's."""
     why_no_distance: tuple[str, ...]
@@ -161,9 +163,9 @@ class Analysis:
     """Of everything that was held out, at all levels."""
     protocols: dict[PairedProtocol, ProtocolFigures]
     gaps: dict[Level, Estimate | None]
-    """Pooled AUC, *paper* less *by animal*; the interval draws the same animals for both."""
-    gap_of_fold_means: float | None
-    """The same from the means over folds, in which no two networks are compared."""
+    """AUC, *paper* less *by animal*."""
+    gap_pooled: float | None
+    """The same of all pairs, in which scores of different networks are compared."""
     baselines: dict[BaselineName, BaselineFigures]
     permutations: dict[BaselineName, PermutationFigures]
     corrected: dict[Literal["network"] | BaselineName, GapFigures]
@@ -174,8 +176,6 @@ class Analysis:
     animals: tuple[AnimalFigures, ...]
     n_animals: tuple[int, int, int]
     """That carry low, high, both."""
-    replicates: int
-    distinct_resamples: int
     copies: tuple[tuple[int, int], ...]
     """Pairs of images with the same pixels, or some of them, on both sides of a fold of *paper*."""
     silent: dict[PairedProtocol, tuple[int, ...]]
@@ -183,9 +183,14 @@ class Analysis:
     calibration: CalibrationFigures
 
     @property
+    def lead(self) -> Literal["tile", "image"]:
+        """The level whose AUC leads: that of what is dealt, since pairs within folds need scores of one fold."""
+        return self.result.unit
+
+    @property
     def gap(self) -> Estimate | None:
-        """The leakage gap: that of images."""
-        return self.gaps["image"]
+        """The difference of the two protocols' AUCs at the level that leads."""
+        return self.gaps[self.lead]
 
 
 def analyse(result: EvaluationResult) -> Analysis:
@@ -201,16 +206,23 @@ def analyse(result: EvaluationResult) -> Analysis:
         The same for the same folds: drawings are seeded by the configuration.
     """
     strata = animal_strata(result.tiles)
-    boot = ClusterBootstrap(strata, result.config.seed)
     scores: dict[PairedProtocol, ProtocolScores] = {
         name: protocol_scores(result.of(name), result.tiles, result.temperature) for name in ("paper", "by_animal")
     }
-    protocols = {name: _protocol(name, result, found, boot) for name, found in scores.items()}
+    protocols = {name: _protocol(name, result, found, strata) for name, found in scores.items()}
     paper, by_animal = scores["paper"].pooled, scores["by_animal"].pooled
-    means = [protocol.fold_mean("image", "auc") for protocol in protocols.values()]
-    gaps = {level: auc_difference(paper[level], by_animal[level], boot) for level in LEVELS}
+    gaps = {
+        level: auc_difference(
+            paper[level],
+            by_animal[level],
+            start_spread(scores["paper"], level),
+            start_spread(scores["by_animal"], level),
+        )
+        for level in LEVELS
+    }
+    pooled = [protocol.pooled[result.unit].auc_pooled for protocol in protocols.values()]
     measured = measure_tiles(result.tiles) if result.measured is None else result.measured
-    baselines = {name: _baseline(name, result, measured, scores, boot) for name in BASELINES}
+    baselines = {name: _baseline(name, result, measured, scores, strata) for name in BASELINES}
     folds = _MOST_FOLDS if result.leave_one_out else len(result.of("by_animal"))
     permuted = permute(result.tiles, measured, folds=folds, seed=result.config.seed, unit=result.unit)
     return Analysis(
@@ -218,7 +230,7 @@ def analyse(result: EvaluationResult) -> Analysis:
         scores=scores,
         protocols=protocols,
         gaps=gaps,
-        gap_of_fold_means=None if means[0] is None or means[1] is None else means[0] - means[1],
+        gap_pooled=None if pooled[0] is None or pooled[1] is None else pooled[0] - pooled[1],
         baselines={name: figures for name, (figures, _) in baselines.items()},
         permutations=permuted,
         corrected={
@@ -226,14 +238,12 @@ def analyse(result: EvaluationResult) -> Analysis:
             **{name: gap_figures(name, difference, permuted[name]) for name, (_, difference) in baselines.items()},
         },
         sources={
-            source: source_control(source, result.tiles, measured, boot, folds=folds, seed=result.config.seed)
+            source: source_control(source, result.tiles, measured, strata, folds=folds, seed=result.config.seed)
             for source in SOURCES
         },
         nested=nested(result.of("by_animal"), result.tiles),
         animals=_animals(by_animal, result.threshold),
         n_animals=(int((strata == 0).sum()), int((strata == 1).sum()), int((strata == 2).sum())),
-        replicates=len(boot.weights),
-        distinct_resamples=boot.distinct_resamples,
         silent={name: protocol.silent for name, protocol in protocols.items()},
         calibration=_calibration(result, by_animal),
         copies=tuple(
@@ -261,7 +271,7 @@ def _threshold(level: TableLevel, result: EvaluationResult) -> float:
 
 
 def _protocol(
-    name: PairedProtocol, result: EvaluationResult, scores: ProtocolScores, boot: ClusterBootstrap
+    name: PairedProtocol, result: EvaluationResult, scores: ProtocolScores, strata: NDArray[np.int64]
 ) -> ProtocolFigures:
     held_out = scores.pooled
     images = result.tiles.images
@@ -292,7 +302,10 @@ def _protocol(
         protocol=name,
         splitting=_splitting(name, result),
         folds=tuple(rows),
-        pooled={level: figures_at(held_out[level], _threshold(level, result), boot) for level in TABLE_LEVELS},
+        pooled={
+            level: figures_at(held_out[level], _threshold(level, result), strata, start_spread(scores, level))
+            for level in TABLE_LEVELS
+        },
         unscored=tuple(sorted(tested - {(str(one[0]), str(one[1])) for one in held_out["section"].names})),
         why_no_distance=tuple(
             dict.fromkeys(fold.why_no_distance for fold in result.of(name) if fold.why_no_distance is not None)
@@ -303,13 +316,17 @@ def _protocol(
 def _splitting(name: PairedProtocol, result: EvaluationResult) -> str:
     k = len(result.of(name))
     if name == "paper":
+        shared = "images of one animal and one section" if result.unit == "image" else "tiles of one image"
         return (
-            f"{k} folds over images at random, with equal shares of both classes: images of one animal and one section "
-            "are on both sides (Meng et al. 2019)."
+            f"{k} folds over {result.unit}s at random, with equal shares of both classes: {shared} are on both sides "
+            "(Meng et al. 2019)."
         )
     if result.leave_one_out:
         return f"{k} folds, each of which leaves out one animal: no animal is on both sides."
-    return f"{k} folds over animals: no animal is on both sides, and each part of each fold holds both classes."
+    return (
+        f"{k} folds over animals: no animal is on both sides, and each part of each fold holds both classes. "
+        f"{describe_dealing(result)}"
+    )
 
 
 def _baseline(
@@ -317,7 +334,7 @@ def _baseline(
     result: EvaluationResult,
     measured: NDArray[np.floating],
     network: dict[PairedProtocol, ProtocolScores],
-    boot: ClusterBootstrap,
+    strata: NDArray[np.int64],
 ) -> tuple[BaselineFigures, Estimate | None]:
     """Return a baseline's figures, by the code that makes those of the network, and its difference of protocols."""
     folds = {which: baseline_folds(result.of(which), result.tiles, measured, name) for which in network}
@@ -330,16 +347,18 @@ def _baseline(
         name=name,
         temperature=temperature,
         threshold=threshold,
-        protocols={which: _protocol(which, own, found, boot) for which, found in scores.items()},
+        protocols={which: _protocol(which, own, found, strata) for which, found in scores.items()},
         differences={
             which: {
-                level: auc_difference(network[which].pooled[level], scores[which].pooled[level], boot)
+                level: auc_difference(
+                    network[which].pooled[level], scores[which].pooled[level], start_spread(network[which], level)
+                )
                 for level in LEVELS
             }
             for which in network
         },
     )
-    return figures, auc_difference(scores["paper"].pooled["image"], scores["by_animal"].pooled["image"], boot)
+    return figures, auc_difference(scores["paper"].pooled["image"], scores["by_animal"].pooled["image"])
 
 
 def _animals(held_out: dict[TableLevel, Scored], threshold: float) -> tuple[AnimalFigures, ...]:

@@ -23,6 +23,7 @@ from hcc_scope.evaluation.conclusions import (
     describe_restarted,
     describe_silent,
 )
+from hcc_scope.evaluation.recipe_words import describe_recipe, left_open
 from hcc_scope.evaluation.report import relative_pngs, report_markdown, table1_markdown
 from hcc_scope.evaluation.tables import MEASURES
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
@@ -71,6 +72,7 @@ def _level(figures: Figures) -> LevelFigures:
         n=figures.n,
         auc=_value(figures.auc),
         auc_interval=_pair(figures.auc),
+        auc_within_folds=figures.auc_within_folds,
         sensitivity=_value(figures.sensitivity),
         sensitivity_interval=_pair(figures.sensitivity),
         specificity=_value(figures.specificity),
@@ -78,8 +80,13 @@ def _level(figures: Figures) -> LevelFigures:
         accuracy=figures.accuracy.value,
         accuracy_interval=_pair(figures.accuracy),
         brier=figures.brier.value,
+        brier_interval=_pair(figures.brier),
         ece=figures.ece,
         threshold=figures.threshold,
+        animals=figures.n_animals,
+        auc_of_single=figures.auc_of_single,
+        auc_sd_of_starts=None if figures.auc is None else figures.auc.sd_of_starts,
+        auc_coverage=None if figures.auc is None or figures.auc.interval is None else figures.auc.interval.coverage,
     )
 
 
@@ -125,6 +132,8 @@ def evaluation_record(analysis: Analysis, command: str) -> EvaluationRecord:
     images = result.tiles.images
     return EvaluationRecord(
         command=command,
+        headline=describe_gap(found),
+        recipe=describe_recipe(result),
         animals=len({image.animal_id for image in images}),
         images=len(images),
         tiles=len(result.tiles),
@@ -189,6 +198,8 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
         "note": RESEARCH_USE_ONLY,
         "command": command,
         "headline": describe_gap(analysis),
+        "recipe": describe_recipe(result),
+        "left_open": left_open(result),
         "data": {
             "manifest": str(data.manifest),
             "fingerprint": data.fingerprint,
@@ -201,7 +212,7 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
             "tiles_excluded": dict(result.tiles.excluded),
         },
         "config": asdict(result.config),
-        "leakage_gap": None if gap is None else asdict(gap) | {"of_fold_means": analysis.gap_of_fold_means},
+        "leakage_gap": None if gap is None else asdict(gap) | {"pooled": analysis.gap_pooled},
         "calibration": {
             "temperature": result.temperature,
             "threshold": result.threshold,
@@ -224,8 +235,6 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
         },
         "controls": describe_controls(analysis),
         "animals": [asdict(animal) for animal in analysis.animals],
-        "replicates": analysis.replicates,
-        "distinct_resamples": analysis.distinct_resamples,
         "copies": analysis.copies,
         "silent": dict(analysis.silent),
         "images": _images(analysis),

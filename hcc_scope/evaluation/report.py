@@ -17,6 +17,7 @@ from hcc_scope.evaluation.conclusions import (
     describe_restarted,
     describe_silent,
 )
+from hcc_scope.evaluation.recipe_words import describe_budget, describe_recipe, left_open
 from hcc_scope.evaluation.tables import format_estimate, format_signed, level_rows, table_1
 from hcc_scope.formatting import counted
 from hcc_scope.research_use import RESEARCH_USE_ONLY
@@ -56,7 +57,10 @@ def report_markdown(analysis: Analysis, command: str, figures: Sequence[str]) ->
             gap=describe_gap(analysis),
             silent=describe_silent(analysis),
             restarted=describe_restarted(analysis),
-            gap_of_fold_means=analysis.gap_of_fold_means,
+            gap_pooled=analysis.gap_pooled,
+            lead=analysis.lead,
+            left_open=left_open(analysis.result),
+            budget=describe_budget(analysis.result),
             protocols=analysis.protocols.values(),
             level_rows=level_rows,
             fold_rows=_fold_rows,
@@ -84,7 +88,7 @@ def _common(analysis: Analysis) -> dict[str, Any]:
         "result": result,
         "data": result.data,
         "n_animals": len({image.animal_id for image in result.data.images}),
-        "epochs": counted(result.config.epochs or 0, "epoch"),
+        "recipe": describe_recipe(result),
         "research_use_only": RESEARCH_USE_ONLY,
         "tables_1": [table_1(analysis, level) for level in ("tile_all", "tile", "image")],
         "left_out": describe_left_out(analysis, name=markdown_text),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.labelled_image import LabelledImage
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate
+    from hcc_scope.evaluation.intervals import Estimate
 
 __all__ = ["SOURCES", "Source", "SourceFigures", "fit_multinomial", "source_control"]
 
@@ -68,7 +68,7 @@ def source_control(
     source: Source,
     tiles: TileTable,
     measured: NDArray[np.floating],
-    boot: ClusterBootstrap,
+    strata: NDArray[np.int64],
     *,
     folds: int = 5,
     seed: int = 0,
@@ -81,8 +81,8 @@ def source_control(
     tiles : TileTable
     measured : (n, N_FEATURES) float
         Of all tiles.
-    boot : ClusterBootstrap
-        Of the animals, sorted by name.
+    strata : (animals,) int64
+        What each animal carries, as `hcc_scope.evaluation.aggregation.animal_strata` has it.
     folds : int
         At most; no more than the rarest value has images.
     seed : int
@@ -100,19 +100,19 @@ def source_control(
     if len(names) < 2:
         return f"all images are of one {source}"
     labels = np.array([names.index(value) if value in names else -1 for value in values], dtype=np.int64)
-    strata = [usable[labels[usable] == number] for number in range(len(names))]
-    fewest = min(range(len(names)), key=lambda number: len(strata[number]))
-    k = min(folds, len(strata[fewest]))
+    of_value = [usable[labels[usable] == number] for number in range(len(names))]
+    fewest = min(range(len(names)), key=lambda number: len(of_value[number]))
+    k = min(folds, len(of_value[fewest]))
     if k < 2:
         return f"{source} {names[fewest]} has one image with usable tiles, and two folds need two"
-    parts = round_robin(strata, k, np.random.default_rng([seed, _STREAMS[source]]))
+    parts = round_robin(of_value, k, np.random.default_rng([seed, _STREAMS[source]]))
     features = measured[:, FEATURES["texture"].columns]
     found = [_fold(np.setdiff1d(usable, part), part, labels, tiles, features, len(names)) for part in parts]
     right, tested = np.concatenate(found), np.concatenate(parts)
     return SourceFigures(
         source=source,
         values=names,
-        accuracy=mean_by_animal(right.astype(np.float64), _animals(tiles.images, tested), boot),
+        accuracy=mean_by_animal(right.astype(np.float64), _animals(tiles.images, tested), strata),
         chance=float(np.bincount(labels[tested]).max() / len(tested)),
         balanced_accuracy=float(np.mean([right[labels[tested] == number].mean() for number in range(len(names))])),
         fold_accuracy=tuple(float(part.mean()) for part in found),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.evaluation import published
+from hcc_scope.evaluation.intervals import BY_ANIMAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,10 +73,10 @@ def table_1(analysis: Analysis, level: Literal["tile_all", "tile", "image"] = "t
     level : 'tile_all', 'tile' or 'image'
         All tiles that were tested, as in the paper; or, as in use, without those that are unlike the training's.
     """
-    paper, animal = analysis.protocols["paper"], analysis.protocols["by_animal"]
+    protocols = analysis.protocols["paper"], analysis.protocols["by_animal"]
     # of the baselines the AUC alone: the table is wide enough
     baselines = [(name, which) for name in analysis.baselines for which in _OF]
-    shown: list[tuple[ProtocolFigures, Measure]] = [(p, name) for p in (paper, animal) for name in MEASURES]
+    shown: list[tuple[ProtocolFigures, Measure]] = [(p, name) for p in protocols for name in MEASURES]
     shown += [(analysis.baselines[name].protocols[which], "auc") for name, which in baselines]
     columns: list[Sequence[float | None]] = [
         *(
@@ -84,14 +85,18 @@ def table_1(analysis: Analysis, level: Literal["tile_all", "tile", "image"] = "t
         ),
         *(tuple(p.of_fold(fold, level, name) for fold in p.folds) for p, name in shown),
     ]
-    means = [*published.MEANS, *(p.fold_mean(level, name) for p, name in shown)]
     n_rows = max(len(column) for column in columns)
     rows = [
         (f"fold {i + 1}", *(_cell(column[i]) if i < len(column) else "" for column in columns)) for i in range(n_rows)
     ]
-    rows.append(("mean", *(_cell(mean) for mean in means)))
-    pooled = [getattr(p.pooled[level], name) for p, name in shown]
-    rows.append(("pooled", "", "", "", "", *(_cell(None if e is None else e.value) for e in pooled)))
+    means = [_mean(protocol, level, name) for protocol, name in shown]
+    rows.append(("mean", *(_cell(mean) for mean in (*published.MEANS, *means))))
+    blank = ("",) * len(MEASURES)
+    of_all = [getattr(protocol.pooled[level], name) for protocol, name in shown]
+    rows.append(("95 %", *blank, *(_ends(estimate) for estimate in of_all)))
+    rows.append(("n", *blank, *("" if estimate is None else f"{estimate.n:,}" for estimate in of_all)))
+    if analysis.result.starts > 1:
+        rows.append(("SD of starts", *blank, *(_cell(None if e is None else e.sd_of_starts) for e in of_all)))
     return Table1(
         title=_TITLES[level],
         columns=(
@@ -104,9 +109,45 @@ def table_1(analysis: Analysis, level: Literal["tile_all", "tile", "image"] = "t
             "tissue that is not public, ours of the data named here: compare the two protocols, not the first group.",
             "The mean of the paper's AUCs is computed here; the paper does not print it.",
             "Grey, histogram and texture: logistic regressions on a few numbers of the same tiles, in the same folds.",
-            "Pooled: over the held-out predictions of all folds together, that is of different networks.",
+            "Mean: of the folds; AUC: the share of pairs that are won, of all pairs within folds together. 95 %: the "
+            "interval over animals and random starts. n: what a figure is of.",
+            _footnote(protocols, level),
         ),
     )
+
+
+def _mean(protocol: ProtocolFigures, level: TableLevel, name: Measure) -> float | None:
+    """Return what the row of means has: the AUC from pairs within folds, and else the mean over folds."""
+    auc = protocol.pooled[level].auc
+    if name == "auc":
+        return None if auc is None else auc.value
+    return protocol.fold_mean(level, name)
+
+
+def _ends(estimate: Estimate | None) -> str:
+    """Return an interval, with its coverage where that is less than nominal."""
+    if estimate is None or estimate.interval is None:
+        return ""
+    low, high = estimate.interval.pair
+    return f"{low:.2f}-{high:.2f}{_coverage(estimate)}"
+
+
+def _coverage(estimate: Estimate) -> str:
+    covered = None if estimate.interval is None else estimate.interval.coverage
+    return "" if covered is None else f" (covers {covered:.0%} at worst)"
+
+
+def _footnote(found: Sequence[ProtocolFigures], level: TableLevel) -> str:
+    """Return the pooled AUCs, and which are in the row of means for want of pairs within folds."""
+    pooled = ", ".join(f"{_cell(p.pooled[level].auc_pooled) or 'not defined'} {_BY[p.protocol]}" for p in found)
+    words = f"Of all pairs, those of different networks too, the AUC is {pooled}: their scales need not be the same."
+    across = [_BY[p.protocol] for p in found if not p.pooled[level].auc_within_folds]
+    if across:
+        words += f" There are no other pairs {' and '.join(across)}, so that one is in the row of means."
+    return words
+
+
+_BY = {"paper": "by the paper's protocol", "by_animal": "by animal"}
 
 
 def rich_table(table: Table1) -> Table:
@@ -125,20 +166,26 @@ def rich_table(table: Table1) -> Table:
 
 
 def format_estimate(estimate: Estimate | None, digits: int = 2) -> str:
-    """Return a figure with its interval, as a person reads it."""
+    """Return a figure with its interval, as a person reads it: ``0.85 [0.61, 0.96], SD 0.03``.
+
+    SD is that over random starts. How often the interval contains the truth follows where that is less than 95 %.
+    """
     if estimate is None:
         return "not defined"
     words = f"{estimate.value:.{digits}f}"
     if estimate.interval is None:
         return words
     mark = {
-        "cluster bootstrap by animal": "",
+        BY_ANIMAL: "",
         "clopper-pearson": " exact",
         "wilson": " Wilson",
         "hoeffding bound": " bound",
     }
     low, high = estimate.interval.pair
-    return f"{words} [{low:.{digits}f}, {high:.{digits}f}]{mark[estimate.interval.method]}"
+    words += f" [{low:.{digits}f}, {high:.{digits}f}]{mark[estimate.interval.method]}"
+    if estimate.sd_of_starts is not None:
+        words += f", SD {estimate.sd_of_starts:.{digits}f}"
+    return words + _coverage(estimate)
 
 
 def format_signed(estimate: Estimate | None, digits: int = 3) -> str:
@@ -148,11 +195,12 @@ def format_signed(estimate: Estimate | None, digits: int = 3) -> str:
     words = f"{estimate.value:+.{digits}f}"
     if estimate.interval is None:
         return words
-    return f"{words} [{estimate.interval.low:+.{digits}f}, {estimate.interval.high:+.{digits}f}]"
+    low, high = estimate.interval.pair
+    return f"{words} [{low:+.{digits}f}, {high:+.{digits}f}]{_coverage(estimate)}"
 
 
 def level_rows(protocol: ProtocolFigures) -> list[tuple[str, ...]]:
-    """Return one row per level: level, n, AUC, sensitivity, specificity, accuracy, Brier, ECE, threshold."""
+    """Return one row per level: level, n, animals, AUC, sensitivity, specificity, accuracy, Brier, ECE, threshold."""
     return [_level_row(_WHICH[level], figures) for level, figures in protocol.pooled.items()]
 
 
@@ -160,7 +208,8 @@ def _level_row(level: str, figures: Figures) -> tuple[str, ...]:
     return (
         level,
         str(figures.n),
-        format_estimate(figures.auc),
+        str(figures.n_animals),
+        format_estimate(figures.auc) + ("" if figures.auc is None or figures.auc_within_folds else " *"),
         format_estimate(figures.sensitivity),
         format_estimate(figures.specificity),
         format_estimate(figures.accuracy),

@@ -49,14 +49,17 @@ Count = Annotated[int, pydantic.Field(ge=0)]
 
 
 class LevelFigures(CardPart):
-    """What a protocol found at one level, pooled over its folds; the intervals are at 95 %."""
+    """What a protocol found at one level, over its folds together; the intervals are at 95 %."""
 
     level: Level
     n: Count
     """Of tiles, images, sections or animals."""
     auc: Share | None = None
+    """From pairs within folds, unless `auc_within_folds` is False."""
     auc_interval: Interval | None = None
-    """Cluster bootstrap by animal."""
+    """Over animals and random starts."""
+    auc_within_folds: bool | None = None
+    """None on cards that do not state it: of all pairs, those of different networks too."""
     sensitivity: Share | None = None
     sensitivity_interval: Interval | None = None
     specificity: Share | None = None
@@ -64,8 +67,9 @@ class LevelFigures(CardPart):
     accuracy: Share
     accuracy_interval: Interval | None = None
     brier: Share
+    brier_interval: Interval | None = None
     ece: Share
-    """Expected calibration error."""
+    """Expected calibration error; it has no interval, because noise makes it larger and never smaller."""
     threshold: Share | None = None
     """At or above it something counts as *high*; None on cards that do not state it."""
     animals: Count | None = None
@@ -196,13 +200,18 @@ class EvaluationRecord(CardPart):
     """Validation of this network and recipe on the training data: both protocols, never one alone."""
 
     command: str
+    headline: str | None = None
+    """The AUC by animal, that of the paper's protocol and what their difference is worth, in sentences; None on cards
+    that do not state it."""
+    recipe: str | None = None
+    """What was trained and how it was dealt, in a sentence; None on cards that do not state it."""
     animals: Count
     images: Count
     tiles: Count
     protocols: tuple[ProtocolRecord, ...]
     leakage_gap: Annotated[float, pydantic.Field(ge=-1, le=1)] | None = None
-    """AUC (image level) of the protocol *paper* less that of *by_animal*: what sharing animals between training and
-    validation adds."""
+    """AUC of images of the protocol *paper* less that of *by_animal*; `gaps` has it less what classes give that mean
+    nothing."""
     leakage_gap_interval: Interval | None = None
     permuted_auc: Share | None = None
     """By animal, with the animals' classes permuted: 0.5 if nothing leaks."""

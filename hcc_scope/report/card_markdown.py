@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 
+from hcc_scope.formatting import counted
 from hcc_scope.printable import printable
 from hcc_scope.report.tripod import tripod_rows
 from hcc_scope.research_use import RESEARCH_USE_ONLY
@@ -98,6 +99,8 @@ def _headline(record: EvaluationRecord | None) -> str:
     by_animal = _level(record, "by_animal", "image")
     if by_animal is None:
         return "Not evaluated by animal: nothing here says how it does on an animal that it has not seen."
+    if record.headline is not None:
+        return record.headline
     words = f"AUC of images of animals not seen in training: {_estimate(by_animal.auc, by_animal.auc_interval)}."
     if record.leakage_gap is not None:
         words += (
@@ -186,15 +189,25 @@ def _level_rows(record: EvaluationRecord) -> list[tuple[str, ...]]:
 
 def _figures(figures: LevelFigures) -> tuple[str, ...]:
     return (
-        f"{figures.n:,}",
-        _estimate(figures.auc, figures.auc_interval),
+        f"{figures.n:,}" + ("" if figures.animals is None else f" of {counted(figures.animals, 'animal')}"),
+        _auc(figures),
         _estimate(figures.sensitivity, figures.sensitivity_interval),
         _estimate(figures.specificity, figures.specificity_interval),
         _estimate(figures.accuracy, figures.accuracy_interval),
-        f"{figures.brier:.3f}",
+        _estimate(figures.brier, figures.brier_interval),
         f"{figures.ece:.3f}",
         "not stated" if figures.threshold is None else f"{figures.threshold:.4g}",
     )
+
+
+def _auc(figures: LevelFigures) -> str:
+    """Return an AUC with all that is known of how sure it is; a star marks one of all pairs."""
+    words = _estimate(figures.auc, figures.auc_interval)
+    if figures.auc_sd_of_starts is not None:
+        words += f", SD {figures.auc_sd_of_starts:.3f}"
+    if figures.auc_coverage is not None:
+        words += f" (covers {figures.auc_coverage:.0%} at worst)"
+    return words + (" *" if figures.auc_within_folds is False else "")
 
 
 def _animal_rows(card: ModelCard) -> list[tuple[str, ...]]:

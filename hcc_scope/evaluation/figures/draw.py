@@ -21,6 +21,7 @@ from hcc_scope.evaluation.figures.roc import draw_roc
 from hcc_scope.evaluation.figures.style import PROTOCOL_WORDS, sentence_page, write
 from hcc_scope.evaluation.figures.tsne import MOST_FOLDS, Cloud, draw_tsne
 from hcc_scope.evaluation.intervals import CONFIDENCE, Estimate
+from hcc_scope.evaluation.recipe_words import LOSSES
 from hcc_scope.progress import Progress
 from hcc_scope.scoring import calibrate
 from hcc_scope.workers import Failure, attempt
@@ -43,7 +44,6 @@ TSNE_TILES = 1000
 """Per fold, at most: t-SNE takes about 5 s for so many."""
 _MOST_DRAWN = 60
 """Labellings, as points."""
-_LOSSES = {"meng2019": "half the squared error, eq. 4", "modern": "cross-entropy"}
 
 
 def draw_all(
@@ -180,7 +180,7 @@ class _Drawer:
                 p: [[one.history for one in fold.starts] for fold in self._result.of(p)]
                 for p in self._analysis.protocols
             },
-            loss_name=_LOSSES.get(recipe, recipe),
+            loss_name=LOSSES.get(recipe, recipe),
             synthetic=self.synthetic,
         )
 
