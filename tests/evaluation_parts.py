@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.errors import DivergedError
+from hcc_scope.evaluation.aggregation import Scored
 from hcc_scope.evaluation.start_folder import keep_start
 from hcc_scope.progress import Progress
 from hcc_scope.training.metrics import LearningCheck
@@ -19,7 +20,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.evaluation.aggregation import Level
     from hcc_scope.evaluation.start_task import StartTask
+
+
+def scored(labels: object, scores: object, animals: object, level: Level = "image", folds: object = None) -> Scored:
+    """Return scores that an evaluation might have found."""
+    labels, scores, animals = np.asarray(labels), np.asarray(scores, float), np.asarray(animals)
+    n = len(labels)
+    return Scored(
+        level=level,
+        labels=labels,
+        scores=scores,
+        ranks=scores,
+        animals=animals,
+        folds=np.zeros(n, int) if folds is None else np.asarray(folds),
+        names=tuple((i,) for i in range(n)),
+        animal_ids=tuple(f"a{i}" for i in range(animals.max() + 1)),
+    )
 
 
 KNOWS = LearningCheck(loss=0.2, chance=0.69, auc=0.9, luck=0.6)
@@ -35,7 +53,7 @@ def quick_start(shared: TileTable, task: StartTask, send: Callable[[object], Non
     features = np.stack([pixels.mean((1, 2)), np.abs(np.diff(pixels, axis=2)).mean((1, 2))], axis=1)
     features = (features - features[train].mean(0)) / (features[train].std(0) + 1e-9)
     distances = ((features[test][:, None] - features[train][None]) ** 2).sum(2)
-    logits = -np.stack([distances[:, labels[train] == c].min(1) for c in range(task.n_outputs)], axis=1)
+    logits = -np.stack([distances[:, labels[train] == c].min(1) for c in (0, 1)], axis=1)
     send(Progress("train", 1, 1, "quick"))
     part = task.folder.with_name(task.folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)

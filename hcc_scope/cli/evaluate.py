@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast, get_args
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.option_checks import check_budget, check_choices
@@ -12,6 +12,7 @@ from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted
 from hcc_scope.errors import UsageError
 from hcc_scope.evaluation.filenames import PLAN_FILE
+from hcc_scope.evaluation.results import Unit
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.analysis import Analysis
     from hcc_scope.training.config import Device, NetworkName, Precision, RecipeName, TrainConfig
 
-__all__ = ["EvaluateOptions", "run_evaluate", "train_config"]
+__all__ = ["EvaluateOptions", "known_unit", "run_evaluate", "train_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class EvaluateOptions:
     leave_one_out: bool
     leave_one_site_out: bool
     json_mode: bool
+    unit: Unit = "image"
 
     def command(self) -> str:
         """Return the command that does the same again, with what decides the result."""
@@ -59,6 +61,7 @@ class EvaluateOptions:
             words += [name, str(value)] if value is not None else []
         if config.device != "auto":
             words += ["--device", config.device]
+        words += ["--unit", self.unit] if self.unit != "image" else []
         words += ["--leave-one-animal-out"] * self.leave_one_out
         return shlex.join(words + ["--leave-one-site-out"] * self.leave_one_site_out)
 
@@ -123,6 +126,7 @@ def _evaluate_set(options: EvaluateOptions, voice: People, data: LabelledSet) ->
             resume=options.resume,
             leave_one_out=options.leave_one_out,
             leave_one_site_out=options.leave_one_site_out,
+            unit=options.unit,
         )
         analysis = analyse(result)
         # the numbers are safe before the first picture is drawn
@@ -140,11 +144,10 @@ def _evaluate_set(options: EvaluateOptions, voice: People, data: LabelledSet) ->
 
 
 def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figures: int) -> None:
+    from hcc_scope.evaluation.baseline_conclusions import describe_controls, describe_shortcut, describe_texture
     from hcc_scope.evaluation.conclusions import (
-        describe_day,
         describe_gap,
         describe_left_out,
-        describe_permuted,
         describe_restarted,
         describe_silent,
         describe_sites,
@@ -160,13 +163,29 @@ def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figur
     if (sites := describe_sites(analysis)) is not None:
         voice.note(sites)
     voice.note(describe_left_out(analysis))
-    voice.note(describe_permuted(analysis))
-    voice.note(describe_day(analysis))
+    voice.note(describe_texture(analysis), "bold")
+    if (shortcut := describe_shortcut(analysis)) is not None:
+        voice.note(shortcut, "yellow")
+    for sentence in describe_controls(analysis):
+        voice.note(sentence)
     if analysis.result.data.synthetic is not None:
         voice.note(f"No tissue: {analysis.result.data.synthetic}")
     files = "report.md, table1.md, evaluation.json" + (f" and {n_figures} files in figures/" if n_figures else "")
     voice.note(f"{options.out}: {files}")
     voice.note(RESEARCH_USE_ONLY, "italic")
+
+
+def known_unit(unit: str) -> Unit:
+    """Return what the paper's protocol deals.
+
+    Raises
+    ------
+    UsageError
+        If it is neither images nor tiles.
+    """
+    if unit not in get_args(Unit):
+        raise UsageError(f"--unit cannot be '{unit}'", hint=f"There are: {', '.join(get_args(Unit))}.")
+    return cast("Unit", unit)
 
 
 def train_config(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ExternalOptions", "refuse_other_options", "run_external"]
 
 _OF_A_MODEL = frozenset({"engine", "new_animals"})
-_WITH_A_MODEL = _OF_A_MODEL | {"context", "manifest", "out", "model", "seed", "cache", "figures", "json_mode"}
+_WITH_A_MODEL = _OF_A_MODEL | {"context", "manifest", "out", "model", "cache", "figures", "json_mode"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,6 @@ class ExternalOptions:
     model: str
     engine: str
     new_animals: bool
-    seed: int
     cache: Path | None
     figures: bool
     json_mode: bool
@@ -44,7 +43,7 @@ class ExternalOptions:
         """Return the command that does the same again, with what decides the result."""
         words = ["hcc-scope", "evaluate", self.manifest.name, "--out", self.out.name]
         words += ["--model", Path(self.model).name]  # a folder without what is above it, as the others
-        words += ["--engine", self.engine, "--seed", str(self.seed)]
+        words += ["--engine", self.engine]
         return shlex.join(words + ["--new-animals"] * self.new_animals)
 
 
@@ -115,9 +114,7 @@ def _judge(options: ExternalOptions, voice: People) -> None:
         tiles = cut_tiles(data, options.cache, on_step)
         refuse_contradictions(tiles)
         leak = check_unseen_content(card, tiles, same_names)
-        analysis = analyse_model(
-            classify(card, engine, data, tiles, leak, on_step), seed=options.seed, on_progress=on_step
-        )
+        analysis = analyse_model(classify(card, engine, data, tiles, leak, on_step), on_progress=on_step)
 
         def draw(where: Path) -> list[Path]:
             from hcc_scope.evaluation.external.figures import draw_external
@@ -145,7 +142,7 @@ def _report(voice: People, analysis: ExternalAnalysis, options: ExternalOptions)
     if (specimen := words.describe_specimen(analysis)) is not None:
         voice.note(specimen, "red")
     table = Table(title="Figures", title_justify="left")
-    for name in ("level", "n", "AUC", "sensitivity", "specificity", "accuracy", "Brier", "ECE", "threshold"):
+    for name in ("level", "n", "animals", "AUC", "sensitivity", "specificity", "accuracy", "Brier", "ECE", "threshold"):
         table.add_column(name, justify="left" if name == "level" else "right")
     for row in figure_rows(analysis.levels):
         table.add_row(*row)

@@ -282,8 +282,11 @@ def evaluate(
     recipe: Annotated[str, typer.Option("--recipe", help="modern, or meng2019 (the paper's).")] = "modern",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes folds, permutations, weights and batches.")] = 2019,
     folds: Annotated[
-        int, typer.Option("--folds", min=2, help="By animal: at most as many as the rarer class has animals.")
+        int, typer.Option("--folds", min=2, help="Of both protocols; at most as many as the rarer class has animals.")
     ] = 5,
+    unit: Annotated[
+        str, typer.Option("--unit", help="What the paper's protocol deals into folds: image or tile.")
+    ] = "image",
     starts: Annotated[
         int, typer.Option("--starts", min=1, help="Networks per fold, each from a random start of its own.")
     ] = 3,
@@ -328,14 +331,13 @@ def evaluate(
                 model=model,
                 engine=engine,
                 new_animals=new_animals,
-                seed=seed,
                 cache=cache,
                 figures=figures,
                 json_mode=json_mode,
             )
         )
         return
-    from hcc_scope.cli.evaluate import EvaluateOptions, run_evaluate, train_config
+    from hcc_scope.cli.evaluate import EvaluateOptions, known_unit, run_evaluate, train_config
 
     config = train_config(
         network=network,
@@ -363,5 +365,6 @@ def evaluate(
             leave_one_out=leave_one_out,
             leave_one_site_out=leave_one_site_out,
             json_mode=json_mode,
+            unit=known_unit(unit),
         )
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from hcc_scope.evaluation.results import FoldResult
 from hcc_scope.scoring import calibrate, log_odds
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.evaluation.results import FoldResult
 
 __all__ = [
     "LEVELS",
@@ -90,6 +90,10 @@ class ProtocolScores:
     """Of all folds together."""
     folds: tuple[dict[TableLevel, Scored], ...]
     """Of each fold in order, without what is in several folds; empty where a fold scores nothing."""
+    singles: tuple[tuple[dict[TableLevel, Scored], ...], ...] = ()
+    """Of each fold, what each of its networks makes of the fold's test part alone; empty where there is one network."""
+    by_start: tuple[dict[TableLevel, Scored], ...] = ()
+    """The networks of the same place in their folds, put together as in `pooled`."""
 
 
 def protocol_scores(folds: Sequence[FoldResult], tiles: TileTable, temperature: float) -> ProtocolScores:
@@ -102,17 +106,29 @@ def protocol_scores(folds: Sequence[FoldResult], tiles: TileTable, temperature: 
     tiles : TileTable
     temperature : float
     """
+    pooled = _at_all_levels(folds, tiles, temperature)
+    by_fold = tuple(
+        {level: values.part(values.folds == fold.split.fold) for level, values in pooled.items()} for fold in folds
+    )
+    if max(len(fold.used) for fold in folds) < 2:
+        return ProtocolScores(pooled, by_fold, tuple(() for _ in folds))
+    networks = [[FoldResult(fold.split, fold.rows, fold.labels, (start,)) for start in fold.used] for fold in folds]
+    return ProtocolScores(
+        pooled,
+        by_fold,
+        tuple(tuple(_at_all_levels([one], tiles, temperature) for one in those) for those in networks),
+        tuple(
+            _at_all_levels([those[i] for those in networks], tiles, temperature) for i in range(min(map(len, networks)))
+        ),
+    )
+
+
+def _at_all_levels(folds: Sequence[FoldResult], tiles: TileTable, temperature: float) -> dict[TableLevel, Scored]:
     in_use = scored(folds, tiles, temperature)
-    pooled: dict[TableLevel, Scored] = {
+    return {
         "tile_all": _tile_scores(folds, tiles, temperature, all_tiles=True),
         **{level: in_use[level] for level in LEVELS},
     }
-    return ProtocolScores(
-        pooled,
-        tuple(
-            {level: values.part(values.folds == fold.split.fold) for level, values in pooled.items()} for fold in folds
-        ),
-    )
 
 
 def scored(folds: Sequence[FoldResult], tiles: TileTable, temperature: float) -> dict[Level, Scored]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.evaluation.calibration import NO_TEMPERATURE, NO_THRESHOLD
-from hcc_scope.evaluation.tables import format_estimate
+from hcc_scope.evaluation.tables import format_estimate, format_signed
 from hcc_scope.training.config import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 __all__ = [
     "calibrated_on",
     "describe_calibration",
-    "describe_day",
     "describe_gap",
     "describe_interval",
     "describe_left_out",
     "describe_nested",
-    "describe_permuted",
+    "describe_null",
     "describe_restarted",
     "describe_silent",
     "describe_sites",
@@ -32,25 +31,55 @@ _SMALLEST_TEMPERATURE, _LARGEST_TEMPERATURE = 0.05, 20.08
 
 
 def describe_gap(analysis: Analysis) -> str:
-    """Return the headline, with the folds in it whose networks have learnt nothing."""
+    """Return the headline: the AUC by animal first, then the paper's protocol, and what their difference is worth.
+
+    With the folds in it whose networks have learnt nothing.
+    """
     silent = _folds_that(analysis, lambda fold: fold.silent)
     return _describe_gap(analysis) + (f" Networks that have learnt nothing are in it ({silent})." if silent else "")
 
 
 def _describe_gap(analysis: Analysis) -> str:
-    paper, animal = (analysis.protocols[name].pooled["image"].auc for name in ("paper", "by_animal"))
-    if analysis.gap is None or analysis.gap.interval is None or paper is None or animal is None:
-        return "Leakage gap: not defined, because an AUC is not."
-    low, high = analysis.gap.interval.pair
+    level = analysis.lead
+    paper, animal = (analysis.protocols[name].pooled[level].auc for name in ("paper", "by_animal"))
+    difference = analysis.gaps[level]
+    if difference is None or difference.interval is None or paper is None or animal is None:
+        return "AUC by animal and leakage gap: not defined, because a protocol has no pairs of both classes."
+    low, high = difference.interval.pair
     words = (
-        f"Leakage gap: {analysis.gap.value:+.3f} [{low:+.3f}, {high:+.3f}] in the pooled AUC of images: "
-        f"{paper.value:.3f} by the paper's protocol, {animal.value:.3f} by animal."
+        f"AUC of {level}s by animal: {format_estimate(animal)}. By the paper's protocol: {format_estimate(paper)}. "
+        f"Difference: {format_signed(difference)}."
     )
     if low > 0:
-        return words + " Sharing animals between training and test inflates the figures of this model."
-    if high < 0:
-        return words + " The AUC is larger by animal, which no leak explains: look at single animals."
-    return words + " The interval contains 0: on these animals, no effect of sharing them is detectable."
+        words += " Sharing animals between training and test inflates the figures of this model."
+    elif high < 0:
+        words += " The AUC is larger by animal, which no leak explains: look at single animals."
+    else:
+        words += " It contains 0: on these animals, no effect of sharing them is detectable."
+    return f"{words} {describe_null(analysis)}"
+
+
+def describe_null(analysis: Analysis) -> str:
+    """Return what the two protocols find where there is no class, and the leakage gap, which is less that."""
+    found = analysis.corrected["network"]
+    null = analysis.permutations[found.null_of]
+    if found.gap is None or found.null_mean is None:
+        return "Leakage gap: not defined, because these animals allow no labelling that means nothing."
+    words = (
+        f"With classes of the animals that mean nothing, {null.of} still gives {null.null_paper:.2f} by the paper's "
+        f"protocol on these images, and {null.null_by_animal:.2f} by animal. Leakage gap (the difference of AUCs of "
+        f"images less that of such classes, {found.null_mean:+.2f}): {format_signed(found.gap)}."
+    )
+    if found.gap.interval is None:
+        return words
+    if found.gap.interval.low > 0:
+        return words + " The true classes gain more from shared animals than such classes do."
+    if found.gap.interval.high < 0:
+        return words + (
+            " The true classes gain less from shared animals than such classes do: what is learnt of them holds for "
+            "other animals too."
+        )
+    return words + " It contains 0: recognising animals, without any class, explains the difference."
 
 
 _OF = {"paper": "folds by image", "by_animal": "folds by animal", "by_site": "folds by site"}
@@ -161,40 +190,6 @@ def describe_left_out(analysis: Analysis, *, name: Callable[[str], str] = str) -
     return words
 
 
-def describe_permuted(analysis: Analysis) -> str:
-    """Return the AUC with permuted classes, and what follows from it."""
-    found = analysis.permuted
-    words = f"Permuted classes: AUC {format_estimate(found.auc)}, mean of {len(found.draw_auc)} permutations (images)."
-    if found.silent:
-        words += f" Networks among them that have learnt nothing, and could not show a leak: {found.silent}."
-    assert found.auc.interval is not None, "the mean of draws has a bound"
-    low, high = found.auc.interval.pair
-    if low <= 0.5 <= high:
-        return words + " 0.5 is inside the interval: this control detects no leak."
-    return words + " 0.5 is outside the interval: labels reach the test part somehow, so trust no figure here."
-
-
-def describe_day(analysis: Analysis) -> str:
-    """Return how well the day can be predicted, or why that was not tried."""
-    day = analysis.day
-    if day is None:
-        why = analysis.result.not_run.get("day", "there are no folds of it")
-        return f"Day of acquisition: not tried, because {why}."
-    words = (
-        f"Day of acquisition: the same network predicts it for {format_estimate(day.accuracy)} of {day.n_images} "
-        f"images; always predicting the most frequent of {len(day.days)} days gives {day.chance:.2f}."
-    )
-    if day.silent:
-        words += f" Networks that have learnt nothing of it: {day.silent} of {len(day.fold_accuracy)}."
-    assert day.accuracy.interval is not None, "a mean has an interval"
-    if day.accuracy.interval.low > day.chance:
-        return words + (
-            " Images carry their day (or their section, where a section was imaged on one day), so a class that is "
-            "confounded with days would look learnable."
-        )
-    return words + " That is not distinguishable from chance on these animals."
-
-
 def calibrated_on(analysis: Analysis) -> str:
     """Return what temperature and threshold were chosen on, in a sentence for the card."""
     chosen, folds = analysis.calibration, analysis.protocols["by_animal"]
@@ -267,16 +262,26 @@ def describe_interval(analysis: Analysis) -> list[str]:
     """Return which interval is what."""
     low, high, both = analysis.n_animals
     animals = f"{low} low, {high} high" + (f", {both} of both classes" if both else "")
-    return [
+    starts = analysis.result.starts
+    words = [
         f"All intervals are at 95 %. What was sampled are animals ({animals}); sections, images and tiles of one "
         "animal are not independent, so no interval counts them.",
         "*exact*: Clopper-Pearson, for shares of animals.",
-        f"Unmarked: cluster bootstrap, {analysis.replicates} drawings of whole animals within their class "
-        f"(expanded percentiles). With these animals there are {analysis.distinct_resamples:,} different drawings; "
-        "with fewer than ten animals per class such intervals are coarse, and near 0 and 1 they hold less often than "
-        "95 % (docs/evaluation.md has figures).",
-        "*bound*: Hoeffding's, where all drawings agree (nothing goes wrong, or everything), for figures that rest "
-        "on too few animals to draw from, and for the independent permutations. Never too narrow.",
-        "All intervals are over animals like these with the networks of this run: neither another laboratory nor "
-        "another random start of the training is in them.",
+        "Unmarked: Wilson's score interval with as many trials as the animals are worth. The variance between animals "
+        "is averaged with the largest that is possible, because few animals show it badly (docs/evaluation.md has how "
+        "often such intervals contain the truth; where that is less than 95 %, it stands beside them).",
+        "*bound*: Hoeffding's, for the independent permutations. Never too narrow.",
+    ]
+    if starts > 1:
+        words.append(
+            f"SD: standard deviation of the AUC of one network over {starts} random starts of its training. It is in "
+            "the intervals of AUCs and of their differences, in full, because a model is one network."
+        )
+    else:
+        words.append("One random start was trained, so that what another would change is in no interval.")
+    return [
+        *words,
+        "ECE has no interval: noise makes it larger and never smaller. Figures of single folds have none: their "
+        "networks share training animals.",
+        "All intervals are over animals like these: another laboratory is not in them.",
     ]

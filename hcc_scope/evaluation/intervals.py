@@ -1,49 +1,46 @@
 """Intervals at 95 %, and what each of them assumes.
 
 - `clopper_pearson`, `wilson`: a proportion of *independent* things. Here those are animals, and nothing below them.
-- `ClusterBootstrap`: anything computed from images or tiles, by drawing whole animals anew (within their class), so
-  that all that an animal's images share stays together (Davison & Hinkley 1997, section 3.8; Field & Welsh,
-  "Bootstrapping clustered data", JRSS-B 2007). Percentiles of few animals' drawings make intervals that are far too
-  narrow, so wider ones are taken, as Student's t and the missing n - 1 would have it (the *expanded percentile*
-  interval of Hesterberg, The American Statistician 69, 2015). It is still coarse with few animals, and short near the
-  ends of the scale: `distinct_resamples` gives how coarse, docs/evaluation.md how short.
+- `score_interval`: every figure of sections, images or tiles, because what was sampled are few animals (see there).
 - `bounded_mean`: the mean of independent numbers between two bounds, from Hoeffding's inequality in its sharp form
   (1963, theorem 1). It supposes nothing else, is never too narrow and seldom short.
+
+``python -m benchmarks.interval_coverage`` simulates how often each contains the truth; where that is less than 95 %,
+`Interval.coverage` states it.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
 
-import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import beta, norm
 from scipy.stats import t as student
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 __all__ = [
+    "BY_ANIMAL",
     "CONFIDENCE",
+    "COVERAGE",
     "MIN_ANIMALS",
     "MIN_ANIMALS_IN_ALL",
-    "REPLICATES",
-    "ClusterBootstrap",
+    "PRIOR_DF",
+    "CoverageOf",
     "Estimate",
     "Interval",
     "bounded_mean",
     "clopper_pearson",
+    "coverage_of",
+    "score_interval",
     "wilson",
 ]
 
 CONFIDENCE = 0.95
-REPLICATES = 2000
 MIN_ANIMALS = 3
-"""Of each class that a figure rests on; two animals can be drawn in three ways, which is no basis for an interval."""
+"""Of each class, for an interval from drawings of animals; two can be drawn in three ways, which is no basis."""
 MIN_ANIMALS_IN_ALL = 5
-"""That a figure rests on; the extremes of drawings of three animals of one class enclose their mean 3 times of 4."""
+"""The same of both classes; the extremes of drawings of three animals of one class enclose their mean 3 times of 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +50,10 @@ class Interval:
     low: float
     high: float
     method: str
-    """``clopper-pearson``, ``wilson``, ``cluster bootstrap by animal`` or ``hoeffding bound``."""
+    """``score interval by animal``, ``clopper-pearson``, ``wilson`` or ``hoeffding bound``."""
     coverage: float | None = None
-    """How often such an interval contains the truth, where that is less than 95 %; None: it is not, or not known."""
+    """How often such an interval contains the truth in the worst case that was simulated, where that is less than 95 %
+    (`COVERAGE`); None: it is not, or not known."""
 
     @property
     def pair(self) -> tuple[float, float]:
@@ -73,6 +71,68 @@ class Estimate:
     """What it is a figure of: tiles, images, sections or animals; None: not counted."""
     sd_of_starts: float | None = None
     """Standard deviation over networks that were trained alike from other random starts; it is in the interval."""
+
+
+BY_ANIMAL = "score interval by animal"
+PRIOR_DF = 4
+"""Degrees of freedom that the largest possible variance counts for in `score_interval`: the fewest, of those that were
+simulated, with which AUCs of 2 to 20 animals per class are covered in 95 % of the cohorts wherever they lie."""
+
+CoverageOf = Literal["auc", "difference", "mean"]
+"""AUC; difference of two AUCs of the same animals; a share or a mean below the level of animals."""
+COVERAGE: dict[CoverageOf, tuple[tuple[int, float], ...]] = {
+    "auc": (),
+    "difference": (),
+    "mean": ((21, 0.92),),
+}
+"""From how many animals (of the rarer class) on, how often an interval contains the truth in the worst of the simulated
+cases: rows of ``python -m benchmarks.interval_coverage``."""
+
+
+def coverage_of(what: CoverageOf, animals: int) -> float | None:
+    """Return how often such an interval contains the truth in the worst simulated case; None: in 95 % of them.
+
+    Parameters
+    ----------
+    what : 'auc', 'difference' or 'mean'
+    animals : int
+        Of the rarer class.
+    """
+    found = [covered for least, covered in COVERAGE[what] if least <= animals]
+    return found[-1] if found and found[-1] < CONFIDENCE else None
+
+
+def score_interval(value: float, variance: float, df: float, independent: float) -> tuple[float, float]:
+    """Return an interval for a mean of numbers in [0, 1], over things or over pairs of them, from few animals.
+
+    Wilson's interval (1927) with as many trials as the animals are worth. The variance of such a figure is at most
+    ``value * (1 - value) / independent``: as if all images of an animal agreed (for pairs: Hoeffding, JASA 58, 1963,
+    section 5; van Dantzig, Proc. KNAW A 54, 1951). The variance between few animals is itself known badly and is
+    often far too small by chance, above all near 0 and 1. So the two are averaged, the bound with the weight of
+    `PRIOR_DF` degrees of freedom and the observed one with its own (as Smyth, Stat. Appl. Genet. Mol. Biol. 3, 2004,
+    moderates variances), and Student's t for both together takes the place of the normal quantile (for surveys:
+    Korn & Graubard, Survey Methodology 24, 1998).
+
+    Parameters
+    ----------
+    value : float
+    variance : float
+        Between animals, of `value`.
+    df : float
+        Its degrees of freedom; 0: it is not known.
+    independent : float
+        Of independent trials, at least, that the figure is worth; for pairs of two groups those of the smaller.
+
+    Returns
+    -------
+    low, high : float
+    """
+    spread = value * (1.0 - value)
+    worst = 1.0 / independent
+    observed = min(variance / spread, worst) if spread > 0.0 and variance > 0.0 else worst
+    trials = (PRIOR_DF + df) / (PRIOR_DF * worst + df * observed)
+    z = float(student.ppf((1.0 + CONFIDENCE) / 2.0, PRIOR_DF + df))
+    return _wilson(value, trials, z)
 
 
 def clopper_pearson(hits: int, n: int) -> Interval:
@@ -99,13 +159,15 @@ def wilson(hits: int, n: int) -> Interval:
         Of `n` independent trials; n of at least 1.
     """
     _check_trials(hits, n)
-    z = float(norm.ppf((1.0 + CONFIDENCE) / 2.0))
-    share = hits / n
+    low, high = _wilson(hits / n, n, float(norm.ppf((1.0 + CONFIDENCE) / 2.0)))
+    return Interval(low, high, "wilson")
+
+
+def _wilson(share: float, n: float, z: float) -> tuple[float, float]:
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # at 0 and 1 one end is the proportion itself, but for rounding
-    low = 0.0 if hits == 0 else centre - half
-    return Interval(low, 1.0 if hits == n else centre + half, "wilson")
+    return 0.0 if share <= 0.0 else centre - half, 1.0 if share >= 1.0 else centre + half
 
 
 def _check_trials(hits: int, n: int) -> None:
@@ -146,65 +208,3 @@ def bounded_mean(mean: float, n: float, low: float = 0.0, high: float = 1.0) -> 
     almost = 1.0 - 2.0**-53
     above = 1.0 if share >= 1.0 else float(brentq(excess, share, almost)) if excess(almost) > 0 else 1.0
     return Interval(low + below * (high - low), low + above * (high - low), "hoeffding bound")
-
-
-class ClusterBootstrap:
-    """The same drawings of animals for every figure, so that differences of figures can be taken draw by draw.
-
-    Parameters
-    ----------
-    strata : (animals,) int64
-        What an animal carries (low, high, both); as many of each are drawn as there are. Those below 0 are never drawn.
-    seed : int
-    replicates : int
-
-    Attributes
-    ----------
-    weights : (replicates, animals) float64
-        How often each animal was drawn.
-    """
-
-    def __init__(self, strata: NDArray[np.int64], seed: int, replicates: int = REPLICATES) -> None:
-        rng = np.random.default_rng([seed, 5])
-        self.strata = np.asarray(strata, dtype=np.int64)
-        self.weights: NDArray[np.float64] = np.zeros((replicates, len(self.strata)))
-        for stratum in np.unique(self.strata[self.strata >= 0]):
-            members = np.flatnonzero(self.strata == stratum)
-            drawn = rng.multinomial(len(members), np.full(len(members), 1.0 / len(members)), size=replicates)
-            self.weights[:, members] = drawn
-
-    @property
-    def distinct_resamples(self) -> int:
-        """How many different drawings there are: C(2n - 1, n) for each stratum of n animals, multiplied."""
-        counts = np.unique(self.strata[self.strata >= 0], return_counts=True)[1]
-        return math.prod(math.comb(2 * int(n) - 1, int(n)) for n in counts)
-
-    def interval(self, replicates: NDArray[np.float64], among: NDArray[np.bool_] | None = None) -> Interval | None:
-        """Return the expanded percentile interval of a figure's value in each drawing.
-
-        Drawings in which the figure is not defined (NaN) are left out.
-
-        Parameters
-        ----------
-        replicates : (replicates,) float64
-        among : (animals,) bool, optional
-            Animals that the figure rests on; None: all.
-
-        Returns
-        -------
-        Interval or None
-            None if all drawings agree (or none is left), or if there are too few animals (`MIN_ANIMALS`,
-            `MIN_ANIMALS_IN_ALL`): they then reveal nothing about the error of the figure.
-        """
-        drawn = self.strata >= 0 if among is None else among & (self.strata >= 0)
-        counts = np.unique(self.strata[drawn], return_counts=True)[1]
-        finite = replicates[np.isfinite(replicates)]
-        if not len(finite) or np.ptp(finite) < 1e-12:
-            return None
-        if counts.min() < MIN_ANIMALS or counts.sum() < MIN_ANIMALS_IN_ALL:
-            return None
-        fewest = int(counts.min())
-        quantile = student.ppf((1.0 + CONFIDENCE) / 2.0, int((counts - 1).sum()))
-        tail = 100.0 * norm.cdf(-math.sqrt(fewest / (fewest - 1)) * quantile)
-        low, high = np.percentile(finite, [tail, 100.0 - tail])
-        return Interval(float(low), float(high), "cluster bootstrap by animal")

@@ -1,7 +1,11 @@
 """Metrics at one level, each with an interval that is valid for it.
 
-Everything is first summed up per animal; a drawing of the cluster bootstrap is then a weighted sum of these, so that
-thousands of drawings cost one product of matrices, also for the AUC (a matrix of animals by animals).
+AUCs are those of `hcc_scope.evaluation.auc`. Proportions of animals have exact intervals; everything else is summed up
+per animal first, because animals are what was sampled.
+
+The expected calibration error has no interval: it is a mean of absolute differences, so that noise makes it larger and
+never smaller, in the sample and again in each drawing from it, by an amount that few animals do not show. The Brier
+score has one; it contains the calibration and can be compared.
 """
 
 from __future__ import annotations
@@ -12,83 +16,34 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.evaluation.intervals import Estimate, bounded_mean, clopper_pearson
-from hcc_scope.training.metrics import roc_auc
+from hcc_scope.evaluation.auc import auc_estimate, covariance_of, pair_table
+from hcc_scope.evaluation.intervals import (
+    BY_ANIMAL,
+    Estimate,
+    Interval,
+    clopper_pearson,
+    coverage_of,
+    score_interval,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.evaluation.aggregation import Level, Scored
-    from hcc_scope.evaluation.intervals import ClusterBootstrap
+    from hcc_scope.evaluation.auc import StartSpread
 
 __all__ = [
     "ECE_BINS",
     "Figures",
     "Reliability",
-    "auc_difference",
     "brier",
     "figures_at",
     "mean_by_animal",
-    "pair_wins",
     "reliability",
     "shares",
 ]
 
 ECE_BINS = 10
-
-
-def pair_wins(values: Scored) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return how often each animal's *high* beats each animal's *low*, and how many there are of both.
-
-    Returns
-    -------
-    wins : (animals, animals) float64
-        Pairs of a *high* of the one (row) and a *low* of the other (column) in which the high has the larger score,
-        ties counting half.
-    n_high, n_low : (animals,) float64
-    """
-    n_animals = len(values.animal_ids)
-    wins = np.zeros((n_animals, n_animals))
-    is_high = values.labels == 1
-    n_high = np.bincount(values.animals[is_high], minlength=n_animals).astype(np.float64)
-    n_low = np.bincount(values.animals[~is_high], minlength=n_animals).astype(np.float64)
-    high_ranks, high_animals = values.ranks[is_high], values.animals[is_high]
-    for animal in np.flatnonzero(n_low):
-        low = np.sort(values.ranks[~is_high & (values.animals == animal)])
-        won = np.searchsorted(low, high_ranks, "left") + np.searchsorted(low, high_ranks, "right")
-        wins[:, animal] = np.bincount(high_animals, won / 2.0, minlength=n_animals)
-    return wins, n_high, n_low
-
-
-def _auc_replicates(values: Scored, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    wins, n_high, n_low = pair_wins(values)
-    pairs = (weights @ n_high) * (weights @ n_low)
-    won = np.einsum("ra,ra->r", weights @ wins, weights)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(pairs > 0, won / pairs, np.nan))
-
-
-def _animals_per_class(values: Scored) -> tuple[int, int]:
-    return tuple(len(np.unique(values.animals[values.labels == label])) for label in (0, 1))  # type: ignore[return-value]
-
-
-def _auc(values: Scored, boot: ClusterBootstrap) -> Estimate | None:
-    value = roc_auc(values.ranks, values.labels)
-    if value is None:
-        return None
-    interval = boot.interval(_auc_replicates(values, boot.weights))
-    return Estimate(value, interval or bounded_mean(value, min(_animals_per_class(values))))
-
-
-def auc_difference(one: Scored, other: Scored, boot: ClusterBootstrap) -> Estimate | None:
-    """Return the AUC of `one` less that of `other`, with the interval from the *same* drawings of animals for both."""
-    first, second = roc_auc(one.ranks, one.labels), roc_auc(other.ranks, other.labels)
-    if first is None or second is None:
-        return None
-    replicates = _auc_replicates(one, boot.weights) - _auc_replicates(other, boot.weights)
-    interval = boot.interval(replicates)
-    n = min(*_animals_per_class(one), *_animals_per_class(other))
-    return Estimate(first - second, interval or bounded_mean(first - second, n, -1.0, 1.0))
 
 
 def shares(values: Scored, threshold: float) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
@@ -102,34 +57,37 @@ def shares(values: Scored, threshold: float) -> dict[str, tuple[NDArray[np.bool_
     }
 
 
-def mean_by_animal(what: NDArray[np.float64], animals: NDArray[np.int64], boot: ClusterBootstrap) -> Estimate:
-    """Return a mean of numbers between 0 and 1; its interval is the bootstrap's or, if that is a point, a bound.
+def mean_by_animal(what: NDArray[np.float64], animals: NDArray[np.int64], strata: NDArray[np.int64]) -> Estimate:
+    """Return a mean of numbers between 0 and 1 that are not independent within an animal, with its interval.
 
     Parameters
     ----------
     what : (n,) float64
+        n of at least 1.
     animals : (n,) int64
-        Of which animal each is, as in the strata of `boot`.
-    boot : ClusterBootstrap
+        Of which animal each is.
+    strata : (animals,) int64
+        What each animal carries, as `hcc_scope.evaluation.aggregation.animal_strata` has it.
     """
-    n_animals = boot.weights.shape[1]
-    n = np.bincount(animals, minlength=n_animals).astype(np.float64)
-    sums = np.bincount(animals, what, minlength=n_animals)
-    drawn = boot.weights @ n
-    with np.errstate(invalid="ignore"):
-        replicates = np.where(drawn > 0, (boot.weights @ sums) / drawn, np.nan)
-    value = float(sums.sum() / n.sum())
-    worth = float(n.sum() ** 2 / (n**2).sum())
-    return Estimate(value, boot.interval(replicates, n > 0) or bounded_mean(min(max(value, 0.0), 1.0), worth))
+    n = np.bincount(animals, minlength=len(strata)).astype(np.float64)
+    value = float(what.mean())
+    excess = (np.bincount(animals, what, minlength=len(strata)) - value * n) / n.sum()
+    groups = [np.flatnonzero((strata == stratum) & (n > 0)) for stratum in np.unique(strata[n > 0])]
+    variance, df = covariance_of(excess, excess, groups)
+    low, high = score_interval(value, variance, df, float(n.sum() ** 2 / (n**2).sum()))
+    coverage = coverage_of("mean", min(len(group) for group in groups))
+    return Estimate(value, Interval(low, high, BY_ANIMAL, coverage), len(what))
 
 
-def _proportion(hits: NDArray[np.bool_], among: NDArray[np.bool_], values: Scored, boot: ClusterBootstrap) -> Estimate:
+def _proportion(
+    hits: NDArray[np.bool_], among: NDArray[np.bool_], values: Scored, strata: NDArray[np.int64]
+) -> Estimate:
     """Return a proportion: of animals, which are independent, with the exact interval; else as any other mean."""
     n, k = int(among.sum()), int(hits.sum())
     independent = len(np.unique(values.animals[among])) == n
     if values.level == "animal" and independent:
-        return Estimate(k / n, clopper_pearson(k, n))
-    return mean_by_animal(hits[among].astype(np.float64), values.animals[among], boot)
+        return Estimate(k / n, clopper_pearson(k, n), n)
+    return mean_by_animal(hits[among].astype(np.float64), values.animals[among], strata)
 
 
 def brier(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
@@ -192,10 +150,17 @@ class Figures:
     level: Level
     n: int
     n_high: int
+    n_animals: int
+    """That they are of."""
     threshold: float
     """At or above it something counts as *high*."""
     auc: Estimate | None
-    """None: one class alone."""
+    """From pairs within folds, if `auc_within_folds`; None: no pair."""
+    auc_within_folds: bool
+    auc_pooled: float | None
+    """From all pairs: scores of *different* networks are compared."""
+    auc_of_single: float | None
+    """Mean AUC of the networks one by one, where the others are of the mean logit of several starts."""
     sensitivity: Estimate | None
     specificity: Estimate | None
     accuracy: Estimate
@@ -206,7 +171,9 @@ class Figures:
     reliability: Reliability
 
 
-def figures_at(values: Scored, threshold: float, boot: ClusterBootstrap | None = None) -> Figures:
+def figures_at(
+    values: Scored, threshold: float, strata: NDArray[np.int64] | None = None, spread: StartSpread | None = None
+) -> Figures:
     """Return the metrics of some scores, with intervals if there is something to draw them from.
 
     Parameters
@@ -214,34 +181,43 @@ def figures_at(values: Scored, threshold: float, boot: ClusterBootstrap | None =
     values : Scored
         Not empty.
     threshold : float
-    boot : ClusterBootstrap, optional
-        None: no intervals (single folds).
+    strata : (animals,) int64, optional
+        What each animal carries, as `hcc_scope.evaluation.aggregation.animal_strata` has it; None: no intervals (single
+        folds).
+    spread : StartSpread, optional
+        Of the AUC over the random starts; None: one start.
     """
     found: dict[str, Estimate | None] = {}
     for name, (hits, among) in shares(values, threshold).items():
         if not among.any():
             found[name] = None
-        elif boot is None:
-            found[name] = Estimate(float(hits.sum() / among.sum()))
+        elif strata is None:
+            found[name] = Estimate(float(hits.sum() / among.sum()), n=int(among.sum()))
         else:
-            found[name] = _proportion(hits, among, values, boot)
+            found[name] = _proportion(hits, among, values, strata)
     accuracy = found["accuracy"]
     assert accuracy is not None, "there is at least one score"
     curve = reliability(values.scores, values.labels)
     squares = (values.scores - values.labels) ** 2
-    auc = roc_auc(values.ranks, values.labels)
+    auc, table = auc_estimate(values, spread), pair_table(values)
+    if auc is not None and strata is None:
+        auc = Estimate(auc.value, n=auc.n)
     return Figures(
         level=values.level,
         n=len(values),
         n_high=int(values.labels.sum()),
+        n_animals=len(np.unique(values.animals)),
         threshold=threshold,
-        auc=_auc(values, boot) if boot is not None else (None if auc is None else Estimate(auc)),
+        auc=auc,
+        auc_within_folds=table.within_folds,
+        auc_pooled=pair_table(values, within_folds=False).auc,
+        auc_of_single=None if spread is None else spread.mean,
         sensitivity=found["sensitivity"],
         specificity=found["specificity"],
         accuracy=accuracy,
-        brier=mean_by_animal(squares, values.animals, boot)
-        if boot is not None
-        else Estimate(brier(values.scores, values.labels)),
+        brier=mean_by_animal(squares, values.animals, strata)
+        if strata is not None
+        else Estimate(brier(values.scores, values.labels), n=len(values)),
         ece=curve.ece,
         ece_equal_mass=reliability(values.scores, values.labels, equal_mass=True).ece,
         reliability=curve,

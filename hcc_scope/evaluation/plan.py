@@ -14,7 +14,7 @@ from hcc_scope.datasets.duplicate_images import refuse_contradictions
 from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
 from hcc_scope.evaluation.filenames import PLAN_FILE
 from hcc_scope.evaluation.site_splits import site_splits
-from hcc_scope.evaluation.splits import day_splits, permuted_splits, protocol_splits
+from hcc_scope.evaluation.splits import protocol_splits
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
 from hcc_scope.training.folder_lock import has_content
@@ -38,20 +38,12 @@ class Plan:
     """All folds of all protocols."""
 
     splits: tuple[Split, ...]
-    days: tuple[str, ...]
-    """Names of the labels of the protocol *day*."""
-    not_run: dict[str, str]
-    """Why a control is not run."""
     starts: int
     """Networks of each fold of the two protocols."""
     leave_one_out: bool
     unit: Unit = "image"
     """What the paper's protocol deals."""
     leave_one_site_out: bool = False
-
-    def n_outputs(self, split: Split) -> int:
-        """Return how many classes a fold's network distinguishes."""
-        return len(self.days) if split.protocol == "day" else 2
 
 
 def make_plan(
@@ -65,7 +57,7 @@ def make_plan(
     unit: Unit = "image",
     leave_one_site_out: bool = False,
 ) -> Plan:
-    """Return the folds of both protocols, of leaving one site out if it is asked for, and of both controls.
+    """Return the folds of both protocols, and of leaving one site out if it is asked for.
 
     Raises
     ------
@@ -78,17 +70,9 @@ def make_plan(
     if not len(tiles):
         raise DatasetError(f"no image of {data.manifest} has a usable tile")
     refuse_contradictions(tiles)
-    days = day_splits(tiles, folds, config.seed)
     paper, by_animal = protocol_splits(tiles, folds, config.seed, leave_one_out=leave_one_out, unit=unit)
-    splits = (
-        *paper,
-        *by_animal,
-        *(site_splits(tiles) if leave_one_site_out else ()),
-        *permuted_splits(tiles, folds, config.seed),
-        *days.splits,
-    )
-    not_run = {} if days.why_not is None else {"day": days.why_not}
-    return Plan(splits, days.names, not_run, starts, leave_one_out, unit, leave_one_site_out)
+    by_site = site_splits(tiles) if leave_one_site_out else ()
+    return Plan((*paper, *by_animal, *by_site), starts, leave_one_out, unit, leave_one_site_out)
 
 
 def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig, folds: int) -> dict[str, Any]:

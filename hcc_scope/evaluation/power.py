@@ -3,7 +3,7 @@
 An image's score is its class's mean plus what its animal, its section and the field itself add, each normal. The
 shares of the variance within a class decide everything: where animals differ, more fields of the same animals narrow
 nothing. Cohorts are drawn from this, and each is given the very intervals that an evaluation gives
-(`hcc_scope.evaluation.metrics`, `hcc_scope.evaluation.intervals`); their width and how often they contain the truth
+(`hcc_scope.evaluation.auc`, `hcc_scope.evaluation.intervals`); their width and how often they contain the truth
 are counted.
 
 The shares of an evaluation's held-out scores are estimated by a nested analysis of variance with unequal numbers
@@ -22,8 +22,8 @@ from scipy.stats import norm
 
 from hcc_scope.errors import UsageError
 from hcc_scope.evaluation.aggregation import Scored
-from hcc_scope.evaluation.intervals import ClusterBootstrap, clopper_pearson
-from hcc_scope.evaluation.metrics import figures_at
+from hcc_scope.evaluation.auc import auc_estimate
+from hcc_scope.evaluation.intervals import clopper_pearson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,7 +127,6 @@ def expected_intervals(design: Design, auc: float, spread: Spread, *, simulation
     animals = np.repeat(np.arange(2 * n), per_animal)
     sections = np.repeat(np.arange(2 * n * design.sections), design.fields)
     labels = (animals >= n).astype(np.int64)
-    boot = ClusterBootstrap((np.arange(2 * n) >= n).astype(np.int64), seed)
     names, ids = tuple((i,) for i in range(len(animals))), tuple(map(str, range(2 * n)))
     rng = np.random.default_rng([seed, 11, n, design.sections, design.fields])
     widths, covered = np.zeros((2, simulations)), np.zeros((2, simulations), bool)
@@ -136,9 +135,7 @@ def expected_intervals(design: Design, auc: float, spread: Spread, *, simulation
         scores = scores + math.sqrt(spread.animals) * rng.normal(size=2 * n)[animals]
         scores = scores + math.sqrt(spread.sections) * rng.normal(size=sections[-1] + 1)[sections]
         scores = scores + math.sqrt(max(spread.fields, 0.0)) * rng.normal(size=len(scores))
-        # the figure itself looks at ranks alone; scores are shares for the other ones
-        values = Scored("image", labels, norm.cdf(scores), scores, animals, np.zeros_like(labels), names, ids)
-        area = figures_at(values, 0.5, boot).auc
+        area = auc_estimate(Scored("image", labels, scores, scores, animals, np.zeros_like(labels), names, ids))
         assert area is not None, "both classes are there"
         assert area.interval is not None, "a figure of a cohort has an interval"
         hits = int(((scores.reshape(2 * n, per_animal).mean(1) >= 0) == (np.arange(2 * n) >= n)).sum())

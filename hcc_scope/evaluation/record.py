@@ -14,6 +14,7 @@ from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import TrainingError
 from hcc_scope.evaluation import published
 from hcc_scope.evaluation.aggregation import LEVELS
+from hcc_scope.evaluation.baseline_conclusions import describe_controls, describe_shortcut, describe_texture
 from hcc_scope.evaluation.conclusions import (
     calibrated_on,
     describe_gap,
@@ -22,10 +23,12 @@ from hcc_scope.evaluation.conclusions import (
     describe_restarted,
     describe_silent,
 )
+from hcc_scope.evaluation.recipe_words import describe_recipe, left_open
 from hcc_scope.evaluation.report import relative_pngs, report_markdown, table1_markdown
 from hcc_scope.evaluation.statement import BENEFIT_PREVALENCES, benefits
 from hcc_scope.evaluation.tables import MEASURES
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
+from hcc_scope.inference.card_evaluation import BaselineProtocol, BaselineRecord, GapRecord, PermutationRecord
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
@@ -38,8 +41,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.evaluation.analysis import Analysis, ProtocolFigures
+    from hcc_scope.evaluation.baseline_figures import BaselineFigures
     from hcc_scope.evaluation.intervals import Estimate
     from hcc_scope.evaluation.metrics import Figures
+    from hcc_scope.evaluation.permutations import PermutationFigures
     from hcc_scope.evaluation.statement import Statement
     from hcc_scope.inference.card import Interval
 
@@ -72,6 +77,7 @@ def _level(figures: Figures) -> LevelFigures:
         n=figures.n,
         auc=_value(figures.auc),
         auc_interval=_pair(figures.auc),
+        auc_within_folds=figures.auc_within_folds,
         sensitivity=_value(figures.sensitivity),
         sensitivity_interval=_pair(figures.sensitivity),
         specificity=_value(figures.specificity),
@@ -79,8 +85,42 @@ def _level(figures: Figures) -> LevelFigures:
         accuracy=figures.accuracy.value,
         accuracy_interval=_pair(figures.accuracy),
         brier=figures.brier.value,
+        brier_interval=_pair(figures.brier),
         ece=figures.ece,
         threshold=figures.threshold,
+        animals=figures.n_animals,
+        auc_of_single=figures.auc_of_single,
+        auc_sd_of_starts=None if figures.auc is None else figures.auc.sd_of_starts,
+        auc_coverage=None if figures.auc is None or figures.auc.interval is None else figures.auc.interval.coverage,
+    )
+
+
+def _baseline(found: BaselineFigures) -> BaselineRecord:
+    return BaselineRecord(
+        name=found.name,
+        features=found.words,
+        n_features=found.n_features,
+        protocols=tuple(
+            BaselineProtocol(
+                protocol=which,
+                levels=tuple(_level(protocol.pooled[level]) for level in LEVELS),
+                auc_difference={level: _value(one) for level, one in found.differences[which].items()},
+                auc_difference_interval={level: _pair(one) for level, one in found.differences[which].items()},
+            )
+            for which, protocol in found.protocols.items()
+        ),
+    )
+
+
+def _permutations(found: PermutationFigures) -> PermutationRecord:
+    return PermutationRecord(
+        of=found.of,
+        labellings=found.labellings,
+        exact=found.exact,
+        auc=found.auc,
+        p_value=found.p_value,
+        null_by_animal=found.null_by_animal,
+        null_paper=found.null_paper,
     )
 
 
@@ -97,6 +137,8 @@ def evaluation_record(analysis: Analysis, command: str) -> EvaluationRecord:
     images = result.tiles.images
     return EvaluationRecord(
         command=command,
+        headline=describe_gap(found),
+        recipe=describe_recipe(result),
         animals=len({image.animal_id for image in images}),
         images=len(images),
         tiles=len(result.tiles),
@@ -113,15 +155,28 @@ def evaluation_record(analysis: Analysis, command: str) -> EvaluationRecord:
         ),
         leakage_gap=_value(found.gap),
         leakage_gap_interval=_pair(found.gap),
-        permuted_auc=found.permuted.auc.value,
-        permuted_auc_interval=_pair(found.permuted.auc),
-        day_accuracy=None if found.day is None else found.day.accuracy.value,
-        day_chance=None if found.day is None else found.day.chance,
         silent=describe_silent(found),
         restarted=describe_restarted(found),
         left_out=describe_left_out(found),
         calibration=describe_nested(found),
         starts=result.starts,
+        baselines=tuple(_baseline(baseline) for baseline in found.baselines.values()),
+        better_than_texture=describe_texture(found),
+        shortcut=describe_shortcut(found),
+        gaps=tuple(
+            GapRecord(
+                of=gap.of,
+                difference=_value(gap.difference),
+                difference_interval=_pair(gap.difference),
+                null_mean=gap.null_mean,
+                null_of=gap.null_of,
+                gap=_value(gap.gap),
+                gap_interval=_pair(gap.gap),
+            )
+            for gap in found.corrected.values()
+        ),
+        permutations=_permutations(found.permutations["texture"]),
+        controls=tuple(describe_controls(found)),
         per_animal=tuple(
             AnimalRow(
                 animal=a.animal,
@@ -150,6 +205,8 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
         "note": RESEARCH_USE_ONLY,
         "command": command,
         "headline": describe_gap(analysis),
+        "recipe": describe_recipe(result),
+        "left_open": left_open(result),
         "data": {
             "manifest": str(data.manifest),
             "fingerprint": data.fingerprint,
@@ -162,7 +219,7 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
             "tiles_excluded": dict(result.tiles.excluded),
         },
         "config": asdict(result.config),
-        "leakage_gap": None if gap is None else asdict(gap) | {"of_fold_means": analysis.gap_of_fold_means},
+        "leakage_gap": None if gap is None else asdict(gap) | {"pooled": analysis.gap_pooled},
         "calibration": {
             "temperature": result.temperature,
             "threshold": result.threshold,
@@ -172,14 +229,22 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
         },
         "statement": _statement(analysis.statement),
         "protocols": {name: _protocol(found) for name, found in analysis.protocols.items()},
-        "permuted": asdict(analysis.permuted),
-        "day": None if analysis.day is None else asdict(analysis.day),
+        "baselines": {name: _baseline_json(found) for name, found in analysis.baselines.items()},
+        "better_than_texture": describe_texture(analysis),
+        "shortcut": describe_shortcut(analysis),
+        "gaps": {of: asdict(found) for of, found in analysis.corrected.items()},
+        "permutations": {
+            of: asdict(found) | {"null_gap": found.null_gap, "leaks": found.leaks}
+            for of, found in analysis.permutations.items()
+        },
+        "sources": {
+            source: {"not_run": found} if isinstance(found, str) else asdict(found)
+            for source, found in analysis.sources.items()
+        },
+        "controls": describe_controls(analysis),
         "animals": [asdict(animal) for animal in analysis.animals],
-        "replicates": analysis.replicates,
-        "distinct_resamples": analysis.distinct_resamples,
         "copies": analysis.copies,
         "silent": dict(analysis.silent),
-        "not_run": dict(result.not_run),
         "images": _images(analysis),
         "published": {
             "source": published.SOURCE,
@@ -221,6 +286,24 @@ def _statement(found: Statement | None) -> dict[str, Any] | None:
 def _protocol(found: ProtocolFigures) -> dict[str, Any]:
     means = {level: {name: found.fold_mean(level, name) for name in MEASURES} for level in found.pooled}
     return asdict(found) | {"fold_mean": means, "test_tiles": found.test_tiles, "unlike_tiles": found.unlike_tiles}
+
+
+def _baseline_json(found: BaselineFigures) -> dict[str, Any]:
+    return {
+        "features": found.words,
+        "n_features": found.n_features,
+        "temperature": found.temperature,
+        "threshold": found.threshold,
+        "protocols": {
+            which: _protocol(protocol)
+            | {"auc_difference": {level: _dict(one) for level, one in found.differences[which].items()}}
+            for which, protocol in found.protocols.items()
+        },
+    }
+
+
+def _dict(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else asdict(estimate)
 
 
 def _images(analysis: Analysis) -> list[dict[str, Any]]:

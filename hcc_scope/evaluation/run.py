@@ -1,4 +1,4 @@
-"""Run an evaluation: every start of every fold of both protocols, the controls, and what is calibrated on them.
+"""Run an evaluation: every start of every fold of both protocols, and what is calibrated on them.
 
 A start is what a model of its images would do in use: one that has learnt nothing is repeated, and tiles that are
 unlike the training's are left out.
@@ -13,13 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import TrainingError, UsageError
+from hcc_scope.evaluation.baselines import FEATURES_FILE, kept_measures
 from hcc_scope.evaluation.calibration import calibrate_folds
 from hcc_scope.evaluation.fold import run_start
 from hcc_scope.evaluation.plan import make_plan, take_folder
 from hcc_scope.evaluation.pool import run_all
 from hcc_scope.evaluation.results import EvaluationResult, FoldResult
 from hcc_scope.evaluation.start_folder import load_fold, load_start
-from hcc_scope.evaluation.start_task import PAIRED, start_tasks
+from hcc_scope.evaluation.start_task import start_tasks
 from hcc_scope.progress import Progress
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def evaluate(
     leave_one_site_out: bool = False,
     work: Work = run_start,
 ) -> EvaluationResult:
-    """Train and test the networks of each fold of both protocols, and those of the controls.
+    """Train and test the networks of each fold of both protocols, and measure the tiles for the baselines.
 
     Parameters
     ----------
@@ -119,14 +120,15 @@ def evaluate(
     )
     take_folder(folder, plan, data, tiles, config, folds=folds, resume=resume)
 
-    of_folds = [start_tasks(folder, split, config, starts, plan.n_outputs(split)) for split in plan.splits]
+    measured = kept_measures(folder / FEATURES_FILE, data.fingerprint, tiles, on_progress)
+    of_folds = [start_tasks(folder, split, config, starts) for split in plan.splits]
     everything = [task for tasks in of_folds for task in tasks]
     to_do = [task for task in everything if load_start(task, tiles) is None]
     progress = _StartProgress(to_do, everything, tiles, config, on_progress)
     run_all(work, tiles, to_do, jobs or (1 if config.device == "cuda" else usable_cores()), progress.add)
 
     results = tuple(_finished(load_fold(tasks, tiles), folder) for tasks in of_folds)
-    for name in dict.fromkeys(split.protocol for split in plan.splits if split.protocol in PAIRED):
+    for name in dict.fromkeys(split.protocol for split in plan.splits):
         if not any(fold.counted.any() for fold in results if fold.split.protocol == name):
             raise TrainingError(
                 f"every tile that the folds of '{name}' tested is unlike those that they were trained on: there is "
@@ -142,8 +144,7 @@ def evaluate(
         temperature=temperature,
         threshold=threshold,
         starts=starts,
-        days=plan.days,
-        not_run=plan.not_run,
+        measured=measured,
         leave_one_out=leave_one_out,
         unit=unit,
     )
@@ -207,7 +208,7 @@ class _StartProgress:
         """Add what a start sent, or None when it is done, and report the sum."""
         task = self._tasks[number]
         words = f"{task.split.protocol} {task.split.fold + 1}"
-        words += f", start {task.start}" if task.of_protocol else ""
+        words += f", start {task.start}"
         if isinstance(message, Progress):
             share = message.done / message.total if message.stage == "train" and message.total else 0.0
             self._share[number] = max(self._share[number], min(share, 1.0))

@@ -1,4 +1,4 @@
-"""Divide images into folds: the paper's way, by animal, and for the two controls.
+"""Divide images into folds: the paper's way, and by animal.
 
 Both protocols have the same number of folds, so that both train on the same share of the images (`protocol_splits`).
 
@@ -47,31 +47,24 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.results import ProtocolName, Unit
 
 __all__ = [
-    "MIN_DRAWS",
     "Animal",
-    "Days",
     "Dealing",
     "animal_splits",
     "animals_of",
     "check_grouped",
     "copies_across",
-    "day_splits",
     "deal_at_random",
     "dealing_of",
     "dealings",
     "fold_count",
     "paper_splits",
-    "permuted_splits",
     "protocol_splits",
     "refuse_leaks",
     "require_animals",
+    "round_robin",
 ]
 
-MIN_DRAWS = 6
-"""Permutations of the animals' classes, at least: with fewer, not even an AUC of 1 in every one of them would differ
-from 0.5 by an interval that supposes nothing (0.025 ** (1 / 5) < 0.5 < 0.025 ** (1 / 6))."""
-
-_STREAMS: dict[ProtocolName, int] = {"paper": 1, "by_animal": 2, "permuted": 3, "day": 4}
+_STREAMS: dict[ProtocolName, int] = {"paper": 1, "by_animal": 2}
 """Of random numbers: what is dealt depends on the seed and on nothing that is trained."""
 _STREAM_OF_DEALINGS = 6
 
@@ -89,7 +82,7 @@ def _class_labels(tiles: TileTable) -> NDArray[np.int64]:
     return np.array([image.label for image in tiles.images], dtype=np.int64)
 
 
-def _round_robin(strata: Sequence[NDArray[np.int64]], folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+def round_robin(strata: Sequence[NDArray[np.int64]], folds: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Return each fold's test part: each stratum is shuffled and divided in turn, from where the last one ended."""
     shuffled = np.concatenate([rng.permutation(stratum) for stratum in strata])
     return [np.sort(shuffled[fold::folds]) for fold in range(folds)]
@@ -140,7 +133,7 @@ def paper_splits(tiles: TileTable, folds: int = 5, seed: int = 0, *, unit: Unit 
                 f"few for {folds} folds",
                 hint="Add images, or ask for fewer folds.",
             )
-    parts = _round_robin(strata, folds, rng)
+    parts = round_robin(strata, folds, rng)
     if unit == "image":
         return _splits("paper", dealt, parts, labels)
     rest = [np.setdiff1d(dealt, part) for part in parts]
@@ -218,11 +211,14 @@ class Animal:
     images: NDArray[np.int64]
     on_day: dict[str, tuple[int, int]]
     """Images of each class, by day."""
+    n_of: tuple[int, int]
+    """Images of each class."""
 
-    @property
-    def n_of(self) -> tuple[int, int]:
-        """Images of each class."""
-        return sum(low for low, _ in self.on_day.values()), sum(high for _, high in self.on_day.values())
+    @classmethod
+    def of(cls, name: str, images: NDArray[np.int64], on_day: dict[str, tuple[int, int]]) -> Animal:
+        """Return an animal with these images."""
+        n_low, n_high = (sum(counts[label] for counts in on_day.values()) for label in (0, 1))
+        return cls(name, images, on_day, (n_low, n_high))
 
     @property
     def kind(self) -> int | None:
@@ -231,7 +227,7 @@ class Animal:
 
     def relabelled(self) -> Animal:
         """Return the animal with its classes swapped."""
-        return Animal(self.name, self.images, {day: (high, low) for day, (low, high) in self.on_day.items()})
+        return Animal.of(self.name, self.images, {day: (high, low) for day, (low, high) in self.on_day.items()})
 
 
 def _animals(images: Sequence[LabelledImage], usable: Iterable[int]) -> list[Animal]:
@@ -245,7 +241,7 @@ def _animals(images: Sequence[LabelledImage], usable: Iterable[int]) -> list[Ani
             low, high = on_day.get(images[index].day, (0, 0))
             label = images[index].label
             on_day[images[index].day] = (low + 1 - label, high + label)
-        found.append(Animal(name, np.array(members, dtype=np.int64), on_day))
+        found.append(Animal.of(name, np.array(members, dtype=np.int64), on_day))
     return found
 
 
@@ -323,7 +319,7 @@ def _joined(animals: Sequence[Animal]) -> Animal:
             before = on_day.get(day, (0, 0))
             on_day[day] = (before[0] + low, before[1] + high)
     name = f"{animals[0].name} and {len(animals) - 1} more"
-    return Animal(name, np.sort(np.concatenate([animal.images for animal in animals])), on_day)
+    return Animal.of(name, np.sort(np.concatenate([animal.images for animal in animals])), on_day)
 
 
 def _dealt_units(animals: list[Animal], folds: int) -> tuple[list[Animal], Dealing]:
@@ -497,78 +493,6 @@ def dealings(
     seeds = np.random.default_rng([seed, _STREAM_OF_DEALINGS]).integers(2**31, size=max(n - 1, 0))
     for other in seeds.tolist():
         yield paper_splits(tiles, k, other, unit=unit), _animal_splits(tiles, folds, other, by_size=False)
-
-
-def permuted_splits(tiles: TileTable, folds: int = 5, seed: int = 0, draws: int | None = None) -> tuple[Split, ...]:
-    """Deal animals as `animal_splits` does, and give them each other's classes.
-
-    Classes are permuted among the animals *of each fold*, and every split draws anew. So every part keeps both classes
-    in the shares they have; and a network's training set reveals nothing about its test animals' labels, nor do
-    two splits share a draw. The expected AUC of a split is 0.5, exactly where a fold has as many animals of each class
-    or all animals have as many images, however few they are. One permutation over all animals would not do: a
-    test animal's class is then rarer in the training part, which makes a useless classifier look worse than chance
-    (the negative bias of cross-validation), and with three animals per class a tenth of the permutations change
-    nothing.
-
-    An animal that carries both classes has them swapped, or not.
-
-    Parameters
-    ----------
-    tiles : TileTable
-    folds : int
-    seed : int
-    draws : int, optional
-        Splits; None: one per fold and at least `MIN_DRAWS`, going round the folds.
-    """
-    base = animal_splits(tiles, folds, seed)
-    animals = {animal.name: animal for animal in animals_of(tiles)}
-    rng = _rng("permuted", seed)
-    truth = _class_labels(tiles)
-    members = [[animals[name] for name in sorted({tiles.images[i].animal_id for i in split.test})] for split in base]
-    splits = []
-    for draw in range(max(len(base), MIN_DRAWS) if draws is None else draws):
-        labels = truth.copy()
-        for fold in members:
-            single = [animal for animal in fold if animal.kind is not None]
-            for animal, other in zip(single, rng.permutation(len(single)), strict=True):
-                labels[animal.images] = single[other].kind
-            for animal in fold:
-                if animal.kind is None and rng.random() < 0.5:
-                    labels[animal.images] = 1 - truth[animal.images]
-        split = base[draw % len(base)]
-        splits.append(Split("permuted", draw, train=split.train, test=split.test, labels=labels))
-    for split in splits:
-        check_grouped(split, tiles.images, both_classes=True)
-    return tuple(splits)
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """Folds in which the network is trained to predict the day of acquisition, or why there are none."""
-
-    names: tuple[str, ...]
-    """The days, in the order of the labels."""
-    splits: tuple[Split, ...]
-    why_not: str | None = None
-
-
-def day_splits(tiles: TileTable, folds: int = 5, seed: int = 0) -> Days:
-    """Deal the images at random into folds with equal shares of every day; the day is the label.
-
-    There are as many folds as the day with the fewest images has, or as are asked for if that is less.
-    """
-    _check_folds(folds)
-    usable = _usable(tiles)
-    names = tuple(sorted({tiles.images[i].day for i in usable}))
-    if len(names) < 2:
-        return Days(names, (), "all images were acquired on one day")
-    labels = np.array([names.index(i.day) if i.day in names else -1 for i in tiles.images], dtype=np.int64)
-    strata = [usable[labels[usable] == day] for day in range(len(names))]
-    fewest = min(range(len(names)), key=lambda day: len(strata[day]))
-    k = min(folds, len(strata[fewest]))
-    if k < 2:
-        return Days(names, (), f"day {names[fewest]} has one image with usable tiles, and two folds need two")
-    return Days(names, _splits("day", usable, _round_robin(strata, k, _rng("day", seed)), labels))
 
 
 def check_grouped(split: Split, images: Sequence[LabelledImage], *, both_classes: bool) -> None:

@@ -49,14 +49,17 @@ Count = Annotated[int, pydantic.Field(ge=0)]
 
 
 class LevelFigures(CardPart):
-    """What a protocol found at one level, pooled over its folds; the intervals are at 95 %."""
+    """What a protocol found at one level, over its folds together; the intervals are at 95 %."""
 
     level: Level
     n: Count
     """Of tiles, images, sections or animals."""
     auc: Share | None = None
+    """From pairs within folds, unless `auc_within_folds` is False."""
     auc_interval: Interval | None = None
-    """Cluster bootstrap by animal."""
+    """Over animals and random starts."""
+    auc_within_folds: bool | None = None
+    """None on cards that do not state it: of all pairs, those of different networks too."""
     sensitivity: Share | None = None
     sensitivity_interval: Interval | None = None
     specificity: Share | None = None
@@ -64,8 +67,9 @@ class LevelFigures(CardPart):
     accuracy: Share
     accuracy_interval: Interval | None = None
     brier: Share
+    brier_interval: Interval | None = None
     ece: Share
-    """Expected calibration error."""
+    """Expected calibration error; it has no interval, because noise makes it larger and never smaller."""
     threshold: Share | None = None
     """At or above it something counts as *high*; None on cards that do not state it."""
     animals: Count | None = None
@@ -111,7 +115,7 @@ class AnimalRow(CardPart):
 class BaselineProtocol(CardPart):
     """What a baseline found by one protocol, on the tiles and folds of the network."""
 
-    protocol: Literal["paper", "by_animal"]
+    protocol: Literal["paper", "by_animal", "by_site"]
     levels: tuple[LevelFigures, ...]
     auc_difference: dict[Level, Annotated[float, pydantic.Field(ge=-1, le=1)] | None] = {}
     """AUC of the network less that of the baseline, paired."""
@@ -134,6 +138,7 @@ class GapRecord(CardPart):
     of: Literal["network", "grey", "histogram", "texture"]
     difference: Annotated[float, pydantic.Field(ge=-1, le=1)] | None = None
     """AUC (images, from pairs within folds) of the protocol *paper* less that of *by_animal*."""
+    difference_interval: Interval | None = None
     null_mean: Annotated[float, pydantic.Field(ge=-1, le=1)] | None = None
     """Mean of that difference over labellings of the animals that mean nothing."""
     null_of: Literal["grey", "histogram", "texture"] | None = None
@@ -230,13 +235,18 @@ class EvaluationRecord(CardPart):
     """Validation of this network and recipe on the training data: both protocols, never one alone."""
 
     command: str
+    headline: str | None = None
+    """The AUC by animal, that of the paper's protocol and what their difference is worth, in sentences; None on cards
+    that do not state it."""
+    recipe: str | None = None
+    """What was trained and how it was dealt, in a sentence; None on cards that do not state it."""
     animals: Count
     images: Count
     tiles: Count
     protocols: tuple[ProtocolRecord, ...]
     leakage_gap: Annotated[float, pydantic.Field(ge=-1, le=1)] | None = None
-    """AUC (image level) of the protocol *paper* less that of *by_animal*: what sharing animals between training and
-    validation adds."""
+    """AUC of images of the protocol *paper* less that of *by_animal*; `gaps` has it less what classes give that mean
+    nothing."""
     leakage_gap_interval: Interval | None = None
     permuted_auc: Share | None = None
     """By animal, with the animals' classes permuted: 0.5 if nothing leaks."""
@@ -263,4 +273,6 @@ class EvaluationRecord(CardPart):
     """That the grey level alone tells the class, in a sentence; None: it does not."""
     gaps: tuple[GapRecord, ...] = ()
     permutations: PermutationRecord | None = None
+    controls: tuple[str, ...] = ()
+    """What the controls show, in sentences; empty on cards whose controls were networks."""
     statement: StatementRecord | None = None

@@ -76,6 +76,8 @@ def card_markdown(card: ModelCard) -> str:
             use_rows=_use_rows(card),
             data_rows=() if training is None else _data_rows(training),
             level_rows=() if evaluation is None else _level_rows(evaluation),
+            baseline_rows=() if evaluation is None else _baseline_rows(evaluation),
+            gap_rows=() if evaluation is None else _gap_rows(evaluation),
             protocols_missing=() if evaluation is None else _protocols_missing(evaluation),
             statement_rows=_statement_rows(card),
             animal_rows=_animal_rows(card),
@@ -107,6 +109,8 @@ def _headline(record: EvaluationRecord | None) -> str:
     by_animal = _level(record, "by_animal", "image")
     if by_animal is None:
         return "Not evaluated by animal: nothing here says how it does on an animal that it has not seen."
+    if record.headline is not None:
+        return record.headline
     words = f"AUC of images of animals not seen in training: {_estimate(by_animal.auc, by_animal.auc_interval)}."
     if record.leakage_gap is not None:
         words += (
@@ -148,6 +152,41 @@ def _data_rows(record: TrainingRecord) -> list[tuple[str, str]]:
     ]
 
 
+def _baseline_rows(record: EvaluationRecord) -> list[tuple[str, ...]]:
+    """Return AUCs of tiles and images of the baselines, and how much larger those of the network are."""
+    return [
+        (
+            figures.level,
+            protocol.protocol.replace("_", " "),
+            baseline.name,
+            f"{figures.n:,}",
+            _estimate(figures.auc, figures.auc_interval),
+            _estimate(
+                protocol.auc_difference.get(figures.level),
+                protocol.auc_difference_interval.get(figures.level),
+                signed=True,
+            ),
+        )
+        for baseline in record.baselines
+        for protocol in baseline.protocols
+        for figures in protocol.levels
+        if figures.level in ("tile", "image")
+    ]
+
+
+def _gap_rows(record: EvaluationRecord) -> list[tuple[str, ...]]:
+    return [
+        (
+            gap.of,
+            _estimate(gap.difference, gap.difference_interval, signed=True),
+            "" if gap.null_of is None else gap.null_of,
+            _estimate(gap.null_mean, None, signed=True),
+            _estimate(gap.gap, gap.gap_interval, signed=True),
+        )
+        for gap in record.gaps
+    ]
+
+
 def _protocols_missing(record: EvaluationRecord) -> list[str]:
     known = {one.protocol for one in record.protocols}
     return [words for name, words in _PROTOCOLS.items() if name not in known and name != _OPTIONAL]
@@ -164,12 +203,12 @@ def _level_rows(record: EvaluationRecord) -> list[tuple[str, ...]]:
 
 def _figures(figures: LevelFigures) -> tuple[str, ...]:
     return (
-        f"{figures.n:,}",
-        _estimate(figures.auc, figures.auc_interval),
+        f"{figures.n:,}" + ("" if figures.animals is None else f" of {counted(figures.animals, 'animal')}"),
+        _auc(figures),
         _estimate(figures.sensitivity, figures.sensitivity_interval),
         _estimate(figures.specificity, figures.specificity_interval),
         _estimate(figures.accuracy, figures.accuracy_interval),
-        f"{figures.brier:.3f}",
+        _estimate(figures.brier, figures.brier_interval),
         f"{figures.ece:.3f}",
         "not stated" if figures.threshold is None else f"{figures.threshold:.4g}",
     )
@@ -206,6 +245,16 @@ def _statement_rows(card: ModelCard) -> list[str]:
             f"{smallest_p(n_low):.2f} and {smallest_p(n_high):.2f}."
         )
     return found
+
+
+def _auc(figures: LevelFigures) -> str:
+    """Return an AUC with all that is known of how sure it is; a star marks one of all pairs."""
+    words = _estimate(figures.auc, figures.auc_interval)
+    if figures.auc_sd_of_starts is not None:
+        words += f", SD {figures.auc_sd_of_starts:.3f}"
+    if figures.auc_coverage is not None:
+        words += f" (covers {figures.auc_coverage:.0%} at worst)"
+    return words + (" *" if figures.auc_within_folds is False else "")
 
 
 def _animal_rows(card: ModelCard) -> list[tuple[str, ...]]:

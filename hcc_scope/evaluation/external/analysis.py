@@ -14,7 +14,6 @@ from hcc_scope.evaluation.analysis import ARGMAX, animal_figures
 from hcc_scope.evaluation.calibration import choose_threshold
 from hcc_scope.evaluation.external.recalibration import logit, recalibrate
 from hcc_scope.evaluation.input_summary import input_differences, input_summary
-from hcc_scope.evaluation.intervals import ClusterBootstrap
 from hcc_scope.evaluation.metrics import figures_at, mean_by_animal
 from hcc_scope.evaluation.results import FoldResult, Split, StartResult
 from hcc_scope.progress import Progress
@@ -161,18 +160,14 @@ class ExternalAnalysis:
     sites: tuple[GroupFigures, ...]
     """Empty where the manifest states none or one, as are the batches."""
     batches: tuple[GroupFigures, ...]
-    replicates: int
-    distinct_resamples: int
 
 
-def analyse_model(result: ExternalResult, *, seed: int, on_progress: OnProgress | None = None) -> ExternalAnalysis:
+def analyse_model(result: ExternalResult, *, on_progress: OnProgress | None = None) -> ExternalAnalysis:
     """Compute all figures of a finished model on new animals.
 
     Parameters
     ----------
     result : ExternalResult
-    seed : int
-        Of the drawings of animals.
     on_progress : callable, optional
         Takes a `Progress` while tiles are measured.
 
@@ -189,7 +184,6 @@ def analyse_model(result: ExternalResult, *, seed: int, on_progress: OnProgress 
             hint="Compare light, focus and stain with those of the training, or judge another model.",
         )
     strata = animal_strata(tiles)
-    boot = ClusterBootstrap(strata, seed)
     pooled = protocol_scores([fold], tiles, card.temperature).pooled
     tile, section = pooled["tile"], pooled["section"]
     section_map = None
@@ -203,7 +197,7 @@ def analyse_model(result: ExternalResult, *, seed: int, on_progress: OnProgress 
     return ExternalAnalysis(
         result=result,
         scored=pooled,
-        levels={level: figures_at(pooled[level], _threshold(level, card), boot) for level in TABLE_LEVELS},
+        levels={level: figures_at(pooled[level], _threshold(level, card), strata) for level in TABLE_LEVELS},
         animals=animal_figures(pooled, threshold),
         n_animals=(int((strata == 0).sum()), int((strata == 1).sum()), int((strata == 2).sum())),
         unlike_tiles=int((~fold.counted).sum()),
@@ -212,11 +206,9 @@ def analyse_model(result: ExternalResult, *, seed: int, on_progress: OnProgress 
         section_calibration=recalibrate(section, odds),
         mapped=section_map is not None,
         new_threshold=_new_threshold(section, pooled["animal"]),
-        drift=_drift(result, boot, on_progress),
-        sites=_groups(result, pooled, seed, lambda image: image.site),
-        batches=_groups(result, pooled, seed, lambda image: image.batch),
-        replicates=len(boot.weights),
-        distinct_resamples=boot.distinct_resamples,
+        drift=_drift(result, strata, on_progress),
+        sites=_groups(result, pooled, strata, lambda image: image.site),
+        batches=_groups(result, pooled, strata, lambda image: image.batch),
     )
 
 
@@ -252,14 +244,14 @@ def _right(values: Scored, among: NDArray[np.bool_], threshold: float) -> int:
     return int((((values.scores >= threshold) == (values.labels == 1)) & among).sum())
 
 
-def _drift(result: ExternalResult, boot: ClusterBootstrap, on_progress: OnProgress | None) -> Drift:
+def _drift(result: ExternalResult, strata: NDArray[np.int64], on_progress: OnProgress | None) -> Drift:
     card, fold, tiles = result.card, result.fold, result.tiles
     new = input_summary(tiles, fold.rows, result.data.bit_depth, on_progress=on_progress)
     unlike = None
     if card.unlike_training is not None:
         codes = {name: i for i, name in enumerate(sorted({image.animal_id for image in tiles.images}))}
         animals = np.array([codes[tiles.images[i].animal_id] for i in tiles.image_index.tolist()], dtype=np.int64)
-        unlike = mean_by_animal((~fold.counted).astype(np.float64), animals, boot)
+        unlike = mean_by_animal((~fold.counted).astype(np.float64), animals, strata)
     return Drift(
         new=new,
         differences=() if card.inputs is None else input_differences(card.inputs, new),
@@ -271,7 +263,7 @@ def _drift(result: ExternalResult, boot: ClusterBootstrap, on_progress: OnProgre
 def _groups(
     result: ExternalResult,
     pooled: dict[TableLevel, Scored],
-    seed: int,
+    strata: NDArray[np.int64],
     group_of: Callable[[LabelledImage], str | None],
 ) -> tuple[GroupFigures, ...]:
     """Return the figures of each site or batch; none where there is one alone."""
@@ -287,14 +279,12 @@ def _groups(
         if not mine.any():
             continue
         here = image.part(mine)
-        strata = animal_strata(tiles).copy()
-        strata[np.setdiff1d(np.arange(len(strata)), here.animals)] = -1
         animals = pooled["animal"].part(np.isin(pooled["animal"].animals, here.animals))
         right = (animals.scores >= result.card.decision_threshold) == (animals.labels == 1)
         found.append(
             GroupFigures(
                 name=name,
-                image=figures_at(here, ARGMAX, ClusterBootstrap(strata, seed)),
+                image=figures_at(here, ARGMAX, strata),
                 animals=len(animals),
                 animals_right=int(right.sum()),
                 unlike_tiles=int((~result.fold.counted[of_tile == name]).sum()),

@@ -89,8 +89,6 @@ def external_json(analysis: ExternalAnalysis, command: str, figures: Sequence[st
         "batches": [asdict(group) for group in analysis.batches],
         "animals": [asdict(animal) for animal in analysis.animals],
         "images": _images(analysis),
-        "replicates": analysis.replicates,
-        "distinct_resamples": analysis.distinct_resamples,
         "figures": list(figures),
         "versions": {
             "python": platform.python_version(),
@@ -160,7 +158,7 @@ def report_markdown(analysis: ExternalAnalysis, command: str, figures: Sequence[
             threshold=words.describe_threshold(analysis),
             drift=words.describe_drift(analysis),
             drift_rows=words.drift_rows(analysis),
-            intervals=words.describe_intervals(analysis),
+            intervals=words.describe_intervals(),
             figures=figures,
             command=command,
             research_use_only=RESEARCH_USE_ONLY,

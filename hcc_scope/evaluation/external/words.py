@@ -282,14 +282,12 @@ def group_rows(groups: tuple[GroupFigures, ...], name: Callable[[str], str] = st
     ]
 
 
-def describe_intervals(analysis: ExternalAnalysis) -> list[str]:
+def describe_intervals() -> list[str]:
     """Return which interval is what."""
     return [
         "All intervals are at 95 % and over animals: sections, images and tiles of one animal are not independent, so "
         "no interval counts them. The model is given: it is this one, whatever another training would have found.",
-        "*exact*: Clopper-Pearson, for shares of animals. *bound*: Hoeffding's, where there are too few animals, or "
-        "all drawings agree. *jackknife*: over animals, with Student's t. Unmarked: as docs/evaluation.md describes "
-        f"for every evaluation (drawings of animals: {analysis.replicates}, different ones "
-        f"{analysis.distinct_resamples:,}).",
+        "*exact*: Clopper-Pearson, for shares of animals. *jackknife*: over animals, with Student's t. Unmarked: from "
+        "the variance between animals, as docs/evaluation.md describes for every evaluation.",
         f"Differences of the inputs: {WELCH}, for all numbers at once (Bonferroni).",
     ]

@@ -23,7 +23,7 @@ _MARKERS = {"paper": "s", "by_animal": "o", "by_site": "^", "permuted": "D"}
 
 @dataclass(frozen=True, slots=True)
 class LevelAuc:
-    """The area under the ROC curve of a protocol at a level, its folds pooled; of ``permuted`` the mean over folds."""
+    """The area under the ROC curve of a protocol at a level, from pairs within folds where there are some."""
 
     protocol: str
     level: str
@@ -58,8 +58,8 @@ def draw_leakage(
     levels = list(dict.fromkeys(one.level for one in aucs))
     protocols = list(dict.fromkeys(one.protocol for one in aucs))
     note = (
-        f"AUC of all folds pooled. {interval_note} Small points: single folds with both classes. "
-        "Pooled, scores of different networks are compared. Gap: paper minus by animal."
+        f"AUC of pairs within folds; where a score is of several networks, of all pairs. {interval_note} Small points: "
+        "single folds with both classes. Below: paper minus by animal."
     )
     with house():
         figure = page("Leakage gap: AUC by protocol and level", 3.7, note=note, synthetic=synthetic)
@@ -106,4 +106,4 @@ def _format_level(level: str, aucs: Sequence[LevelAuc], gap: Estimate | None) ->
     if gap is None:
         return words
     ends = "" if gap.interval is None else f" [{gap.interval.low:+.2f}, {gap.interval.high:+.2f}]"
-    return f"{words}\ngap {gap.value:+.2f}{ends}"
+    return f"{words}\ndifference {gap.value:+.2f}{ends}"

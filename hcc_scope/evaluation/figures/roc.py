@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hcc_scope.evaluation.auc import within_fold_auc
 from hcc_scope.evaluation.figures.gather import both_classes
 from hcc_scope.evaluation.figures.style import (
     DASHED,
@@ -113,11 +114,17 @@ def _panel(axes: Axes, folds: Sequence[Scored]) -> None:
         mean, spread = np.mean(curves, axis=0), np.std(curves, axis=0, ddof=1)
         low, high = np.clip(mean - spread, 0, 1), np.clip(mean + spread, 0, 1)
         axes.fill_between(_GRID, low, high, color="0.5", alpha=0.22, linewidth=0)
-        label = f"mean: AUC {areas.mean():.2f}, s.d. {areas.std(ddof=1):.2f}"
+        within = within_fold_auc(*(np.concatenate(parts) for parts in _columns(folds)))
+        label = f"pairs within folds: AUC {within:.2f}\nmean curve; s.d. of folds {areas.std(ddof=1):.2f}"
         axes.plot(_GRID, mean, color="black", linewidth=1.8, label=label)
     if missing := len(folds) - len(defined):
         axes.plot([], [], " ", label=f"{counted(missing, 'fold')} with one class: no curve")
     axes.legend(loc="lower right", handlelength=2.6)
+
+
+def _columns(folds: Sequence[Scored]) -> tuple[list[NDArray[Any]], list[NDArray[Any]], list[NDArray[Any]]]:
+    """Return the ranks, labels and folds of all scores."""
+    return [f.ranks for f in folds], [f.labels for f in folds], [np.full(len(f), k) for k, f in enumerate(folds)]
 
 
 def _pooled(axes: Axes, folds: Sequence[Scored]) -> None:
