@@ -47,9 +47,9 @@ class Recipe:
 
     loss: Literal["squared error", "cross-entropy"]
     optimiser: Literal["gradient descent", "AdamW"]
-    steps: int
+    steps: dict[NetworkName, int]
     """Batches: a budget in passes over the tiles would stop a small set after a handful of them."""
-    batch: int
+    batch: dict[NetworkName, int]
     learning_rate: dict[NetworkName, float]
     weight_decay: float
     patience: float | None
@@ -68,8 +68,8 @@ RECIPES: dict[RecipeName, Recipe] = {
     "meng2019": Recipe(
         loss="squared error",
         optimiser="gradient descent",
-        steps=200,
-        batch=8,
+        steps={"meng2019": 300, "compact": 300},
+        batch={"meng2019": 8, "compact": 8},
         learning_rate={"meng2019": 0.05, "compact": 0.1},
         weight_decay=0.0,
         patience=None,
@@ -81,8 +81,8 @@ RECIPES: dict[RecipeName, Recipe] = {
     "modern": Recipe(
         loss="cross-entropy",
         optimiser="AdamW",
-        steps=200,
-        batch=8,
+        steps={"meng2019": 300, "compact": 400},
+        batch={"meng2019": 4, "compact": 8},
         learning_rate={"meng2019": 4e-3, "compact": 4e-3},
         weight_decay=1e-2,
         patience=1 / 3,
@@ -164,9 +164,9 @@ def settings_for(config: TrainConfig, *, whole_budget: bool = False) -> Settings
         network=config.network,
         recipe=config.recipe,
         seed=config.seed,
-        steps=config.steps if config.steps or config.epochs else recipe.steps,
+        steps=config.steps if config.steps or config.epochs else recipe.steps[config.network],
         epochs=config.epochs,
-        batch=config.batch or recipe.batch,
+        batch=config.batch or recipe.batch[config.network],
         learning_rate=config.learning_rate or recipe.learning_rate[config.network],
         patience=None if whole_budget else config.patience,
         patience_share=None if whole_budget else recipe.patience,
