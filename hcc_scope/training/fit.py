@@ -29,7 +29,7 @@ from hcc_scope.training.checkpoint import (
     write_bytes,
     write_checkpoint,
 )
-from hcc_scope.training.compute import Gradients, Place, choose_place
+from hcc_scope.training.compute import Gradients, Place, choose_place, measure_moments
 from hcc_scope.training.config import TRAINING_STAGES, Stopped
 from hcc_scope.training.fit_result import Epoch, FitResult
 from hcc_scope.training.metrics import roc_auc
@@ -268,7 +268,7 @@ class _Run:
         def prepare(tile: NDArray[np.uint16], row: int) -> NDArray[np.float32]:
             if not settings.augment:
                 return tile.astype(np.float32)
-            return augmented(tile, stable_rng("augmentation", settings.seed, epoch, row))
+            return augmented(tile, stable_rng("augmentation", settings.seed, epoch, row), settings.crop_px)
 
         self.network.train()
         with Prefetch(self._tiles.reader, batches[now.step :], prepare) as ready:
@@ -345,6 +345,8 @@ class _Run:
         network = self.network.to("cpu").eval()
         if self._best:
             network.load_state_dict(self._best)
+        if self._settings.crop_px is not None:
+            measure_moments(network, self._settings.network, self._tiles.reader, self._train_rows)
         if self._folder is not None:
             weights = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
             write_bytes(self._folder / WEIGHTS_FILE, save(weights))
