@@ -87,7 +87,7 @@ def _prepare(folder: Path) -> list[Family]:
         StartTask(split, 1, CONFIG, 2, start),
         rng.normal(size=(4, 2)).astype(np.float32),
         rng.normal(size=(4, 8)).astype(np.float32),
-        [LearningCheck(0.4, 0.69, 0.9, 0.6, one_answer=False)],
+        [LearningCheck(0.4, 0.69, 0.9, 0.6)],
         [Epoch(1, 0.6, 0.7, None, 1e-3, 1.0), Epoch(2, 0.5, 0.6, 0.7, 1e-4, 1.0)],
         OodDistances(np.linspace(1, 9, 4, dtype=np.float32), 8.0),
     )

@@ -36,18 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["TrainOptions", "run_train"]
 
 _BY_EVALUATION = ("network", "recipe", "steps", "epochs", "batch", "learning_rate", "precision")
-_OF_CONFIG = (
-    "network",
-    "recipe",
-    "seed",
-    "steps",
-    "epochs",
-    "batch",
-    "learning_rate",
-    "patience",
-    "precision",
-    "device",
-)
+_OF_CONFIG = ("seed", "patience", "device", *_BY_EVALUATION)
 
 
 @dataclass(frozen=True, slots=True)

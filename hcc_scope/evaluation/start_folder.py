@@ -73,7 +73,6 @@ class _AttemptRecord(StrictRecord):
     chance: float = pydantic.Field(ge=0)
     auc: float | None = pydantic.Field(ge=0, le=1)
     luck: float | None = pydantic.Field(ge=0.5, le=1)
-    one_answer: bool
 
 
 class _StartRecord(StrictRecord):

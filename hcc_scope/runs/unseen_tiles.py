@@ -185,7 +185,7 @@ def _calibrated_on(trained: TrainingResult, fold: FoldResult, *, silent: bool) -
     if split.by != "animal":
         return f"{count}{without} that were held out, NOT by animal: their animals were trained on"
     animals = ", ".join(sorted({tiles.images[i].animal_id for i in split.held_out}))
-    chose = "" if settings_for(trained.config).patience is None else ", which also chose the epoch"
+    chose = "" if not settings_for(trained.config).stops_early else ", which also chose the epoch"
     return (
         f"{count} of {animals}{without}{chose}; no image of these animals, and none found to share pixels with one of "
         "them, was trained on"

@@ -29,7 +29,7 @@ from hcc_scope.training.checkpoint import (
     write_bytes,
     write_checkpoint,
 )
-from hcc_scope.training.compute import Gradients, Place, choose_place
+from hcc_scope.training.compute import Gradients, Place, choose_place, measure_moments
 from hcc_scope.training.config import TRAINING_STAGES, Stopped
 from hcc_scope.training.fit_result import Epoch, FitResult
 from hcc_scope.training.metrics import roc_auc
@@ -250,8 +250,9 @@ class _Run:
         self._saved_s = time.monotonic()
         while not self.how_far.finished:
             self._epoch(gradients, on_progress, stop)
-            self._end_epoch(on_progress)
-            self._save()
+            measured = self._end_epoch(on_progress)
+            if measured or time.monotonic() - self._saved_s >= self._checkpoint_s:
+                self._save()
 
     def _steps_of(self, epoch: int) -> int:
         """Return how many steps an epoch 1, 2, ... has: the last one may end within a pass over the tiles."""
@@ -267,7 +268,7 @@ class _Run:
         def prepare(tile: NDArray[np.uint16], row: int) -> NDArray[np.float32]:
             if not settings.augment:
                 return tile.astype(np.float32)
-            return augmented(tile, stable_rng("augmentation", settings.seed, epoch, row))
+            return augmented(tile, stable_rng("augmentation", settings.seed, epoch, row), settings.crop_px)
 
         self.network.train()
         with Prefetch(self._tiles.reader, batches[now.step :], prepare) as ready:
@@ -300,7 +301,8 @@ class _Run:
                 if self._folder is not None and time.monotonic() - self._saved_s >= self._checkpoint_s:
                     self._save()
 
-    def _end_epoch(self, on_progress: OnProgress) -> None:
+    def _end_epoch(self, on_progress: OnProgress) -> bool:
+        """Record the epoch; return whether it is the last one or one of those after which held-out tiles are asked."""
         now = self.how_far
         loss = now.loss_sum / now.step
         measured = now.epoch == self._epochs or now.epoch % math.ceil(self._epochs / _MEASUREMENTS) == 0
@@ -322,6 +324,7 @@ class _Run:
         message += "" if held_out_auc is None else f", tile AUC {held_out_auc:.3f}"
         on_progress(Progress(VALIDATE, now.epoch, self._epochs, message))
         now.epoch, now.step, now.loss_sum, now.seconds = now.epoch + 1, 0, 0.0, 0.0
+        return measured
 
     def _held_out(self) -> tuple[float | None, float | None]:
         """Return loss and tile AUC on the held-out tiles, in float32; None where there are none."""
@@ -342,6 +345,8 @@ class _Run:
         network = self.network.to("cpu").eval()
         if self._best:
             network.load_state_dict(self._best)
+        if self._settings.crop_px is not None:
+            measure_moments(network, self._settings.network, self._tiles.reader, self._train_rows)
         if self._folder is not None:
             weights = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
             write_bytes(self._folder / WEIGHTS_FILE, save(weights))
