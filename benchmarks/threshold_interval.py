@@ -4,7 +4,7 @@ How often the interval of the decision threshold contains the threshold that is 
 percentiles of the same drawings; and how often the section map goes onto a card, and is then better than the score
 itself for new animals.
 
-Run with ``python -m benchmarks.threshold_interval``; takes two minutes.
+Run with ``python -m benchmarks.threshold_interval``; takes some minutes.
 """
 
 from __future__ import annotations

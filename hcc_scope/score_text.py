@@ -111,7 +111,7 @@ def verdict(score: SectionScore | None) -> Verdict:
     beside = format_section_threshold(score)
     own = describe_threshold_interval(score)
     match decision(score):
-        case None if not score.interval[0] <= score.threshold <= score.interval[1]:
+        case None if own and not score.interval[0] <= score.threshold <= score.interval[1]:
             return Verdict("undecided", "Undecided", f"the interval meets that of the threshold {beside}, {own}")
         case None:
             return Verdict("undecided", "Undecided", f"the interval contains the threshold {beside}")
