@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hcc_scope.progress import OnProgress
 
 __all__ = [
+    "FEATURES_FILE",
     "RIDGE",
     "Logistic",
     "baseline_fold",
@@ -45,6 +46,8 @@ __all__ = [
 RIDGE = 1.0
 """Added to the sum over tiles of the negative log-likelihood: this times half the squared length of the weights, which
 are those of standardised numbers. The usual choice where none is made (scikit-learn's ``C=1``)."""
+FEATURES_FILE = "tile_features.bin"
+"""In an evaluation's folder."""
 STAGE = "measure tiles"
 _TILES_AT_ONCE = 16
 _MOST_STEPS = 100

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEALINGS", "LEAK_MARGIN", "PermutationFigures", "permute"]
 
-DEALINGS = 1000
+DEALINGS = 200
 """At least so many pairs of dealings in all; each labelling has an equal number of them, one or more."""
 LEAK_MARGIN = 0.03
 """By how much the mean AUC by animal over labellings may exceed 0.5. Their classes mean nothing, so it exceeds 0.5 only
@@ -289,5 +289,4 @@ def _solved(products: NDArray[np.float64], target: NDArray[np.float64]) -> NDArr
     penalty[:, -1] = 0.0
     regularised = products + penalty[:, :, None] * np.eye(products.shape[1])
     regularised[:, -1, -1] += 1e-9
-    solved: NDArray[np.float64] = np.linalg.solve(regularised, target[:, :, None])[:, :, 0]
-    return solved
+    return np.asarray(np.linalg.solve(regularised, target[:, :, None])[:, :, 0], np.float64)

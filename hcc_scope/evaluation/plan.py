@@ -13,7 +13,7 @@ from hcc_scope.atomic_file import json_bytes, replace_file
 from hcc_scope.datasets.duplicate_images import refuse_contradictions
 from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
 from hcc_scope.evaluation.filenames import PLAN_FILE
-from hcc_scope.evaluation.splits import day_splits, permuted_splits, protocol_splits
+from hcc_scope.evaluation.splits import protocol_splits
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
 from hcc_scope.training.folder_lock import has_content
@@ -37,19 +37,11 @@ class Plan:
     """All folds of all protocols."""
 
     splits: tuple[Split, ...]
-    days: tuple[str, ...]
-    """Names of the labels of the protocol *day*."""
-    not_run: dict[str, str]
-    """Why a control is not run."""
     starts: int
     """Networks of each fold of the two protocols."""
     leave_one_out: bool
     unit: Unit = "image"
     """What the paper's protocol deals."""
-
-    def n_outputs(self, split: Split) -> int:
-        """Return how many classes a fold's network distinguishes."""
-        return len(self.days) if split.protocol == "day" else 2
 
 
 def make_plan(
@@ -62,7 +54,7 @@ def make_plan(
     leave_one_out: bool = False,
     unit: Unit = "image",
 ) -> Plan:
-    """Return the folds of both protocols and both controls.
+    """Return the folds of both protocols.
 
     Raises
     ------
@@ -75,16 +67,8 @@ def make_plan(
     if not len(tiles):
         raise DatasetError(f"no image of {data.manifest} has a usable tile")
     refuse_contradictions(tiles)
-    days = day_splits(tiles, folds, config.seed)
     paper, by_animal = protocol_splits(tiles, folds, config.seed, leave_one_out=leave_one_out, unit=unit)
-    splits = (
-        *paper,
-        *by_animal,
-        *permuted_splits(tiles, folds, config.seed),
-        *days.splits,
-    )
-    not_run = {} if days.why_not is None else {"day": days.why_not}
-    return Plan(splits, days.names, not_run, starts, leave_one_out, unit)
+    return Plan((*paper, *by_animal), starts, leave_one_out, unit)
 
 
 def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig, folds: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Run an evaluation: every start of every fold of both protocols, the controls, and what is calibrated on them.
+"""Run an evaluation: every start of every fold of both protocols, and what is calibrated on them.
 
 A start is what a model of its images would do in use: one that has learnt nothing is repeated, and tiles that are
 unlike the training's are left out.
@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import TrainingError, UsageError
+from hcc_scope.evaluation.baselines import FEATURES_FILE, kept_measures
 from hcc_scope.evaluation.calibration import calibrate_folds
 from hcc_scope.evaluation.fold import run_start
 from hcc_scope.evaluation.plan import make_plan, take_folder
@@ -56,7 +57,7 @@ def evaluate(
     unit: Unit = "image",
     work: Work = run_start,
 ) -> EvaluationResult:
-    """Train and test the networks of each fold of both protocols, and those of the controls.
+    """Train and test the networks of each fold of both protocols, and measure the tiles for the baselines.
 
     Parameters
     ----------
@@ -107,7 +108,8 @@ def evaluate(
     plan = make_plan(data, tiles, config, folds=folds, starts=starts, leave_one_out=leave_one_out, unit=unit)
     take_folder(folder, plan, data, tiles, config, folds=folds, resume=resume)
 
-    of_folds = [start_tasks(folder, split, config, starts, plan.n_outputs(split)) for split in plan.splits]
+    measured = kept_measures(folder / FEATURES_FILE, data.fingerprint, tiles, on_progress)
+    of_folds = [start_tasks(folder, split, config, starts) for split in plan.splits]
     everything = [task for tasks in of_folds for task in tasks]
     to_do = [task for task in everything if load_start(task, tiles) is None]
     progress = _StartProgress(to_do, everything, tiles, config, on_progress)
@@ -130,8 +132,7 @@ def evaluate(
         temperature=temperature,
         threshold=threshold,
         starts=starts,
-        days=plan.days,
-        not_run=plan.not_run,
+        measured=measured,
         leave_one_out=leave_one_out,
         unit=unit,
     )
@@ -195,7 +196,7 @@ class _StartProgress:
         """Add what a start sent, or None when it is done, and report the sum."""
         task = self._tasks[number]
         words = f"{task.split.protocol} {task.split.fold + 1}"
-        words += f", start {task.start}" if task.of_protocol else ""
+        words += f", start {task.start}"
         if isinstance(message, Progress):
             share = message.done / message.total if message.stage == "train" and message.total else 0.0
             self._share[number] = max(self._share[number], min(share, 1.0))

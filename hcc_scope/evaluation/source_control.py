@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.labelled_image import LabelledImage
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate
+    from hcc_scope.evaluation.intervals import Estimate
 
 __all__ = ["SOURCES", "Source", "SourceFigures", "fit_multinomial", "source_control"]
 
@@ -68,7 +68,7 @@ def source_control(
     source: Source,
     tiles: TileTable,
     measured: NDArray[np.floating],
-    boot: ClusterBootstrap,
+    strata: NDArray[np.int64],
     *,
     folds: int = 5,
     seed: int = 0,
@@ -81,7 +81,7 @@ def source_control(
     tiles : TileTable
     measured : (n, N_FEATURES) float
         Of all tiles.
-    boot : ClusterBootstrap
+    strata : (animals,) int64
         Of the animals, sorted by name.
     folds : int
         At most; no more than the rarest value has images.
@@ -112,7 +112,7 @@ def source_control(
     return SourceFigures(
         source=source,
         values=names,
-        accuracy=mean_by_animal(right.astype(np.float64), _animals(tiles.images, tested), boot),
+        accuracy=mean_by_animal(right.astype(np.float64), _animals(tiles.images, tested), strata),
         chance=float(np.bincount(labels[tested]).max() / len(tested)),
         balanced_accuracy=float(np.mean([right[labels[tested] == number].mean() for number in range(len(names))])),
         fold_accuracy=tuple(float(part.mean()) for part in found),

@@ -211,11 +211,14 @@ class Animal:
     images: NDArray[np.int64]
     on_day: dict[str, tuple[int, int]]
     """Images of each class, by day."""
+    n_of: tuple[int, int]
+    """Images of each class."""
 
-    @property
-    def n_of(self) -> tuple[int, int]:
-        """Images of each class."""
-        return sum(low for low, _ in self.on_day.values()), sum(high for _, high in self.on_day.values())
+    @classmethod
+    def of(cls, name: str, images: NDArray[np.int64], on_day: dict[str, tuple[int, int]]) -> Animal:
+        """Return an animal with these images."""
+        n_low, n_high = (sum(counts[label] for counts in on_day.values()) for label in (0, 1))
+        return cls(name, images, on_day, (n_low, n_high))
 
     @property
     def kind(self) -> int | None:
@@ -224,7 +227,7 @@ class Animal:
 
     def relabelled(self) -> Animal:
         """Return the animal with its classes swapped."""
-        return Animal(self.name, self.images, {day: (high, low) for day, (low, high) in self.on_day.items()})
+        return Animal.of(self.name, self.images, {day: (high, low) for day, (low, high) in self.on_day.items()})
 
 
 def _animals(images: Sequence[LabelledImage], usable: Iterable[int]) -> list[Animal]:
@@ -238,7 +241,7 @@ def _animals(images: Sequence[LabelledImage], usable: Iterable[int]) -> list[Ani
             low, high = on_day.get(images[index].day, (0, 0))
             label = images[index].label
             on_day[images[index].day] = (low + 1 - label, high + label)
-        found.append(Animal(name, np.array(members, dtype=np.int64), on_day))
+        found.append(Animal.of(name, np.array(members, dtype=np.int64), on_day))
     return found
 
 
@@ -316,7 +319,7 @@ def _joined(animals: Sequence[Animal]) -> Animal:
             before = on_day.get(day, (0, 0))
             on_day[day] = (before[0] + low, before[1] + high)
     name = f"{animals[0].name} and {len(animals) - 1} more"
-    return Animal(name, np.sort(np.concatenate([animal.images for animal in animals])), on_day)
+    return Animal.of(name, np.sort(np.concatenate([animal.images for animal in animals])), on_day)
 
 
 def _dealt_units(animals: list[Animal], folds: int) -> tuple[list[Animal], Dealing]:
