@@ -210,9 +210,17 @@ def analyse(result: EvaluationResult) -> Analysis:
         name: protocol_scores(result.of(name), result.tiles, result.temperature) for name in ("paper", "by_animal")
     }
     protocols = {name: _protocol(name, result, found, strata) for name, found in scores.items()}
-    by_animal = scores["by_animal"].pooled
+    paper, by_animal = scores["paper"].pooled, scores["by_animal"].pooled
+    gaps = {
+        level: auc_difference(
+            paper[level],
+            by_animal[level],
+            start_spread(scores["paper"], level),
+            start_spread(scores["by_animal"], level),
+        )
+        for level in LEVELS
+    }
     pooled = [protocol.pooled[result.unit].auc_pooled for protocol in protocols.values()]
-    gaps = _differences(scores["paper"], scores["by_animal"])
     measured = measure_tiles(result.tiles) if result.measured is None else result.measured
     baselines = {name: _baseline(name, result, measured, scores, strata) for name in BASELINES}
     folds = _MOST_FOLDS if result.leave_one_out else len(result.of("by_animal"))
@@ -340,19 +348,17 @@ def _baseline(
         temperature=temperature,
         threshold=threshold,
         protocols={which: _protocol(which, own, found, strata) for which, found in scores.items()},
-        differences={which: _differences(network[which], scores[which]) for which in network},
+        differences={
+            which: {
+                level: auc_difference(
+                    network[which].pooled[level], scores[which].pooled[level], start_spread(network[which], level)
+                )
+                for level in LEVELS
+            }
+            for which in network
+        },
     )
-    return figures, _differences(scores["paper"], scores["by_animal"])["image"]
-
-
-def _differences(one: ProtocolScores, other: ProtocolScores) -> dict[Level, Estimate | None]:
-    """Return how much larger the AUCs of `one` are, of the same animals, at all levels."""
-    return {
-        level: auc_difference(
-            one.pooled[level], other.pooled[level], start_spread(one, level), start_spread(other, level)
-        )
-        for level in LEVELS
-    }
+    return figures, auc_difference(scores["paper"].pooled["image"], scores["by_animal"].pooled["image"])
 
 
 def _animals(held_out: dict[TableLevel, Scored], threshold: float) -> tuple[AnimalFigures, ...]:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = [
     "SHORTCUT_P",
     "describe_controls",
-    "describe_null_gap",
     "describe_permutations",
     "describe_shortcut",
     "describe_source",
@@ -62,35 +61,6 @@ def _p_words(found: PermutationFigures) -> str:
     return f", p = {found.p_value:.3g} over {found.labellings:,} labellings"
 
 
-def describe_null_gap(analysis: Analysis) -> str:
-    """Return the difference of the two protocols, the same for classes that mean nothing, and what is left."""
-    found = analysis.corrected["network"]
-    null = analysis.permutations[found.null_of]
-    if found.difference is None:
-        return "Paper's protocol less by animal: not defined, because an AUC is not."
-    words = f"Paper's protocol less by animal (AUC of images): {format_signed(found.difference)}."
-    if found.gap is None or found.null_mean is None:
-        return words + (
-            " What it is for classes that mean nothing cannot be known: these animals have no other labelling."
-        )
-    words += (
-        f" With classes that mean nothing, {found.null_of} has {found.null_mean:+.3f} on these images: the paper's "
-        f"protocol still gives {null.null_paper:.2f}, by animal {null.null_by_animal:.2f}. Gap, the one less the "
-        f"other: {format_signed(found.gap)}."
-    )
-    if found.gap.interval is None:
-        return words
-    low, high = found.gap.interval.pair
-    if low > 0:
-        return words + " The true classes gain more from shared animals than classes that mean nothing."
-    if high < 0:
-        return words + (
-            " The true classes gain less from shared animals than classes that mean nothing: what is learnt of them "
-            "holds for other animals too."
-        )
-    return words + " The interval contains 0: recognising animals, without any class, explains the difference."
-
-
 def describe_permutations(analysis: Analysis) -> str:
     """Return how texture does with the true classes and with others, and whether anything reaches the test part."""
     found = analysis.permutations["texture"]
@@ -130,10 +100,9 @@ def describe_source(analysis: Analysis, source: Source) -> str:
 
 
 def describe_controls(analysis: Analysis) -> list[str]:
-    """Return what the controls show: classes that mean nothing, and day, batch and site as far as they are stated."""
+    """Return what the controls show: permuted classes, and day, batch and site as far as they are stated."""
     sources = [source for source in SOURCES if source == "day" or isinstance(analysis.sources[source], SourceFigures)]
     return [
-        describe_null_gap(analysis),
         describe_permutations(analysis),
         *(describe_source(analysis, source) for source in sources),
     ]

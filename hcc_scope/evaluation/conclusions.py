@@ -60,14 +60,25 @@ def _describe_gap(analysis: Analysis) -> str:
 
 def describe_null(analysis: Analysis) -> str:
     """Return what the two protocols find where there is no class, and the leakage gap, which is less that."""
-    gap, null = analysis.corrected["network"], analysis.permutations[analysis.corrected["network"].null_of]
-    if gap.null_mean is None:
+    found = analysis.corrected["network"]
+    null = analysis.permutations[found.null_of]
+    if found.gap is None or found.null_mean is None:
         return "Leakage gap: not defined, because these animals allow no labelling that means nothing."
-    return (
+    words = (
         f"With classes of the animals that mean nothing, {null.of} still gives {null.null_paper:.2f} by the paper's "
         f"protocol on these images, and {null.null_by_animal:.2f} by animal. Leakage gap (the difference of AUCs of "
-        f"images less that of such classes, {gap.null_mean:+.2f}): {format_signed(gap.gap)}."
+        f"images less that of such classes, {found.null_mean:+.2f}): {format_signed(found.gap)}."
     )
+    if found.gap.interval is None:
+        return words
+    if found.gap.interval.low > 0:
+        return words + " The true classes gain more from shared animals than such classes do."
+    if found.gap.interval.high < 0:
+        return words + (
+            " The true classes gain less from shared animals than such classes do: what is learnt of them holds for "
+            "other animals too."
+        )
+    return words + " It contains 0: recognising animals, without any class, explains the difference."
 
 
 _OF = {"paper": "folds by image", "by_animal": "folds by animal"}

@@ -82,7 +82,7 @@ def source_control(
     measured : (n, N_FEATURES) float
         Of all tiles.
     strata : (animals,) int64
-        Of the animals, sorted by name.
+        What each animal carries, as `hcc_scope.evaluation.aggregation.animal_strata` has it.
     folds : int
         At most; no more than the rarest value has images.
     seed : int
@@ -100,12 +100,12 @@ def source_control(
     if len(names) < 2:
         return f"all images are of one {source}"
     labels = np.array([names.index(value) if value in names else -1 for value in values], dtype=np.int64)
-    strata = [usable[labels[usable] == number] for number in range(len(names))]
-    fewest = min(range(len(names)), key=lambda number: len(strata[number]))
-    k = min(folds, len(strata[fewest]))
+    of_value = [usable[labels[usable] == number] for number in range(len(names))]
+    fewest = min(range(len(names)), key=lambda number: len(of_value[number]))
+    k = min(folds, len(of_value[fewest]))
     if k < 2:
         return f"{source} {names[fewest]} has one image with usable tiles, and two folds need two"
-    parts = round_robin(strata, k, np.random.default_rng([seed, _STREAMS[source]]))
+    parts = round_robin(of_value, k, np.random.default_rng([seed, _STREAMS[source]]))
     features = measured[:, FEATURES["texture"].columns]
     found = [_fold(np.setdiff1d(usable, part), part, labels, tiles, features, len(names)) for part in parts]
     right, tested = np.concatenate(found), np.concatenate(parts)

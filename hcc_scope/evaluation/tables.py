@@ -73,10 +73,10 @@ def table_1(analysis: Analysis, level: Literal["tile_all", "tile", "image"] = "t
     level : 'tile_all', 'tile' or 'image'
         All tiles that were tested, as in the paper; or, as in use, without those that are unlike the training's.
     """
-    found = analysis.protocols["paper"], analysis.protocols["by_animal"]
+    protocols = analysis.protocols["paper"], analysis.protocols["by_animal"]
     # of the baselines the AUC alone: the table is wide enough
     baselines = [(name, which) for name in analysis.baselines for which in _OF]
-    shown: list[tuple[ProtocolFigures, Measure]] = [(p, name) for p in found for name in MEASURES]
+    shown: list[tuple[ProtocolFigures, Measure]] = [(p, name) for p in protocols for name in MEASURES]
     shown += [(analysis.baselines[name].protocols[which], "auc") for name, which in baselines]
     columns: list[Sequence[float | None]] = [
         *(
@@ -108,10 +108,10 @@ def table_1(analysis: Analysis, level: Literal["tile_all", "tile", "image"] = "t
             "High is positive; a tile or image counts as high from a probability of 0.5. The paper's numbers are of "
             "tissue that is not public, ours of the data named here: compare the two protocols, not the first group.",
             "The mean of the paper's AUCs is computed here; the paper does not print it.",
+            "Grey, histogram and texture: logistic regressions on a few numbers of the same tiles, in the same folds.",
             "Mean: of the folds; AUC: the share of pairs that are won, of all pairs within folds together. 95 %: the "
             "interval over animals and random starts. n: what a figure is of.",
-            "Grey, histogram and texture: logistic regressions on a few numbers of the same tiles, in the same folds.",
-            _footnote(found, level),
+            _footnote(protocols, level),
         ),
     )
 
@@ -147,7 +147,7 @@ def _footnote(found: Sequence[ProtocolFigures], level: TableLevel) -> str:
     return words
 
 
-_BY: dict[PairedProtocol, str] = {"paper": "by the paper's protocol", "by_animal": "by animal"}
+_BY = {"paper": "by the paper's protocol", "by_animal": "by animal"}
 
 
 def rich_table(table: Table1) -> Table:
@@ -195,7 +195,8 @@ def format_signed(estimate: Estimate | None, digits: int = 3) -> str:
     words = f"{estimate.value:+.{digits}f}"
     if estimate.interval is None:
         return words
-    return f"{words} [{estimate.interval.low:+.{digits}f}, {estimate.interval.high:+.{digits}f}]"
+    low, high = estimate.interval.pair
+    return f"{words} [{low:+.{digits}f}, {high:+.{digits}f}]{_coverage(estimate)}"
 
 
 def level_rows(protocol: ProtocolFigures) -> list[tuple[str, ...]]:
