@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from hcc_scope.cli.evaluate import EvaluateOptions, run_evaluate, train_config
+from hcc_scope.cli.evaluate import EvaluateOptions, known_unit, run_evaluate, train_config
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.training.config import TrainConfig
 from tests.commands import WAIT_S, cli, start
@@ -81,6 +81,8 @@ def test_an_unknown_value_of_an_option_lists_the_known_ones() -> None:
         train_config(**given | {"network": "resnet"})
     with pytest.raises(UsageError, match="--steps and --epochs both"):
         train_config(**given | {"steps": 5, "epochs": 5})
+    with pytest.raises(UsageError, match=r"--unit cannot be 'field'\. There are: image, tile"):
+        known_unit("field")
     with pytest.raises(UsageError, match="positive"):
         train_config(**given | {"learning_rate": float("nan")})
 

@@ -285,7 +285,7 @@ def test_everything_is_written_and_read_back(tmp_path: Path) -> None:
 
 
 def test_tables_and_drawings_compute_no_score_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hcc_scope.evaluation import aggregation, intervals
+    from hcc_scope.evaluation import aggregation, auc, metrics
     from hcc_scope.evaluation.figures.draw import _Drawer
 
     found = analyse(run(tmp_path / "e", small(class_effect=0.2)))
@@ -294,8 +294,8 @@ def test_tables_and_drawings_compute_no_score_anew(tmp_path: Path, monkeypatch: 
         raise AssertionError("computed again")
 
     monkeypatch.setattr(aggregation, "log_odds", again)
-    monkeypatch.setattr(intervals.ClusterBootstrap, "__init__", again)
-    monkeypatch.setattr(intervals.ClusterBootstrap, "interval", again)
+    monkeypatch.setattr(auc, "score_interval", again)
+    monkeypatch.setattr(metrics, "score_interval", again)
     content = write_evaluation(found, tmp_path / "e", "x")
     drawer = _Drawer(found, smooth=0, seed=0)
     for figure in (drawer.roc(), drawer.leakage(), drawer.animals(), drawer.histograms()):
@@ -407,8 +407,38 @@ def test_one_animal_out_has_no_auc_per_fold_but_a_pooled_one(tmp_path: Path) -> 
     assert len(found.folds) == 6
     assert found.fold_mean("image", "auc") is None
     assert found.pooled["image"].auc is not None
+    assert not found.pooled["image"].auc_within_folds
+    assert len(analyse(result).protocols["paper"].folds) == 6  # so that both train on as much
     write_evaluation(analyse(result), tmp_path / "e", "x")
     assert load_calibration(tmp_path / "e").evaluation.protocols[1].fold_auc == (None,) * 6
+
+
+def test_dealt_by_tile_the_tiles_lead_and_the_head_of_table_1_states_the_recipe(tmp_path: Path) -> None:
+    result = run(tmp_path / "e", small(class_effect=0.2, animal_effect=0.5), unit="tile", starts=2)
+    found = analyse(result)
+    paper = found.protocols["paper"].pooled
+    assert (paper["tile"].auc_within_folds, paper["image"].auc_within_folds) == (True, False)
+    assert found.protocols["by_animal"].pooled["image"].auc_within_folds
+    assert found.gap == found.gaps["tile"]
+    assert describe_gap(found).startswith(
+        f"AUC of tiles by animal: {found.protocols['by_animal'].pooled['tile'].auc.value:.2f} ["
+    )
+    assert found.copies == ()
+    assert paper["tile"].auc.sd_of_starts == 0.0  # both networks of a fold are one nearest neighbour
+    assert paper["tile"].auc_of_single == pytest.approx(paper["tile"].auc.value)
+    content = write_evaluation(found, tmp_path / "e", "x")
+    head = (tmp_path / "e/table1.md").read_text(encoding="utf-8").split("**Table 1")[0]
+    for words in ("meng2019", "cross-entropy", "1 epoch", "2 random starts", "float32", "deals tiles", "seed 2019"):
+        assert words in head
+    assert content["recipe"] in head
+    assert content["card"]["recipe"] == content["recipe"]
+    assert content["card"]["headline"] == describe_gap(found)
+    assert any("tiles of one image are on both sides" in sentence for sentence in content["left_open"])
+    report = (tmp_path / "e/report.md").read_text(encoding="utf-8")
+    assert all(sentence in report for sentence in content["left_open"])
+    level = content["card"]["protocols"][1]["levels"][0]
+    assert (level["animals"], level["auc_sd_of_starts"], level["auc_within_folds"]) == (6, 0.0, True)
+    assert level["brier_interval"][0] < level["brier"] < level["brier_interval"][1]
 
 
 def test_temperature_and_threshold_come_from_folds_by_animal_alone(tmp_path: Path) -> None:
