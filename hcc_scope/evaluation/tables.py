@@ -179,7 +179,6 @@ def format_estimate(estimate: Estimate | None, digits: int = 2) -> str:
         BY_ANIMAL: "",
         "clopper-pearson": " exact",
         "wilson": " Wilson",
-        "hoeffding bound": " bound",
     }
     low, high = estimate.interval.pair
     words += f" [{low:.{digits}f}, {high:.{digits}f}]{mark[estimate.interval.method]}"
