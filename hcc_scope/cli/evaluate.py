@@ -145,6 +145,7 @@ def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figur
         describe_restarted,
         describe_silent,
     )
+    from hcc_scope.evaluation.recipe_words import describe_recipe
     from hcc_scope.evaluation.tables import rich_table, table_1
 
     voice.note(describe_gap(analysis), "bold")
@@ -152,6 +153,7 @@ def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figur
         voice.note(silent, "yellow")
     if (restarted := describe_restarted(analysis)) is not None:
         voice.note(restarted, "yellow")
+    voice.note(describe_recipe(analysis.result))
     voice.show(rich_table(table_1(analysis, "tile_all")))
     voice.note(describe_left_out(analysis))
     voice.note(describe_texture(analysis), "bold")
