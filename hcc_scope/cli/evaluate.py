@@ -152,7 +152,9 @@ def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figur
         voice.note(silent, "yellow")
     if (restarted := describe_restarted(analysis)) is not None:
         voice.note(restarted, "yellow")
-    voice.show(rich_table(table_1(analysis, "tile_all")))
+    table = table_1(analysis, "tile_all")
+    voice.show(rich_table(table))
+    voice.show(rich_table(table, baselines=True))
     voice.note(describe_left_out(analysis))
     voice.note(describe_texture(analysis), "bold")
     if (shortcut := describe_shortcut(analysis)) is not None:
