@@ -129,12 +129,12 @@ def test_the_same_scores_as_the_live_pipeline_makes_of_the_same_logits(tmp_path:
 def test_animals_that_differ_leak_and_animals_that_do_not_do_not(tmp_path: Path) -> None:
     leaking = analyse(run(tmp_path / "a", small(12, 4, animal_effect=2.0)))
     assert leaking.gap.value > 0.1
-    assert leaking.gap.interval.low > 0
+    assert leaking.permutations["histogram"].null_gap > 0.1  # animals are recognised, whatever their class
     clean = analyse(run(tmp_path / "b", small(5, 8, class_effect=0.3)))
     assert clean.gap.interval.low <= 0 <= clean.gap.interval.high
     assert clean.protocols["by_animal"].pooled["image"].auc.value > 0.9
     for found in (leaking, clean):
-        assert found.permuted.auc.interval.low <= 0.5 <= found.permuted.auc.interval.high
+        assert not found.permutations["texture"].leaks
 
 
 def test_a_network_that_learnt_nothing_is_reported(tmp_path: Path) -> None:

@@ -154,7 +154,9 @@ def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figur
     if (restarted := describe_restarted(analysis)) is not None:
         voice.note(restarted, "yellow")
     voice.note(describe_recipe(analysis.result))
-    voice.show(rich_table(table_1(analysis, "tile_all")))
+    table = table_1(analysis, "tile_all")
+    voice.show(rich_table(table))
+    voice.show(rich_table(table, baselines=True))
     voice.note(describe_left_out(analysis))
     voice.note(describe_texture(analysis), "bold")
     if (shortcut := describe_shortcut(analysis)) is not None:

@@ -78,7 +78,7 @@ def describe_null(analysis: Analysis) -> str:
             " The true classes gain less from shared animals than such classes do: what is learnt of them holds for "
             "other animals too."
         )
-    return words + " It contains 0: recognising animals, without any class, can explain the difference."
+    return words + " It contains 0: the difference may be that of such classes."
 
 
 _OF = {"paper": "folds by image", "by_animal": "folds by animal"}
