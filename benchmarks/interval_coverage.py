@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import expit, logit
 from scipy.stats import norm
 from scipy.stats import t as student
 
 from hcc_scope.evaluation.aggregation import Scored
 from hcc_scope.evaluation.auc import auc_difference, auc_estimate
-from hcc_scope.evaluation.intervals import CONFIDENCE, COVERAGE, PRIOR_DF, bounded_mean
+from hcc_scope.evaluation.intervals import CONFIDENCE, COVERAGE, PRIOR_DF
 from hcc_scope.evaluation.metrics import mean_by_animal
 
 if TYPE_CHECKING:
@@ -197,6 +198,19 @@ def expanded(replicates: NDArray[np.float64], n: int, df: int) -> NDArray[np.flo
     return np.asarray(np.percentile(replicates[np.isfinite(replicates)], [tail, 100.0 - tail]))
 
 
+def hoeffding(mean: float, n: float) -> NDArray[np.float64]:
+    """Return all expectations that a mean of `n` independent numbers in [0, 1] allows (Hoeffding 1963, theorem 1)."""
+
+    def excess(mu: float) -> float:
+        of_ones = mean * np.log(mean / mu) if mean > 0 else 0.0
+        of_zeros = (1 - mean) * np.log((1 - mean) / (1 - mu)) if mean < 1 else 0.0
+        return float(of_ones + of_zeros - np.log(2.0 / (1.0 - CONFIDENCE)) / n)
+
+    low, high = 1e-12, 1 - 1e-12
+    below = brentq(excess, low, mean) if mean > low and excess(low) > 0 else 0.0
+    return np.array([below, brentq(excess, mean, high) if mean < high and excess(high) > 0 else 1.0])
+
+
 def _columns(ends: list[NDArray[np.float64]]) -> Ends:
     low, high = np.array(ends).T
     return low, high
@@ -282,8 +296,8 @@ def auc_case(rng: np.random.Generator, case: Case, cohorts: int, others: Tally |
         others.add("jackknife by animal, logit, t", case, case.auc, jackknife(wins, pairs, found))
         some = slice(COHORTS_DRAWN)
         others.add(BOOTSTRAP, case, case.auc, drawn(rng, [(wins[some], pairs[some])]))
-        bounds = [bounded_mean(a, w).pair for a, w in zip(found.auc[some], found.independent[some], strict=True)]
-        others.add("Hoeffding's bound", case, case.auc, _columns(np.array(bounds)))  # type: ignore[arg-type]
+        bounds = [hoeffding(a, w) for a, w in zip(found.auc[some], found.independent[some], strict=True)]
+        others.add("Hoeffding's bound", case, case.auc, _columns(bounds))
     return case.auc, ends
 
 

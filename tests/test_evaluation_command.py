@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from hcc_scope.cli.evaluate import EvaluateOptions, run_evaluate, train_config
+from hcc_scope.cli.evaluate import EvaluateOptions, known_unit, run_evaluate, train_config
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.training.config import TrainConfig
 from tests.commands import WAIT_S, cli, start
@@ -51,17 +51,17 @@ def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
     result = done.json
     assert result["schema"] == 3
     assert set(result["protocols"]) == {"paper", "by_animal"}
-    assert result["day"]["days"] == ["2026-01-01", "2026-01-02"]
-    assert result["permuted"]["auc"]["interval"]["low"] <= 0.5 <= result["permuted"]["auc"]["interval"]["high"]
+    assert result["sources"]["day"]["values"] == ["2026-01-01", "2026-01-02"]
+    assert set(result["baselines"]) == {"grey", "histogram", "texture"}
+    assert 0.0 < result["permutations"]["texture"]["p_value"] <= 1.0
+    assert result["card"]["better_than_texture"] in " ".join(done.err.split())
     assert (result["config"]["steps"], result["config"]["epochs"], result["card"]["starts"]) == (1, None, 2)
     assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["card"] == result["card"]
     assert "Leakage gap" in done.err
     assert "Table 1, all tiles" in done.err
     assert "Research use only" in done.err
     folds = sorted(path.name for path in (out / "folds").iterdir())
-    assert folds == sorted(
-        [f"{p}-{k}" for p in ("paper", "by_animal", "day") for k in (1, 2)] + [f"permuted-{k}" for k in range(1, 7)]
-    )
+    assert folds == ["by_animal-1", "by_animal-2", "paper-1", "paper-2"]
     assert {path.name for path in (out / "folds/paper-1").iterdir()} == {"start-1", "start-2"}
     assert {path.name for path in (out / "folds/paper-1/start-2").iterdir()} == {
         "features.npy",
@@ -81,6 +81,8 @@ def test_an_unknown_value_of_an_option_lists_the_known_ones() -> None:
         train_config(**given | {"network": "resnet"})
     with pytest.raises(UsageError, match="--steps and --epochs both"):
         train_config(**given | {"steps": 5, "epochs": 5})
+    with pytest.raises(UsageError, match=r"--unit cannot be 'field'\. There are: image, tile"):
+        known_unit("field")
     with pytest.raises(UsageError, match="positive"):
         train_config(**given | {"learning_rate": float("nan")})
 

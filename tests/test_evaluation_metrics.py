@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from hcc_scope.evaluation.calibration import choose_threshold
-from hcc_scope.evaluation.intervals import BY_ANIMAL, bounded_mean, clopper_pearson, score_interval, wilson
+from hcc_scope.evaluation.intervals import BY_ANIMAL, clopper_pearson, score_interval, wilson
 from hcc_scope.evaluation.metrics import (
     brier,
     figures_at,
@@ -27,24 +25,6 @@ def test_proportions_as_scipy_has_them(hits: int, n: int) -> None:
     for ours, method in ((clopper_pearson(hits, n), "exact"), (wilson(hits, n), "wilson")):
         theirs = test.proportion_ci(0.95, method)
         assert ours.pair == pytest.approx((theirs.low, theirs.high), abs=1e-12)
-
-
-def test_the_bound_of_a_mean_is_that_of_clopper_and_pearson_at_its_ends_and_wider_between():
-    for n in (1, 3, 6, 30):
-        assert bounded_mean(1.0, n).pair == pytest.approx((0.025 ** (1 / n), 1.0), rel=1e-9)
-        assert bounded_mean(0.0, n).pair == pytest.approx((0.0, 1 - 0.025 ** (1 / n)), rel=1e-9)
-        for hits in range(n + 1):
-            exact, ours = clopper_pearson(hits, n), bounded_mean(hits / n, n)
-            assert ours.low <= exact.low + 1e-12
-            assert ours.high >= exact.high - 1e-12
-    assert bounded_mean(0.0, 4, -1.0, 1.0).pair == pytest.approx((-0.916, 0.916), abs=0.01)
-
-
-def test_the_bound_inverts_the_divergence():
-    interval = bounded_mean(0.7, 10)
-    for mu in interval.pair:
-        divergence = 0.7 * math.log(0.7 / mu) + 0.3 * math.log(0.3 / (1 - mu))
-        assert 10 * divergence == pytest.approx(math.log(40), rel=1e-9)
 
 
 def test_figures_agree_with_scikit_learn():

@@ -152,6 +152,7 @@ def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figur
         describe_silent,
         describe_sites,
     )
+    from hcc_scope.evaluation.recipe_words import describe_recipe
     from hcc_scope.evaluation.tables import rich_table, table_1
 
     voice.note(describe_gap(analysis), "bold")
@@ -159,7 +160,10 @@ def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figur
         voice.note(silent, "yellow")
     if (restarted := describe_restarted(analysis)) is not None:
         voice.note(restarted, "yellow")
-    voice.show(rich_table(table_1(analysis, "tile_all")))
+    voice.note(describe_recipe(analysis.result))
+    table = table_1(analysis, "tile_all")
+    voice.show(rich_table(table))
+    voice.show(rich_table(table, baselines=True))
     if (sites := describe_sites(analysis)) is not None:
         voice.note(sites)
     voice.note(describe_left_out(analysis))

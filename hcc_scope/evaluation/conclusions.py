@@ -79,7 +79,7 @@ def describe_null(analysis: Analysis) -> str:
             " The true classes gain less from shared animals than such classes do: what is learnt of them holds for "
             "other animals too."
         )
-    return words + " It contains 0: recognising animals, without any class, explains the difference."
+    return words + " It contains 0: the difference may be that of such classes."
 
 
 _OF = {"paper": "folds by image", "by_animal": "folds by animal", "by_site": "folds by site"}
@@ -270,7 +270,6 @@ def describe_interval(analysis: Analysis) -> list[str]:
         "Unmarked: Wilson's score interval with as many trials as the animals are worth. The variance between animals "
         "is averaged with the largest that is possible, because few animals show it badly (docs/evaluation.md has how "
         "often such intervals contain the truth; where that is less than 95 %, it stands beside them).",
-        "*bound*: Hoeffding's, for the independent permutations. Never too narrow.",
     ]
     if starts > 1:
         words.append(

@@ -2,8 +2,6 @@
 
 - `clopper_pearson`, `wilson`: a proportion of *independent* things. Here those are animals, and nothing below them.
 - `score_interval`: every figure of sections, images or tiles, because what was sampled are few animals (see there).
-- `bounded_mean`: the mean of independent numbers between two bounds, from Hoeffding's inequality in its sharp form
-  (1963, theorem 1). It supposes nothing else, is never too narrow and seldom short.
 
 ``python -m benchmarks.interval_coverage`` simulates how often each contains the truth; where that is less than 95 %,
 `Interval.coverage` states it.
@@ -15,7 +13,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.optimize import brentq
 from scipy.stats import beta, norm
 from scipy.stats import t as student
 
@@ -29,7 +26,6 @@ __all__ = [
     "CoverageOf",
     "Estimate",
     "Interval",
-    "bounded_mean",
     "clopper_pearson",
     "coverage_of",
     "score_interval",
@@ -50,7 +46,7 @@ class Interval:
     low: float
     high: float
     method: str
-    """``score interval by animal``, ``clopper-pearson``, ``wilson`` or ``hoeffding bound``."""
+    """``score interval by animal``, ``clopper-pearson`` or ``wilson``."""
     coverage: float | None = None
     """How often such an interval contains the truth in the worst case that was simulated, where that is less than 95 %
     (`COVERAGE`); None: it is not, or not known."""
@@ -173,38 +169,3 @@ def _wilson(share: float, n: float, z: float) -> tuple[float, float]:
 def _check_trials(hits: int, n: int) -> None:
     if n < 1 or not 0 <= hits <= n:
         raise ValueError(f"{hits} of {n} is no proportion")
-
-
-def bounded_mean(mean: float, n: float, low: float = 0.0, high: float = 1.0) -> Interval:
-    """Return an interval for the expectation of the mean of `n` independent numbers that lie between two bounds.
-
-    All values `mu` with ``n KL(mean || mu) <= log(2 / 0.05)``, where KL is the divergence between coins
-    (Hoeffding 1963, theorem 1). For a mean at a bound it is the interval of Clopper and Pearson.
-
-    Parameters
-    ----------
-    mean : float
-    n : float
-        Of independent numbers. For the mean over *pairs* of two groups: the size of the smaller (Hoeffding, section 5).
-        A weighted mean is taken as one of as many as its weights are worth (Kish); that is an approximation.
-    low, high : float
-        Bounds of the numbers.
-    """
-    if not (low <= mean <= high) or n <= 0:
-        raise ValueError(f"a mean of {mean} over {n} numbers between {low} and {high} cannot be")
-    share = (mean - low) / (high - low)
-    limit = math.log(2.0 / (1.0 - CONFIDENCE)) / n
-
-    def excess(mu: float) -> float:
-        divergence = 0.0
-        if share > 0.0:
-            divergence += share * math.log(share / mu)
-        if share < 1.0:
-            divergence += (1.0 - share) * math.log((1.0 - share) / (1.0 - mu))
-        return divergence - limit
-
-    tiny = 1e-300
-    below = 0.0 if share <= 0.0 else float(brentq(excess, tiny, share)) if excess(tiny) > 0 else 0.0
-    almost = 1.0 - 2.0**-53
-    above = 1.0 if share >= 1.0 else float(brentq(excess, share, almost)) if excess(almost) > 0 else 1.0
-    return Interval(low + below * (high - low), low + above * (high - low), "hoeffding bound")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.evaluation import published
 from hcc_scope.evaluation.intervals import BY_ANIMAL
+from hcc_scope.evaluation.tile_features import BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -163,18 +164,20 @@ def _footnote(found: Sequence[ProtocolFigures], level: TableLevel) -> str:
 _BY = {"paper": "by the paper's protocol", "by_animal": "by animal", "by_site": "by site"}
 
 
-def rich_table(table: Table1) -> Table:
-    """Return the table for a terminal."""
+def rich_table(table: Table1, *, baselines: bool = False) -> Table:
+    """Return the table for a terminal: the columns of the paper and the network, or those of the baselines."""
     from rich.table import Table as RichTable
 
-    shown = RichTable(title=table.title, title_justify="left")
+    title = "Baselines on the same tiles and folds" if baselines else table.title
+    chosen = [0, *(i for i, (group, _) in enumerate(table.columns, 1) if (group in BASELINES) is baselines)]
+    shown = RichTable(title=title, title_justify="left")
     shown.add_column("")
     before = ""
-    for group, name in table.columns:
+    for group, name in (table.columns[i - 1] for i in chosen[1:]):
         shown.add_column(f"{'' if group == before else group}\n{name}", justify="right")
         before = group
     for row in table.rows:
-        shown.add_row(*row, style="bold" if row[0] == "mean" else None)
+        shown.add_row(*(row[i] for i in chosen), style="bold" if row[0] == "mean" else None)
     return shown
 
 
@@ -192,7 +195,6 @@ def format_estimate(estimate: Estimate | None, digits: int = 2) -> str:
         BY_ANIMAL: "",
         "clopper-pearson": " exact",
         "wilson": " Wilson",
-        "hoeffding bound": " bound",
         "jackknife by animal": " jackknife",
     }
     low, high = estimate.interval.pair

@@ -23,7 +23,7 @@ _MARKERS = {"paper": "s", "by_animal": "o", "by_site": "^", "permuted": "D"}
 
 @dataclass(frozen=True, slots=True)
 class LevelAuc:
-    """The area under the ROC curve of a protocol at a level, from pairs within folds where there are some."""
+    """The area under the ROC curve of a protocol at a level; of ``permuted`` a mean over labellings."""
 
     protocol: str
     level: str
