@@ -239,7 +239,6 @@ def describe_interval(analysis: Analysis) -> list[str]:
         "Unmarked: Wilson's score interval with as many trials as the animals are worth. The variance between animals "
         "is averaged with the largest that is possible, because few animals show it badly (docs/evaluation.md has how "
         "often such intervals contain the truth; where that is less than 95 %, it stands beside them).",
-        "*bound*: Hoeffding's, for the independent permutations. Never too narrow.",
     ]
     if starts > 1:
         words.append(
