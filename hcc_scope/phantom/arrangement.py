@@ -1,12 +1,13 @@
 """How nuclei lie beside each other: two arrangements that only three nuclei or more at a time tell apart.
 
-Nuclei grow in groups of four sites. In a *nested* group all four sites are taken (one group in three) or a single one;
-in an *open* group three are taken (two groups in three) or none. Both have two nuclei on average, with a variance of
-two. Which sites are taken is drawn with equal chances, so the density of nuclei, and the density of pairs of nuclei at
-any distance and direction, are the same in both: with n of four sites taken, two given sites are both taken with the
-probability E[n (n - 1)] / 12, and mean and variance of n decide it. The third moment differs: nests of four among
-single nuclei, or nests of three among gaps. The same nuclei are drawn in both. So grey level, histogram and
-what compares two pixels hardly change, and a network that sees some 30 um at once can tell the two apart.
+Nuclei grow in groups of seven sites, one in the middle of six. In a *nested* group all seven sites are taken (three
+groups in ten) or two; in an *open* group five are taken (seven groups in ten) or none. Both have 3.5 nuclei on average,
+with a variance of 5.25. Which sites are taken is drawn with equal chances, so the density of nuclei, and the density of
+pairs of nuclei at any distance and direction, are the same in both: with n of seven sites taken, two given sites are
+both taken with the probability E[n (n - 1)] / 42, which mean and variance of n decide. The third moment differs: full
+nests among pairs of nuclei, or half-filled groups among gaps. The same nuclei are drawn in both. So the mean grey does
+not change; the histogram and what compares two pixels change little (where nuclei overlap, light is not the sum of its
+parts); and a network that sees some 30 um at once can tell the two apart.
 
 The idea is that of textures with equal statistics of second order: Julesz, Gilbert, Victor, "Visual discrimination of
 textures with identical third-order statistics", Biological Cybernetics 31 (1978) 137.
@@ -26,13 +27,14 @@ __all__ = ["NESTED", "OPEN", "SITES_PER_GROUP", "SITES_UM", "group_pitch_um", "n
 
 _SPACING_UM = 7.2
 """Between neighbouring sites of a group: nuclei of usual size just touch."""
-_HEIGHT = math.sqrt(0.75) * _SPACING_UM
-SITES_UM = np.array([(-0.5 * _SPACING_UM, 0.0), (0.5 * _SPACING_UM, 0.0), (0.0, _HEIGHT), (0.0, -_HEIGHT)])
-"""(site, x y) of a group around its centre: two triangles with a side in common."""
+SITES_UM = _SPACING_UM * np.array(
+    [(0.0, 0.0), *((math.cos(k * math.pi / 3), math.sin(k * math.pi / 3)) for k in range(6))]
+)
+"""(site, x y) of a group around its centre: a hexagon and its middle."""
 SITES_PER_GROUP = len(SITES_UM)
-NESTED = {4: 1 / 3, 1: 2 / 3}
+NESTED = {7: 0.3, 2: 0.7}
 """Chance of each number of taken sites in a nested group."""
-OPEN = {0: 1 / 3, 3: 2 / 3}
+OPEN = {0: 0.3, 5: 0.7}
 """The same of an open group: mean and variance are those of `NESTED`."""
 _MEMBER_SD_UM = 0.4
 """How far a nucleus lies from its site, along each axis."""
@@ -59,11 +61,9 @@ def nuclei_of_groups(
     Returns
     -------
     x_um, y_um : (k,) ndarray
-        Two nuclei for each group on average; every group is turned at random.
+        3.5 nuclei for each group on average; every group is turned at random.
     """
-    rare = rng.random(x_um.size) < 1 / 3
-    (many, one), (none, three) = NESTED, OPEN
-    taken = np.where(nested, np.where(rare, many, one), np.where(rare, none, three))
+    taken = np.where(nested, *(rng.choice(list(kind), x_um.size, p=list(kind.values())) for kind in (NESTED, OPEN)))
     rank = rng.random((x_um.size, SITES_PER_GROUP)).argsort(axis=1)
     turn = rng.uniform(0.0, 2.0 * math.pi, x_um.size)[:, None]
     off = rng.normal(0.0, _MEMBER_SD_UM, (2, x_um.size, SITES_PER_GROUP))
