@@ -185,11 +185,11 @@ def phantom_cohort(
     section_effect: Annotated[float, typer.Option("--section-effect", min=0, help="Factor on sections' shifts.")] = 1.0,
     class_separation: Annotated[
         float, typer.Option("--class-separation", min=0, help="Of the classes' growth, in SD within a section.")
-    ] = 0.9,
+    ] = 1.3,
     arrangement: Annotated[
         float | None,
         typer.Option(
-            "--arrangement", min=0, help="The same of how nuclei lie. Default: 3.2, or 0 where --class-separation is 0."
+            "--arrangement", min=0, help="The same of how nuclei lie. Default: 3.6, or 0 where --class-separation is 0."
         ),
     ] = None,
     exposure_sd: Annotated[

@@ -32,11 +32,11 @@ class EffectSizes:
     there are, nor how many, nor what pairs of them look like.
     """
 
-    class_separation: float = 0.9
+    class_separation: float = 1.3
     """Distance of the class means in the latent phenotype: low at minus half of it, high at plus half."""
-    animal_latent_sd: float = 0.6
-    section_latent_sd: float = 0.3
-    arrangement_separation: float = 3.2
+    animal_latent_sd: float = 0.9
+    section_latent_sd: float = 0.45
+    arrangement_separation: float = 3.6
     """Distance of the class means in the latent arrangement: low (open) at minus half of it, high at plus half."""
     animal_arrangement_sd: float = 1.4
     section_arrangement_sd: float = 0.6
