@@ -6,12 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from hcc_scope.phantom import CLEAR_EFFECTS, EFFECTS, SectionEffect, Specimen
+from hcc_scope.phantom import EFFECTS
 from hcc_scope.phantom.arrangement import NESTED, OPEN, SITES_PER_GROUP, SITES_UM, nuclei_of_groups
-from hcc_scope.phantom.sprites import KINDS
 
 PX = 0.325
 ONLY_ARRANGEMENT = replace(

@@ -35,6 +35,8 @@ SLOW = ("latent", "stroma", "necrosis", "tear", "fold", "fold_where", "fat", "th
 _MARGIN_UM = 120.0
 _CELL_PITCH_UM = 12.4
 _BIN_UM = 64.0
+_FARTHEST = 60.0
+"""No mean of a latent number is taken as farther from 0 than this."""
 _JITTER = 0.16
 _GROUP_JITTER = 0.08
 """Of candidates around the nodes of their lattice, in pitches (standard deviation along each axis)."""
@@ -251,6 +253,10 @@ def build_tissue(
     sizes : EffectSizes
         Gives the scale of the heterogeneity.
     """
+    # farther out nothing changes, and the logistic function's exponential would overflow
+    latent_mean, arrangement_mean = (
+        min(max(mean, -_FARTHEST), _FARTHEST) for mean in (effect.latent_mean, effect.arrangement_mean)
+    )
     polygon = outline.polygon_um()
     x0, y0 = (float(v) - _MARGIN_UM for v in polygon.min(axis=0))
     x1, y1 = (float(v) + _MARGIN_UM for v in polygon.max(axis=0))
@@ -277,12 +283,12 @@ def build_tissue(
     fields.append(outline.inside_um(x[None, :], y[:, None]).astype(np.float32))
     slow = _Lattice(x0, y0, COARSE_PITCH_UM, np.stack(fields))
     nests = _noise(n, sizes.heterogeneity_um / COARSE_PITCH_UM, rng_of("arrangement"))
-    arrangement = _Lattice(x0, y0, COARSE_PITCH_UM, nests[None] + np.float32(effect.arrangement_mean))
-    cells = _grow_cells(rng_of, fine, slow, arrangement, effect.latent_mean, (x0, x1), (y0, y1))
+    arrangement = _Lattice(x0, y0, COARSE_PITCH_UM, nests[None] + np.float32(arrangement_mean))
+    cells = _grow_cells(rng_of, fine, slow, arrangement, latent_mean, (x0, x1), (y0, y1))
     rng = rng_of("bubbles")
     corners = polygon[rng.integers(len(polygon), size=int(rng.poisson(3.0)))] * rng.uniform(0.2, 0.97)
     bubbles = tuple(Bubble(float(bx), float(by), float(rng.uniform(30.0, 130.0))) for bx, by in corners)
-    return Tissue(effect.latent_mean, fine, slow, cells, bubbles)
+    return Tissue(latent_mean, fine, slow, cells, bubbles)
 
 
 def _grow_cells(
