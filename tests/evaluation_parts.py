@@ -1,4 +1,4 @@
-"""Folds without a network, for the tests of their evaluation: as quick as reading the tiles."""
+"""Starts of folds without a network, for the tests of their evaluation: as quick as reading the tiles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.errors import DivergedError
-from hcc_scope.evaluation.fold import keep_fold
+from hcc_scope.evaluation.start_folder import keep_start
 from hcc_scope.progress import Progress
 from hcc_scope.training.metrics import LearningCheck
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.evaluation.fold import FoldTask
+    from hcc_scope.evaluation.start_task import StartTask
 
 
-KNOWS = LearningCheck(loss=0.2, chance=0.69, auc=0.9, luck=0.6, one_answer=False)
+KNOWS = LearningCheck(loss=0.2, chance=0.69, auc=0.9, luck=0.6)
 """What a network that has learnt something makes of its training tiles."""
 
 
-def quick_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) -> None:
-    """Tell classes by the nearest training tile in two features, which learns animals by heart; kept as a fold is."""
+def quick_start(shared: TileTable, task: StartTask, send: Callable[[object], None]) -> None:
+    """Tell classes by the nearest training tile in two features, which learns animals by heart; kept as a start is."""
     tiles, split = shared, task.split
     train, test = tiles.rows_of(split.train), tiles.rows_of(split.test)
     labels = tiles.of_images(split.labels)
@@ -40,22 +40,24 @@ def quick_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]
     part = task.folder.with_name(task.folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    keep_fold(part, tiles, task, logits.astype(np.float32), features[test].astype(np.float32), [KNOWS])
+    # a start differs from another by a little
+    logits = logits * (1.0 + 0.01 * np.random.default_rng(task.config.seed).standard_normal(logits.shape))
+    keep_start(part, tiles, task, logits.astype(np.float32), features[test].astype(np.float32), [KNOWS])
     part.rename(task.folder)
 
 
-def breaks_by_animal(shared: TileTable, task: FoldTask, send: Callable[[object], None]) -> None:
-    """As `quick_fold`, but the second fold by animal diverges."""
+def breaks_by_animal(shared: TileTable, task: StartTask, send: Callable[[object], None]) -> None:
+    """As `quick_start`, but the second fold by animal diverges."""
     if task.split.protocol == "by_animal" and task.split.fold == 1:
         raise DivergedError("the loss is no finite number", hint="Use a lower learning rate.")
-    quick_fold(shared, task, send)
+    quick_start(shared, task, send)
 
 
-def dies_by_animal(shared: TileTable, task: FoldTask, send: Callable[[object], None]) -> None:
-    """As `quick_fold`, but the process of the first fold by animal is killed, as one that takes too much memory."""
+def dies_by_animal(shared: TileTable, task: StartTask, send: Callable[[object], None]) -> None:
+    """As `quick_start`, but the process of the first fold by animal is killed, as one that takes too much memory."""
     if task.split.protocol == "by_animal":
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-    quick_fold(shared, task, send)
+    quick_start(shared, task, send)
 
 
 def never_ends(shared: None, task: int, send: Callable[[object], None]) -> None:

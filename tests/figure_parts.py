@@ -10,7 +10,7 @@ import numpy as np
 
 from hcc_scope.datasets.labelled_image import CLASSES, LabelledImage, LabelledSet
 from hcc_scope.datasets.tiles import TileTable
-from hcc_scope.evaluation.results import EvaluationResult, FoldResult, Split
+from hcc_scope.evaluation.results import EvaluationResult, FoldResult, Split, StartResult
 from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.fit_result import Epoch
 from tests.labelled_image_parts import texture_tile
@@ -87,7 +87,8 @@ def fake_fold(
         for e in range(1, 13)
     )
     train = np.setdiff1d(np.arange(len(images)), test)
-    return FoldResult(Split(protocol, fold, train, test, labels), rows, of_tile, logits, features, history, weights)
+    start = StartResult(logits, features=features, history=history, weights=weights)
+    return FoldResult(Split(protocol, fold, train, test, labels), rows, of_tile, (start,))
 
 
 def fake_result(

@@ -33,13 +33,13 @@ from hcc_scope.training.fit_result import FitResult
 from hcc_scope.training.network import make_network
 from hcc_scope.training.training_result import TrainingResult
 from hcc_scope.training.validation_split import hold_out
-from tests.evaluation_parts import quick_fold
+from tests.evaluation_parts import quick_start
 from tests.labelled_image_parts import texture_set, texture_tile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONFIG = TrainConfig(epochs=1, batch=4, threads=1)
+CONFIG = TrainConfig(steps=4, batch=4, threads=1, learning_rate=1e-3)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -109,11 +109,14 @@ def evaluation(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("evaluation") / "e"
     data = read_manifest(manifest)
     tiles = cut_tiles(data, None, ignore_progress)
-    result = evaluate(data, tiles, CONFIG, folder, folds=2, jobs=1, on_progress=ignore_progress, work=quick_fold)
+    result = evaluate(
+        data, tiles, CONFIG, folder, folds=2, starts=2, jobs=1, on_progress=ignore_progress, work=quick_start
+    )
     for fold in result.of("by_animal"):
         from safetensors.torch import save_file
 
-        save_file(make_network("meng2019", seed=fold.split.fold).state_dict(), fold.weights)
+        for start in fold.starts:
+            save_file(make_network("meng2019", seed=start.seed).state_dict(), start.weights)
     write_evaluation(analyse(result), folder, "hcc-scope evaluate manifest.csv --out e")
     return folder
 
@@ -137,15 +140,26 @@ def test_an_evaluation_decides_and_is_on_the_card(evaluated_run: Path, evaluatio
     assert card.licence == "not stated"
     assert card.evaluation == found.evaluation
     assert card.training is not None
-    assert (card.training.epochs, len(card.training.animals)) == (1, 4)  # all animals, as long as the folds
+    assert (card.training.steps, len(card.training.animals)) == (4, 4)  # all animals, as long as the folds
     assert "--evaluation e" in card.training.command
     assert card.shifts
+
+
+def test_figures_of_another_precision_come_on_no_card(manifest: Path, evaluation: Path, tmp_path: Path):
+    content = json.loads((evaluation / "evaluation.json").read_text(encoding="utf-8"))
+    content["config"]["precision"] = "bfloat16"
+    shutil.copytree(evaluation, tmp_path / "e")
+    (tmp_path / "e" / "evaluation.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UsageError, match="computed in bfloat16, and a model's card has figures of float32 alone"):
+        run_train(options(manifest, tmp_path / "r", evaluation=tmp_path / "e"), json_mode=True)
+    assert not (tmp_path / "r").exists()
 
 
 def test_what_contradicts_an_evaluation_is_refused(manifest: Path, evaluation: Path, tmp_path: Path):
     for more, message in (
         ({"network": "compact"}, "--network is compact, but the evaluation .* is of meng2019"),
-        ({"epochs": 5}, "--epochs is 5, but the evaluation .* is of 1"),
+        ({"steps": 5}, "--steps is 5, but the evaluation .* is of 4"),
+        ({"epochs": 5}, "--epochs is 5, but the evaluation .* is without --epochs"),
         ({"hold_out": "2"}, "--hold-out and --evaluation contradict"),
         ({"patience": 2}, "--patience needs held-out animals, and with --evaluation there are none"),
     ):
@@ -164,11 +178,15 @@ def test_an_evaluation_whose_networks_cannot_be_had_is_refused_before_the_traini
     manifest: Path, evaluation: Path, tmp_path: Path
 ):
     for name, damage, message in (
-        ("missing", lambda fold: shutil.rmtree(fold), "was of 2 folds by animal, and 1 are there"),
-        ("damaged", lambda fold: (fold / "weights.safetensors").write_bytes(b"no"), "holds no weights of the network"),
+        ("missing", lambda start: shutil.rmtree(start), "was of 4 networks by animal, and 3 are there"),
+        (
+            "damaged",
+            lambda start: (start / "weights.safetensors").write_bytes(b"no"),
+            "holds no weights of the network",
+        ),
     ):
         copy = Path(shutil.copytree(evaluation, tmp_path / name))
-        damage(copy / "folds" / "by_animal-1")
+        damage(copy / "folds" / "by_animal-1" / "start-1")
         with pytest.raises(TrainingError, match=message):
             run_train(options(manifest, tmp_path / "r", evaluation=copy), json_mode=True)
         assert not (tmp_path / "r").exists()
@@ -190,7 +208,7 @@ def test_a_run_continues_only_with_its_own_evaluation(
 
 def test_a_learning_rate_that_is_too_high_leaves_no_model_that_cannot_be_opened(manifest: Path, tmp_path: Path):
     run_train(
-        options(manifest, tmp_path / "high", recipe="meng2019", learning_rate=1.0, epochs=2, batch=2), json_mode=True
+        options(manifest, tmp_path / "high", recipe="meng2019", learning_rate=0.3, epochs=2, batch=2), json_mode=True
     )
     assert 0 < load_model(tmp_path / "high" / "model").card.decision_threshold < 1
     much = {"recipe": "meng2019", "learning_rate": 1e6, "epochs": 1, "batch": 2}

@@ -45,15 +45,15 @@ def manifest(folder: Path) -> Path:
 def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
     table = manifest(tmp_path / "set")
     out = tmp_path / "out"
-    options = ["--epochs", "1", "--folds", "2", "--jobs", "1", "--no-figures"]
+    options = ["--steps", "1", "--folds", "2", "--starts", "2", "--jobs", "1", "--no-figures"]
     done = cli("evaluate", table, "--out", out, *options, "--json")
     assert done.code == 0, done.err
     result = done.json
-    assert result["schema"] == 2
+    assert result["schema"] == 3
     assert set(result["protocols"]) == {"paper", "by_animal"}
     assert result["day"]["days"] == ["2026-01-01", "2026-01-02"]
     assert result["permuted"]["auc"]["interval"]["low"] <= 0.5 <= result["permuted"]["auc"]["interval"]["high"]
-    assert result["config"]["epochs"] == 1
+    assert (result["config"]["steps"], result["config"]["epochs"], result["card"]["starts"]) == (1, None, 2)
     assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["card"] == result["card"]
     assert "Leakage gap" in done.err
     assert "Table 1, all tiles" in done.err
@@ -62,22 +62,25 @@ def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
     assert folds == sorted(
         [f"{p}-{k}" for p in ("paper", "by_animal", "day") for k in (1, 2)] + [f"permuted-{k}" for k in range(1, 7)]
     )
-    assert {path.name for path in (out / "folds/paper-1").iterdir()} == {
+    assert {path.name for path in (out / "folds/paper-1").iterdir()} == {"start-1", "start-2"}
+    assert {path.name for path in (out / "folds/paper-1/start-2").iterdir()} == {
         "features.npy",
-        "fold.json",
         "metrics.jsonl",
         "predictions.npz",
+        "start.json",
         "weights.safetensors",
-        *("start-2", "start-3"),  # in one epoch nothing is learnt
+        *("attempt-2", "attempt-3"),  # in one step nothing is learnt
     }
 
 
 def test_an_unknown_value_of_an_option_lists_the_known_ones() -> None:
-    given = {"network": "meng2019", "recipe": "modern", "seed": 1, "epochs": None, "batch": None}
-    given |= {"learning_rate": None, "precision": "auto", "device": "cpu"}
+    given = {"network": "meng2019", "recipe": "modern", "seed": 1, "steps": None, "epochs": None, "batch": None}
+    given |= {"learning_rate": None, "precision": "float32", "device": "cpu"}
     assert train_config(**given) == TrainConfig(seed=1, device="cpu")
     with pytest.raises(UsageError, match=r"--network cannot be 'resnet'\. There are: meng2019, compact"):
         train_config(**given | {"network": "resnet"})
+    with pytest.raises(UsageError, match="--steps and --epochs both"):
+        train_config(**given | {"steps": 5, "epochs": 5})
     with pytest.raises(UsageError, match="positive"):
         train_config(**given | {"learning_rate": float("nan")})
 
@@ -106,8 +109,8 @@ def test_a_folder_that_cannot_be_used_is_refused_before_a_tile_is_cut(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").touch()
     options = EvaluateOptions(
-        manifest=manifest(tmp_path / "set"), out=tmp_path / out, config=TrainConfig(epochs=1), folds=2, jobs=1,
-        cache=None, figures=False, smooth=0, resume=False, leave_one_out=False, json_mode=True,
+        manifest=manifest(tmp_path / "set"), out=tmp_path / out, config=TrainConfig(epochs=1), folds=2, starts=1,
+        jobs=1, cache=None, figures=False, smooth=0, resume=False, leave_one_out=False, json_mode=True,
     )  # fmt: skip
     with pytest.raises(StoreError, match=words):
         run_evaluate(options)
@@ -117,9 +120,9 @@ def test_a_folder_that_cannot_be_used_is_refused_before_a_tile_is_cut(
 def test_ctrl_c_keeps_finished_folds_and_leaves_no_process(tmp_path: Path) -> None:
     table = manifest(tmp_path / "set")
     out = tmp_path / "out"
-    process = start("evaluate", table, "--out", out, "--epochs", "1", "--folds", "2", "--jobs", "2", "--no-figures")
+    process = start("evaluate", table, "--out", out, "--steps", "1", "--folds", "2", "--jobs", "2", "--no-figures")
     deadline = time.monotonic() + WAIT_S
-    while not list(out.glob("folds/paper-*[0-9]")):
+    while not list(out.glob("folds/paper-*/start-*[0-9]")):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -128,7 +131,7 @@ def test_ctrl_c_keeps_finished_folds_and_leaves_no_process(tmp_path: Path) -> No
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 130, err
-    assert "Error: interrupted: finished folds are kept" in err
+    assert "Error: interrupted: finished networks are kept" in err
     assert "Traceback" not in err
     assert not psutil.wait_procs(children, timeout=WAIT_S)[1]
     assert (out / "plan.json").exists()

@@ -6,6 +6,7 @@ import json
 import math
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,12 +36,11 @@ from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.metrics import fit_temperature
-from tests.evaluation_parts import breaks_by_animal, dies_by_animal, never_ends, quick_fold
+from tests.evaluation_parts import breaks_by_animal, dies_by_animal, never_ends, quick_start
 from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
@@ -53,6 +53,11 @@ CONFIG = TrainConfig(epochs=1)
 def left_behind() -> list[psutil.Process]:
     """Children other than the one that multiprocessing keeps for as long as its parent lives."""
     return [child for child in psutil.Process().children() if "resource_tracker" not in " ".join(child.cmdline())]
+
+
+def each_start(fold: FoldResult, **changes: object) -> FoldResult:
+    """Change all starts of a fold."""
+    return replace(fold, starts=tuple(replace(start, **changes) for start in fold.starts))
 
 
 def quiet(_now: Progress) -> None:
@@ -99,7 +104,7 @@ def small(
 
 
 def run(folder: Path, sample: tuple[LabelledSet, TileTable], **options: object) -> EvaluationResult:
-    settings = {"folds": 4, "jobs": 1, "on_progress": quiet, "work": quick_fold} | options
+    settings = {"folds": 4, "starts": 1, "jobs": 1, "on_progress": quiet, "work": quick_start} | options
     return evaluate(*sample, CONFIG, folder, **settings)
 
 
@@ -138,7 +143,7 @@ def test_a_network_that_learnt_nothing_is_reported(tmp_path: Path) -> None:
 
     def silenced(fold: FoldResult) -> FoldResult:
         gone = fold.split.protocol != "permuted" and fold.split.fold in (0, 2)
-        return replace(fold, silent=True) if gone else fold
+        return each_start(fold, silent=True) if gone else fold
 
     result = replace(result, folds=tuple(silenced(fold) for fold in result.folds))
     found = analyse(result)
@@ -166,7 +171,7 @@ def test_nothing_is_chosen_on_a_network_that_learnt_nothing(tmp_path: Path) -> N
 
     def dead(fold: FoldResult) -> FoldResult:
         """Answer all but one half to everything, as the network did that set a threshold once."""
-        return replace(fold, silent=True, starts=3, logits=np.zeros_like(fold.logits) - [0.005, 0.0])
+        return each_start(fold, silent=True, attempts=3, logits=np.zeros_like(fold.logits) - [0.005, 0.0])
 
     one = by_animal_like(result, lambda fold: dead(fold) if fold.split.fold == 1 else fold)
     others = [fold for fold in result.of("by_animal") if fold.split.fold != 1]
@@ -197,7 +202,7 @@ def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(tmp_path: 
         far = np.isin(fold.rows, sorted(strange)) & (fold.split.protocol == "by_animal")
         odd = fold.logits.copy()
         odd[far] = [[-50, 50]]
-        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0, logits=odd)
+        return each_start(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0, logits=odd)
 
     plain, left_out = by_animal_like(result, lambda fold: fold), by_animal_like(result, measured)
     rows = sorted(set(range(len(result.tiles))) - strange)
@@ -214,7 +219,7 @@ def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(tmp_path: 
     odds = np.concatenate([log_odds(fold.logits[fold.counted]) for fold in left_out.of("by_animal")])
     assert left_out.temperature == fit_temperature(odds, kept_rows)
     assert "folds by image: 0 of 48; folds by animal: 5 of 48" in describe_left_out(analyse(left_out))
-    without = by_animal_like(result, lambda fold: replace(fold, why_no_distance="Too few tiles. Give more images."))
+    without = by_animal_like(result, lambda fold: each_start(fold, why_no_distance="Too few tiles. Give more images."))
     assert describe_left_out(analyse(without)).endswith(" count all: Too few tiles. Give more images.")
     record = evaluation_record(analyse(left_out), "x")
     assert record.protocols[1].all_tiles is not None
@@ -228,7 +233,7 @@ def test_a_section_without_another_tile_has_no_score_and_is_named(tmp_path: Path
 
     def measured(fold: FoldResult) -> FoldResult:
         far = np.isin(result.tiles.image_index[fold.rows], images)
-        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0)
+        return each_start(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0)
 
     found = analyse(by_animal_like(result, measured))
     assert found.protocols["by_animal"].unscored == (section,)
@@ -238,7 +243,8 @@ def test_a_section_without_another_tile_has_no_score_and_is_named(tmp_path: Path
 
 def test_restarts_are_reported(tmp_path: Path) -> None:
     result = by_animal_like(
-        run(tmp_path / "e", small(class_effect=0.2)), lambda fold: replace(fold, starts=2 if fold.split.fold else 1)
+        run(tmp_path / "e", small(class_effect=0.2)),
+        lambda fold: each_start(fold, attempts=2 if fold.split.fold else 1),
     )
     found = analyse(result)
     assert describe_silent(found) is None
@@ -269,7 +275,7 @@ def test_everything_is_written_and_read_back(tmp_path: Path) -> None:
         assert result.data.synthetic in text
     taken = load_calibration(tmp_path / "e")
     assert (taken.temperature, taken.threshold) == (result.temperature, result.threshold)
-    assert (taken.network, taken.recipe, taken.epochs) == ("meng2019", "modern", 1)
+    assert (taken.network, taken.recipe, taken.config["epochs"]) == ("meng2019", "modern", 1)
     assert taken.evaluation == evaluation_record(found, "hcc-scope evaluate x.csv")
     assert {p.protocol for p in taken.evaluation.protocols} == {"paper", "by_animal"}
     assert len(content["images"]) == 24
@@ -328,16 +334,17 @@ def test_a_folds_error_arrives_and_finished_folds_are_reused(tmp_path: Path) -> 
         run(folder, sample, jobs=2, work=breaks_by_animal)
     assert caught.value.exit_code == 61
     assert not left_behind()
-    finished = {path.name: path.stat().st_mtime_ns for path in (folder / "folds").iterdir() if path.suffix != ".part"}
-    assert "by_animal-1" in finished or "paper-4" in finished
-    assert "by_animal-2" not in finished
+    starts = [path for path in (folder / "folds").glob("*/*") if path.suffix != ".part"]
+    finished = {path.relative_to(folder): path.stat().st_mtime_ns for path in starts}
+    assert {Path("folds/by_animal-1/start-1"), Path("folds/paper-4/start-1")} & set(finished)
+    assert Path("folds/by_animal-2/start-1") not in finished
     with pytest.raises(StoreExistsError, match="--resume"):
         run(folder, sample)
     heard: list[Progress] = []
     result = run(folder, sample, resume=True, on_progress=heard.append)
     assert heard[0].done > heard[0].total * len(finished) // 20
     assert heard[-1].done == heard[-1].total
-    assert all((folder / "folds" / name).stat().st_mtime_ns == when for name, when in finished.items())
+    assert all((folder / name).stat().st_mtime_ns == when for name, when in finished.items())
     whole = run(tmp_path / "f", sample)
     assert all(np.array_equal(a.logits, b.logits) for a, b in zip(result.folds, whole.folds, strict=True))
 
@@ -352,8 +359,8 @@ def test_a_copy_in_two_animals_or_classes_is_refused_whatever_the_folds_are(
     digests[other] = digests[one]
     for seed in range(8):  # now on two sides of a fold, now on one
         with pytest.raises(error, match="the same pixels"):
-            make_plan(data, replace(table, digests=tuple(digests)), replace(CONFIG, seed=seed), folds=4, epochs=1)
-    make_plan(data, table, CONFIG, folds=4, epochs=1)
+            make_plan(data, replace(table, digests=tuple(digests)), replace(CONFIG, seed=seed), folds=4, starts=1)
+    make_plan(data, table, CONFIG, folds=4, starts=1)
 
 
 def test_a_killed_process_is_reported(tmp_path: Path) -> None:
@@ -381,7 +388,7 @@ def test_another_configuration_or_other_data_are_not_gone_on_with(tmp_path: Path
     ):
         given = {"data": data, "tiles": tiles, "config": CONFIG, "folder": tmp_path / "e"} | options
         with pytest.raises(ResumeError, match=words_):
-            evaluate(**given, folds=4, jobs=1, on_progress=quiet, resume=True, work=quick_fold)
+            evaluate(**given, folds=4, starts=1, jobs=1, on_progress=quiet, resume=True, work=quick_start)
     (tmp_path / "other").mkdir()
     (tmp_path / "other/thesis.txt").write_text("mine")
     with pytest.raises(StoreExistsError, match="holds no evaluation"):
@@ -426,7 +433,7 @@ def test_names_of_animals_and_sections_show_their_letters_in_the_report(tmp_path
 
     def measured(fold: FoldResult) -> FoldResult:
         far = np.isin(result.tiles.image_index[fold.rows], inside)
-        return replace(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0)
+        return each_start(fold, distances=np.where(far, 9.0, 1.0).astype(np.float32), ood_threshold=2.0)
 
     result = by_animal_like(replace(result, tiles=replace(result.tiles, images=named)), measured)
     text = report_markdown(analyse(result), "x", [])

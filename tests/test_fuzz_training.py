@@ -46,7 +46,7 @@ def changed(begun: Path, folder: Path, **values: object) -> Path:
     [
         ({"epoch": ""}, "how_far.epoch: "),
         ({"step": float("nan")}, "how_far.step: "),
-        ({"step": 7}, "epoch 2, step 7, of 2 epochs of 2 steps"),
+        ({"step": 7}, "epoch 2, step 7, of 4 steps, 2 an epoch"),
         ({"epoch": 99, "history": []}, "history: it is not that"),
         ({"epoch": 1, "step": 0, "history": [], "best_epoch": 5}, "best_epoch: it is still to come"),
         ({"metrics_bytes": -4}, "metrics_bytes: "),
@@ -112,7 +112,7 @@ def test_what_is_no_file_is_refused_immediately(tmp_path: Path, name: str, kind:
         (("data", "fingerprint"), "x", "data.fingerprint: "),
         (("card", "tiles"), -1, "card.tiles: "),
         (("card", "leakage_gap"), 7, "card.leakage_gap: "),
-        (("schema",), 1, "has schema 1, and this version knows 2 alone"),
+        (("schema",), 1, "has schema 1, and this version knows 3 alone"),
     ],
 )
 def test_an_evaluation_that_cannot_be_is_refused(tmp_path: Path, where: tuple[str, ...], value: object, message: str):

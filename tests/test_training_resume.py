@@ -64,14 +64,17 @@ def test_a_run_killed_at_a_random_step_and_again_while_writing_ends_in_the_same_
 
 @pytest.mark.parametrize(("network", "recipe"), [("meng2019", "meng2019"), ("compact", "modern")])
 def test_a_stopped_run_continues_and_a_finished_one_is_returned(data: Small, tmp_path: Path, network: str, recipe: str):
-    config = replace(QUICK, network=network, recipe=recipe)
-    asked = iter([False, False, False, True])  # in the middle of the second epoch
+    config = replace(QUICK, network=network, recipe=recipe, steps=5, epochs=None, patience=9)
+    asked = iter([False, False, False, True])  # two steps an epoch: in the middle of the second one
     with pytest.raises(Stopped):
         data.fit(config, folder=tmp_path / "a", stop=lambda: next(asked))
     a = data.fit(config, folder=tmp_path / "a", resume=True)
     b = data.fit(config, folder=tmp_path / "b")
     weights, same = a.network.state_dict(), b.network.state_dict()  # running averages are among them
     assert all(torch.equal(weights[key], same[key]) for key in weights)
+    assert [epoch.epoch for epoch in a.history] == [1, 2, 3]
+    steps = [json.loads(line) for line in (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["epoch"], line["step"]) for line in steps if "step" in line] == [(1, 2), (2, 2), (3, 1)]  # 5 in all
     before = lines(tmp_path / "a")
     c = data.fit(config, folder=tmp_path / "a", resume=True, stop=lambda: True)  # nothing is left to be stopped
     assert all(torch.equal(x, y) for x, y in zip(a.network.parameters(), c.network.parameters(), strict=True))
@@ -98,7 +101,7 @@ def test_another_configuration_is_refused_with_what_differs(data: Small, started
         "learning_rate: 0.002 in the run, 0.5 now",
     ]
     data_before = (started / "checkpoints" / "last.safetensors").read_bytes()
-    fit(replace(data.task(replace(QUICK, threads=2, epochs=None)), fixed_epochs=1))
+    fit(replace(data.task(replace(QUICK, threads=2, epochs=1)), whole_budget=True))
     assert (started / "checkpoints" / "last.safetensors").read_bytes() == data_before
 
 

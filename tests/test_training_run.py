@@ -29,8 +29,7 @@ from hcc_scope.errors import (
 )
 from hcc_scope.inference import load_model
 from hcc_scope.progress import Progress
-from hcc_scope.training import restarts as starts
-from hcc_scope.training import run_folder
+from hcc_scope.training import attempts, run_folder
 from hcc_scope.training.predict import load_weights
 from hcc_scope.training.validation_split import hold_out
 from tests.dataset_parts import small_set
@@ -104,7 +103,7 @@ def test_the_model_can_be_used(run: Path):
     card = model.card
     assert card.training is not None
     assert (card.name, card.network, card.training.seed, card.training.tiles) == ("liver", "compact", 3, 4)
-    assert card.training.starts == 1
+    assert card.training.attempts == 1
     assert "no image of these animals, and none found to share pixels with one of them, was trained on" in str(
         card.calibrated_on
     )
@@ -165,19 +164,19 @@ def press_ctrl_c() -> None:
 def test_ctrl_c_keeps_the_training_and_states_how_to_continue(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    real, before = starts.fit, signal.getsignal(signal.SIGINT)
+    real, before = attempts.fit, signal.getsignal(signal.SIGINT)
 
     def interrupted(*arguments: object, **more: object) -> FitResult:
         press_ctrl_c()
         return real(*arguments, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(starts, "fit", interrupted)
+    monkeypatch.setattr(attempts, "fit", interrupted)
     with pytest.raises(Interrupted, match=r"'hcc-scope train .*manifest.csv --out .* --resume' continues"):
         run_train(options(manifest, tmp_path / "run"), json_mode=False)
     assert signal.getsignal(signal.SIGINT) is before
     assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
     assert not (tmp_path / "run" / "model").exists()
-    monkeypatch.setattr(starts, "fit", real)
+    monkeypatch.setattr(attempts, "fit", real)
     run_train(options(manifest, tmp_path / "run", resume=True), json_mode=False)
     assert load_model(tmp_path / "run" / "model").card.network == "meng2019"
 

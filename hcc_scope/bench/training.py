@@ -28,7 +28,7 @@ class Trainer:
         from hcc_scope.training.network import make_network
         from hcc_scope.training.recipes import make_optimiser, settings_for
 
-        config = TrainConfig(network="compact" if network == "compact" else "meng2019", device="cpu")
+        config = TrainConfig(network="compact" if network == "compact" else "meng2019", precision="auto", device="cpu")
         self._settings = settings_for(config)
         self._place = choose_place(config.device, config.precision, config.threads)
         module = make_network(self._settings.network)

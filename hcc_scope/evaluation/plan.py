@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.results import Split
     from hcc_scope.training.config import TrainConfig
 
-__all__ = ["Plan", "check_folder", "make_plan", "take_folder"]
+__all__ = ["PLAN_SCHEMA", "Plan", "check_folder", "make_plan", "take_folder"]
+
+PLAN_SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Plan:
     """Names of the labels of the protocol *day*."""
     not_run: dict[str, str]
     """Why a control is not run."""
-    epochs: int
+    starts: int
+    """Networks of each fold of the two protocols."""
     leave_one_out: bool
 
     def n_outputs(self, split: Split) -> int:
@@ -48,7 +51,7 @@ class Plan:
 
 
 def make_plan(
-    data: LabelledSet, tiles: TileTable, config: TrainConfig, *, folds: int, epochs: int, leave_one_out: bool = False
+    data: LabelledSet, tiles: TileTable, config: TrainConfig, *, folds: int, starts: int, leave_one_out: bool = False
 ) -> Plan:
     """Return the folds of both protocols and both controls.
 
@@ -71,7 +74,7 @@ def make_plan(
         *days.splits,
     )
     not_run = {} if days.why_not is None else {"day": days.why_not}
-    return Plan(splits, days.names, not_run, epochs, leave_one_out)
+    return Plan(splits, days.names, not_run, starts, leave_one_out)
 
 
 def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig, folds: int) -> dict[str, Any]:
@@ -81,10 +84,11 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
         for part in (split.train, split.test, split.labels):
             digest.update(part.astype("<i8").tobytes())
     return {
-        "schema": 2,
+        "schema": PLAN_SCHEMA,
         "data": data.fingerprint,
         "tiles": len(tiles),
         "folds": folds,
+        "starts": plan.starts,
         "leave_one_out": plan.leave_one_out,
         "config": {name: value for name, value in asdict(config).items() if name != "threads"},
         "splits": digest.hexdigest(),

@@ -144,8 +144,13 @@ class TrainingRecord(CardPart):
     """sha256 over the content of the manifest and its files' sizes and times: whether it was the same set."""
     precision: str | None = None
     device: str | None = None
-    starts: int | None = pydantic.Field(default=None, ge=1)
-    """Of the training; each but the last one has learnt nothing. None on cards that do not state it."""
+    attempts: int | None = pydantic.Field(
+        default=None, ge=1, validation_alias=pydantic.AliasChoices("attempts", "starts")
+    )
+    """At the training; each but the last one has learnt nothing. Earlier cards name it ``starts``; None on cards that
+    do not state it."""
+    steps: int | None = pydantic.Field(default=None, ge=1)
+    """Batches, at most; None on cards that do not state it."""
 
 
 class ModelCard(CardPart):

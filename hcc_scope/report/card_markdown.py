@@ -205,7 +205,8 @@ def _repeat_rows(record: TrainingRecord) -> list[tuple[str, str]]:
         ("loss", record.loss),
         ("optimiser", record.optimiser),
         ("seed", str(record.seed)),
-        ("starts", _starts(record.starts)),
+        ("attempts", _attempts(record.attempts)),
+        *([] if record.steps is None else [("steps, at most", str(record.steps))]),
         ("epochs", str(record.epochs)),
         ("precision while training", _or(record.precision, "not stated")),
         ("device", _or(record.device, "not stated")),
@@ -214,10 +215,10 @@ def _repeat_rows(record: TrainingRecord) -> list[tuple[str, str]]:
     ]
 
 
-def _starts(starts: int | None) -> str:
-    if starts is None:
+def _attempts(attempts: int | None) -> str:
+    if attempts is None:
         return "not stated"
-    return "1" if starts == 1 else f"{starts}: after those before it the network had learnt nothing"
+    return "1" if attempts == 1 else f"{attempts}: after those before it the network had learnt nothing"
 
 
 def _as_text(value: Any) -> Any:  # noqa: ANN401 - a card or a part of one

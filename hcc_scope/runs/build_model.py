@@ -125,7 +125,8 @@ def make_model(trained: TrainingResult, folder: Path, *, on_progress: OnProgress
         unlike_training=None if ood is None else ood.record,
         validation=unseen.validation,
         tile_auc_held_out=unseen.tile_auc,
-        starts=len(learnt),
+        attempts=len(learnt),
+        steps=settings.steps_of(len(train_rows)),
         shifts_on=_shifts_on(tiles, unseen.rows) if shifts else None,
     )
     candidates = unseen.rows
@@ -229,9 +230,9 @@ def _fit_ood_distance(trained: TrainingResult, say: Callable[[str], None]) -> Oo
 
 
 def _describe_learnt_nothing(learnt: Sequence[LearningCheck]) -> str:
-    starts = "" if len(learnt) == 1 else f", from none of {len(learnt)} starts"
+    attempts = "" if len(learnt) == 1 else f" in any of {len(learnt)} attempts"
     return (
-        f"This network has learnt nothing{starts}: {learnt[0].description}. Nothing is calibrated. Train it with "
+        f"This network has learnt nothing{attempts}: {learnt[0].description}. Nothing is calibrated. Train it with "
         "another seed, for longer, or on more images."
     )
 

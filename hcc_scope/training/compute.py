@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, Self, cast
 
+import numpy as np
 import torch
 
 from hcc_scope.errors import ModelError, UsageError
@@ -26,14 +27,22 @@ from hcc_scope.training.recipes import loss_sum
 if TYPE_CHECKING:
     from types import TracebackType
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from hcc_scope.datasets.tiles import TileReader
     from hcc_scope.training.config import Device, NetworkName, Precision
     from hcc_scope.training.network import Network
     from hcc_scope.training.recipes import Settings
 
-__all__ = ["Gradients", "Place", "choose_place", "keep_memory", "reproducible_cudnn", "single_threaded"]
+__all__ = [
+    "Gradients",
+    "Place",
+    "choose_place",
+    "keep_memory",
+    "measure_moments",
+    "reproducible_cudnn",
+    "single_threaded",
+]
 
 PART: dict[NetworkName, int] = {"meng2019": 2, "compact": 8}
 """Tiles that a thread works on at once. Batch normalisation averages over a part: too few tiles would not do."""
@@ -160,7 +169,7 @@ class Gradients:
         Parameters
         ----------
         counts : ndarray
-            (b, 1, tile, tile).
+            (b, 1, y, x).
         labels : ndarray
             (b,).
         """
@@ -193,3 +202,40 @@ class Gradients:
         logits, _ = network.head(last.float())
         loss = loss_sum(self._settings, logits, labels) / n
         return torch.autograd.grad(loss, self._weights), moments, loss.detach()
+
+
+def measure_moments(
+    network: torch.nn.Module, name: NetworkName, reader: TileReader, rows: NDArray[np.int64], most: int = 256
+) -> None:
+    """Measure the means and variances of a network's normalisation anew, on whole tiles as they are.
+
+    A network that was trained on parts of tiles has those of parts: more of a part lies near its edge, where the
+    convolutions see zeros. Does nothing to a network without normalisation.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        On the CPU; left in the mode that it was in.
+    name : {"meng2019", "compact"}
+        Which one.
+    reader : TileReader
+    rows : (k,) int64
+        Of the tiles that it was trained on; of more than `most`, so many are taken, evenly.
+    most : int
+        Of tiles.
+    """
+    norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.reset_running_stats()
+    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)]
+    was_training = network.training
+    network.train()
+    scripted = cast("Network", network)
+    with single_threaded(), torch.no_grad():
+        for start in range(0, len(some), PART[name]):
+            counts = torch.from_numpy(reader.read(some[start : start + PART[name]]).astype(np.float32))[:, None]
+            _, moments = scripted.pooled_first(counts.contiguous(memory_format=torch.channels_last))
+            scripted.absorb(moments)
+    network.train(was_training)

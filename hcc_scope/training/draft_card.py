@@ -147,7 +147,8 @@ def final_card(
     unlike_training: UnlikeTraining | None = None,
     validation: Sequence[ValidationRow] = (),
     tile_auc_held_out: float | None = None,
-    starts: int | None = None,
+    attempts: int | None = None,
+    steps: int | None = None,
     shifts_on: str | None = None,
 ) -> ModelCard:
     """Return the draft with everything that the run knows.
@@ -184,8 +185,10 @@ def final_card(
         Parts of the card; without them the card reports them as missing.
     tile_auc_held_out : float, optional
         On the held-out tiles that the epoch was chosen on, as in use.
-    starts : int, optional
-        Of the training; each but the last one has learnt nothing.
+    attempts : int, optional
+        At the training; each but the last one has learnt nothing.
+    steps : int, optional
+        Batches, at most.
     shifts_on : str, optional
         Which tiles the shifts were measured on.
     """
@@ -217,7 +220,8 @@ def final_card(
         data_fingerprint=data.fingerprint,
         precision=config.precision if precision is None else precision,
         device=config.device if device is None else device,
-        starts=starts,
+        attempts=attempts,
+        steps=steps,
     )
     return draft.model_copy(
         update={

@@ -27,11 +27,7 @@ LEAST_GAIN = 0.01
 probabilities are right and whose loss is smaller by this share has an AUC of 0.57."""
 
 _CLEAR_AUC = 0.9
-"""So good is no luck, however few tiles there are."""
-_LEAST_SPREAD = 0.1
-"""Of log-odds, from the lowest to the highest: 0.025 of probability."""
-_CERTAIN = 10.0
-"""Log-odds beyond which more of them are no other answer: 0.99995 of probability."""
+"""So good is no luck, however few images there are."""
 _ABSURD = 1e4
 """Between two logits of one tile: no temperature makes a probability of that."""
 
@@ -79,9 +75,9 @@ def fit_temperature(log_odds: NDArray[np.float32], labels: NDArray[np.int64]) ->
 class LearningCheck:
     """How a network answers on its own training tiles, compared with a network that has learnt nothing.
 
-    A network has learnt nothing if its loss is not below that of chance by `LEAST_GAIN`, if its AUC is no more than
-    tiles of one class would show by luck, or if it answers the same to all tiles. The first alone finds the networks
-    that end at chance although their answers differ a little.
+    A network has learnt nothing if its loss is not below that of chance by `LEAST_GAIN`, or if the AUC of its training
+    images is no more than one without knowledge would show by luck. The first finds the networks that end at chance
+    although their answers differ a little, the second those that answer the same to all.
     """
 
     loss: float
@@ -89,27 +85,29 @@ class LearningCheck:
     chance: float
     """The same loss of the best constant answer: the classes' shares."""
     auc: float | None
-    """None where it is not defined: other than two outputs, or one class."""
+    """Of images, each with the mean log-odds of its tiles, since tiles of one image are not independent; None where it
+    is not defined: other than two outputs, or one class."""
     luck: float | None
-    """The AUC that no more than 2.5 % of networks without knowledge exceed, as if tiles were independent."""
-    one_answer: bool
-    """Whether it answers the same to all tiles."""
+    """The AUC that no more than 2.5 % of networks without knowledge exceed on so many images."""
 
     @property
     def learnt_nothing(self) -> bool:
         """Whether it has learnt nothing."""
         lucky = self.auc is not None and self.luck is not None and self.auc <= self.luck
-        return self.one_answer or lucky or not self.loss < (1.0 - LEAST_GAIN) * self.chance
+        return lucky or not self.loss < (1.0 - LEAST_GAIN) * self.chance
 
     @property
     def description(self) -> str:
         """Loss and AUC beside those of chance."""
         text = f"loss on its own training tiles {self.loss:.3f}, by chance {self.chance:.3f}"
-        return text if self.auc is None else f"{text}; AUC on them {self.auc:.3f}"
+        return text if self.auc is None else f"{text}; AUC of their images {self.auc:.3f}"
 
 
 def check_learning(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], loss: Literal["squared error", "cross-entropy"]
+    logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    images: NDArray[np.int64],
+    loss: Literal["squared error", "cross-entropy"],
 ) -> LearningCheck:
     """Judge a network by the tiles that it was trained on.
 
@@ -118,7 +116,9 @@ def check_learning(
     logits : (k, n_outputs) float32
         Finite.
     labels : (k,) int64
-        0 .. n_outputs - 1.
+        0 .. n_outputs - 1; the tiles of one image share theirs.
+    images : (k,) int64
+        Which image each tile is of.
     loss : {"squared error", "cross-entropy"}
         As in `hcc_scope.training.recipes.Recipe`.
     """
@@ -133,17 +133,17 @@ def check_learning(
         mean = 0.5 * float(np.square(wanted - np.exp(logs)).sum(axis=1).mean())
         chance = 0.5 * (1.0 - float(np.square(shares).sum()))
     area = luck = None
-    one_answer = False
     if logits.shape[1] == 2:
-        odds = logits[:, 1] - logits[:, 0]
-        one_answer = float(np.ptp(np.clip(odds, -_CERTAIN, _CERTAIN))) < _LEAST_SPREAD
-        n_low, n_high = (int((labels == label).sum()) for label in (0, 1))
+        first, of_tile = np.unique(images, return_index=True, return_inverse=True)[1:]
+        odds = np.bincount(of_tile, logits[:, 1] - logits[:, 0]) / np.bincount(of_tile)
+        of_image = labels[first]
+        n_low, n_high = (int((of_image == label).sum()) for label in (0, 1))
         if n_low and n_high:
-            area = roc_auc(odds, labels)
+            area = roc_auc(odds, of_image)
             # of the Mann-Whitney statistic without a difference
             luck = 0.5 + 1.96 * math.sqrt((n_low + n_high + 1) / (12.0 * n_low * n_high))
             luck = min(luck, _CLEAR_AUC)
-    return LearningCheck(mean, chance, area, luck, one_answer)
+    return LearningCheck(mean, chance, area, luck)
 
 
 def has_diverged(logits: NDArray[np.float32]) -> bool:

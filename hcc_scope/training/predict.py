@@ -152,7 +152,7 @@ def check_network(
             "probabilities",
             hint="Use a lower --learning-rate.",
         )
-    return check_learning(logits, labels[some], loss)
+    return check_learning(logits, labels[some], tiles.image_index[some], loss)
 
 
 def load_weights(name: NetworkName, path: Path, n_outputs: int = 2, bit_depth: int = 16) -> torch.nn.Module:

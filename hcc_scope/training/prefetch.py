@@ -28,7 +28,7 @@ class Batch:
 
     rows: NDArray[np.int64]
     counts: NDArray[np.float32]
-    """(b, 1, tile, tile)."""
+    """(b, 1, y, x)."""
 
 
 class Prefetch:
@@ -41,7 +41,7 @@ class Prefetch:
     batches : sequence of ndarray
         Rows of each batch, in order.
     prepare : callable
-        Takes a tile (tile, tile) uint16 and its row; returns it as float32.
+        Takes a tile (tile, tile) uint16 and its row; returns it, or a part of it, as float32; all of one size.
     ahead_bytes : int
         How much may wait.
     """
@@ -64,9 +64,8 @@ class Prefetch:
         try:
             for rows in self._batches:
                 tiles = self._reader.read(rows)
-                counts = np.empty((len(tiles), 1, *tiles.shape[1:]), np.float32)
-                for out, tile, row in zip(counts, tiles, rows, strict=True):
-                    out[0] = self._prepare(tile, int(row))
+                ready = [self._prepare(tile, int(row)) for tile, row in zip(tiles, rows, strict=True)]
+                counts = np.stack(ready)[:, None]
                 self._channel.put(Batch(rows, counts), counts.nbytes)
         except Broken:  # the rest is not wanted
             return

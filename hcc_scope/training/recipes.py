@@ -47,13 +47,18 @@ class Recipe:
 
     loss: Literal["squared error", "cross-entropy"]
     optimiser: Literal["gradient descent", "AdamW"]
-    epochs: int
-    batch: int
+    steps: dict[NetworkName, int]
+    """Batches: a budget in passes over the tiles would stop a small set after a handful of them."""
+    batch: dict[NetworkName, int]
     learning_rate: dict[NetworkName, float]
     weight_decay: float
-    patience: int | None
+    patience: float | None
+    """Share of the budget without a lower loss on held-out tiles after which it ends; None: never before its end."""
     one_cycle: bool
     augment: bool
+    crop_px: dict[NetworkName, int]
+    """Side of the random part of each tile that a network is trained on, where that is not the whole tile: a quarter of
+    the area costs a quarter of the time. Only for networks that pool over the whole tile, and so take any size."""
     largest_gradient: float | None
     """Norm to which the gradient of a batch is shortened; without it, one network in three of the paper's kind dies in
     its first steps at the learning rate that suits the others, and answers 0.5 to everything."""
@@ -63,25 +68,27 @@ RECIPES: dict[RecipeName, Recipe] = {
     "meng2019": Recipe(
         loss="squared error",
         optimiser="gradient descent",
-        epochs=12,
-        batch=8,
+        steps={"meng2019": 300, "compact": 300},
+        batch={"meng2019": 8, "compact": 8},
         learning_rate={"meng2019": 0.05, "compact": 0.1},
         weight_decay=0.0,
         patience=None,
         one_cycle=False,
         augment=False,
+        crop_px={},
         largest_gradient=None,
     ),
     "modern": Recipe(
         loss="cross-entropy",
         optimiser="AdamW",
-        epochs=12,
-        batch=8,
+        steps={"meng2019": 300, "compact": 400},
+        batch={"meng2019": 4, "compact": 8},
         learning_rate={"meng2019": 4e-3, "compact": 4e-3},
         weight_decay=1e-2,
-        patience=4,
+        patience=1 / 3,
         one_cycle=True,
         augment=True,
+        crop_px={"compact": 256},
         largest_gradient=1.0,
     ),
 }
@@ -95,43 +102,80 @@ class Settings:
     network: NetworkName
     recipe: RecipeName
     seed: int
-    epochs: int
+    steps: int | None
+    epochs: int | None
+    """One of both: the budget."""
     batch: int
     learning_rate: float
     patience: int | None
+    """Epochs without a lower loss on held-out tiles after which it ends; None: `patience_share` decides."""
+    patience_share: float | None
+    """The same, as a share of the budget; None: it never ends before its budget does."""
     loss: Literal["squared error", "cross-entropy"]
     optimiser: Literal["gradient descent", "AdamW"]
     weight_decay: float
     one_cycle: bool
     augment: bool
+    crop_px: int | None
     largest_gradient: float | None
 
+    @property
+    def stops_early(self) -> bool:
+        """Whether held-out tiles, where there are some, decide when it ends and which epoch's weights are taken."""
+        return self.patience is not None or self.patience_share is not None
 
-def settings_for(config: TrainConfig, fixed_epochs: int | None = None) -> Settings:
+    def steps_of(self, n_tiles: int) -> int:
+        """Return the budget in steps for so many training tiles."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None, "a budget is in steps or in epochs"
+        return self.epochs * self.steps_per_epoch(n_tiles)
+
+    def steps_per_epoch(self, n_tiles: int) -> int:
+        """Return how many batches one pass over so many training tiles takes; the last one may be smaller."""
+        return math.ceil(n_tiles / self.batch)
+
+    def tiles_of(self, n_tiles: int, steps: int) -> int:
+        """Return how many tiles so many steps train on, each counted as often as it is seen."""
+        passes, rest = divmod(steps, self.steps_per_epoch(n_tiles))
+        return passes * n_tiles + min(rest * self.batch, n_tiles)
+
+    def patience_of(self, n_tiles: int) -> int | None:
+        """Return after how many epochs without improvement a training on so many tiles ends; None: never."""
+        if self.patience is not None:
+            return self.patience
+        if self.patience_share is None:
+            return None
+        return max(1, math.ceil(self.patience_share * self.steps_of(n_tiles) / self.steps_per_epoch(n_tiles)))
+
+
+def settings_for(config: TrainConfig, *, whole_budget: bool = False) -> Settings:
     """Return what a configuration asks for, in full.
 
     Parameters
     ----------
     config : TrainConfig
         What was asked for.
-    fixed_epochs : int, optional
-        Train exactly so many epochs, without regard to the held-out tiles.
+    whole_budget : bool
+        Train to the end of the budget, without regard to the held-out tiles.
     """
     recipe = RECIPES[config.recipe]
-    patience = recipe.patience if config.patience is None else config.patience
     return Settings(
         network=config.network,
         recipe=config.recipe,
         seed=config.seed,
-        epochs=fixed_epochs or config.epochs or recipe.epochs,
-        batch=config.batch or recipe.batch,
+        steps=config.steps if config.steps or config.epochs else recipe.steps[config.network],
+        epochs=config.epochs,
+        batch=config.batch or recipe.batch[config.network],
         learning_rate=config.learning_rate or recipe.learning_rate[config.network],
-        patience=None if fixed_epochs else patience,
+        patience=None if whole_budget else config.patience,
+        patience_share=None if whole_budget else recipe.patience,
         loss=recipe.loss,
         optimiser=recipe.optimiser,
         weight_decay=recipe.weight_decay,
         one_cycle=recipe.one_cycle,
         augment=recipe.augment,
+        crop_px=recipe.crop_px.get(config.network),
         largest_gradient=recipe.largest_gradient,
     )
 
@@ -188,12 +232,15 @@ def rate_factor(settings: Settings, step: int, steps: int) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def augmented(tile: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.float32]:
+def augmented(tile: NDArray[np.uint16], rng: np.random.Generator, crop_px: int | None = None) -> NDArray[np.float32]:
     """Return a tile (y, x) in one of its eight orientations (a section has no upside), under another light.
 
     The light: a factor of lognormal spread `LIGHT_SD` on all counts, with a plane of `GRADIENT_SD` and a bowl of
-    `VIGNETTE_SD` over the tile.
+    `VIGNETTE_SD` over the tile, or over the part of `crop_px` x `crop_px` that is taken of it at random.
     """
+    if crop_px is not None and crop_px < min(tile.shape):
+        y0, x0 = (int(rng.integers(side - crop_px + 1)) for side in tile.shape)
+        tile = tile[y0 : y0 + crop_px, x0 : x0 + crop_px]
     turned = np.rot90(tile, int(rng.integers(4)))
     if rng.integers(2):
         turned = turned[:, ::-1]

@@ -41,7 +41,7 @@ class TrainingResult:
     evaluation: Path | None
     """Folder of the evaluation that speaks for this network, recipe and data."""
     learnt: tuple[LearningCheck, ...] = ()
-    """What each start of the training came to; empty if that was not checked."""
+    """What each attempt at the training came to; empty if that was not checked."""
 
 
 MakeModel: TypeAlias = Callable[[TrainingResult, Path], Path]
