@@ -84,7 +84,7 @@ def _prepare(folder: Path) -> list[Family]:
     keep_start(
         start,
         tiles,
-        StartTask(split, 1, CONFIG, 2, start),
+        StartTask(split, 1, CONFIG, start),
         rng.normal(size=(4, 2)).astype(np.float32),
         rng.normal(size=(4, 8)).astype(np.float32),
         [LearningCheck(0.4, 0.69, 0.9, 0.6)],
@@ -157,7 +157,7 @@ def _continued(tiles: TileTable, folder: Path) -> str | None:
 
 
 def _start(tiles: TileTable, split: Split, folder: Path) -> str | None:
-    found = load_start(StartTask(split, 1, CONFIG, 2, folder / "folds" / "by_animal-1" / "start-1"), tiles)
+    found = load_start(StartTask(split, 1, CONFIG, folder / "folds" / "by_animal-1" / "start-1"), tiles)
     assert found is not None
     scored = held_out_by_animal(folder)[0]
     load_weights("compact", scored.weights)

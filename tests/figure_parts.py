@@ -65,17 +65,11 @@ def fake_fold(
     rng = np.random.default_rng([fold, len(protocol)])
     images = table.images
     labels = np.array([image.label for image in images])
-    if protocol == "permuted":
-        names = sorted({image.animal_id for image in images})
-        swapped = np.random.default_rng(3).integers(0, 2, len(names))  # one for the low and the high of a number
-        permuted = {name: int(name[0] == "H") ^ int(swapped[int(name[1:]) - 1]) for name in names}
-        labels = np.array([permuted[image.animal_id] for image in images])
     rows = table.rows_of(test)
     of_tile = labels[table.image_index[rows]]
     animal_shift = {image.animal_id: np.random.default_rng(ord(image.animal_id[-1])).normal() for image in images}
     shift = np.array([animal_shift[images[i].animal_id] for i in table.image_index[rows]])
-    signal = 0.0 if protocol == "permuted" else 0.9
-    odds = signal * (of_tile - 0.5) + (1 - leak) * 0.9 * shift + rng.normal(0, 1.0, len(rows))
+    odds = 0.9 * (of_tile - 0.5) + (1 - leak) * 0.9 * shift + rng.normal(0, 1.0, len(rows))
     logits = np.stack([-odds, odds], axis=1).astype(np.float32)
     shift = shift + rng.normal(0, 0.4, len(shift))
     axes = rng.normal(size=(3, N_FEATURES))
@@ -108,9 +102,8 @@ def fake_result(
     by_animal = pairs if animals_per_class > 1 else place
     over_images = np.random.default_rng(0).permutation(np.arange(len(data.images)) % folds)
     found = [fake_fold("paper", k, np.flatnonzero(over_images == k), table, weights, 0.9) for k in range(folds)]
-    sides: tuple[tuple[ProtocolName, np.ndarray], ...] = (("by_animal", by_animal), ("permuted", pairs))
-    for name, fold_of in sides:
-        found += [
-            fake_fold(name, k, np.flatnonzero(fold_of == k), table, weights, 0.0) for k in range(fold_of.max() + 1)
-        ]
+    found += [
+        fake_fold("by_animal", k, np.flatnonzero(by_animal == k), table, weights, 0.0)
+        for k in range(by_animal.max() + 1)
+    ]
     return EvaluationResult(data, table, TrainConfig(), tuple(found), temperature=1.6, threshold=0.47)

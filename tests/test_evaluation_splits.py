@@ -1,33 +1,27 @@
-"""Folds: no shared animal, both classes on both sides, no copies, and labels that are permuted without a bias."""
+"""Folds: no shared animal, both classes on both sides, and no copies."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.datasets.tiles import ArrayTiles, TileTable
 from hcc_scope.errors import DatasetError, LeakError
-from hcc_scope.evaluation.intervals import bounded_mean
 from hcc_scope.evaluation.splits import (
-    MIN_DRAWS,
     animal_splits,
     copies_across,
-    day_splits,
+    dealing_of,
+    dealings,
     paper_splits,
-    permuted_splits,
+    protocol_splits,
     require_animals,
 )
-from hcc_scope.training.metrics import roc_auc
 from tests.labelled_image_parts import texture_set
-
-if TYPE_CHECKING:
-    from hcc_scope.evaluation.results import Split
 
 BASE = texture_set(1, 1, 1, 1)[1].images[0]
 
@@ -76,7 +70,7 @@ def test_folds_by_animal_keep_animals_apart_and_classes_together_or_states_the_r
         return
     splits = animal_splits(tiles, folds, seed)
     assert len(splits) == min(folds, rarer)
-    for split in (*splits, *permuted_splits(tiles, folds, seed)):
+    for split in splits:
         of = [{tiles.images[i].animal_id for i in part} for part in (split.train, split.test)]
         assert not of[0] & of[1]
         assert sorted([*split.train, *split.test]) == list(range(len(tiles.images)))
@@ -90,6 +84,101 @@ def test_folds_by_animal_hold_about_as_many_images_each():
     splits = animal_splits(tiles, 3, 1)
     for label in (0, 1):
         assert [int((split.labels[split.test] == label).sum()) for split in splits] == [20, 20, 20]
+
+
+def on_days(animals: list[tuple[int, int, tuple[int, ...]]]) -> TileTable:
+    """One animal per entry: images of class low, of class high, and the days that they go round."""
+    tiles = table([animal[:2] for animal in animals])
+    days = [animal[2] for animal in animals]
+    numbers = [int(image.animal_id[1:]) for image in tiles.images]
+    images = tuple(
+        replace(image, day=f"d{days[a][image.index % 100 % len(days[a])]}")
+        for a, image in zip(numbers, tiles.images, strict=True)
+    )
+    return replace(tiles, images=images)
+
+
+DAYS = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 4), st.lists(st.integers(0, 6), min_size=1, max_size=2).map(tuple))
+    .filter(lambda animal: animal[0] + animal[1] > 0),
+    min_size=4,
+    max_size=12,
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(animals=DAYS, folds=st.integers(2, 5), seed=st.integers(0, 99))
+def test_animals_of_both_classes_that_share_a_day_stay_together_where_that_makes_enough_folds(
+    animals: list[tuple[int, int, tuple[int, ...]]], folds: int, seed: int
+) -> None:
+    tiles = on_days(animals)
+    rarer = min(sum(animal[c] > 0 for animal in animals) for c in (0, 1))
+    assume(rarer >= 2)
+    dealing = dealing_of(tiles, folds)
+    first = protocol_splits(tiles, folds, seed)
+    for number, (paper, by_animal) in enumerate(dealings(tiles, 3, folds, seed)):
+        assert len(paper) == len(by_animal) == dealing.folds == min(folds, rarer)
+        if number == 0:
+            assert [split.test.tolist() for split in (*paper, *by_animal)] == [
+                split.test.tolist() for splits in first for split in splits
+            ]
+        for split in by_animal:
+            trained, tested = ([tiles.images[i] for i in part] for part in (split.train, split.test))
+            assert not {image.animal_id for image in trained} & {image.animal_id for image in tested}
+            assert {image.label for image in trained} == {image.label for image in tested} == {0, 1}
+            if dealing.together:
+                for day in {image.day for image in trained} & {image.day for image in tested}:
+                    assert len({image.label for image in tiles.images if image.day == day}) == 1
+
+
+def test_days_shared_by_pairs_of_animals_are_units_and_days_shared_by_all_are_not():
+    pairs = on_days([(4, 0, (a,)) for a in range(4)] + [(0, 4, (a,)) for a in range(4)])
+    assert dealing_of(pairs).together
+    assert "8 animals in 4 units" in dealing_of(pairs).words
+    for split in animal_splits(pairs, 4, 3):
+        assert len({pairs.images[i].day for i in split.test}) == 1
+    shared = table([(4, 0)] * 3 + [(0, 4)] * 3, days=2)
+    assert dealing_of(shared).words.endswith(
+        "animals of both classes that share a day make 1 fold with both classes, and not 3."
+    )
+    apart = on_days([(4, 0, (a,)) for a in range(3)] + [(0, 4, (a + 3,)) for a in range(3)])
+    assert "no two animals of different classes share a day" in dealing_of(apart).words
+
+
+def test_other_dealings_differ_and_are_the_same_again():
+    tiles = table([(n, 0) for n in (9, 3, 4, 6)] + [(0, n) for n in (5, 8, 2, 7)])
+
+    def tested() -> list[str]:
+        return [str([s.test.tolist() for splits in both for s in splits]) for both in dealings(tiles, 6, 4, 1)]
+
+    assert tested() == tested()
+    assert len({str([s.test.tolist() for s in by_animal]) for _, by_animal in dealings(tiles, 6, 4, 1)}) > 3
+    assert list(dealings(tiles, 0)) == []
+
+
+def test_both_protocols_train_on_as_much():
+    tiles = table([(6, 0)] * 3 + [(0, 6)] * 4)
+    for options, k in (({}, 3), ({"leave_one_out": True}, 7)):
+        paper, by_animal = protocol_splits(tiles, 5, 1, **options)
+        assert len(paper) == len(by_animal) == k
+        means = [np.mean([len(split.train) for split in splits]) for splits in (paper, by_animal)]
+        assert means[0] == pytest.approx(means[1])
+
+
+def test_dealt_by_tile_the_tiles_of_an_image_are_on_both_sides():
+    tiles = table([(4, 0), (3, 0), (0, 3), (0, 5)], tiles=4)
+    splits = paper_splits(tiles, 3, 1, unit="tile")
+    assert sorted(np.concatenate([split.test_rows(tiles) for split in splits])) == list(range(len(tiles)))
+    for split in splits:
+        assert not np.intersect1d(split.train_rows(tiles), split.test_rows(tiles)).size
+        assert len(split.train_rows(tiles)) + len(split.test_rows(tiles)) == len(tiles)
+        assert np.intersect1d(split.train, split.test).size
+        low = [int((tiles.labels[split.test_rows(tiles)] == label).sum()) for label in (0, 1)]
+        assert abs(low[0] - 28 / 3) < 1
+        assert abs(low[1] - 32 / 3) < 1
+        assert copies_across(split, tiles.digests) == []  # an image is no copy of itself
+    images, by_animal = protocol_splits(tiles, 3, 1)
+    assert all(split.train_tiles is None for split in (*images, *by_animal))
 
 
 def test_a_class_with_one_animal_refuses_the_protocol_and_states_the_reason():
@@ -130,8 +219,6 @@ def test_images_without_a_usable_tile_are_in_no_fold():
     for split in (
         *paper_splits(tiles, 3),
         *animal_splits(tiles),
-        *permuted_splits(tiles),
-        *day_splits(tiles, 2).splits,
     ):
         assert 4 not in split.train
         assert 4 not in split.test
@@ -155,39 +242,3 @@ def test_a_copy_under_another_animal_is_refused_by_animal_and_noted_otherwise():
     digests = list(tiles.digests)
     digests[1] = digests[0]
     animal_splits(replace(tiles, digests=tuple(digests)))
-
-
-def test_days_are_predicted_where_there_are_enough_of_them():
-    days = day_splits(table([(6, 0), (0, 6)], days=3), 2)
-    assert days.names == ("d0", "d1", "d2")
-    assert all(np.bincount(s.labels[s.test]).tolist() == [2, 2, 2] for s in days.splits)
-    assert day_splits(table([(6, 0), (0, 6)], days=1)).why_not == "all images were acquired on one day"
-    assert len(day_splits(table([(6, 0), (0, 6)], days=3), 5).splits) == 4  # as many as a day has images
-    assert "day d1 has one image" in str(day_splits(table([(2, 0), (0, 1)], days=3), 5).why_not)
-
-
-def _nearest_mean(split: Split, values: np.ndarray) -> np.ndarray:
-    """A learner that learns what it can: the log-odds of two normal distributions of one width."""
-    low, high = (values[split.train[split.labels[split.train] == c]].mean(0) for c in (0, 1))
-    return (values[split.test] - (low + high) / 2) @ (high - low)
-
-
-@pytest.mark.parametrize("signal", [0.0, 3.0])
-def test_permuted_classes_give_an_auc_of_one_half_within_its_interval(signal: float) -> None:
-    """With animals unlike each other, with and without a difference of the classes, three animals of each."""
-    rng = np.random.default_rng(5)
-    tiles = table([(5, 0)] * 3 + [(0, 5)] * 3, tiles=1)
-    truth = np.array([image.label for image in tiles.images])
-    animal = np.array([int(image.animal_id[1:]) for image in tiles.images])
-    means, covered = [], 0
-    n_cohorts = 300
-    for cohort in range(n_cohorts):
-        values = rng.normal(size=(6, 3))[animal] + 0.7 * rng.normal(size=(len(truth), 3)) + signal * truth[:, None]
-        splits = permuted_splits(tiles, 5, cohort)
-        assert len(splits) == MIN_DRAWS
-        aucs = [roc_auc(_nearest_mean(s, values), s.labels[s.test]) for s in splits]
-        means.append(np.mean(aucs))
-        interval = bounded_mean(float(means[-1]), len(aucs))
-        covered += interval.low <= 0.5 <= interval.high
-    assert abs(np.mean(means) - 0.5) < 4 * np.std(means) / np.sqrt(n_cohorts)
-    assert covered / n_cohorts >= 0.95

@@ -134,11 +134,10 @@ def _evaluate_set(options: EvaluateOptions, voice: People, data: LabelledSet) ->
 
 
 def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figures: int) -> None:
+    from hcc_scope.evaluation.baseline_conclusions import describe_controls, describe_shortcut, describe_texture
     from hcc_scope.evaluation.conclusions import (
-        describe_day,
         describe_gap,
         describe_left_out,
-        describe_permuted,
         describe_restarted,
         describe_silent,
     )
@@ -151,8 +150,11 @@ def _report(voice: People, analysis: Analysis, options: EvaluateOptions, n_figur
         voice.note(restarted, "yellow")
     voice.show(rich_table(table_1(analysis, "tile_all")))
     voice.note(describe_left_out(analysis))
-    voice.note(describe_permuted(analysis))
-    voice.note(describe_day(analysis))
+    voice.note(describe_texture(analysis), "bold")
+    if (shortcut := describe_shortcut(analysis)) is not None:
+        voice.note(shortcut, "yellow")
+    for sentence in describe_controls(analysis):
+        voice.note(sentence)
     if analysis.result.data.synthetic is not None:
         voice.note(f"No tissue: {analysis.result.data.synthetic}")
     files = "report.md, table1.md, evaluation.json" + (f" and {n_figures} files in figures/" if n_figures else "")

@@ -144,6 +144,8 @@ def _pages(row: Row, where: str) -> list[LabelledImage]:
                 bit_depth=row.bit_depth or said_bits or header.bit_depth,
                 file_bits=said_bits,
                 file_pixel_size_yx_um=header.pixel_size_yx_um,
+                site=row.site or None,
+                batch=row.batch or None,
             )
         )
     return images
@@ -180,6 +182,8 @@ def _frames(row: Row, where: str) -> list[LabelledImage]:
                 pixel_size_um=pixel_size,
                 shape_yx=header.shape_yx,
                 bit_depth=header.bit_depth,
+                site=row.site or None,
+                batch=row.batch or None,
             )
         )
     return images
@@ -313,6 +317,8 @@ def _fingerprint(found: Sequence[tuple[Row, LabelledImage]]) -> str:
             image.bit_depth,
             *states[image.path],
         ]
+        if image.site is not None or image.batch is not None:  # without them, the fingerprint of earlier versions
+            facts.append([image.site, image.batch])
         digest.update(json.dumps(facts, ensure_ascii=True).encode() + b"\n")
     return digest.hexdigest()
 

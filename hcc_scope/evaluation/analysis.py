@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,30 +16,31 @@ from hcc_scope.evaluation.aggregation import (
     TableLevel,
     animal_strata,
     protocol_scores,
-    scored,
 )
-from hcc_scope.evaluation.calibration import Nested, calibration_folds, nested
-from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate, bounded_mean
-from hcc_scope.evaluation.metrics import Figures, auc_difference, figures_at, mean_by_animal
+from hcc_scope.evaluation.baseline_figures import BaselineFigures, GapFigures, gap_figures
+from hcc_scope.evaluation.baselines import baseline_folds, measure_tiles
+from hcc_scope.evaluation.calibration import Nested, calibrate_folds, calibration_folds, nested
+from hcc_scope.evaluation.intervals import ClusterBootstrap, Estimate
+from hcc_scope.evaluation.metrics import Figures, auc_difference, figures_at
+from hcc_scope.evaluation.permutations import PermutationFigures, permute
+from hcc_scope.evaluation.source_control import SOURCES, Source, SourceFigures, source_control
 from hcc_scope.evaluation.splits import copies_across
-from hcc_scope.training.metrics import roc_auc
+from hcc_scope.evaluation.tile_features import BASELINES, BaselineName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from hcc_scope.evaluation.results import EvaluationResult, FoldResult
+    from hcc_scope.evaluation.results import EvaluationResult
 
 __all__ = [
     "ARGMAX",
     "Analysis",
     "AnimalFigures",
     "CalibrationFigures",
-    "DayFigures",
     "FoldFigures",
     "PairedProtocol",
-    "PermutedFigures",
     "ProtocolFigures",
     "analyse",
 ]
@@ -47,6 +48,8 @@ __all__ = [
 PairedProtocol = Literal["paper", "by_animal"]
 """The two protocols that are always shown side by side."""
 
+_MOST_FOLDS = 5
+"""Of permutations and controls, where one animal at a time is left out."""
 ARGMAX = 0.5
 """Threshold of tiles and images, as in the paper: the class with the larger probability. It was chosen on nothing."""
 
@@ -125,35 +128,6 @@ class ProtocolFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class PermutedFigures:
-    """The control with permuted classes."""
-
-    draw_auc: tuple[float, ...]
-    """At image level; one network and one permutation each."""
-    auc: Estimate
-    """Their mean; the interval supposes no more than that the permutations are independent, which they are."""
-    silent: int
-    """Networks that have learnt nothing of the permuted classes, and so could not show a leak."""
-
-
-@dataclass(frozen=True, slots=True)
-class DayFigures:
-    """The control that predicts the day."""
-
-    days: tuple[str, ...]
-    accuracy: Estimate
-    """Share of images whose day is predicted correctly."""
-    chance: float
-    """Share of images of the most frequent day: the accuracy of always predicting it."""
-    balanced_accuracy: float
-    """Mean over days of the share predicted correctly; by chance 1 / days."""
-    fold_accuracy: tuple[float, ...]
-    n_images: int
-    silent: int
-    """Networks that have learnt nothing of the day."""
-
-
-@dataclass(frozen=True, slots=True)
 class AnimalFigures:
     """One animal as the folds saw it that had not been trained on it."""
 
@@ -190,8 +164,12 @@ class Analysis:
     """Pooled AUC, *paper* less *by animal*; the interval draws the same animals for both."""
     gap_of_fold_means: float | None
     """The same from the means over folds, in which no two networks are compared."""
-    permuted: PermutedFigures
-    day: DayFigures | None
+    baselines: dict[BaselineName, BaselineFigures]
+    permutations: dict[BaselineName, PermutationFigures]
+    corrected: dict[Literal["network"] | BaselineName, GapFigures]
+    """The difference of the two protocols less that for classes which mean nothing; the network's null is texture's."""
+    sources: dict[Source, SourceFigures | str]
+    """How well texture predicts where images are from, or why that was not tried."""
     nested: Nested | None
     animals: tuple[AnimalFigures, ...]
     n_animals: tuple[int, int, int]
@@ -230,14 +208,27 @@ def analyse(result: EvaluationResult) -> Analysis:
     protocols = {name: _protocol(name, result, found, boot) for name, found in scores.items()}
     paper, by_animal = scores["paper"].pooled, scores["by_animal"].pooled
     means = [protocol.fold_mean("image", "auc") for protocol in protocols.values()]
+    gaps = {level: auc_difference(paper[level], by_animal[level], boot) for level in LEVELS}
+    measured = measure_tiles(result.tiles) if result.measured is None else result.measured
+    baselines = {name: _baseline(name, result, measured, scores, boot) for name in BASELINES}
+    folds = _MOST_FOLDS if result.leave_one_out else len(result.of("by_animal"))
+    permuted = permute(result.tiles, measured, folds=folds, seed=result.config.seed, unit=result.unit)
     return Analysis(
         result=result,
         scores=scores,
         protocols=protocols,
-        gaps={level: auc_difference(paper[level], by_animal[level], boot) for level in LEVELS},
+        gaps=gaps,
         gap_of_fold_means=None if means[0] is None or means[1] is None else means[0] - means[1],
-        permuted=_permuted(result),
-        day=_day(result, boot) if result.of("day") else None,
+        baselines={name: figures for name, (figures, _) in baselines.items()},
+        permutations=permuted,
+        corrected={
+            "network": gap_figures("network", gaps["image"], permuted["texture"]),
+            **{name: gap_figures(name, difference, permuted[name]) for name, (_, difference) in baselines.items()},
+        },
+        sources={
+            source: source_control(source, result.tiles, measured, boot, folds=folds, seed=result.config.seed)
+            for source in SOURCES
+        },
         nested=nested(result.of("by_animal"), result.tiles),
         animals=_animals(by_animal, result.threshold),
         n_animals=(int((strata == 0).sum()), int((strata == 1).sum()), int((strata == 2).sum())),
@@ -321,48 +312,34 @@ def _splitting(name: PairedProtocol, result: EvaluationResult) -> str:
     return f"{k} folds over animals: no animal is on both sides, and each part of each fold holds both classes."
 
 
-def _image_auc(fold: FoldResult, result: EvaluationResult) -> float:
-    image = scored([fold], result.tiles, result.temperature)["image"]
-    value = roc_auc(image.ranks, image.labels)
-    assert value is not None, "every part of a permuted fold holds both classes"
-    return value
-
-
-def _permuted(result: EvaluationResult) -> PermutedFigures:
-    draws = tuple(_image_auc(fold, result) for fold in result.of("permuted"))
-    mean = float(np.mean(draws))
-    silent = sum(fold.silent for fold in result.of("permuted"))
-    return PermutedFigures(draws, Estimate(mean, bounded_mean(mean, len(draws))), silent)
-
-
-def _day(result: EvaluationResult, boot: ClusterBootstrap) -> DayFigures:
-    images = result.tiles.images
-    codes = {name: i for i, name in enumerate(sorted({image.animal_id for image in images}))}
-    correct: list[NDArray[np.bool_]] = []
-    truth: list[NDArray[np.int64]] = []
-    animals: list[NDArray[np.int64]] = []
-    for fold in result.of("day"):
-        tested, group = np.unique(result.tiles.image_index[fold.rows], return_inverse=True)
-        shifted = fold.logits.astype(np.float64) - fold.logits.max(axis=1, keepdims=True)
-        probabilities = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
-        means = np.zeros((len(tested), fold.logits.shape[1]))
-        np.add.at(means, group, probabilities)  # a sum has its largest entry where the mean has
-        labels = fold.split.labels[tested]
-        means /= np.bincount(group)[:, None]
-        correct.append(means.argmax(axis=1) == labels)
-        truth.append(labels)
-        animals.append(np.array([codes[images[i].animal_id] for i in tested], dtype=np.int64))
-    right, labels = np.concatenate(correct), np.concatenate(truth)
-    counts = np.bincount(labels, minlength=len(result.days))
-    return DayFigures(
-        days=result.days,
-        accuracy=mean_by_animal(right.astype(np.float64), np.concatenate(animals), boot),
-        chance=float(counts.max() / counts.sum()),
-        balanced_accuracy=float(np.mean([right[labels == day].mean() for day in np.flatnonzero(counts)])),
-        fold_accuracy=tuple(float(fold.mean()) for fold in correct),
-        n_images=len(labels),
-        silent=sum(fold.silent for fold in result.of("day")),
+def _baseline(
+    name: BaselineName,
+    result: EvaluationResult,
+    measured: NDArray[np.floating],
+    network: dict[PairedProtocol, ProtocolScores],
+    boot: ClusterBootstrap,
+) -> tuple[BaselineFigures, Estimate | None]:
+    """Return a baseline's figures, by the code that makes those of the network, and its difference of protocols."""
+    folds = {which: baseline_folds(result.of(which), result.tiles, measured, name) for which in network}
+    temperature, threshold = calibrate_folds(folds["by_animal"], result.tiles)
+    own = replace(
+        result, folds=(*folds["paper"], *folds["by_animal"]), temperature=temperature, threshold=threshold, starts=1
     )
+    scores = {which: protocol_scores(own.of(which), own.tiles, temperature) for which in network}
+    figures = BaselineFigures(
+        name=name,
+        temperature=temperature,
+        threshold=threshold,
+        protocols={which: _protocol(which, own, found, boot) for which, found in scores.items()},
+        differences={
+            which: {
+                level: auc_difference(network[which].pooled[level], scores[which].pooled[level], boot)
+                for level in LEVELS
+            }
+            for which in network
+        },
+    )
+    return figures, auc_difference(scores["paper"].pooled["image"], scores["by_animal"].pooled["image"], boot)
 
 
 def _animals(held_out: dict[TableLevel, Scored], threshold: float) -> tuple[AnimalFigures, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.evaluation.calibration import NO_TEMPERATURE, NO_THRESHOLD
-from hcc_scope.evaluation.tables import format_estimate
 from hcc_scope.training.config import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
@@ -16,12 +15,10 @@ if TYPE_CHECKING:
 __all__ = [
     "calibrated_on",
     "describe_calibration",
-    "describe_day",
     "describe_gap",
     "describe_interval",
     "describe_left_out",
     "describe_nested",
-    "describe_permuted",
     "describe_restarted",
     "describe_silent",
 ]
@@ -128,40 +125,6 @@ def describe_left_out(analysis: Analysis, *, name: Callable[[str], str] = str) -
             sections = ", ".join(f"{name(section)} of {name(animal)}" for animal, section in protocol.unscored)
             words += f" No score, because nothing else is left ({_OF[key]}): section {sections}."
     return words
-
-
-def describe_permuted(analysis: Analysis) -> str:
-    """Return the AUC with permuted classes, and what follows from it."""
-    found = analysis.permuted
-    words = f"Permuted classes: AUC {format_estimate(found.auc)}, mean of {len(found.draw_auc)} permutations (images)."
-    if found.silent:
-        words += f" Networks among them that have learnt nothing, and could not show a leak: {found.silent}."
-    assert found.auc.interval is not None, "the mean of draws has a bound"
-    low, high = found.auc.interval.pair
-    if low <= 0.5 <= high:
-        return words + " 0.5 is inside the interval: this control detects no leak."
-    return words + " 0.5 is outside the interval: labels reach the test part somehow, so trust no figure here."
-
-
-def describe_day(analysis: Analysis) -> str:
-    """Return how well the day can be predicted, or why that was not tried."""
-    day = analysis.day
-    if day is None:
-        why = analysis.result.not_run.get("day", "there are no folds of it")
-        return f"Day of acquisition: not tried, because {why}."
-    words = (
-        f"Day of acquisition: the same network predicts it for {format_estimate(day.accuracy)} of {day.n_images} "
-        f"images; always predicting the most frequent of {len(day.days)} days gives {day.chance:.2f}."
-    )
-    if day.silent:
-        words += f" Networks that have learnt nothing of it: {day.silent} of {len(day.fold_accuracy)}."
-    assert day.accuracy.interval is not None, "a mean has an interval"
-    if day.accuracy.interval.low > day.chance:
-        return words + (
-            " Images carry their day (or their section, where a section was imaged on one day), so a class that is "
-            "confounded with days would look learnable."
-        )
-    return words + " That is not distinguishable from chance on these animals."
 
 
 def calibrated_on(analysis: Analysis) -> str:

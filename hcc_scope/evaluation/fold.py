@@ -44,7 +44,7 @@ def run_start(shared: TileTable, task: StartTask, send: Callable[[object], None]
     from hcc_scope.training.predict import predict
 
     tiles, split = shared, task.split
-    train, test = tiles.rows_of(split.train), tiles.rows_of(split.test)
+    train, test = split.train_rows(tiles), split.test_rows(tiles)
     part = task.folder.with_name(task.folder.name + ".part")
     try:
         shutil.rmtree(part, ignore_errors=True)
@@ -54,14 +54,13 @@ def run_start(shared: TileTable, task: StartTask, send: Callable[[object], None]
                 tiles,
                 labels=tiles.of_images(split.labels),
                 train_rows=train,
-                held_out_rows=test if task.of_protocol else test[:0],  # learning curves are drawn of these alone
+                held_out_rows=test,  # for learning curves
                 config=task.config,
-                n_outputs=task.n_outputs,
                 whole_budget=True,
             ),
             folder=part,
             on_progress=send,
-            most_attempts=MOST_ATTEMPTS if task.of_protocol else 1,
+            most_attempts=MOST_ATTEMPTS,
         )
         found = predict(attempted.fitted.network, tiles, test, threads=task.config.threads, device=task.config.device)
         if has_diverged(found.logits):
@@ -70,7 +69,7 @@ def run_start(shared: TileTable, task: StartTask, send: Callable[[object], None]
                 "no probability",
                 hint="Use a lower --learning-rate.",
             )
-        ood = _ood_distances(attempted, tiles, train, test, task.config.threads) if task.of_protocol else OodDistances()
+        ood = _ood_distances(attempted, tiles, train, test, task.config.threads)
         keep_start(part, tiles, task, found.logits, found.features, attempted.learnt, attempted.fitted.history, ood)
         drop_checkpoints(part)  # only a start that was broken off would need them
         patiently(lambda: part.rename(task.folder))

@@ -14,6 +14,7 @@ from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import TrainingError
 from hcc_scope.evaluation import published
 from hcc_scope.evaluation.aggregation import LEVELS
+from hcc_scope.evaluation.baseline_conclusions import describe_controls, describe_shortcut, describe_texture
 from hcc_scope.evaluation.conclusions import (
     calibrated_on,
     describe_gap,
@@ -25,6 +26,7 @@ from hcc_scope.evaluation.conclusions import (
 from hcc_scope.evaluation.report import relative_pngs, report_markdown, table1_markdown
 from hcc_scope.evaluation.tables import MEASURES
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
+from hcc_scope.inference.card_evaluation import BaselineProtocol, BaselineRecord, GapRecord, PermutationRecord
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.evaluation.analysis import Analysis, ProtocolFigures
+    from hcc_scope.evaluation.baseline_figures import BaselineFigures
     from hcc_scope.evaluation.intervals import Estimate
     from hcc_scope.evaluation.metrics import Figures
+    from hcc_scope.evaluation.permutations import PermutationFigures
     from hcc_scope.inference.card import Interval
 
 __all__ = [
@@ -79,6 +83,35 @@ def _level(figures: Figures) -> LevelFigures:
     )
 
 
+def _baseline(found: BaselineFigures) -> BaselineRecord:
+    return BaselineRecord(
+        name=found.name,
+        features=found.words,
+        n_features=found.n_features,
+        protocols=tuple(
+            BaselineProtocol(
+                protocol=which,
+                levels=tuple(_level(protocol.pooled[level]) for level in LEVELS),
+                auc_difference={level: _value(one) for level, one in found.differences[which].items()},
+                auc_difference_interval={level: _pair(one) for level, one in found.differences[which].items()},
+            )
+            for which, protocol in found.protocols.items()
+        ),
+    )
+
+
+def _permutations(found: PermutationFigures) -> PermutationRecord:
+    return PermutationRecord(
+        of=found.of,
+        labellings=found.labellings,
+        exact=found.exact,
+        auc=found.auc,
+        p_value=found.p_value,
+        null_by_animal=found.null_by_animal,
+        null_paper=found.null_paper,
+    )
+
+
 def evaluation_record(analysis: Analysis, command: str) -> EvaluationRecord:
     """Return the evaluation as a model's card has it: both protocols, never one alone.
 
@@ -108,15 +141,28 @@ def evaluation_record(analysis: Analysis, command: str) -> EvaluationRecord:
         ),
         leakage_gap=_value(found.gap),
         leakage_gap_interval=_pair(found.gap),
-        permuted_auc=found.permuted.auc.value,
-        permuted_auc_interval=_pair(found.permuted.auc),
-        day_accuracy=None if found.day is None else found.day.accuracy.value,
-        day_chance=None if found.day is None else found.day.chance,
         silent=describe_silent(found),
         restarted=describe_restarted(found),
         left_out=describe_left_out(found),
         calibration=describe_nested(found),
         starts=result.starts,
+        baselines=tuple(_baseline(baseline) for baseline in found.baselines.values()),
+        better_than_texture=describe_texture(found),
+        shortcut=describe_shortcut(found),
+        gaps=tuple(
+            GapRecord(
+                of=gap.of,
+                difference=_value(gap.difference),
+                difference_interval=_pair(gap.difference),
+                null_mean=gap.null_mean,
+                null_of=gap.null_of,
+                gap=_value(gap.gap),
+                gap_interval=_pair(gap.gap),
+            )
+            for gap in found.corrected.values()
+        ),
+        permutations=_permutations(found.permutations["texture"]),
+        controls=tuple(describe_controls(found)),
         per_animal=tuple(
             AnimalRow(
                 animal=a.animal,
@@ -164,14 +210,24 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
             "nested": None if analysis.nested is None else asdict(analysis.nested),
         },
         "protocols": {name: _protocol(found) for name, found in analysis.protocols.items()},
-        "permuted": asdict(analysis.permuted),
-        "day": None if analysis.day is None else asdict(analysis.day),
+        "baselines": {name: _baseline_json(found) for name, found in analysis.baselines.items()},
+        "better_than_texture": describe_texture(analysis),
+        "shortcut": describe_shortcut(analysis),
+        "gaps": {of: asdict(found) for of, found in analysis.corrected.items()},
+        "permutations": {
+            of: asdict(found) | {"null_gap": found.null_gap, "leaks": found.leaks}
+            for of, found in analysis.permutations.items()
+        },
+        "sources": {
+            source: {"not_run": found} if isinstance(found, str) else asdict(found)
+            for source, found in analysis.sources.items()
+        },
+        "controls": describe_controls(analysis),
         "animals": [asdict(animal) for animal in analysis.animals],
         "replicates": analysis.replicates,
         "distinct_resamples": analysis.distinct_resamples,
         "copies": analysis.copies,
         "silent": dict(analysis.silent),
-        "not_run": dict(result.not_run),
         "images": _images(analysis),
         "published": {
             "source": published.SOURCE,
@@ -192,6 +248,24 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
 def _protocol(found: ProtocolFigures) -> dict[str, Any]:
     means = {level: {name: found.fold_mean(level, name) for name in MEASURES} for level in found.pooled}
     return asdict(found) | {"fold_mean": means, "test_tiles": found.test_tiles, "unlike_tiles": found.unlike_tiles}
+
+
+def _baseline_json(found: BaselineFigures) -> dict[str, Any]:
+    return {
+        "features": found.words,
+        "n_features": found.n_features,
+        "temperature": found.temperature,
+        "threshold": found.threshold,
+        "protocols": {
+            which: _protocol(protocol)
+            | {"auc_difference": {level: _dict(one) for level, one in found.differences[which].items()}}
+            for which, protocol in found.protocols.items()
+        },
+    }
+
+
+def _dict(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else asdict(estimate)
 
 
 def _images(analysis: Analysis) -> list[dict[str, Any]]:

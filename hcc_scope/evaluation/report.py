@@ -8,17 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.datasets.labelled_image import CLASSES
+from hcc_scope.evaluation.baseline_conclusions import describe_controls, describe_shortcut, describe_texture
 from hcc_scope.evaluation.conclusions import (
     describe_calibration,
-    describe_day,
     describe_gap,
     describe_interval,
     describe_left_out,
-    describe_permuted,
     describe_restarted,
     describe_silent,
 )
-from hcc_scope.evaluation.tables import level_rows, table_1
+from hcc_scope.evaluation.tables import format_estimate, format_signed, level_rows, table_1
 from hcc_scope.formatting import counted
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.templates import environment, markdown_text
@@ -61,8 +60,12 @@ def report_markdown(analysis: Analysis, command: str, figures: Sequence[str]) ->
             protocols=analysis.protocols.values(),
             level_rows=level_rows,
             fold_rows=_fold_rows,
-            permuted=describe_permuted(analysis),
-            day=describe_day(analysis),
+            texture=describe_texture(analysis),
+            shortcut=describe_shortcut(analysis),
+            baselines=analysis.baselines.values(),
+            baseline_rows=_baseline_rows(analysis),
+            gap_rows=_gap_rows(analysis),
+            controls=describe_controls(analysis),
             copies=counted(len(analysis.copies), "pair") if analysis.copies else "",
             example=[images[i] for i in analysis.copies[0]] if analysis.copies else (),
             animal_rows=[_animal_row(animal) for animal in analysis.animals],
@@ -108,6 +111,41 @@ def _starts(fold: FoldFigures) -> str:
     if not fold.silent_starts:
         return str(fold.starts)
     return f"{fold.starts}, of which {len(fold.silent_starts)} learnt nothing"
+
+
+_OF = {"paper": "paper's protocol", "by_animal": "by animal"}
+
+
+def _baseline_rows(analysis: Analysis) -> list[tuple[str, ...]]:
+    """Return, by protocol, the network and each baseline: AUC of tiles and images, and the paired differences."""
+    rows: list[tuple[str, ...]] = []
+    for which, network in analysis.protocols.items():
+        own = [format_estimate(network.pooled[level].auc) for level in ("tile", "image")]
+        rows.append((_OF[which], "network", "", *own, "", ""))
+        for name, baseline in analysis.baselines.items():
+            found = baseline.protocols[which].pooled
+            rows.append(
+                (
+                    _OF[which],
+                    name,
+                    str(baseline.n_features),
+                    *(format_estimate(found[level].auc) for level in ("tile", "image")),
+                    *(format_signed(baseline.differences[which][level]) for level in ("tile", "image")),
+                )
+            )
+    return rows
+
+
+def _gap_rows(analysis: Analysis) -> list[tuple[str, ...]]:
+    """Return, for the network and each baseline, the difference of the protocols, its null, and the gap."""
+    rows: list[tuple[str, ...]] = []
+    for of, found in analysis.corrected.items():
+        null = analysis.permutations[found.null_of]
+        means = ("not defined",) * 3
+        if found.null_mean is not None:
+            means = (f"{null.null_paper:.2f}", f"{null.null_by_animal:.2f}", f"{found.null_mean:+.3f}")
+        rows.append((of, format_signed(found.difference), found.null_of, *means, format_signed(found.gap)))
+    return rows
 
 
 def _animal_row(animal: AnimalFigures) -> tuple[str, ...]:

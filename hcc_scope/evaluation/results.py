@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from hcc_scope.training.config import TrainConfig
     from hcc_scope.training.fit_result import Epoch
 
-__all__ = ["EvaluationResult", "FoldResult", "ProtocolName", "Split", "StartResult", "single_networks"]
+__all__ = ["EvaluationResult", "FoldResult", "ProtocolName", "Split", "StartResult", "Unit", "single_networks"]
 
-ProtocolName = Literal["paper", "by_animal", "permuted", "day"]
-"""``paper``: stratified folds over images; ``by_animal``: folds share no animal; ``permuted``: as by_animal, with the
-animals' classes permuted; ``day``: as paper, with the day of acquisition in place of the class."""
+Unit = Literal["image", "tile"]
+"""What the paper's protocol deals into folds."""
+
+ProtocolName = Literal["paper", "by_animal"]
+"""``paper``: stratified folds over images; ``by_animal``: folds share no animal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,18 @@ class Split:
     """Indices into the set's images, ascending."""
     test: NDArray[np.int64]
     labels: NDArray[np.int64]
-    """(all images,) what the network is trained to predict: class, permuted class, or day."""
+    """(all images,) the class."""
+    train_tiles: NDArray[np.int64] | None = None
+    """Rows of the tile table, ascending, where tiles are dealt and not images; None: all tiles of the images."""
+    test_tiles: NDArray[np.int64] | None = None
+
+    def train_rows(self, tiles: TileTable) -> NDArray[np.int64]:
+        """Return the rows of the tile table that are trained on."""
+        return tiles.rows_of(self.train) if self.train_tiles is None else self.train_tiles
+
+    def test_rows(self, tiles: TileTable) -> NDArray[np.int64]:
+        """Return the rows of the tile table that are tested."""
+        return tiles.rows_of(self.test) if self.test_tiles is None else self.test_tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +162,13 @@ class EvaluationResult:
     """Of the calibrated section score of one network, chosen on the same; 0.5 if there are none."""
     starts: int = 1
     """Networks of each fold of the two protocols."""
-    days: tuple[str, ...] = ()
-    """Names of the labels of the protocol *day*, in order."""
-    not_run: dict[str, str] = field(default_factory=dict)
-    """Why a control was not run, by protocol."""
+    measured: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    """(tiles, N_FEATURES) what baselines and controls rest on (`hcc_scope.evaluation.tile_features`); None: not yet
+    measured."""
     leave_one_out: bool = False
     """Whether a fold by animal leaves out one animal, and so may test a single class."""
+    unit: Unit = "image"
+    """What the paper's protocol dealt into folds."""
 
     def of(self, protocol: ProtocolName) -> tuple[FoldResult, ...]:
         """Return one protocol's folds, in order."""

@@ -1,4 +1,4 @@
-"""Run an evaluation: every start of every fold of both protocols, the controls, and what is calibrated on them.
+"""Run an evaluation: every start of every fold of both protocols, and what is calibrated on them.
 
 A start is what a model of its images would do in use: one that has learnt nothing is repeated, and tiles that are
 unlike the training's are left out.
@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import TrainingError, UsageError
+from hcc_scope.evaluation.baselines import FEATURES_FILE, kept_measures
 from hcc_scope.evaluation.calibration import calibrate_folds
 from hcc_scope.evaluation.fold import run_start
 from hcc_scope.evaluation.plan import make_plan, take_folder
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.pool import Work
+    from hcc_scope.evaluation.results import Unit
     from hcc_scope.evaluation.start_task import StartTask
     from hcc_scope.progress import OnProgress
     from hcc_scope.training.config import TrainConfig
@@ -52,9 +54,10 @@ def evaluate(
     on_progress: OnProgress,
     resume: bool = False,
     leave_one_out: bool = False,
+    unit: Unit = "image",
     work: Work = run_start,
 ) -> EvaluationResult:
-    """Train and test the networks of each fold of both protocols, and those of the controls.
+    """Train and test the networks of each fold of both protocols, and measure the tiles for the baselines.
 
     Parameters
     ----------
@@ -66,7 +69,7 @@ def evaluate(
         New, unless `resume`; a finished start is kept in ``folds/<protocol>-<k>/start-<s>``, whatever happens to the
         others.
     folds : int
-        Of the protocol *paper* and of *day*; at most so many by animal.
+        Of both protocols, at most; there are never more than animals of the rarer class.
     starts : int
         Networks of each fold of the two protocols.
     jobs : int, optional
@@ -77,6 +80,8 @@ def evaluate(
         Continue with what `folder` holds.
     leave_one_out : bool
         By animal, leave out one animal at a time.
+    unit : 'image' or 'tile'
+        What the paper's protocol deals.
     work : function
         What does one start; for tests.
 
@@ -100,10 +105,11 @@ def evaluate(
     if starts < 1:
         raise UsageError(f"{starts} starts train nothing", hint="Ask for at least 1.")
     config = _resolved(config)
-    plan = make_plan(data, tiles, config, folds=folds, starts=starts, leave_one_out=leave_one_out)
+    plan = make_plan(data, tiles, config, folds=folds, starts=starts, leave_one_out=leave_one_out, unit=unit)
     take_folder(folder, plan, data, tiles, config, folds=folds, resume=resume)
 
-    of_folds = [start_tasks(folder, split, config, starts, plan.n_outputs(split)) for split in plan.splits]
+    measured = kept_measures(folder / FEATURES_FILE, data.fingerprint, tiles, on_progress)
+    of_folds = [start_tasks(folder, split, config, starts) for split in plan.splits]
     everything = [task for tasks in of_folds for task in tasks]
     to_do = [task for task in everything if load_start(task, tiles) is None]
     progress = _StartProgress(to_do, everything, tiles, config, on_progress)
@@ -126,9 +132,9 @@ def evaluate(
         temperature=temperature,
         threshold=threshold,
         starts=starts,
-        days=plan.days,
-        not_run=plan.not_run,
+        measured=measured,
         leave_one_out=leave_one_out,
+        unit=unit,
     )
 
 
@@ -176,7 +182,7 @@ class _StartProgress:
         settings = settings_for(config)
 
         def cost(task: StartTask) -> int:
-            n = len(tiles.rows_of(task.split.train))
+            n = len(task.split.train_rows(tiles))
             return settings.tiles_of(n, settings.steps_of(n))
 
         self._tasks = to_do
@@ -190,7 +196,7 @@ class _StartProgress:
         """Add what a start sent, or None when it is done, and report the sum."""
         task = self._tasks[number]
         words = f"{task.split.protocol} {task.split.fold + 1}"
-        words += f", start {task.start}" if task.of_protocol else ""
+        words += f", start {task.start}"
         if isinstance(message, Progress):
             share = message.done / message.total if message.stage == "train" and message.total else 0.0
             self._share[number] = max(self._share[number], min(share, 1.0))

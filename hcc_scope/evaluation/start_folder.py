@@ -24,6 +24,7 @@ import numpy as np
 import pydantic
 
 from hcc_scope.atomic_file import json_bytes
+from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import ResumeError, TrainingError
 from hcc_scope.evaluation.results import FoldResult, StartResult
 from hcc_scope.small_files import read_small_file
@@ -103,7 +104,7 @@ def keep_start(
     tiles: TileTable,
     task: StartTask,
     logits: NDArray[np.float32],
-    features: NDArray[np.float32] | None,
+    features: NDArray[np.float32],
     learnt: Sequence[LearningCheck],
     history: Sequence[Epoch] = (),
     ood: OodDistances | None = None,
@@ -116,10 +117,10 @@ def keep_start(
         Of the start.
     tiles : TileTable
     task : StartTask
-    logits : (k, n_outputs) float32
+    logits : (k, 2) float32
         Of the usable tiles of the test part, in the order of the table.
-    features : (k, f) float32 or None
-        Of the same; kept of the two protocols alone.
+    features : (k, f) float32
+        Of the same.
     learnt : sequence of LearningCheck
         Of each attempt.
     history : sequence of Epoch
@@ -127,7 +128,7 @@ def keep_start(
         No distances if not given.
     """
     split, ood = task.split, OodDistances() if ood is None else ood
-    rows = tiles.rows_of(split.test)
+    rows = split.test_rows(tiles)
     distances = {} if ood.distances is None else {"distances": ood.distances}
     np.savez(
         folder / _PREDICTIONS,
@@ -139,8 +140,7 @@ def keep_start(
         logits=logits,
         **distances,  # type: ignore[arg-type]  # numpy's stub takes them for allow_pickle
     )
-    if task.of_protocol and features is not None:
-        np.save(folder / _FEATURES, features, allow_pickle=False)
+    np.save(folder / _FEATURES, features, allow_pickle=False)
     silent = all(one.learnt_nothing for one in learnt)
     record = {
         "schema": START_SCHEMA,
@@ -197,18 +197,16 @@ def load_start(task: StartTask, tiles: TileTable) -> StartResult | None:
             for name, value in (("train", split.train), ("test", split.test), ("image_labels", split.labels))
         ):
             raise ResumeError(f"the finished network {folder} is of another split or seed", hint="Use another --out.")
-        rows = tiles.rows_of(split.test)
+        rows = split.test_rows(tiles)
         _same(arrays["rows"], rows, "rows")
         _same(arrays["labels"], tiles.of_images(split.labels)[rows], "labels")
-        if arrays["logits"].shape != (len(rows), task.n_outputs):
+        if arrays["logits"].shape != (len(rows), len(CLASSES)):
             raise ValueError(f"logits of shape {arrays['logits'].shape}")
-        features = None
-        if task.of_protocol:
-            if not (folder / _FEATURES).is_file():
-                raise ValueError(f"there is no file {_FEATURES}")
-            features = np.load(folder / _FEATURES, mmap_mode="r", allow_pickle=False)
-            if features.ndim != 2 or len(features) != len(rows) or features.dtype != np.float32:
-                raise ValueError(f"features of shape {features.shape}")
+        if not (folder / _FEATURES).is_file():
+            raise ValueError(f"there is no file {_FEATURES}")
+        features = np.load(folder / _FEATURES, mmap_mode="r", allow_pickle=False)
+        if features.ndim != 2 or len(features) != len(rows) or features.dtype != np.float32:
+            raise ValueError(f"features of shape {features.shape}")
         if (record.unlike_beyond is None) != ("distances" not in arrays):
             raise ValueError("distances without the threshold, or the threshold without them")
     except _UNREADABLE as error:
@@ -250,7 +248,7 @@ def load_fold(tasks: Sequence[StartTask], tiles: TileTable) -> FoldResult | None
     starts = tuple(start for start in found if start is not None)
     if len(starts) < len(tasks):
         return None
-    rows = tiles.rows_of(split.test)
+    rows = split.test_rows(tiles)
     return FoldResult(split, rows, tiles.of_images(split.labels)[rows], starts)
 
 

@@ -13,11 +13,7 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.results import ProtocolName, Split
     from hcc_scope.training.config import TrainConfig
 
-__all__ = ["PAIRED", "StartTask", "seed_of_network", "start_tasks"]
-
-PAIRED = ("paper", "by_animal")
-"""The two protocols, whose networks are what a model would be: several starts, several attempts, a distance from the
-training tiles, and pictures of the last hidden layer. Of the controls none is done: they ask a question of the data."""
+__all__ = ["StartTask", "seed_of_network", "start_tasks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +25,8 @@ class StartTask:
     """1, 2, ..."""
     config: TrainConfig
     """Its seed is that of this network (`seed_of_network`)."""
-    n_outputs: int
     folder: Path
     """Where it is kept."""
-
-    @property
-    def of_protocol(self) -> bool:
-        """Whether it belongs to one of the two protocols, and not to a control."""
-        return self.split.protocol in PAIRED
 
 
 def seed_of_network(seed: int, protocol: ProtocolName, fold: int, start: int) -> int:
@@ -55,16 +45,15 @@ def seed_of_network(seed: int, protocol: ProtocolName, fold: int, start: int) ->
     return int(stable_rng("network", seed, protocol, fold, start).integers(2**31))
 
 
-def start_tasks(out: Path, split: Split, config: TrainConfig, starts: int, n_outputs: int = 2) -> tuple[StartTask, ...]:
-    """Return the tasks of a fold; folds count from 1 in names, as in tables. A control has one start."""
+def start_tasks(out: Path, split: Split, config: TrainConfig, starts: int) -> tuple[StartTask, ...]:
+    """Return the tasks of a fold; folds count from 1 in names, as in tables."""
     folder = out / "folds" / f"{split.protocol}-{split.fold + 1}"
     return tuple(
         StartTask(
             split,
             start,
             replace(config, seed=seed_of_network(config.seed, split.protocol, split.fold, start)),
-            n_outputs,
             folder / f"start-{start}",
         )
-        for start in range(1, (starts if split.protocol in PAIRED else 1) + 1)
+        for start in range(1, starts + 1)
     )

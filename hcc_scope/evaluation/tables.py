@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from hcc_scope.evaluation.aggregation import TableLevel
-    from hcc_scope.evaluation.analysis import Analysis, ProtocolFigures
+    from hcc_scope.evaluation.analysis import Analysis, PairedProtocol, ProtocolFigures
     from hcc_scope.evaluation.intervals import Estimate
     from hcc_scope.evaluation.metrics import Figures
 
-__all__ = ["MEASURES", "Table1", "format_estimate", "level_rows", "rich_table", "table_1"]
+__all__ = ["MEASURES", "Table1", "format_estimate", "format_signed", "level_rows", "rich_table", "table_1"]
 
 Measure = Literal["specificity", "sensitivity", "accuracy", "auc"]
 MEASURES: tuple[Measure, ...] = ("specificity", "sensitivity", "accuracy", "auc")
@@ -30,8 +30,8 @@ class Table1:
     """Cells of the table, as text."""
 
     title: str
-    groups: tuple[str, ...]
-    """Each over four columns."""
+    columns: tuple[tuple[str, str], ...]
+    """Group and name of each column; those of one group are neighbours."""
     rows: tuple[tuple[str, ...], ...]
     """Name of the row, then the cells of all groups."""
     notes: tuple[str, ...]
@@ -39,7 +39,10 @@ class Table1:
     @property
     def heads(self) -> tuple[str, ...]:
         """Names of all columns."""
-        return ("", *(f"{group}: {_SHORT[name]}" for group in self.groups for name in MEASURES))
+        return ("", *(f"{group}: {name}" for group, name in self.columns))
+
+
+_OF: dict[PairedProtocol, str] = {"paper": "paper's protocol", "by_animal": "by animal"}
 
 
 def _cell(value: float | None) -> str:
@@ -70,29 +73,37 @@ def table_1(analysis: Analysis, level: Literal["tile_all", "tile", "image"] = "t
         All tiles that were tested, as in the paper; or, as in use, without those that are unlike the training's.
     """
     paper, animal = analysis.protocols["paper"], analysis.protocols["by_animal"]
+    # of the baselines the AUC alone: the table is wide enough
+    baselines = [(name, which) for name in analysis.baselines for which in _OF]
+    shown: list[tuple[ProtocolFigures, Measure]] = [(p, name) for p in (paper, animal) for name in MEASURES]
+    shown += [(analysis.baselines[name].protocols[which], "auc") for name, which in baselines]
     columns: list[Sequence[float | None]] = [
         *(
             tuple(values)
             for values in (published.SPECIFICITY, published.SENSITIVITY, published.ACCURACY, published.AUC)
         ),
-        *(tuple(p.of_fold(fold, level, name) for fold in p.folds) for p in (paper, animal) for name in MEASURES),
+        *(tuple(p.of_fold(fold, level, name) for fold in p.folds) for p, name in shown),
     ]
-    means = [*published.MEANS, *(p.fold_mean(level, name) for p in (paper, animal) for name in MEASURES)]
+    means = [*published.MEANS, *(p.fold_mean(level, name) for p, name in shown)]
     n_rows = max(len(column) for column in columns)
     rows = [
         (f"fold {i + 1}", *(_cell(column[i]) if i < len(column) else "" for column in columns)) for i in range(n_rows)
     ]
     rows.append(("mean", *(_cell(mean) for mean in means)))
-    pooled = [getattr(p.pooled[level], name) for p in (paper, animal) for name in MEASURES]
+    pooled = [getattr(p.pooled[level], name) for p, name in shown]
     rows.append(("pooled", "", "", "", "", *(_cell(None if e is None else e.value) for e in pooled)))
     return Table1(
         title=_TITLES[level],
-        groups=(published.SOURCE, "paper's protocol", "by animal"),
+        columns=(
+            *((group, _SHORT[name]) for group in (published.SOURCE, *_OF.values()) for name in MEASURES),
+            *((name, f"AUC, {_OF[which]}") for name, which in baselines),
+        ),
         rows=tuple(rows),
         notes=(
             "High is positive; a tile or image counts as high from a probability of 0.5. The paper's numbers are of "
             "tissue that is not public, ours of the data named here: compare the two protocols, not the first group.",
             "The mean of the paper's AUCs is computed here; the paper does not print it.",
+            "Grey, histogram and texture: logistic regressions on a few numbers of the same tiles, in the same folds.",
             "Pooled: over the held-out predictions of all folds together, that is of different networks.",
         ),
     )
@@ -104,9 +115,10 @@ def rich_table(table: Table1) -> Table:
 
     shown = RichTable(title=table.title, title_justify="left")
     shown.add_column("")
-    for group in table.groups:
-        for i, name in enumerate(MEASURES):
-            shown.add_column(f"{group if i == 0 else ''}\n{_SHORT[name]}", justify="right")
+    before = ""
+    for group, name in table.columns:
+        shown.add_column(f"{'' if group == before else group}\n{name}", justify="right")
+        before = group
     for row in table.rows:
         shown.add_row(*row, style="bold" if row[0] == "mean" else None)
     return shown
@@ -127,6 +139,16 @@ def format_estimate(estimate: Estimate | None, digits: int = 2) -> str:
     }
     low, high = estimate.interval.pair
     return f"{words} [{low:.{digits}f}, {high:.{digits}f}]{mark[estimate.interval.method]}"
+
+
+def format_signed(estimate: Estimate | None, digits: int = 3) -> str:
+    """Return a difference with its interval, as a person reads it."""
+    if estimate is None:
+        return "not defined"
+    words = f"{estimate.value:+.{digits}f}"
+    if estimate.interval is None:
+        return words
+    return f"{words} [{estimate.interval.low:+.{digits}f}, {estimate.interval.high:+.{digits}f}]"
 
 
 def level_rows(protocol: ProtocolFigures) -> list[tuple[str, ...]]:

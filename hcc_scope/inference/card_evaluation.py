@@ -134,6 +134,7 @@ class GapRecord(CardPart):
     of: Literal["network", "grey", "histogram", "texture"]
     difference: Annotated[float, pydantic.Field(ge=-1, le=1)] | None = None
     """AUC (images, from pairs within folds) of the protocol *paper* less that of *by_animal*."""
+    difference_interval: Interval | None = None
     null_mean: Annotated[float, pydantic.Field(ge=-1, le=1)] | None = None
     """Mean of that difference over labellings of the animals that mean nothing."""
     null_of: Literal["grey", "histogram", "texture"] | None = None
@@ -228,4 +229,6 @@ class EvaluationRecord(CardPart):
     """That the grey level alone tells the class, in a sentence; None: it does not."""
     gaps: tuple[GapRecord, ...] = ()
     permutations: PermutationRecord | None = None
+    controls: tuple[str, ...] = ()
+    """What the controls show, in sentences; empty on cards whose controls were networks."""
     statement: StatementRecord | None = None

@@ -67,6 +67,8 @@ def card_markdown(card: ModelCard) -> str:
             use_rows=_use_rows(card),
             data_rows=() if training is None else _data_rows(training),
             level_rows=() if evaluation is None else _level_rows(evaluation),
+            baseline_rows=() if evaluation is None else _baseline_rows(evaluation),
+            gap_rows=() if evaluation is None else _gap_rows(evaluation),
             protocols_missing=() if evaluation is None else _protocols_missing(evaluation),
             animal_rows=_animal_rows(card),
             shift_rows=_shift_rows(card),
@@ -130,6 +132,41 @@ def _data_rows(record: TrainingRecord) -> list[tuple[str, str]]:
         ("tiles", _count(record.tiles)),
         ("days of acquisition", _count(record.days)),
         ("tiles left out for quality, of the set", _excluded(record)),
+    ]
+
+
+def _baseline_rows(record: EvaluationRecord) -> list[tuple[str, ...]]:
+    """Return AUCs of tiles and images of the baselines, and how much larger those of the network are."""
+    return [
+        (
+            figures.level,
+            protocol.protocol.replace("_", " "),
+            baseline.name,
+            f"{figures.n:,}",
+            _estimate(figures.auc, figures.auc_interval),
+            _estimate(
+                protocol.auc_difference.get(figures.level),
+                protocol.auc_difference_interval.get(figures.level),
+                signed=True,
+            ),
+        )
+        for baseline in record.baselines
+        for protocol in baseline.protocols
+        for figures in protocol.levels
+        if figures.level in ("tile", "image")
+    ]
+
+
+def _gap_rows(record: EvaluationRecord) -> list[tuple[str, ...]]:
+    return [
+        (
+            gap.of,
+            _estimate(gap.difference, gap.difference_interval, signed=True),
+            "" if gap.null_of is None else gap.null_of,
+            _estimate(gap.null_mean, None, signed=True),
+            _estimate(gap.gap, gap.gap_interval, signed=True),
+        )
+        for gap in record.gaps
     ]
 
 

@@ -20,7 +20,7 @@ from hcc_scope.evaluation.figures.reliability import draw_reliability
 from hcc_scope.evaluation.figures.roc import draw_roc
 from hcc_scope.evaluation.figures.style import PROTOCOL_WORDS, sentence_page, write
 from hcc_scope.evaluation.figures.tsne import MOST_FOLDS, Cloud, draw_tsne
-from hcc_scope.evaluation.intervals import CONFIDENCE
+from hcc_scope.evaluation.intervals import CONFIDENCE, Estimate
 from hcc_scope.progress import Progress
 from hcc_scope.scoring import calibrate
 from hcc_scope.workers import Failure, attempt
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from hcc_scope.evaluation.aggregation import Level, Scored
     from hcc_scope.evaluation.analysis import Analysis, PairedProtocol
-    from hcc_scope.evaluation.intervals import Estimate
     from hcc_scope.evaluation.results import FoldResult
     from hcc_scope.progress import OnProgress
 
@@ -42,6 +41,8 @@ __all__ = ["TSNE_TILES", "draw_all"]
 
 TSNE_TILES = 1000
 """Per fold, at most: t-SNE takes about 5 s for so many."""
+_MOST_DRAWN = 60
+"""Labellings, as points."""
 _LOSSES = {"meng2019": "half the squared error, eq. 4", "modern": "cross-entropy"}
 
 
@@ -139,14 +140,15 @@ class _Drawer:
         estimates = (*(one.auc for one in (*aucs, permuted)), *gaps.values())
         methods = {one.interval.method for one in estimates if one is not None and one.interval is not None}
         note = f"Lines and brackets: {CONFIDENCE:.0%} intervals ({', '.join(sorted(methods)) or 'none'})."
-        note += " Permuted: mean of its networks, each with the classes drawn anew."
+        note += " Permuted: texture by animal, mean over labellings and a part of these; no network."
         return draw_leakage([*aucs, permuted], gaps, interval_note=note, synthetic=self.synthetic)
 
     def _permuted(self) -> LevelAuc:
-        """Return the mean over the control's drawings, each with its own network, as in the report."""
-        found, tiles = self._analysis.permuted, self._result.tiles
-        n = sum(len(np.unique(tiles.image_index[fold.rows])) for fold in self._result.of("permuted"))
-        return LevelAuc("permuted", "image", found.auc, n, found.draw_auc)
+        """Return the mean over the labellings of texture, as in the report, and some of them."""
+        found = self._analysis.permutations["texture"]
+        drawn = found.draws[:: max(1, len(found.draws) // _MOST_DRAWN)]
+        n = len(np.unique(self._result.tiles.image_index))
+        return LevelAuc("permuted", "image", Estimate(found.null_by_animal), n, drawn)
 
     def animals(self) -> Figure:
         return draw_animals(self._at("section"), threshold=self._result.threshold, synthetic=self.synthetic)

@@ -23,7 +23,7 @@ _MARKERS = {"paper": "s", "by_animal": "o", "permuted": "D"}
 
 @dataclass(frozen=True, slots=True)
 class LevelAuc:
-    """The area under the ROC curve of a protocol at a level, its folds pooled; of ``permuted`` the mean over folds."""
+    """The area under the ROC curve of a protocol at a level, its folds pooled; of ``permuted`` a mean over labellings."""
 
     protocol: str
     level: str
