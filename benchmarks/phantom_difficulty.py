@@ -1,4 +1,4 @@
-"""Measure how hard phantom cohorts are: ``python -m benchmarks.phantom_difficulty``; ``--help`` has the sizes.
+"""Measure how hard phantom cohorts are: ``python -m benchmarks phantom_difficulty --help``.
 
 Draws animals as `hcc-scope phantom cohort` does. Some of each class train, the others test, so that there are as many
 test animals as one likes. Prints the AUC at four levels of the baselines of every evaluation and of networks from
