@@ -20,6 +20,7 @@ MEASUREMENTS = {
     "interval_coverage": "how often the intervals of an evaluation hold the truth, by the number of animals",
     "kills": "20 acquisitions killed at random times: what the journal promises is there",
     "mosaic": "milliseconds that laying a live frame into the mosaic of a section by hand costs",
+    "phantom_difficulty": "AUC of baselines and networks on phantom animals that they were not trained on",
     "prescan": "how well a sparse scan outlines phantom sections of known edge",
     "qc": "seconds that control charts of 1,000 sections take, and how often they are wrong",
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",

@@ -63,7 +63,7 @@ def test_images_are_spread_evenly_and_do_not_overlap():
 
 
 def test_the_papers_number_of_images_per_animal_fits():
-    assert CohortSpec(images_per_class=960).sections_per_animal == 10
+    assert CohortSpec(3, 960).sections_per_animal == 10
     spec = CohortSpec(animals_per_class=1, images_per_class=320)
     planned = plan_cohort(spec)
     assert Counter(one.tumour_class for one in planned) == {"low": 10, "high": 10}
@@ -75,7 +75,7 @@ def test_too_many_images_for_a_section_are_refused(monkeypatch: pytest.MonkeyPat
     with pytest.raises(
         UsageError, match=r"160 images of 2048 px do not fit into section s1 .* --sections|sections \d+"
     ):
-        plan_cohort(CohortSpec(images_per_class=960, sections=2))
+        plan_cohort(CohortSpec(3, 960, sections=2))
 
 
 DAYS = {  # classes, sections and animals per day
@@ -88,7 +88,7 @@ DAYS = {  # classes, sections and animals per day
 
 @pytest.mark.parametrize("days", DAYS)
 def test_a_day_stands_for_what_was_asked(days: str):
-    planned = plan_cohort(CohortSpec(images_per_class=6, sections=2, image_px=512, days=days))
+    planned = plan_cohort(CohortSpec(3, 6, sections=2, image_px=512, days=days))
     of_day = defaultdict(list)
     for one in planned:
         of_day[one.day].append(one)
@@ -107,8 +107,12 @@ def test_no_demo_can_show_a_specimen_of_a_cohort():
 
 
 def test_factors_scale_the_effects_they_name():
-    sizes = CohortSpec(day_effect=3, animal_effect=0, section_effect=2, class_separation=0).effect_sizes
+    spec = CohortSpec(day_effect=3, animal_effect=0, section_effect=2, class_separation=0)
+    sizes = spec.effect_sizes
     assert sizes.class_separation == 0
+    assert sizes.arrangement_separation == 0  # there is no class to find
+    assert replace(spec, arrangement=1.5).effect_sizes.arrangement_separation == 1.5
+    assert (sizes.animal_arrangement_sd, sizes.section_arrangement_sd) == (0, 2 * EFFECTS.section_arrangement_sd)
     assert sizes.day_illumination_sd == 3 * EFFECTS.day_illumination_sd
     assert sizes.vignetting_mean == EFFECTS.vignetting_mean
     assert (sizes.animal_latent_sd, sizes.animal_stain_sd) == (0, 0)
@@ -126,7 +130,11 @@ def test_the_operator_keeps_bare_glass_within_the_cameras_range():
 def test_the_truth_has_every_draw():
     spec = replace(TINY, day_effect=2.0)
     known = truth(spec, plan_cohort(spec))
-    assert [row["latent_mean"] < 0 for row in known["sections"]] == [True, False]
+    drawn = [one.specimen(spec).section_effect for one in plan_cohort(spec)]
+    for name in ("latent_mean", "arrangement_mean", "stain", "thickness"):
+        assert [row[name] for row in known["sections"]] == [getattr(one, name) for one in drawn]
+    assert known["spec"]["arrangement"] == known["effect_sizes"]["arrangement_separation"] == 3.6
+    assert "1.3 in phenotype and 3.6 in arrangement" in known["synthetic"]
     assert known["spec"]["day_effect"] == 2.0
     assert set(known["days"]) == {row["day"] for row in known["sections"]}
     assert {"illumination", "gain", "thickness", "vignetting", "exposure_ms"} <= set(known["days"]["2026-01-05"])
@@ -137,7 +145,9 @@ def test_the_truth_has_every_draw():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images_per_class": 2}, "2 images cannot be spread over 3 animals"),
+        ({"images_per_class": 2}, "2 images cannot be spread over 4 animals"),
+        ({"arrangement": 21.0}, "arrangement must be within 0 to 20, not 21"),
+        ({"arrangement": float("nan")}, "arrangement must be within 0 to 20, not nan"),
         ({"images_per_class": 1, "animals_per_class": 2}, "1 image cannot be spread over 2 animals"),
         ({"day_effect": -1.0}, "day_effect must be within 0 to 50, not -1"),
         ({"day_effect": 1e9}, r"day_effect must be within 0 to 50, not 1e\+09"),
@@ -159,7 +169,13 @@ def test_nonsense_is_refused(changes: dict, message: str):
 
 @pytest.mark.filterwarnings("error")
 def test_the_largest_effects_together_can_be_drawn():
-    largest = {"day_effect": 50.0, "animal_effect": 50.0, "section_effect": 50.0, "class_separation": 20.0}
+    largest = {
+        "day_effect": 50.0,
+        "animal_effect": 50.0,
+        "section_effect": 50.0,
+        "class_separation": 20.0,
+        "arrangement": 20.0,
+    }
     for seed in range(3):
         spec = CohortSpec(1, 1, sections=1, image_px=512, seed=seed, **largest, exposure_sd=3.0, defocus_um=30.0)
         planned = plan_cohort(spec)

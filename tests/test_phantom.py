@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hcc_scope.phantom import (
+    CLEAR_EFFECTS,
     EFFECTS,
     CameraPhysics,
     DayEffect,
@@ -243,10 +244,16 @@ def test_sections_differ_in_their_mean(class_tiles: dict[str, Floats]):
 
 def test_effects_have_the_stated_sizes():
     n = 3000
-    sections = [SectionEffect.draw(1, f"a{i}", "s", "high") for i in range(n)]
+    sections = [SectionEffect.draw(1, f"a{i}", "s", "high", EFFECTS) for i in range(n)]
     latent = np.array([s.latent_mean for s in sections])
-    assert latent.mean() == pytest.approx(EFFECTS.class_separation / 2, abs=0.03)
+    assert latent.mean() == pytest.approx(EFFECTS.class_separation / 2, abs=0.06)
     assert latent.std() == pytest.approx(np.hypot(EFFECTS.animal_latent_sd, EFFECTS.section_latent_sd), rel=0.06)
+    nests = np.array([s.arrangement_mean for s in sections])
+    assert nests.mean() == pytest.approx(EFFECTS.arrangement_separation / 2, abs=0.09)
+    assert nests.std() == pytest.approx(
+        np.hypot(EFFECTS.animal_arrangement_sd, EFFECTS.section_arrangement_sd), rel=0.06
+    )
+    assert abs(np.corrcoef(latent, nests)[0, 1]) < 0.06
     stain = np.log([s.stain for s in sections])
     assert stain.std() == pytest.approx(np.hypot(EFFECTS.animal_stain_sd, EFFECTS.section_stain_sd), rel=0.06)
     assert np.log([s.thickness for s in sections]).std() == pytest.approx(EFFECTS.section_thickness_sd, rel=0.06)
@@ -262,12 +269,34 @@ def test_effects_have_the_stated_sizes():
         assert values.std() == pytest.approx(sd, rel=0.06)
 
 
-def test_sections_of_one_animal_share_its_effect():
-    pairs = np.array(
-        [[SectionEffect.draw(1, f"a{i}", s, "low").latent_mean for s in ("s1", "s2")] for i in range(2000)]
+def test_sections_of_one_animal_share_its_effects():
+    pairs = [[SectionEffect.draw(1, f"a{i}", s, "low", EFFECTS) for s in ("s1", "s2")] for i in range(2000)]
+    for name, animal_sd, section_sd in (
+        ("latent_mean", EFFECTS.animal_latent_sd, EFFECTS.section_latent_sd),
+        ("arrangement_mean", EFFECTS.animal_arrangement_sd, EFFECTS.section_arrangement_sd),
+    ):
+        drawn = np.array([[getattr(one, name) for one in pair] for pair in pairs])
+        assert np.corrcoef(drawn.T)[0, 1] == pytest.approx(animal_sd**2 / (animal_sd**2 + section_sd**2), abs=0.05)
+
+
+def test_animals_of_a_cohort_overlap_and_hold_the_clear_sections_of_the_demo():
+    latent, nests = (
+        np.array(
+            [
+                [getattr(SectionEffect.draw(1, f"a{i}", "s", name, EFFECTS), which) for i in range(2000)]
+                for name in ("low", "high")
+            ]
+        )
+        for which in ("latent_mean", "arrangement_mean")
     )
-    shared = EFFECTS.animal_latent_sd**2 / (EFFECTS.animal_latent_sd**2 + EFFECTS.section_latent_sd**2)
-    assert np.corrcoef(pairs.T)[0, 1] == pytest.approx(shared, abs=0.05)
+    assert 0.75 < auc(latent[1], latent[0]) < 0.9
+    assert 0.9 < auc(nests[1], nests[0]) < 0.97
+    for seed in range(20):
+        for number, name in enumerate(("low", "high")):
+            clear = SectionEffect.draw(seed, "M1", "S1", name, CLEAR_EFFECTS)  # type: ignore[arg-type]
+            for value, drawn in ((clear.latent_mean, latent), (clear.arrangement_mean, nests)):
+                assert np.quantile(drawn[number], 0.03) < value < np.quantile(drawn[number], 0.97)
+                assert (value > 0) == (name == "high")
 
 
 def test_heterogeneity_inside_a_section_has_unit_size(high: Specimen):

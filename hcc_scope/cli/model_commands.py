@@ -217,7 +217,7 @@ def dataset_power(
 @phantom_app.command("cohort")
 def phantom_cohort(
     out: Annotated[Path, typer.Option("--out", help="New folder for images, manifest.csv and cohort.json.")],
-    animals: Annotated[int, typer.Option("--animals-per-class", min=1, help="Animals of each class.")] = 3,
+    animals: Annotated[int, typer.Option("--animals-per-class", min=1, help="Animals of each class.")] = 4,
     images: Annotated[
         int, typer.Option("--images-per-class", min=1, help="Images of each class, spread over its animals.")
     ] = 24,
@@ -234,8 +234,14 @@ def phantom_cohort(
     animal_effect: Annotated[float, typer.Option("--animal-effect", min=0, help="Factor on animals' shifts.")] = 1.0,
     section_effect: Annotated[float, typer.Option("--section-effect", min=0, help="Factor on sections' shifts.")] = 1.0,
     class_separation: Annotated[
-        float, typer.Option("--class-separation", min=0, help="Between the classes, in SD within a section; 0: none.")
-    ] = 2.0,
+        float, typer.Option("--class-separation", min=0, help="Of the classes' growth, in SD within a section.")
+    ] = 1.3,
+    arrangement: Annotated[
+        float | None,
+        typer.Option(
+            "--arrangement", min=0, help="The same of how nuclei lie. Default: 3.6, or 0 where --class-separation is 0."
+        ),
+    ] = None,
     exposure_sd: Annotated[
         float, typer.Option("--exposure-sd", min=0, help="Log of the factor on the exposure, per field.")
     ] = 0.1,
@@ -259,6 +265,7 @@ def phantom_cohort(
         animal_effect=animal_effect,
         section_effect=section_effect,
         class_separation=class_separation,
+        arrangement=arrangement,
         exposure_sd=exposure_sd,
         defocus_um=defocus_um,
         stores=stores,

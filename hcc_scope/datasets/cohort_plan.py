@@ -49,6 +49,7 @@ _LARGEST = {
     "animal_effect": 50.0,
     "section_effect": 50.0,
     "class_separation": 20.0,
+    "arrangement": 20.0,
     "exposure_sd": 3.0,
     "defocus_um": 30.0,
 }
@@ -68,7 +69,7 @@ class CohortSpec:
         If it makes no sense.
     """
 
-    animals_per_class: int = 3
+    animals_per_class: int = 4
     images_per_class: int = 24
     """Spread over animals, and over their sections, as evenly as can be."""
     sections: int | None = None
@@ -80,11 +81,14 @@ class CohortSpec:
     day_effect: float = 1.0
     """Factor on the standard deviation of all that a day changes: light, gain, staining, vignetting."""
     animal_effect: float = 1.0
-    """Factor on how much animals of one class differ in growth and in stain."""
+    """Factor on how much animals of one class differ in growth, arrangement and stain."""
     section_effect: float = 1.0
-    """Factor on how much sections of one animal differ in growth, stain and thickness."""
+    """Factor on how much sections of one animal differ in growth, arrangement, stain and thickness."""
     class_separation: float = EFFECTS.class_separation
-    """Distance between the classes in standard deviations of the phenotype within a section; 0: there is no class."""
+    """Distance between the classes in standard deviations of the phenotype within a section."""
+    arrangement: float | None = None
+    """The same of how nuclei are arranged; None: as `EFFECTS` has it, but 0 where the class separation is 0, so that
+    there is no class to find then."""
     exposure_sd: float = 0.10
     """Log of the operator's factor on the exposure, per field, on top of the day's own light."""
     defocus_um: float = 1.0
@@ -111,6 +115,8 @@ class CohortSpec:
             raise UsageError(f"sections must be 1 or more, not {self.sections}")
         for name, largest in _LARGEST.items():
             value = getattr(self, name)
+            if value is None:
+                continue
             if not 0 <= value <= largest:  # not for NaN either
                 raise UsageError(f"{name} must be within 0 to {largest:g}, not {value:g}")
         if not (math.isfinite(self.pixel_size_um) and self.pixel_size_um > 0):
@@ -122,12 +128,22 @@ class CohortSpec:
             )
 
     @property
+    def arrangement_separation(self) -> float:
+        """As asked for, or what goes with the class separation."""
+        if self.arrangement is not None:
+            return self.arrangement
+        return EFFECTS.arrangement_separation if self.class_separation > 0 else 0.0
+
+    @property
     def effect_sizes(self) -> EffectSizes:
         """The phantom's effects, scaled."""
         e, day, animal, section = EFFECTS, self.day_effect, self.animal_effect, self.section_effect
         return replace(
             e,
             class_separation=self.class_separation,
+            arrangement_separation=self.arrangement_separation,
+            animal_arrangement_sd=e.animal_arrangement_sd * animal,
+            section_arrangement_sd=e.section_arrangement_sd * section,
             animal_latent_sd=e.animal_latent_sd * animal,
             animal_stain_sd=e.animal_stain_sd * animal,
             section_latent_sd=e.section_latent_sd * section,
@@ -158,7 +174,8 @@ class CohortSpec:
             f"{_SYNTHETIC}: {counted(self.images_per_class, 'image')} of {self.image_px} x {self.image_px} px per "
             f"class from {counted(self.animals_per_class, 'animal')} each, "
             f"{counted(self.sections_per_animal, 'section')} per animal, seed {self.seed}, "
-            f"days {self.days}, class separation {self.class_separation:g}, effects of day x {self.day_effect:g}, "
+            f"days {self.days}, class separation {self.class_separation:g} in phenotype and "
+            f"{self.arrangement_separation:g} in arrangement, effects of day x {self.day_effect:g}, "
             f"animal x {self.animal_effect:g}, section x {self.section_effect:g}."
         )
 
@@ -300,7 +317,7 @@ def truth(spec: CohortSpec, planned: tuple[PlannedSection, ...]) -> dict[str, An
         }
     return {
         "synthetic": spec.sentence,
-        "spec": {**asdict(spec), "sections": spec.sections_per_animal},
+        "spec": {**asdict(spec), "sections": spec.sections_per_animal, "arrangement": spec.arrangement_separation},
         "effect_sizes": asdict(spec.effect_sizes),
         "camera": asdict(CameraPhysics()),
         "days": dict(sorted(days.items())),

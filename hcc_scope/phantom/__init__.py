@@ -1,7 +1,8 @@
 """A synthetic white-light section of a liver tumour, and the camera that images it. All output is marked synthetic.
 
 There are no public images for the task of Meng et al. (2019). Demo, tests and the shipped model use this phantom:
-a specimen in stage coordinates with trabecular or solid growth, whose random effects have known sizes (`EffectSizes`).
+a specimen in stage coordinates with trabecular or solid growth and with nuclei in nests or in open groups, whose random
+effects have known sizes (`EffectSizes`).
 
 Examples
 --------
@@ -15,10 +16,11 @@ Examples
 from __future__ import annotations
 
 from hcc_scope.phantom.camera import CameraPhysics, vignetting_map
-from hcc_scope.phantom.effects import EFFECTS, DayEffect, EffectSizes, SectionEffect, TumourClass
+from hcc_scope.phantom.effects import CLEAR_EFFECTS, EFFECTS, DayEffect, EffectSizes, SectionEffect, TumourClass
 from hcc_scope.phantom.specimen import Specimen, defocus_sigma_um
 
 __all__ = [
+    "CLEAR_EFFECTS",
     "EFFECTS",
     "CameraPhysics",
     "DayEffect",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from hcc_scope.phantom.effects import EFFECTS, DayEffect, EffectSizes, SectionEffect, TumourClass, stable_rng
+from hcc_scope.phantom.effects import CLEAR_EFFECTS, DayEffect, EffectSizes, SectionEffect, TumourClass, stable_rng
 from hcc_scope.phantom.sprites import CHUNK_PX, Textures, sprite_bank, textures
 from hcc_scope.phantom.tissue import Architecture, Outline, Tissue, build_tissue
 
@@ -48,9 +48,11 @@ def defocus_sigma_um(z_um: float) -> float:
 
 # typed: 1 and True are equal, and their generators differ
 @functools.lru_cache(maxsize=4, typed=True)
-def _tissue(seed: int, animal: str, section: str, outline: Outline, latent_mean: float, sizes: EffectSizes) -> Tissue:
+def _tissue(
+    seed: int, animal: str, section: str, outline: Outline, effect: SectionEffect, sizes: EffectSizes
+) -> Tissue:
     """Return a section's tissue, which takes half a second to grow: the same section is often rendered again."""
-    return build_tissue(functools.partial(stable_rng, seed, animal, section), outline, latent_mean, sizes)
+    return build_tissue(functools.partial(stable_rng, seed, animal, section), outline, effect, sizes)
 
 
 class Specimen:
@@ -92,7 +94,7 @@ class Specimen:
         tumour_class: TumourClass,
         day: int | str = 0,
         *,
-        sizes: EffectSizes = EFFECTS,
+        sizes: EffectSizes = CLEAR_EFFECTS,
         cache_mb: int = 128,
     ) -> None:
         if tumour_class not in get_args(TumourClass):
@@ -224,7 +226,7 @@ class Specimen:
         with self._lock:
             if self._grown is None:
                 self._grown = _tissue(
-                    self.seed, self.animal, self.section, self._outline, self.section_effect.latent_mean, self.sizes
+                    self.seed, self.animal, self.section, self._outline, self.section_effect, self.sizes
                 )
             return self._grown
 

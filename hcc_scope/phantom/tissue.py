@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from hcc_scope.phantom.arrangement import group_pitch_um, nuclei_of_groups
 from hcc_scope.phantom.sprites import KINDS, MAX_HALF_UM, N_LEVELS, N_ORIENTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hcc_scope.phantom.effects import EffectSizes
+    from hcc_scope.phantom.effects import EffectSizes, SectionEffect
 
 __all__ = ["Architecture", "Bubble", "ObjectTable", "Outline", "Tissue", "build_tissue"]
 
@@ -34,6 +35,11 @@ SLOW = ("latent", "stroma", "necrosis", "tear", "fold", "fold_where", "fat", "th
 _MARGIN_UM = 120.0
 _CELL_PITCH_UM = 12.4
 _BIN_UM = 64.0
+_FARTHEST = 60.0
+"""No mean of a latent number is taken as farther from 0 than this."""
+_JITTER = 0.16
+_GROUP_JITTER = 0.08
+"""Of candidates around the nodes of their lattice, in pitches (standard deviation along each axis)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +239,7 @@ def _noise(shape: tuple[int, int], sigma: float, rng: np.random.Generator, outer
 
 
 def build_tissue(
-    rng_of: Callable[[str], np.random.Generator], outline: Outline, latent_mean: float, sizes: EffectSizes
+    rng_of: Callable[[str], np.random.Generator], outline: Outline, effect: SectionEffect, sizes: EffectSizes
 ) -> Tissue:
     """Grow a section: fields first, then cells where the fields let them.
 
@@ -242,11 +248,15 @@ def build_tissue(
     rng_of : callable
         Returns the section's generator for a purpose, so that a change to one part leaves the others alone.
     outline : Outline
-    latent_mean : float
-        Mean of the latent phenotype.
+    effect : SectionEffect
+        Means of the latent phenotype and of the latent arrangement.
     sizes : EffectSizes
         Gives the scale of the heterogeneity.
     """
+    # farther out nothing changes, and the logistic function's exponential would overflow
+    latent_mean, arrangement_mean = (
+        min(max(mean, -_FARTHEST), _FARTHEST) for mean in (effect.latent_mean, effect.arrangement_mean)
+    )
     polygon = outline.polygon_um()
     x0, y0 = (float(v) - _MARGIN_UM for v in polygon.min(axis=0))
     x1, y1 = (float(v) + _MARGIN_UM for v in polygon.max(axis=0))
@@ -272,7 +282,9 @@ def build_tissue(
     fields = [_noise(n, sigma_um[name] / COARSE_PITCH_UM, rng_of(name)) for name in SLOW if name != "edge_um"]
     fields.append(outline.inside_um(x[None, :], y[:, None]).astype(np.float32))
     slow = _Lattice(x0, y0, COARSE_PITCH_UM, np.stack(fields))
-    cells = _grow_cells(rng_of("cells"), fine, slow, latent_mean, (x0, x1), (y0, y1))
+    nests = _noise(n, sizes.heterogeneity_um / COARSE_PITCH_UM, rng_of("arrangement"))
+    arrangement = _Lattice(x0, y0, COARSE_PITCH_UM, nests[None] + np.float32(arrangement_mean))
+    cells = _grow_cells(rng_of, fine, slow, arrangement, latent_mean, (x0, x1), (y0, y1))
     rng = rng_of("bubbles")
     corners = polygon[rng.integers(len(polygon), size=int(rng.poisson(3.0)))] * rng.uniform(0.2, 0.97)
     bubbles = tuple(Bubble(float(bx), float(by), float(rng.uniform(30.0, 130.0))) for bx, by in corners)
@@ -280,14 +292,19 @@ def build_tissue(
 
 
 def _grow_cells(
-    rng: np.random.Generator,
+    rng_of: Callable[[str], np.random.Generator],
     fine: _Lattice,
     slow: _Lattice,
+    arrangement: _Lattice,
     latent_mean: float,
     x_um: tuple[float, float],
     y_um: tuple[float, float],
 ) -> ObjectTable:
-    """Put candidates on a jittered hexagonal lattice and let the architecture decide what each becomes."""
+    """Put candidates on jittered hexagonal lattices and let the architecture decide what each becomes.
+
+    The lattices have generators of their own, named after what grows on them.
+    """
+    rng = rng_of("nuclei in groups")
     first: dict[str, int] = {}
     total = 0
     for kind, (groups, variants) in KINDS.items():
@@ -296,13 +313,13 @@ def _grow_cells(
 
     edge = _Lattice(slow.x0_um, slow.y0_um, slow.pitch_um, slow.values[-1:])
 
-    def candidates(pitch: float) -> tuple[F64, F64]:
+    def candidates(pitch: float, jitter: float = _JITTER) -> tuple[F64, F64]:
         row_pitch = pitch * math.sqrt(0.75)
         ny, nx = math.ceil((y_um[1] - y_um[0]) / row_pitch), math.ceil((x_um[1] - x_um[0]) / pitch)
         gy, gx = np.meshgrid(np.arange(ny), np.arange(nx), indexing="ij")
-        jitter = rng.normal(0.0, 0.16 * pitch, (2, ny, nx))
-        x = (x_um[0] + (gx + 0.5 * (gy % 2)) * pitch + jitter[0]).ravel()
-        y = (y_um[0] + gy * row_pitch + jitter[1]).ravel()
+        off = rng.normal(0.0, jitter * pitch, (2, ny, nx))
+        x = (x_um[0] + (gx + 0.5 * (gy % 2)) * pitch + off[0]).ravel()
+        y = (y_um[0] + gy * row_pitch + off[1]).ravel()
         tissue = edge.at(x, y, order=1)[0] > -20.0
         return x[tissue], y[tissue]
 
@@ -314,17 +331,23 @@ def _grow_cells(
         sprite = first[kind] + picked if group is None else first[kind] + group * variants + picked
         found.append((x[chosen], y[chosen], sprite[chosen].astype(np.int32)))
 
+    x, y = candidates(group_pitch_um(_CELL_PITCH_UM), _GROUP_JITTER)
+    crowding = interpret(fine.at(x, y)[0], slow.at(x, y, order=1), latent_mean).phenotype
+    keep = rng.random(x.size) < 0.62 + 0.28 * crowding
+    x, y = x[keep], y[keep]
+    nest_share = 1.0 / (1.0 + np.exp(-arrangement.at(x, y, order=1)[0]))
+    x, y = nuclei_of_groups(rng, x, y, rng.random(x.size) < nest_share)
+    a = interpret(fine.at(x, y)[0], slow.at(x, y, order=1), latent_mean)
+    grade = np.clip(a.phenotype + rng.normal(0.0, 0.13, x.size), 0.0, 1.0)
+    add("tumour", x, y, _in_plate(a), np.rint(grade * (N_LEVELS - 1)).astype(np.int64))
+
+    rng = rng_of("other cells")
     x, y = candidates(_CELL_PITCH_UM)
     a = interpret(fine.at(x, y)[0], slow.at(x, y, order=1), latent_mean)
     chance = rng.random((3, x.size), dtype=np.float32)
     alive = (a.inside > 0.9) & (a.necrosis < 0.5)
-    # away from the walls of the sinusoids by half a nucleus, so that plates have a clean edge
-    in_plate = alive & (a.wall > 0.06) & (a.stroma < 0.3)
-    keep = chance[0] < 0.62 + 0.28 * a.phenotype
-    grade = np.clip(a.phenotype + rng.normal(0.0, 0.13, x.size), 0.0, 1.0)
-    add("tumour", x, y, in_plate & keep, np.rint(grade * (N_LEVELS - 1)).astype(np.int64))
     spare = chance[1]
-    add("vacuole", x + 5.0, y + 3.0, in_plate & (spare < 0.01 + 0.30 * a.fat))
+    add("vacuole", x + 5.0, y + 3.0, _in_plate(a) & (spare < 0.01 + 0.30 * a.fat))
     blood = (a.inside > 0.9) & (a.sinusoid > 0.9) & (a.wall < -0.08)
     add("erythrocyte", x, y, blood & (chance[2] < 0.30))
     add("lymphocyte", x, y, (a.inside > 0.9) & (a.stroma > 0.5) & (spare < 0.25))
@@ -352,6 +375,11 @@ def _grow_cells(
         group = np.rint(along / math.pi * N_ORIENTATIONS).astype(np.int64) % N_ORIENTATIONS
         add(kind, at_x, at_y, np.ones(at_x.size, dtype=np.bool_), group)
     return _binned(found, (x_um[0], y_um[0]))
+
+
+def _in_plate(a: Architecture) -> NDArray[np.bool_]:
+    """Return where tumour cells live: away from the sinusoids' walls by half a nucleus, so that plates have an edge."""
+    return (a.inside > 0.9) & (a.necrosis < 0.5) & (a.wall > 0.06) & (a.stroma < 0.3)
 
 
 def _binned(found: list[tuple[F64, F64, NDArray[np.int32]]], origin_um: tuple[float, float]) -> ObjectTable:
