@@ -13,7 +13,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from hcc_scope.colour import CONVERSIONS
 from hcc_scope.datasets.given_paths import without_dots
+from hcc_scope.datasets.header import GREY_HINT
 from hcc_scope.datasets.images import is_store
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import ManifestError
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from hcc_scope.colour import ColourConversion
+
 __all__ = ["COLUMNS", "OPTIONAL", "Row", "composed", "parse_rows"]
 
 COLUMNS = ("path", "class", "animal_id", "section_id", "day", "pixel_size_um")
-OPTIONAL = ("bit_depth", "page")
+OPTIONAL = ("bit_depth", "page", "colour")
 _FROM_STORES = frozenset({"animal_id", "section_id", "day", "pixel_size_um", "bit_depth"})
 """May be empty for a store, which knows them."""
 
@@ -65,6 +69,7 @@ class Row:
     pixel_size_um: float | None
     bit_depth: int | None
     page: int | None
+    colour: ColourConversion | None = None
 
 
 def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Row]:
@@ -174,7 +179,7 @@ def _columns(path: Path, line: int, cells: Sequence[str]) -> list[str]:
     if missing := [name for name in COLUMNS if name not in columns]:
         raise ManifestError(
             f"{where}: missing column{'s' * (len(missing) > 1)} {', '.join(missing)}",
-            hint=f"A manifest has {', '.join(COLUMNS)}; optional are {' and '.join(OPTIONAL)}.",
+            hint=f"A manifest has {', '.join(COLUMNS)}; optional are {', '.join(OPTIONAL)}.",
         )
     return columns
 
@@ -237,6 +242,21 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
         pixel_size_um=pixel_size,
         bit_depth=bit_depth,
         page=page,
+        colour=_colour(where, value.get("colour", ""), path),
+    )
+
+
+def _colour(where: str, text: str, path: Path) -> ColourConversion | None:
+    if not text:
+        return None
+    if is_store(path):
+        raise ManifestError(f"{where}: colour is {_short(text)}, but a store holds grey frames", hint=GREY_HINT)
+    for name in CONVERSIONS:
+        if text.lower() == name:
+            return name
+    raise ManifestError(
+        f"{where}: colour is {_short(text)}, which is no conversion to grey",
+        hint=f"There are {', '.join(CONVERSIONS)}.",
     )
 
 
