@@ -15,9 +15,10 @@ import numpy as np
 from benchmarks.fuzz import Finding, changed_leaf, damaged_bytes, generator, outcome_of
 from hcc_scope.datasets.labelled_image import LabelledImage
 from hcc_scope.datasets.tiles import ArrayTiles, TileTable
-from hcc_scope.evaluation.fold import FoldTask, OodDistances, held_out_by_animal, keep_fold, load_fold
 from hcc_scope.evaluation.record import EVALUATION_FILE, load_calibration
 from hcc_scope.evaluation.results import Split
+from hcc_scope.evaluation.start_folder import OodDistances, held_out_by_animal, keep_start, load_start
+from hcc_scope.evaluation.start_task import StartTask
 from hcc_scope.training.checkpoint import CHECKPOINT
 from hcc_scope.training.config import CONFIG_FILE, Stopped, TrainConfig
 from hcc_scope.training.fit import fit
@@ -76,14 +77,14 @@ def _prepare(folder: Path) -> list[Family]:
         (f"checkpoint, {name}", Path(CHECKPOINT), lambda at: _continued(tiles, at)) for name in ("begun", "finished")
     ]
     split = Split("by_animal", 0, np.array([2, 3]), np.array([0, 1]), np.array([image.label for image in tiles.images]))
-    fold = folder / "fold" / "folds" / "by_animal-1"
-    fold.mkdir(parents=True)
-    shutil.copy(folder / "finished" / "weights.safetensors", fold)
+    start = folder / "start" / "folds" / "by_animal-1" / "start-1"
+    start.mkdir(parents=True)
+    shutil.copy(folder / "finished" / "weights.safetensors", start)
     rng = np.random.default_rng(1)
-    keep_fold(
-        fold,
+    keep_start(
+        start,
         tiles,
-        FoldTask(split, CONFIG, 2, 2, fold),
+        StartTask(split, 1, CONFIG, 2, start),
         rng.normal(size=(4, 2)).astype(np.float32),
         rng.normal(size=(4, 8)).astype(np.float32),
         [LearningCheck(0.4, 0.69, 0.9, 0.6, one_answer=False)],
@@ -91,8 +92,8 @@ def _prepare(folder: Path) -> list[Family]:
         OodDistances(np.linspace(1, 9, 4, dtype=np.float32), 8.0),
     )
     families += [
-        (f"fold, {name}", Path("folds/by_animal-1") / name, lambda at: _fold(tiles, split, at))
-        for name in ("fold.json", "predictions.npz", "features.npy", "weights.safetensors")
+        (f"start, {name}", Path("folds/by_animal-1/start-1") / name, lambda at: _start(tiles, split, at))
+        for name in ("start.json", "predictions.npz", "features.npy", "weights.safetensors")
     ]
     (folder / "run").mkdir()
     (folder / "run" / CONFIG_FILE).write_text(json.dumps(_RUN, indent=2))
@@ -122,10 +123,10 @@ _LEVEL: dict[str, Any] = {
     "threshold": 0.5,
 }  # fmt: skip
 _EVALUATION: dict[str, Any] = {
-    "schema": 2,
+    "schema": 3,
     "calibration": {"temperature": 1.2, "threshold": 0.4, "calibrated_on": "folds by animal"},
-    "config": {"network": "compact", "recipe": "modern", "seed": 3, "epochs": 2, "batch": 2, "learning_rate": 4e-3,
-               "precision": "float32"},
+    "config": {"network": "compact", "recipe": "modern", "seed": 3, "steps": None, "epochs": 2, "batch": 2,
+               "learning_rate": 4e-3, "precision": "float32"},
     "data": {"fingerprint": "0" * 64, "bit_depth": 16},
     "card": {
         "command": "hcc-scope evaluate m.csv",
@@ -155,14 +156,15 @@ def _continued(tiles: TileTable, folder: Path) -> str | None:
     return None if len(found.history) <= 2 else f"{len(found.history)} epochs of 2"
 
 
-def _fold(tiles: TileTable, split: Split, folder: Path) -> str | None:
-    found = load_fold(folder / "folds" / "by_animal-1", split, tiles)
+def _start(tiles: TileTable, split: Split, folder: Path) -> str | None:
+    found = load_start(StartTask(split, 1, CONFIG, 2, folder / "folds" / "by_animal-1" / "start-1"), tiles)
     assert found is not None
-    rows = held_out_by_animal(folder)[0]
-    load_weights("compact", rows.weights)
-    if not np.isfinite(found.logits).all() or found.counted.shape != (len(found.rows),):
+    scored = held_out_by_animal(folder)[0]
+    load_weights("compact", scored.weights)
+    rows = tiles.rows_of(split.test)
+    if not np.isfinite(found.logits).all() or found.unlike.shape != (len(rows),):
         return "logits or distances that are none"
-    return None if set(rows.rows) <= set(found.rows) else "rows that were not tested"
+    return None if set(scored.rows) <= set(rows) else "rows that were not tested"
 
 
 def _config(folder: Path) -> str | None:
@@ -173,8 +175,8 @@ def _config(folder: Path) -> str | None:
 
 def _evaluation(folder: Path) -> str | None:
     found = load_calibration(folder)
-    sound = 0 < found.threshold < 1 and found.temperature > 0 and found.epochs >= 1
-    return None if sound else "a temperature, threshold or number of epochs that cannot be"
+    sound = 0 < found.threshold < 1 and found.temperature > 0
+    return None if sound else "a temperature, threshold that cannot be"
 
 
 # ---- damage
@@ -213,7 +215,7 @@ def run(n: int, seed: int) -> list[Finding]:
     with tempfile.TemporaryDirectory(prefix="hcc-scope-fuzz-") as name:
         base = Path(name)
         for family, file, read in _prepare(base):
-            sound = base / _OF.get(family, "fold")
+            sound = base / _OF.get(family, "start")
             for number in range(n):
                 chance = generator(family, seed, number)
                 place = base / "case"

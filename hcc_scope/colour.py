@@ -65,11 +65,11 @@ def to_counts(pixels: NDArray[np.uint8] | NDArray[np.uint16], conversion: Colour
 
     Notes
     -----
-    ``od``: the optical density of a channel is ``-log10((I + 1) / (W + 1))`` for the full scale W (the 1 keeps it finite
-    in black). The mean D over the three channels is what a stain takes away on average, whatever its hue; the result is
-    the light that it leaves, ``(W + 1) 10**-D - 1``. W cancels out, so no white has to be known: it is the geometric
-    mean of the three numbers, each plus 1, less 1. Densities add where stains overlap or a section is thicker, and
-    ``log(counts + 1)`` is linear in them.
+    ``od``: the optical density of a channel is ``-log10((I + 1) / (W + 1))`` for the full scale W (the 1 keeps it
+    finite in black). The mean D over the three channels is what a stain takes away on average, whatever its hue; the
+    result is the light that it leaves, ``(W + 1) 10**-D - 1``. W cancels out, so no white has to be known: it is the
+    geometric mean of the three numbers, each plus 1, less 1. Densities add where stains overlap or a section is
+    thicker, and ``log(counts + 1)`` is linear in them.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"expected (y, x, 3) of 8 or 16 bits, not {pixels.shape} of {pixels.dtype}")

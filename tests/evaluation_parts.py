@@ -29,7 +29,7 @@ KNOWS = LearningCheck(loss=0.2, chance=0.69, auc=0.9, luck=0.6, one_answer=False
 def quick_fold(shared: TileTable, task: FoldTask, send: Callable[[object], None]) -> None:
     """Tell classes by the nearest training tile in two features, which learns animals by heart; kept as a fold is."""
     tiles, split = shared, task.split
-    train, test = tiles.rows_of(split.train), tiles.rows_of(split.test)
+    train, test = split.train_rows(tiles), split.test_rows(tiles)
     labels = tiles.of_images(split.labels)
     pixels = tiles.reader.read(np.arange(len(tiles))).astype(np.float64)
     features = np.stack([pixels.mean((1, 2)), np.abs(np.diff(pixels, axis=2)).mean((1, 2))], axis=1)

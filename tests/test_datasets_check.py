@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from commands import cli
-from dataset_parts import edit, small_set, tissue, write_image, write_lines
+from dataset_parts import HEADER, edit, small_set, tissue, write_image, write_lines
 from hypothesis import given
 from hypothesis import strategies as st
 from storage_cases import make_frame, make_spec, shard
@@ -176,6 +176,22 @@ def test_days_that_go_with_the_class_and_lopsided_numbers(tmp_path: Path, few_ar
     report = check_dataset(path)
     assert ("warning", "day") in kinds(report)
     assert "one class alone" in text_of(report, "day")
+
+
+def test_sites_and_batches_are_counted_and_compared_with_the_class(tmp_path: Path, few_are_enough: None):
+    path = small_set(tmp_path, 2, images=2)
+    rows = [line + (",Kyoto,b1" if ",low," in line else ",kyoto,b2") for line in path.read_text().splitlines()[1:]]
+    rows[0] = rows[0].replace("b1", "b2")
+    report = check_dataset(write_lines(path, rows, f"{HEADER},site,batch"))
+    assert [(s.name, s.low, s.high) for s in report.sites] == [("Kyoto", 4, 0), ("kyoto", 0, 4)]
+    assert (report.class_by_day_v, report.class_by_site_v) == (0.0, 1.0)
+    assert report.class_by_batch_v == pytest.approx(math.sqrt(3 / 5))  # of 3, 0; 1, 4
+    assert "Every site has images of one class alone (Kyoto: 4 low, 0 high" in text_of(report, "site")
+    assert "Class and batch go together (Cramér's V 0.77; b1: 3 low, 0 high" in text_of(report, "batch")
+    assert "The sites Kyoto and kyoto differ only in case" in text_of(report, "spelling")
+    rows[0] = rows[0].replace("Kyoto", "Nara")
+    report = check_dataset(write_lines(path, rows, f"{HEADER},site,batch"))
+    assert any("from several sites: low1 (Kyoto and Nara)" in problem.what for problem in report.problems)
 
 
 def test_ids_that_may_be_two_spellings_of_one_are_a_warning(tmp_path: Path, few_are_enough: None):

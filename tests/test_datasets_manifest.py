@@ -56,6 +56,15 @@ def test_a_manifest_is_read_in_its_order(images: Path):
     assert len(data.fingerprint) == 64
 
 
+def test_site_and_batch_are_part_of_the_set_and_change_nothing_where_they_are_not_stated(images: Path):
+    plain = read_manifest(manifest(images, GOOD))
+    empty = read_manifest(manifest(images, [f"{line},,  " for line in GOOD], HEADER + ",site,batch"))
+    assert (empty.images, empty.fingerprint) == (plain.images, plain.fingerprint)
+    given = read_manifest(manifest(images, [f"{line},Ko\u0308ln,7" for line in GOOD], HEADER + ",site,batch"))
+    assert [(image.site, image.batch) for image in given.images] == [("K\xf6ln", "7")] * 2
+    assert given.fingerprint != plain.fingerprint
+
+
 def test_an_id_is_the_same_in_either_form_of_unicode(images: Path):
     rows = ["a.tif,low,M\u00fc1,S\u00e9,m\u00e4r,0.3", "b.tif,low,Mu\u03081,Se\u0301,ma\u0308r,0.3"]
     one, other, _ = read_manifest(manifest(images, [*rows, "c.tif,high,m2,s1,mon,0.3"])).images
@@ -243,6 +252,11 @@ MISTAKES = {
     "line break in an id": (
         [GOOD[0], 'b.tif,high,"m\n2",s1,mon,0.3'], HEADER, ManifestError, "animal_id holds a line break"
     ),
+    "a column by another name": ([], HEADER + ",Staining batch", ManifestError, "Did you mean batch"),
+    "a site here and there": (
+        [GOOD[0] + ",Kyoto", GOOD[1] + ","], HEADER + ",site", ManifestError, "line 3: site is empty, and other lines"
+    ),
+    "a site that is no text": ([GOOD[0] + ",#REF!"], HEADER + ",site", ManifestError, "line 2: site is #REF!"),
     "third class": ([GOOD[0], "b.tif,medium,m2,s1,mon,0.3"], HEADER, ManifestError, "line 3: the class is 'medium'"),
     "empty animal": ([GOOD[0], "b.tif,high,,s1,mon,0.3"], HEADER, ManifestError, "line 3: animal_id is empty"),
     "empty path": ([",high,m2,s1,mon,0.3"], HEADER, ManifestError, "line 2: path is empty"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hcc_scope.datasets.labelled_image import CLASSES
@@ -19,8 +19,11 @@ from hcc_scope.evaluation.splits import (
     animal_splits,
     copies_across,
     day_splits,
+    dealing_of,
+    dealings,
     paper_splits,
     permuted_splits,
+    protocol_splits,
     require_animals,
 )
 from hcc_scope.training.metrics import roc_auc
@@ -90,6 +93,101 @@ def test_folds_by_animal_hold_about_as_many_images_each():
     splits = animal_splits(tiles, 3, 1)
     for label in (0, 1):
         assert [int((split.labels[split.test] == label).sum()) for split in splits] == [20, 20, 20]
+
+
+def on_days(animals: list[tuple[int, int, tuple[int, ...]]]) -> TileTable:
+    """One animal per entry: images of class low, of class high, and the days that they go round."""
+    tiles = table([animal[:2] for animal in animals])
+    days = [animal[2] for animal in animals]
+    numbers = [int(image.animal_id[1:]) for image in tiles.images]
+    images = tuple(
+        replace(image, day=f"d{days[a][image.index % 100 % len(days[a])]}")
+        for a, image in zip(numbers, tiles.images, strict=True)
+    )
+    return replace(tiles, images=images)
+
+
+DAYS = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 4), st.lists(st.integers(0, 6), min_size=1, max_size=2).map(tuple))
+    .filter(lambda animal: animal[0] + animal[1] > 0),
+    min_size=4,
+    max_size=12,
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(animals=DAYS, folds=st.integers(2, 5), seed=st.integers(0, 99))
+def test_animals_of_both_classes_that_share_a_day_stay_together_where_that_makes_enough_folds(
+    animals: list[tuple[int, int, tuple[int, ...]]], folds: int, seed: int
+) -> None:
+    tiles = on_days(animals)
+    rarer = min(sum(animal[c] > 0 for animal in animals) for c in (0, 1))
+    assume(rarer >= 2)
+    dealing = dealing_of(tiles, folds)
+    first = protocol_splits(tiles, folds, seed)
+    for number, (paper, by_animal) in enumerate(dealings(tiles, 3, folds, seed)):
+        assert len(paper) == len(by_animal) == dealing.folds == min(folds, rarer)
+        if number == 0:
+            assert [split.test.tolist() for split in (*paper, *by_animal)] == [
+                split.test.tolist() for splits in first for split in splits
+            ]
+        for split in by_animal:
+            trained, tested = ([tiles.images[i] for i in part] for part in (split.train, split.test))
+            assert not {image.animal_id for image in trained} & {image.animal_id for image in tested}
+            assert {image.label for image in trained} == {image.label for image in tested} == {0, 1}
+            if dealing.together:
+                for day in {image.day for image in trained} & {image.day for image in tested}:
+                    assert len({image.label for image in tiles.images if image.day == day}) == 1
+
+
+def test_days_shared_by_pairs_of_animals_are_units_and_days_shared_by_all_are_not():
+    pairs = on_days([(4, 0, (a,)) for a in range(4)] + [(0, 4, (a,)) for a in range(4)])
+    assert dealing_of(pairs).together
+    assert "8 animals in 4 units" in dealing_of(pairs).words
+    for split in animal_splits(pairs, 4, 3):
+        assert len({pairs.images[i].day for i in split.test}) == 1
+    shared = table([(4, 0)] * 3 + [(0, 4)] * 3, days=2)
+    assert dealing_of(shared).words.endswith(
+        "animals of both classes that share a day make 1 fold with both classes, and not 3."
+    )
+    apart = on_days([(4, 0, (a,)) for a in range(3)] + [(0, 4, (a + 3,)) for a in range(3)])
+    assert "no two animals of different classes share a day" in dealing_of(apart).words
+
+
+def test_other_dealings_differ_and_are_the_same_again():
+    tiles = table([(n, 0) for n in (9, 3, 4, 6)] + [(0, n) for n in (5, 8, 2, 7)])
+
+    def tested() -> list[str]:
+        return [str([s.test.tolist() for splits in both for s in splits]) for both in dealings(tiles, 6, 4, 1)]
+
+    assert tested() == tested()
+    assert len({str([s.test.tolist() for s in by_animal]) for _, by_animal in dealings(tiles, 6, 4, 1)}) > 3
+    assert list(dealings(tiles, 0)) == []
+
+
+def test_both_protocols_train_on_as_much():
+    tiles = table([(6, 0)] * 3 + [(0, 6)] * 4)
+    for options, k in (({}, 3), ({"leave_one_out": True}, 7)):
+        paper, by_animal = protocol_splits(tiles, 5, 1, **options)
+        assert len(paper) == len(by_animal) == k
+        means = [np.mean([len(split.train) for split in splits]) for splits in (paper, by_animal)]
+        assert means[0] == pytest.approx(means[1])
+
+
+def test_dealt_by_tile_the_tiles_of_an_image_are_on_both_sides():
+    tiles = table([(4, 0), (3, 0), (0, 3), (0, 5)], tiles=4)
+    splits = paper_splits(tiles, 3, 1, unit="tile")
+    assert sorted(np.concatenate([split.test_rows(tiles) for split in splits])) == list(range(len(tiles)))
+    for split in splits:
+        assert not np.intersect1d(split.train_rows(tiles), split.test_rows(tiles)).size
+        assert len(split.train_rows(tiles)) + len(split.test_rows(tiles)) == len(tiles)
+        assert np.intersect1d(split.train, split.test).size
+        low = [int((tiles.labels[split.test_rows(tiles)] == label).sum()) for label in (0, 1)]
+        assert abs(low[0] - 28 / 3) < 1
+        assert abs(low[1] - 32 / 3) < 1
+        assert copies_across(split, tiles.digests) == []  # an image is no copy of itself
+    images, by_animal = protocol_splits(tiles, 3, 1)
+    assert all(split.train_tiles is None for split in (*images, *by_animal))
 
 
 def test_a_class_with_one_animal_refuses_the_protocol_and_states_the_reason():

@@ -59,11 +59,13 @@ def run_check(manifest: Path, *, json_mode: bool) -> None:
 
 
 def _tables(report: DatasetReport) -> list[Table]:
+    optional = (("Sites", report.sites), ("Batches", report.batches))
     return [
         _table("Classes", report.classes, ("images", "animals", "sections", "days")),
         _table("Animals", report.animals, ("low", "high", "sections", "days")),
         _table("Sections", report.sections, ("low", "high", "days")),
         _table("Days", report.days, ("low", "high", "animals", "sections")),
+        *(_table(title, groups, ("low", "high", "animals", "days")) for title, groups in optional if groups),
     ]
 
 
@@ -89,15 +91,22 @@ def _lines(report: DatasetReport) -> list[str]:
     def spread(of: dict[str, int], unit: str) -> str:
         return ", ".join(f"{value} {unit} ({n})" for value, n in of.items()) or "none"
 
-    association = "not defined" if report.class_by_day_v is None else f"{report.class_by_day_v:.2f}"
+    def association(v: float | None) -> str:
+        return "Cramér's V not defined" if v is None else f"Cramér's V {v:.2f}"
+
+    meaning = "0: the day reveals nothing about the class, 1: it determines it"
     excluded = ", ".join(describe_reason_counts(report.tiles_excluded)) or "none"
     usable = report.tiles_usable
     lines = [
         f"{counted(report.images, 'image')}; size {spread(report.shapes_yx, 'px')}; "
         f"depth {spread(report.bit_depths, 'bit')}; pixel size {spread(report.pixel_sizes_um, 'um')}",
         f"{counted(report.tiles, 'tile')}, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
-        f"Class by day: Cramér's V {association} (0: the day reveals nothing about the class, 1: it determines it)",
+        f"Class by day: {association(report.class_by_day_v)} ({meaning})",
     ]
+    if report.sites:
+        lines.append(f"Class by site: {association(report.class_by_site_v)}")
+    if report.batches:
+        lines.append(f"Class by batch: {association(report.class_by_batch_v)}")
     if report.synthetic is not None:
         lines.append(report.synthetic)
     return lines

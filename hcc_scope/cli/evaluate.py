@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from hcc_scope.cli.console import people, print_json
-from hcc_scope.cli.option_checks import check_choices
+from hcc_scope.cli.option_checks import check_budget, check_choices
 from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted
 from hcc_scope.errors import UsageError
@@ -33,6 +33,7 @@ class EvaluateOptions:
     out: Path
     config: TrainConfig
     folds: int
+    starts: int
     jobs: int | None
     cache: Path | None
     figures: bool
@@ -46,8 +47,10 @@ class EvaluateOptions:
         config = self.config
         words = ["hcc-scope", "evaluate", self.manifest.name, "--out", self.out.name]
         words += ["--network", config.network, "--recipe", config.recipe]
-        words += ["--seed", str(config.seed), "--folds", str(self.folds), "--precision", config.precision]
+        words += ["--seed", str(config.seed), "--folds", str(self.folds), "--starts", str(self.starts)]
+        words += ["--precision", config.precision]
         for name, value in (
+            ("--steps", config.steps),
             ("--epochs", config.epochs),
             ("--batch", config.batch),
             ("--learning-rate", config.learning_rate),
@@ -77,8 +80,8 @@ def run_evaluate(options: EvaluateOptions) -> None:
 
 def _consequence(options: EvaluateOptions) -> str:
     if not (options.out / PLAN_FILE).exists():
-        return "no fold had begun; start it again"
-    return "finished folds are kept; the same command with --resume continues from there"
+        return "no network had begun; start it again"
+    return "finished networks are kept; the same command with --resume continues from there"
 
 
 def _evaluate(options: EvaluateOptions, voice: People) -> None:
@@ -109,6 +112,7 @@ def _evaluate_set(options: EvaluateOptions, voice: People, data: LabelledSet) ->
             options.config,
             options.out,
             folds=options.folds,
+            starts=options.starts,
             jobs=options.jobs,
             on_progress=on_step,
             resume=options.resume,
@@ -161,6 +165,7 @@ def train_config(
     network: str,
     recipe: str,
     seed: int,
+    steps: int | None,
     epochs: int | None,
     batch: int | None,
     learning_rate: float | None,
@@ -172,15 +177,17 @@ def train_config(
     Raises
     ------
     UsageError
-        If one has a value that there is not.
+        If one has a value that there is not, or two exclude each other.
     """
     from hcc_scope.training.config import TrainConfig
 
+    check_budget(steps, epochs)
     check_choices(network=network, recipe=recipe, precision=precision, device=device, learning_rate=learning_rate)
     return TrainConfig(
         network=cast("NetworkName", network),
         recipe=cast("RecipeName", recipe),
         seed=seed,
+        steps=steps,
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,

@@ -94,8 +94,9 @@ def train(
         int | None,
         typer.Option("--seed", min=0, help="Fixes weights, order, augmentation and held-out animals. Default: 2019."),
     ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Batches. Default: the recipe's.")] = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Passes over the training tiles. Default: the recipe's.")
+        int | None, typer.Option("--epochs", min=1, help="Passes over the training tiles, in place of --steps.")
     ] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step. Default: the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Default: the recipe's.")] = None,
@@ -109,7 +110,7 @@ def train(
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option("--precision", help="auto, bfloat16 or float32; the model is float32 in any case. Default: auto."),
+        typer.Option("--precision", help="float32, bfloat16, or auto: bfloat16 where it is fast. Default: float32."),
     ] = None,
     device: Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda. Default: auto.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: all cores.")] = None,
@@ -137,6 +138,7 @@ def train(
             network=network,
             recipe=recipe,
             seed=seed,
+            steps=steps,
             epochs=epochs,
             batch=batch,
             learning_rate=learning_rate,
@@ -225,15 +227,23 @@ def evaluate(
     folds: Annotated[
         int, typer.Option("--folds", min=2, help="By animal: at most as many as the rarer class has animals.")
     ] = 5,
+    starts: Annotated[
+        int, typer.Option("--starts", min=1, help="Networks per fold, each from a random start of its own.")
+    ] = 3,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Batches per network. Default: the recipe's.")
+    ] = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Per fold, all of them. Default: the recipe's.")
+        int | None, typer.Option("--epochs", min=1, help="Passes over the training tiles, in place of --steps.")
     ] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step. Default: the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Default: the recipe's.")] = None,
-    precision: Annotated[str, typer.Option("--precision", help="auto, bfloat16 or float32.")] = "auto",
+    precision: Annotated[
+        str, typer.Option("--precision", help="float32, as a model's card needs it; bfloat16; or auto, the faster.")
+    ] = "float32",
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Folds side by side. Default: one per core, 1 on a GPU.")
+        int | None, typer.Option("--jobs", min=1, help="Networks side by side. Default: one per core, 1 on a GPU.")
     ] = None,
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Folder for the cut tiles. Default: beside the manifest.")
@@ -253,6 +263,7 @@ def evaluate(
         network=network,
         recipe=recipe,
         seed=seed,
+        steps=steps,
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
@@ -265,6 +276,7 @@ def evaluate(
             out=out,
             config=config,
             folds=folds,
+            starts=starts,
             jobs=jobs,
             cache=cache,
             figures=figures,

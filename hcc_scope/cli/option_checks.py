@@ -9,7 +9,7 @@ from hcc_scope.errors import PlanError, UsageError
 from hcc_scope.plans import MAX_EXPOSURE_MS, MAX_FRAMES, Focusing, focusing_of
 from hcc_scope.training.config import Device, NetworkName, Precision, RecipeName
 
-__all__ = ["check_choices", "check_count", "check_exposure", "check_focus", "parse_size"]
+__all__ = ["check_budget", "check_choices", "check_count", "check_exposure", "check_focus", "parse_size"]
 
 LARGEST_SIDE_UM = 1_000_000
 _KNOWN: dict[str, tuple[str, ...]] = {
@@ -36,6 +36,12 @@ def check_choices(
             raise UsageError(f"--{option} cannot be '{value}'", hint=f"There are: {', '.join(known)}.")
     if learning_rate is not None and not (math.isfinite(learning_rate) and learning_rate > 0):
         raise UsageError(f"--learning-rate must be a positive number, not {learning_rate:g}")
+
+
+def check_budget(steps: int | None, epochs: int | None) -> None:
+    """Raise `UsageError` if the budget of a training is stated twice; None is an option that was not given."""
+    if steps is not None and epochs is not None:
+        raise UsageError("--steps and --epochs both state how long to train", hint="Give one of them.")
 
 
 def check_count(option: str, n: int | None) -> None:

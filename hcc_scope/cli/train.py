@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.interrupt import on_interrupt
-from hcc_scope.cli.option_checks import check_choices
+from hcc_scope.cli.option_checks import check_budget, check_choices
 from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted, called_on_signals
 from hcc_scope.errors import ResumeError, StoreUnwritableError, UsageError
@@ -35,8 +35,19 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainOptions", "run_train"]
 
-_BY_EVALUATION = ("network", "recipe", "epochs", "batch", "learning_rate", "precision")
-_OF_CONFIG = ("network", "recipe", "seed", "epochs", "batch", "learning_rate", "patience", "precision", "device")
+_BY_EVALUATION = ("network", "recipe", "steps", "epochs", "batch", "learning_rate", "precision")
+_OF_CONFIG = (
+    "network",
+    "recipe",
+    "seed",
+    "steps",
+    "epochs",
+    "batch",
+    "learning_rate",
+    "patience",
+    "precision",
+    "device",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class TrainOptions:
     network: str | None
     recipe: str | None
     seed: int | None
+    steps: int | None
     epochs: int | None
     batch: int | None
     learning_rate: float | None
@@ -143,6 +155,7 @@ def _run_of(options: TrainOptions) -> TrainRun:
         device=options.device,
         learning_rate=options.learning_rate,
     )
+    check_budget(options.steps, options.epochs)
     stored = stored_config(options.out) if options.resume else None
     asked: dict[str, Any] = {} if stored is None else dict(stored["asked"])
     evaluation, given = options.evaluation, {key: getattr(options, key) for key in _OF_CONFIG}
@@ -153,6 +166,10 @@ def _run_of(options: TrainOptions) -> TrainRun:
         evaluated, fingerprint = _of_evaluation(evaluation, options)
         asked |= evaluated
     asked |= {key: value for key, value in given.items() if value is not None}
+    if options.epochs is not None:  # in place of the budget that a run in steps had; what differs is then refused
+        asked["steps"] = None
+    elif options.steps is not None:
+        asked["epochs"] = None
     if options.threads is not None:
         asked["threads"] = options.threads
     name = options.name or (_name_of(options.out) if stored is None else stored["run"]["name"])
@@ -216,19 +233,26 @@ def _of_evaluation(folder: Path, options: TrainOptions) -> tuple[dict[str, Any],
 
     found = load_calibration(folder)
     load_networks(folder, found)  # now, and not when the training is over
+    if found.config["precision"] != "float32":
+        raise UsageError(
+            f"the evaluation {folder} was computed in {found.config['precision']}, and a model's card has figures of "
+            "float32 alone",
+            hint="Evaluate again without --precision; the other one is for a quick look.",
+        )
     decided = {key: found.config[key] for key in _BY_EVALUATION}
     for key, value in decided.items():
         asked = getattr(options, key)
         if asked is not None and asked != value:
+            option = f"--{key.replace('_', '-')}"
             raise UsageError(
-                f"--{key.replace('_', '-')} is {asked}, but the evaluation {folder} is of {value}: it would not speak "
-                "for this model",
+                f"{option} is {asked}, but the evaluation {folder} is "
+                f"{f'without {option}' if value is None else f'of {value}'}: it would not speak for this model",
                 hint="Leave the option out, or evaluate with it.",
             )
     if options.patience is not None:
         raise UsageError(
             "--patience needs held-out animals, and with --evaluation there are none",
-            hint="It trains as long as the evaluation's folds did.",
+            hint="It trains as long as the evaluation's networks did.",
         )
     if options.hold_out not in (None, "none"):
         raise UsageError(
@@ -257,7 +281,7 @@ def _command(
     default = TrainConfig()
     for key in ("network", "recipe", "seed"):
         words += [f"--{key}", str(getattr(config, key))]
-    for key in ("epochs", "batch", "learning_rate", "patience", "precision", "device"):
+    for key in ("steps", "epochs", "batch", "learning_rate", "patience", "precision", "device"):
         if getattr(config, key) != getattr(default, key):
             words += [f"--{key.replace('_', '-')}", str(getattr(config, key))]
     if evaluation is not None:

@@ -10,7 +10,7 @@ import math
 from collections import Counter, defaultdict
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -49,13 +49,16 @@ if TYPE_CHECKING:
 __all__ = ["DatasetReport", "GroupCount", "Problem", "check_dataset", "cramers_v"]
 
 STAGE = "check images"
+AcquisitionGroup = Literal["day", "site", "batch"]
 
 FEW_IMAGES = 20
 """Per class: with fewer, five folds hold a handful each and every figure is chance."""
 UNBALANCED = 3.0
 """Images of one class for each of the other; more is worth a word."""
 ASSOCIATED = 0.5
-"""Cramér's V of class and day from which the day is a rival explanation of the class."""
+"""Cramér's V of class and day (or site, or batch) from which the day is a rival explanation of the class."""
+ACQUISITION: tuple[AcquisitionGroup, ...] = ("day", "site", "batch")
+"""What images share besides their animal, and a network can learn in place of the class."""
 _CONFOUNDED = 1.0 - 1e-9
 _FEWEST_ANIMALS = 2
 
@@ -108,8 +111,9 @@ def check_dataset(path: Path, on_progress: OnProgress | None = None) -> DatasetR
     topped = [(one.image, one.top) for one in looked_at if one.top is not None]
     problems += depth_problems([image for image, _ in topped], [top for _, top in topped]) if topped else []
     problems += _groups(images)
-    v = cramers_v([image.day for image in images], [image.tumour_class for image in images])
-    problems += _days(images, v)
+    association = {what: _class_by(images, what) for what in ACQUISITION}
+    problems += [problem for what, v in association.items() for problem in _confounding(images, what, v)]
+    problems += _animals_of_sites(images)
     usable: dict[str, int] = {
         name: sum(o.usable for o in looked_at if o.image.tumour_class == name) for name in CLASSES
     }
@@ -121,10 +125,14 @@ def check_dataset(path: Path, on_progress: OnProgress | None = None) -> DatasetR
         animals=_counts(images, lambda image: image.animal_id),
         sections=_counts(images, lambda image: f"{image.animal_id} / {image.section_id}"),
         days=_counts(images, lambda image: image.day),
+        sites=_counts([image for image in images if image.site], lambda image: image.site or ""),
+        batches=_counts([image for image in images if image.batch], lambda image: image.batch or ""),
         shapes_yx=_breakdown(f"{image.shape_yx[0]} x {image.shape_yx[1]}" for image in images),
         bit_depths=_breakdown(str(image.bit_depth) for image in images),
         pixel_sizes_um=_breakdown(f"{image.pixel_size_um:g}" for image in images),
-        class_by_day_v=v,
+        class_by_day_v=association["day"],
+        class_by_site_v=association["site"],
+        class_by_batch_v=association["batch"],
         tiles=sum(one.tiles for one in looked_at),
         tiles_usable=usable,
         tiles_excluded=dict(sorted(excluded.items())),
@@ -364,19 +372,45 @@ def _groups(images: Sequence[LabelledImage]) -> list[Problem]:
     return problems
 
 
-def _days(images: Sequence[LabelledImage], v: float | None) -> list[Problem]:
+def _class_by(images: Sequence[LabelledImage], what: AcquisitionGroup) -> float | None:
+    """Return Cramér's V of class and day, site or batch over the images that state it."""
+    stated = [image for image in images if getattr(image, what)]
+    return cramers_v([str(getattr(image, what)) for image in stated], [image.tumour_class for image in stated])
+
+
+def _confounding(images: Sequence[LabelledImage], what: AcquisitionGroup, v: float | None) -> list[Problem]:
     if v is None or v < ASSOCIATED:
         return []
-    of_day: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    of_group: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for image in images:
-        of_day[image.day][image.tumour_class] += 1
-    table = listed([f"{day}: {n['low']} low, {n['high']} high" for day, n in sorted(of_day.items())])
+        if (name := getattr(image, what)) is not None:
+            of_group[name][image.tumour_class] += 1
+    table = listed([f"{name}: {n['low']} low, {n['high']} high" for name, n in sorted(of_group.items())])
+    groups = {"day": "days", "site": "sites", "batch": "batches"}[what]
+    best = {"day": "Image both classes on each day", "site": "Take both classes from each site"}
+    predicted = "acquisition day" if what == "day" else what
     hint = (
-        "Image both classes on each day; here, compare with the control that predicts the acquisition day, and mention "
-        "it with every result."
+        f"{best.get(what, 'Prepare both classes in each batch')}; here, compare with the control that predicts the "
+        f"{predicted}, and mention it with every result."
     )
     if v >= _CONFOUNDED:
-        what = f"Every day has images of one class alone ({table}): what differs between days passes for the class"
-    else:
-        what = f"Class and day go together (Cramér's V {v:.2f}; {table})"
-    return [_warning("day", what, hint)]
+        sentence = f"Every {what} has images of one class alone ({table}): what differs between {groups} passes for "
+        return [_warning(what, f"{sentence}the class", hint)]
+    return [_warning(what, f"Class and {what} go together (Cramér's V {v:.2f}; {table})", hint)]
+
+
+def _animals_of_sites(images: Sequence[LabelledImage]) -> list[Problem]:
+    sites: defaultdict[str, set[str]] = defaultdict(set)
+    for image in images:
+        if image.site:
+            sites[image.animal_id].add(image.site)
+    several = [f"{animal} ({' and '.join(sorted(of))})" for animal, of in sorted(sites.items()) if len(of) > 1]
+    if not several:
+        return []
+    return [
+        _warning(
+            "site",
+            f"Images of one animal are from several sites: {listed(several)}",
+            "If these are different animals, give them different ids; if not, no site can be left out as a whole.",
+        )
+    ]

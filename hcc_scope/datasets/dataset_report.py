@@ -20,8 +20,8 @@ class Problem:
     severity: Severity
     kind: str
     """In a word, for programs: ``manifest``, ``unreadable``, ``duplicate``, ``overlap``, ``mixture``, ``size``,
-    ``quality``, ``animals``, ``day``, ``few``, ``unbalanced``, ``store``, ``spelling``, ``depth``,
-    ``file``."""
+    ``quality``, ``animals``, ``day``, ``site``, ``batch``, ``few``, ``unbalanced``, ``store``, ``spelling``,
+    ``depth``, ``file``."""
     what: str
     """What is wrong and where."""
     hint: str
@@ -36,7 +36,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class GroupCount:
-    """How many images a class, an animal, a section or a day has."""
+    """How many images a class, an animal, a section, a day, a site or a batch has."""
 
     name: str
     images: int
@@ -59,6 +59,9 @@ class DatasetReport:
     animals: tuple[GroupCount, ...]
     sections: tuple[GroupCount, ...]
     days: tuple[GroupCount, ...]
+    sites: tuple[GroupCount, ...]
+    """Empty if the manifest has no such column, as are the batches."""
+    batches: tuple[GroupCount, ...]
     shapes_yx: dict[str, int]
     """Images by their size, such as ``2048 x 2048``."""
     bit_depths: dict[str, int]
@@ -66,6 +69,9 @@ class DatasetReport:
     class_by_day_v: float | None
     """Cramér's V of class and day over images: 0 if the day reveals nothing of the class, 1 if it determines it; None
     for a single day or a single class."""
+    class_by_site_v: float | None
+    """The same of class and site; None also where no site is stated."""
+    class_by_batch_v: float | None
     tiles: int
     """That the readable images are cut into."""
     tiles_usable: dict[str, int]

@@ -83,10 +83,11 @@ def require_possible(
     height, width = shape_yx
     if height <= 0 or width <= 0:
         raise ImageError(f"{where} has no pixels: it is {height} x {width} px", hint=COPY_AGAIN)
-    if height * width * samples > LARGEST_PX:
+    most_px = LARGEST_PX // samples
+    if height * width > most_px:
         raise ImageError(
-            f"{where} claims {height} x {width} px{' in colour' * (samples > 1)}, more than the {LARGEST_PX // samples} "
-            "of the largest image that is read",
+            f"{where} claims {height} x {width} px{' in colour' * (samples > 1)}, more than the {most_px} of the "
+            "largest image that is read",
             hint="Cut it into fields.",
         )
     claimed_bytes = height * -(-width * samples * bits // 8)

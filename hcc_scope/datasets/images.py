@@ -1,10 +1,10 @@
 """Images of other programs: what a file holds (from its headers alone), and its pixels as raw counts.
 
 TIFF, OME-TIFF and BigTIFF of either byte order, tiled or in strips, compressed or not, and PNG; of our own stores,
-every frame whose journal line is readable. Grey images of 8 to 16 bits, unsigned, are counts of a camera; images in red,
-green and blue become grey by the conversion that the manifest names (`hcc_scope.colour`), and are refused without one;
-palettes, transparency, signed and floating-point numbers are refused, because something was done to them that no one
-can undo. The first bytes of a file decide its kind, not its name.
+every frame whose journal line is readable. Grey images of 8 to 16 bits, unsigned, are counts of a camera; images in
+red, green and blue become grey by the conversion that the manifest names (`hcc_scope.colour`), and are refused without
+one; palettes, transparency, signed and floating-point numbers are refused, because something was done to them that no
+one can undo. The first bytes of a file decide its kind, not its name.
 """
 
 from __future__ import annotations

@@ -39,6 +39,10 @@ class LabelledImage:
     """The camera's bit depth, if the file states it."""
     file_pixel_size_yx_um: tuple[float, float] | None = None
     """If the file states it in a unit of length."""
+    site: str | None = None
+    """Laboratory or microscope; None: the manifest does not state it, for any image."""
+    batch: str | None = None
+    """Of staining or preparation; None likewise."""
     colour: ColourConversion | None = None
     """How the colour image in the file becomes these counts (`hcc_scope.colour`); None: it is grey."""
 

@@ -81,8 +81,8 @@ def read_manifest(path: Path) -> LabelledSet:
     ImageError
         If an image is missing, unreadable or of an unsupported kind.
     DatasetError
-        If bit depths, pixel sizes or conversions of colour differ, an image is smaller than a tile, an animal has both classes, or there is
-        one class alone.
+        If bit depths, pixel sizes or conversions of colour differ, an image is smaller than a tile, an animal has both
+        classes, or there is one class alone.
     """
     rows = parse_rows(path, _raise)
     found = [(row, image) for row in rows for image in images_of(row, path)]
@@ -144,6 +144,8 @@ def _pages(row: Row, where: str) -> list[LabelledImage]:
                 bit_depth=row.bit_depth or said_bits or header.bit_depth,
                 file_bits=said_bits,
                 file_pixel_size_yx_um=header.pixel_size_yx_um,
+                site=row.site or None,
+                batch=row.batch or None,
                 colour=row.colour,
             )
         )
@@ -181,6 +183,8 @@ def _frames(row: Row, where: str) -> list[LabelledImage]:
                 pixel_size_um=pixel_size,
                 shape_yx=header.shape_yx,
                 bit_depth=header.bit_depth,
+                site=row.site or None,
+                batch=row.batch or None,
             )
         )
     return images
@@ -326,6 +330,8 @@ def _fingerprint(found: Sequence[tuple[Row, LabelledImage]]) -> str:
             *states[image.path],
             *([] if image.colour is None else [image.colour]),  # sets without colour keep their fingerprint
         ]
+        if image.site is not None or image.batch is not None:  # without them, the fingerprint of earlier versions
+            facts.append([image.site, image.batch])
         digest.update(json.dumps(facts, ensure_ascii=True).encode() + b"\n")
     return digest.hexdigest()
 

@@ -30,7 +30,23 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "OPTIONAL", "Row", "composed", "parse_rows"]
 
 COLUMNS = ("path", "class", "animal_id", "section_id", "day", "pixel_size_um")
-OPTIONAL = ("bit_depth", "page", "colour")
+OPTIONAL = ("bit_depth", "page", "site", "batch", "colour")
+_ALL_OR_NONE = ("site", "batch")
+"""Stated for every image or for none: a group without a name would be a group of its own."""
+_OTHER_NAMES = {
+    "centre": "site",
+    "center": "site",
+    "lab": "site",
+    "laboratory": "site",
+    "institution": "site",
+    "hospital": "site",
+    "scanner": "site",
+    "microscope": "site",
+    "staining_batch": "batch",
+    "stain_batch": "batch",
+    "size": "pixel_size_um",
+}
+"""What columns are also called, where it is not spelled like our name."""
 _FROM_STORES = frozenset({"animal_id", "section_id", "day", "pixel_size_um", "bit_depth"})
 """May be empty for a store, which knows them."""
 
@@ -69,6 +85,9 @@ class Row:
     pixel_size_um: float | None
     bit_depth: int | None
     page: int | None
+    site: str = ""
+    """"" if the manifest does not state it."""
+    batch: str = ""
     colour: ColourConversion | None = None
 
 
@@ -114,7 +133,22 @@ def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Ro
         raise ManifestError(f"{path}, line {line}: {error}", hint="Check the quotes.") from error
     if columns is None:
         raise ManifestError(f"{path} is empty", hint=f"Its first line names the columns: {','.join(COLUMNS)}.")
+    _require_all_or_none(path, rows, on_error)
     return rows
+
+
+def _require_all_or_none(path: Path, rows: Sequence[Row], on_error: Callable[[ManifestError], None]) -> None:
+    """Report a column that some rows fill and others do not."""
+    for name in _ALL_OR_NONE:
+        empty = [row.line for row in rows if not getattr(row, name)]
+        if empty and len(empty) < len(rows):
+            more = f" (and in {len(empty) - 1} more)" if len(empty) > 1 else ""
+            on_error(
+                ManifestError(
+                    f"{path}, line {empty[0]}: {name} is empty{more}, and other lines state it",
+                    hint="Fill it in for every line, or for none.",
+                )
+            )
 
 
 def composed(name: str) -> str:
@@ -171,7 +205,8 @@ def _columns(path: Path, line: int, cells: Sequence[str]) -> list[str]:
         if not name:
             raise ManifestError(f"{where}: column {number} has no name", hint="Name it, or remove it.")
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+            other = _OTHER_NAMES.get(re.sub(r"[\s-]+", "_", name))
+            near = difflib.get_close_matches(name, known, n=1) if other is None else [other]
             hint = f"Did you mean {near[0]}?" if near else f"A manifest has {', '.join(known)}."
             raise ManifestError(f"{where}: unknown column {name!r}", hint=hint)
     if twice := [name for name, n in Counter(columns).items() if n > 1]:
@@ -179,7 +214,7 @@ def _columns(path: Path, line: int, cells: Sequence[str]) -> list[str]:
     if missing := [name for name in COLUMNS if name not in columns]:
         raise ManifestError(
             f"{where}: missing column{'s' * (len(missing) > 1)} {', '.join(missing)}",
-            hint=f"A manifest has {', '.join(COLUMNS)}; optional are {', '.join(OPTIONAL)}.",
+            hint=f"A manifest has {', '.join(COLUMNS)}; optional are {', '.join(OPTIONAL[:-1])} and {OPTIONAL[-1]}.",
         )
     return columns
 
@@ -202,16 +237,18 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
     for name in COLUMNS:
         if not value[name] and not (name in _FROM_STORES and is_store(path)):
             raise ManifestError(f"{where}: {name} is empty", hint="Fill it in; only a store's row may leave it out.")
-        if not value[name].isprintable():
-            odd = next(letter for letter in value[name] if not letter.isprintable())
+    for name in (*COLUMNS, *_ALL_OR_NONE):
+        text = value.get(name, "")
+        if not text.isprintable():
+            odd = next(letter for letter in text if not letter.isprintable())
             what = unicodedata.name(odd, f"the character U+{ord(odd):04X}").lower()
             raise ManifestError(
                 f"{where}: {name} holds {'a line break' if odd in _LINE_BREAKS else what}, which is invisible",
                 hint="Type it again, in one line.",
             )
-        if _FAILED_FORMULA.fullmatch(value[name]) is not None:
+        if _FAILED_FORMULA.fullmatch(text) is not None:
             raise ManifestError(
-                f"{where}: {name} is {value[name]}, which a spreadsheet writes where a formula failed",
+                f"{where}: {name} is {text}, which a spreadsheet writes where a formula failed",
                 hint="Correct it there and save the manifest again.",
             )
     tumour_class = value["class"].lower()
@@ -242,6 +279,8 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
         pixel_size_um=pixel_size,
         bit_depth=bit_depth,
         page=page,
+        site=composed(value.get("site", "")),
+        batch=composed(value.get("batch", "")),
         colour=_colour(where, value.get("colour", ""), path),
     )
 

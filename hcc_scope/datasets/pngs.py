@@ -1,7 +1,8 @@
 """PNG files, grey or in colour: their header, their checksums, their pixels.
 
-Pillow decodes, but for colour of 16 bits, which it would cut to 8; what they let pass is looked at here first: checksums of chunks that it does not need, transparency,
-animations, and a size that the file is too small to hold.
+Pillow decodes, and imagecodecs colour of 16 bits, which Pillow would cut to 8. What they let pass is looked at here
+first: checksums of chunks that they do not need, transparency, animations, and a size that the file is too small to
+hold.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def png_header(path: Path, colour: ColourConversion | None = None) -> Header:
     Raises
     ------
     ImageError
-        If it is not grey (or, with a conversion, not in colour), has another depth than 8 or 16 bits, holds several images, is too small for the pixels that
-        it claims, or ends too early.
+        If it is not grey (or, with a conversion, not in colour), has another depth than 8 or 16 bits, holds several
+        images, is too small for the pixels that it claims, or ends too early.
     """
     with path.open("rb") as file:
         start = file.read(_HEADER_BYTES)

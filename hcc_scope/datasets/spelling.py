@@ -1,4 +1,4 @@
-"""Ids and days that may be the same, spelled in two ways: by two people, or by a spreadsheet."""
+"""Ids, days, sites and batches that may be the same, spelled in two ways: by two people, or by a spreadsheet."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SCIENTIFIC = re.compile(r"\d(?:[.,]\d+)?E[+-]\d{2}")
 
 
 def spelling_problems(images: Sequence[LabelledImage]) -> list[Problem]:
-    """Warn of ids and days that may be one in two spellings, and of ids that a spreadsheet may have changed."""
+    """Warn of ids, days, sites and batches that may be one in two spellings, and of ids changed by a spreadsheet."""
     animals = {image.animal_id for image in images}
     problems = [
         _warning(
@@ -54,6 +54,15 @@ def spelling_problems(images: Sequence[LabelledImage]) -> list[Problem]:
             "If they are one day, write them alike: if not, the control that predicts the day has two.",
         )
         for days in _alike({image.day for image in images})
+    ]
+    optional = {"sites": {image.site for image in images}, "batches": {image.batch for image in images}}
+    problems += [
+        _warning(
+            f"The {what} {' and '.join(names)} differ only in {_differ_in(names)}",
+            "If they are one, write them alike: if not, they count as two.",
+        )
+        for what, groups in optional.items()
+        for names in _alike(name for name in groups if name is not None)
     ]
     ids = animals | {section for one in sections.values() for section in one}
     problems += [

@@ -64,9 +64,13 @@ class FoldFigures:
     unlike_tiles: int
     """Of these, how many are unlike those of the training: as in use they count in ``tile_all`` alone."""
     starts: int
-    """Of its network; each but the last one has learnt nothing."""
+    """Networks that were trained on it, each from a random start of its own."""
+    attempts: tuple[int, ...]
+    """Of each start: how often it was trained; each attempt but the last one has learnt nothing."""
+    silent_starts: tuple[int, ...]
+    """Those whose networks have learnt nothing in any attempt: 1, 2, ..."""
     silent: bool
-    """Whether no start has learnt anything."""
+    """Whether these are all of them."""
     levels: dict[TableLevel, Figures]
     """Sections and animals only where no other fold tests parts of them; a level without a score is not there."""
 
@@ -87,7 +91,7 @@ class ProtocolFigures:
 
     @property
     def silent(self) -> tuple[int, ...]:
-        """Folds whose networks have learnt nothing, from whichever start."""
+        """Folds whose networks have learnt nothing, whatever the start."""
         return tuple(fold.fold for fold in self.folds if fold.silent)
 
     @property
@@ -285,7 +289,9 @@ def _protocol(
                 test_animals=tuple(sorted({images[i].animal_id for i in split.test})),
                 test_tiles=len(fold.rows),
                 unlike_tiles=int((~fold.counted).sum()),
-                starts=fold.starts,
+                starts=len(fold.starts),
+                attempts=tuple(start.attempts for start in fold.starts),
+                silent_starts=tuple(start.start for start in fold.starts if start.silent),
                 silent=fold.silent,
                 levels=levels,
             )

@@ -3,6 +3,9 @@
 Both are chosen on the same out-of-fold predictions that the tables are made of. For the temperature, one number from
 hundreds of tiles, that hardly matters; a threshold that was chosen on six sections looks better on these six than it
 is. `nested` therefore chooses both on all other folds, and counts on the one that was left out.
+
+A model is one network, so everything here rests on the networks of the folds one by one (`single_networks`) and not on
+mean logits: a mean over starts is surer, and would make a single network look surer than it is.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import numpy as np
 
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.evaluation.aggregation import scored
+from hcc_scope.evaluation.results import FoldResult, single_networks
 from hcc_scope.scoring import log_odds
 from hcc_scope.training.metrics import fit_temperature
 
@@ -23,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.evaluation.results import FoldResult
 
 __all__ = [
     "NO_TEMPERATURE",
@@ -73,12 +76,13 @@ def choose_threshold(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> 
 
 
 def calibration_folds(folds: Sequence[FoldResult]) -> tuple[FoldResult, ...]:
-    """Return the folds that something may be chosen on: those whose networks have learnt something.
+    """Return the folds that something may be chosen on: those in which a network has learnt something.
 
-    None, if what they count is not of both classes.
+    None, if what these networks count is not of both classes.
     """
     found = tuple(fold for fold in folds if not fold.silent)
-    classes = {int(label) for fold in found for label in np.unique(fold.labels[fold.counted])}
+    networks = [network for fold in found for network in single_networks(fold)]
+    classes = {int(label) for one in networks for label in np.unique(one.labels[one.counted])}
     return found if len(classes) == len(CLASSES) else ()
 
 
@@ -88,15 +92,17 @@ def calibrate_folds(folds: Sequence[FoldResult], tiles: TileTable) -> tuple[floa
     Chosen on what counts in use alone: neither on networks that have learnt nothing, nor on tiles that are unlike those
     of the training. If nothing is left, the conventions 1 and 0.5.
     """
-    folds = calibration_folds(folds)
-    if not folds:
+    networks = [network for fold in calibration_folds(folds) for network in single_networks(fold)]
+    if not networks:
         return NO_TEMPERATURE, NO_THRESHOLD
     temperature = fit_temperature(
-        np.concatenate([log_odds(fold.logits[fold.counted]) for fold in folds]),
-        np.concatenate([fold.labels[fold.counted] for fold in folds]),
+        np.concatenate([log_odds(one.logits[one.counted]) for one in networks]),
+        np.concatenate([one.labels[one.counted] for one in networks]),
     )
-    sections = scored(folds, tiles, temperature)["section"]
-    return temperature, choose_threshold(sections.scores, sections.labels)
+    sections = [scored([one], tiles, temperature)["section"] for one in networks]
+    return temperature, choose_threshold(
+        np.concatenate([of_one.scores for of_one in sections]), np.concatenate([of_one.labels for of_one in sections])
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ class Nested:
     section_accuracy: float
     tile_brier: float
     n_sections: int
+    """Each counted once for every network that scored it."""
 
 
 def nested(folds: Sequence[FoldResult], tiles: TileTable) -> Nested | None:
@@ -132,11 +139,12 @@ def nested(folds: Sequence[FoldResult], tiles: TileTable) -> Nested | None:
         temperature, threshold = calibrate_folds(others, tiles)
         temperatures.append(temperature)
         thresholds.append(threshold)
-        tested = scored([left_out], tiles, temperature)
-        sections = tested["section"]
-        right.append((sections.scores >= threshold) == (sections.labels == 1))
-        labels.append(sections.labels)
-        squares.append((tested["tile"].scores - tested["tile"].labels) ** 2)
+        for network in single_networks(left_out) or (left_out,):
+            tested = scored([network], tiles, temperature)
+            sections = tested["section"]
+            right.append((sections.scores >= threshold) == (sections.labels == 1))
+            labels.append(sections.labels)
+            squares.append((tested["tile"].scores - tested["tile"].labels) ** 2)
     hits, of = np.concatenate(right), np.concatenate(labels)
     if not len(hits):
         return None

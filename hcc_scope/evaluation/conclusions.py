@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.evaluation.calibration import NO_TEMPERATURE, NO_THRESHOLD
 from hcc_scope.evaluation.tables import format_estimate
-from hcc_scope.training.config import MOST_STARTS
+from hcc_scope.training.config import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ _SMALLEST_TEMPERATURE, _LARGEST_TEMPERATURE = 0.05, 20.08
 
 
 def describe_gap(analysis: Analysis) -> str:
-    """Return the headline, with the networks in it that have learnt nothing."""
+    """Return the headline, with the folds in it whose networks have learnt nothing."""
     silent = _folds_that(analysis, lambda fold: fold.silent)
     return _describe_gap(analysis) + (f" Networks that have learnt nothing are in it ({silent})." if silent else "")
 
@@ -66,25 +66,39 @@ def _folds_that(analysis: Analysis, are: Callable[[FoldFigures], bool]) -> str:
 
 
 def describe_silent(analysis: Analysis) -> str | None:
-    """Return which networks have learnt nothing; None if none."""
-    found = _folds_that(analysis, lambda fold: fold.silent)
-    if not found:
+    """Return which networks have learnt nothing in any attempt; None if none."""
+    some = _folds_that(analysis, lambda fold: bool(fold.silent_starts))
+    if not some:
         return None
+    n = sum(len(fold.silent_starts) for protocol in analysis.protocols.values() for fold in protocol.folds)
+    words = (
+        f"Networks that have learnt nothing in any of {MOST_ATTEMPTS} attempts: {n} ({some}). There is nothing to "
+        "learn, or the training was too short or its images too few. No figure rests on them"
+    )
+    all_of = _folds_that(analysis, lambda fold: fold.silent)
+    if not all_of:
+        return f"{words}."
     return (
-        f"Some networks have learnt nothing, from none of {MOST_STARTS} starts ({found}): there is nothing to learn, "
-        "or the training was too short or its images too few. Temperature and threshold were not chosen on them, and "
-        "they take no tile for unlike the training's; all other figures contain them."
+        f"{words} but where a fold has no other network ({all_of}): there temperature and threshold were not chosen on "
+        "them, no tile is taken for unlike the training's, and all other figures contain them."
     )
 
 
 def describe_restarted(analysis: Analysis) -> str | None:
-    """Return which networks were trained again from another start; None if none."""
-    found = _folds_that(analysis, lambda fold: fold.starts > 1 and not fold.silent)
+    """Return how many networks were trained again because they had learnt nothing; None if none."""
+
+    def again(fold: FoldFigures) -> int:
+        return sum(n > 1 and k not in fold.silent_starts for k, n in enumerate(fold.attempts, 1))
+
+    found = _folds_that(analysis, lambda fold: again(fold) > 0)
     if not found:
         return None
+    n = sum(again(fold) for protocol in analysis.protocols.values() for fold in protocol.folds)
+    of = sum(fold.starts for protocol in analysis.protocols.values() for fold in protocol.folds)
     return (
-        f"Some networks had learnt nothing and were trained again from another start, at most {MOST_STARTS} times in "
-        f"all ({found}). Whether one has learnt was judged on its own training tiles alone."
+        f"Of {of} networks, {n} had learnt nothing and {'was' if n == 1 else 'were'} trained again from another seed, "
+        f"in at most {MOST_ATTEMPTS} attempts ({found}). Whether one has learnt was judged on its own training tiles "
+        "alone."
     )
 
 

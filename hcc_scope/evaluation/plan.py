@@ -13,7 +13,7 @@ from hcc_scope.atomic_file import json_bytes, replace_file
 from hcc_scope.datasets.duplicate_images import refuse_contradictions
 from hcc_scope.errors import DatasetError, ResumeError, StoreExistsError
 from hcc_scope.evaluation.filenames import PLAN_FILE
-from hcc_scope.evaluation.splits import animal_splits, day_splits, paper_splits, permuted_splits
+from hcc_scope.evaluation.splits import day_splits, permuted_splits, protocol_splits
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
 from hcc_scope.training.folder_lock import has_content
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.evaluation.results import Split
+    from hcc_scope.evaluation.results import Split, Unit
     from hcc_scope.training.config import TrainConfig
 
-__all__ = ["Plan", "check_folder", "make_plan", "take_folder"]
+__all__ = ["PLAN_SCHEMA", "Plan", "check_folder", "make_plan", "take_folder"]
+
+PLAN_SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,11 @@ class Plan:
     """Names of the labels of the protocol *day*."""
     not_run: dict[str, str]
     """Why a control is not run."""
-    epochs: int
+    starts: int
+    """Networks of each fold of the two protocols."""
     leave_one_out: bool
+    unit: Unit = "image"
+    """What the paper's protocol deals."""
 
     def n_outputs(self, split: Split) -> int:
         """Return how many classes a fold's network distinguishes."""
@@ -48,7 +53,14 @@ class Plan:
 
 
 def make_plan(
-    data: LabelledSet, tiles: TileTable, config: TrainConfig, *, folds: int, epochs: int, leave_one_out: bool = False
+    data: LabelledSet,
+    tiles: TileTable,
+    config: TrainConfig,
+    *,
+    folds: int,
+    starts: int,
+    leave_one_out: bool = False,
+    unit: Unit = "image",
 ) -> Plan:
     """Return the folds of both protocols and both controls.
 
@@ -64,28 +76,31 @@ def make_plan(
         raise DatasetError(f"no image of {data.manifest} has a usable tile")
     refuse_contradictions(tiles)
     days = day_splits(tiles, folds, config.seed)
+    paper, by_animal = protocol_splits(tiles, folds, config.seed, leave_one_out=leave_one_out, unit=unit)
     splits = (
-        *paper_splits(tiles, folds, config.seed),
-        *animal_splits(tiles, folds, config.seed, leave_one_out=leave_one_out),
+        *paper,
+        *by_animal,
         *permuted_splits(tiles, folds, config.seed),
         *days.splits,
     )
     not_run = {} if days.why_not is None else {"day": days.why_not}
-    return Plan(splits, days.names, not_run, epochs, leave_one_out)
+    return Plan(splits, days.names, not_run, starts, leave_one_out, unit)
 
 
 def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig, folds: int) -> dict[str, Any]:
     digest = hashlib.sha256()
     for split in plan.splits:
         digest.update(f"{split.protocol} {split.fold}".encode())
-        for part in (split.train, split.test, split.labels):
-            digest.update(part.astype("<i8").tobytes())
+        for part in (split.train, split.test, split.labels, split.train_tiles, split.test_tiles):
+            digest.update(b"" if part is None else part.astype("<i8").tobytes())
     return {
-        "schema": 2,
+        "schema": PLAN_SCHEMA,
         "data": data.fingerprint,
         "tiles": len(tiles),
         "folds": folds,
+        "starts": plan.starts,
         "leave_one_out": plan.leave_one_out,
+        "unit": plan.unit,
         "config": {name: value for name, value in asdict(config).items() if name != "threads"},
         "splits": digest.hexdigest(),
         "torch": version("torch"),

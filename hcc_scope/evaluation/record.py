@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 EVALUATION_FILE = "evaluation.json"
-SCHEMA = 2
+SCHEMA = 3
 
 
 def _pair(estimate: Estimate | None) -> Interval | None:
@@ -116,6 +116,7 @@ def evaluation_record(analysis: Analysis, command: str) -> EvaluationRecord:
         restarted=describe_restarted(found),
         left_out=describe_left_out(found),
         calibration=describe_nested(found),
+        starts=result.starts,
         per_animal=tuple(
             AnimalRow(
                 animal=a.animal,
@@ -328,7 +329,8 @@ class _Config(_Part):
     network: NetworkName
     recipe: RecipeName
     seed: int = pydantic.Field(ge=0)
-    epochs: int = pydantic.Field(ge=1)
+    steps: int | None = pydantic.Field(ge=1)
+    epochs: int | None = pydantic.Field(ge=1)
     batch: int = pydantic.Field(ge=1)
     learning_rate: float = pydantic.Field(gt=0)
     precision: Precision

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from hcc_scope.evaluation.analysis import Analysis, AnimalFigures, ProtocolFigures
+    from hcc_scope.evaluation.analysis import Analysis, AnimalFigures, FoldFigures, ProtocolFigures
 
 __all__ = ["relative_pngs", "report_markdown", "table1_markdown"]
 
@@ -96,11 +96,18 @@ def _fold_rows(protocol: ProtocolFigures) -> list[tuple[str, ...]]:
             str(fold.test_images),
             str(fold.test_tiles),
             str(fold.unlike_tiles),
-            f"{fold.starts}, learnt nothing" if fold.silent else str(fold.starts),
+            _starts(fold),
             ", ".join(markdown_text(animal) for animal in fold.test_animals),
         )
         for fold in protocol.folds
     ]
+
+
+def _starts(fold: FoldFigures) -> str:
+    """Return how many networks a fold has, and which of them have learnt nothing."""
+    if not fold.silent_starts:
+        return str(fold.starts)
+    return f"{fold.starts}, of which {len(fold.silent_starts)} learnt nothing"
 
 
 def _animal_row(animal: AnimalFigures) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
-"""Run an evaluation: every fold of both protocols and both controls, and what is calibrated on them.
+"""Run an evaluation: every start of every fold of both protocols, the controls, and what is calibrated on them.
 
-A fold is what a model of its images would do in use: a start that has learnt nothing is repeated, and tiles that are
+A start is what a model of its images would do in use: one that has learnt nothing is repeated, and tiles that are
 unlike the training's are left out.
 
-Folds are independent, so they run side by side in processes of one thread each: two such processes train faster than
+Starts are independent, so they run side by side in processes of one thread each: two such processes train faster than
 one with two threads. The weights depend on neither.
 """
 
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import TrainingError, UsageError
 from hcc_scope.evaluation.calibration import calibrate_folds
-from hcc_scope.evaluation.fold import FoldTask, fold_folder, load_fold, run_fold
+from hcc_scope.evaluation.fold import run_start
 from hcc_scope.evaluation.plan import make_plan, take_folder
 from hcc_scope.evaluation.pool import run_all
 from hcc_scope.evaluation.results import EvaluationResult, FoldResult
+from hcc_scope.evaluation.start_folder import load_fold, load_start
+from hcc_scope.evaluation.start_task import start_tasks
 from hcc_scope.progress import Progress
 
 if TYPE_CHECKING:
@@ -27,12 +29,15 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.pool import Work
-    from hcc_scope.evaluation.results import Split
+    from hcc_scope.evaluation.results import Unit
+    from hcc_scope.evaluation.start_task import StartTask
     from hcc_scope.progress import OnProgress
     from hcc_scope.training.config import TrainConfig
 
-__all__ = ["evaluate"]
+__all__ = ["DEFAULT_STARTS", "evaluate"]
 
+DEFAULT_STARTS = 3
+"""Of each fold: enough to see how far networks that differ by chance alone lie apart."""
 _STAGE = "folds"
 
 
@@ -43,34 +48,41 @@ def evaluate(
     folder: Path,
     *,
     folds: int = 5,
+    starts: int = DEFAULT_STARTS,
     jobs: int | None = None,
     on_progress: OnProgress,
     resume: bool = False,
     leave_one_out: bool = False,
-    work: Work = run_fold,
+    unit: Unit = "image",
+    work: Work = run_start,
 ) -> EvaluationResult:
-    """Train and test a network per fold of both protocols and both controls.
+    """Train and test the networks of each fold of both protocols, and those of the controls.
 
     Parameters
     ----------
     data, tiles : LabelledSet, TileTable
     config : TrainConfig
-        Of every fold; its ``threads`` and ``patience`` do not count: a fold has one thread on the CPU, and trains for
-        as many epochs as all others.
+        Of every network, but for its seed; ``threads`` and ``patience`` do not count: a network has one thread on the
+        CPU, and is trained for the whole budget.
     folder : Path
-        New, unless `resume`; a finished fold is kept in ``folds/<protocol>-<k>``, whatever happens to the others.
+        New, unless `resume`; a finished start is kept in ``folds/<protocol>-<k>/start-<s>``, whatever happens to the
+        others.
     folds : int
-        Of the protocol *paper* and of *day*; at most so many by animal.
+        Of both protocols, at most; there are never more than animals of the rarer class.
+    starts : int
+        Networks of each fold of the two protocols.
     jobs : int, optional
-        Folds side by side; None: as many as the processor has cores, 1 on a GPU. The result does not depend on it.
+        Starts side by side; None: as many as the processor has cores, 1 on a GPU. The result does not depend on it.
     on_progress : callable
-        Takes a `Progress` whose total counts tiles times epochs over all folds.
+        Takes a `Progress` in tiles to train on, over all networks.
     resume : bool
         Continue with what `folder` holds.
     leave_one_out : bool
         By animal, leave out one animal at a time.
+    unit : 'image' or 'tile'
+        What the paper's protocol deals.
     work : function
-        What does one fold; for tests.
+        What does one start; for tests.
 
     Returns
     -------
@@ -83,33 +95,25 @@ def evaluate(
     StoreExistsError, ResumeError
         If the folder exists and is not to be continued, or belongs to something else.
     TrainingError, DivergedError
-        If a fold cannot be trained, or its process dies.
+        If a network cannot be trained, or its process dies.
     """
     from hcc_scope.training.compute import usable_cores
 
     if jobs is not None and jobs < 1:
         raise UsageError(f"{jobs} jobs do nothing", hint="Ask for at least 1.")
+    if starts < 1:
+        raise UsageError(f"{starts} starts train nothing", hint="Ask for at least 1.")
     config = _resolved(config)
-    epochs = config.epochs or 0
-    plan = make_plan(data, tiles, config, folds=folds, epochs=epochs, leave_one_out=leave_one_out)
+    plan = make_plan(data, tiles, config, folds=folds, starts=starts, leave_one_out=leave_one_out, unit=unit)
     take_folder(folder, plan, data, tiles, config, folds=folds, resume=resume)
 
-    def load(split: Split) -> FoldResult | None:
-        return load_fold(fold_folder(folder, split), split, tiles, plan.n_outputs(split))
+    of_folds = [start_tasks(folder, split, config, starts, plan.n_outputs(split)) for split in plan.splits]
+    everything = [task for tasks in of_folds for task in tasks]
+    to_do = [task for task in everything if load_start(task, tiles) is None]
+    progress = _StartProgress(to_do, everything, tiles, config, on_progress)
+    run_all(work, tiles, to_do, jobs or (1 if config.device == "cuda" else usable_cores()), progress.add)
 
-    kept = [load(split) for split in plan.splits]
-    tasks = [
-        FoldTask(split, config, epochs, plan.n_outputs(split), fold_folder(folder, split))
-        for split, fold in zip(plan.splits, kept, strict=True)
-        if fold is None
-    ]
-    costs = [len(tiles.rows_of(split.train)) * epochs for split in plan.splits]
-    to_do = [len(tiles.rows_of(task.split.train)) * epochs for task in tasks]
-
-    progress = _FoldProgress(tasks, to_do, sum(costs) - sum(to_do), on_progress)
-    run_all(work, tiles, tasks, jobs or (1 if config.device == "cuda" else usable_cores()), progress.add)
-
-    results = tuple(_finished(load(split), folder) for split in plan.splits)
+    results = tuple(_finished(load_fold(tasks, tiles), folder) for tasks in of_folds)
     for name in ("paper", "by_animal"):
         if not any(fold.counted.any() for fold in results if fold.split.protocol == name):
             raise TrainingError(
@@ -125,15 +129,19 @@ def evaluate(
         folds=results,
         temperature=temperature,
         threshold=threshold,
+        starts=starts,
         days=plan.days,
         not_run=plan.not_run,
         leave_one_out=leave_one_out,
+        unit=unit,
     )
 
 
 def _finished(fold: FoldResult | None, folder: Path) -> FoldResult:
     if fold is None:
-        raise TrainingError(f"a fold vanished from {folder} while others were trained", hint="Continue with --resume.")
+        raise TrainingError(
+            f"a network vanished from {folder} while others were trained", hint="Continue with --resume."
+        )
     return fold
 
 
@@ -146,6 +154,7 @@ def _resolved(config: TrainConfig) -> TrainConfig:
     place = choose_place(config.device, config.precision, 1)
     return replace(
         config,
+        steps=settings.steps,
         epochs=settings.epochs,
         batch=settings.batch,
         learning_rate=settings.learning_rate,
@@ -156,22 +165,37 @@ def _resolved(config: TrainConfig) -> TrainConfig:
     )
 
 
-class _FoldProgress:
-    """Adds up the progress of all folds."""
+class _StartProgress:
+    """Adds up the progress of all networks, in tiles to train on."""
 
-    def __init__(self, tasks: Sequence[FoldTask], costs: Sequence[int], done: int, on_progress: OnProgress) -> None:
-        self._tasks = tasks
-        self._costs = costs
-        self._before = done
-        self._total = done + sum(costs)
-        self._share = [0.0] * len(tasks)
+    def __init__(
+        self,
+        to_do: Sequence[StartTask],
+        everything: Sequence[StartTask],
+        tiles: TileTable,
+        config: TrainConfig,
+        on_progress: OnProgress,
+    ) -> None:
+        from hcc_scope.training.recipes import settings_for
+
+        settings = settings_for(config)
+
+        def cost(task: StartTask) -> int:
+            n = len(task.split.train_rows(tiles))
+            return settings.tiles_of(n, settings.steps_of(n))
+
+        self._tasks = to_do
+        self._costs = [cost(task) for task in to_do]
+        self._total = sum(map(cost, everything))
+        self._before = self._total - sum(self._costs)
+        self._share = [0.0] * len(to_do)
         self._on_progress = on_progress
-        self._of = {name: sum(t.split.protocol == name for t in tasks) for name in {t.split.protocol for t in tasks}}
 
     def add(self, number: int, message: object) -> None:
-        """Add what a fold sent, or None when it is done, and report the sum."""
-        split = self._tasks[number].split
-        words = f"{split.protocol} {split.fold + 1}"
+        """Add what a start sent, or None when it is done, and report the sum."""
+        task = self._tasks[number]
+        words = f"{task.split.protocol} {task.split.fold + 1}"
+        words += f", start {task.start}" if task.of_protocol else ""
         if isinstance(message, Progress):
             share = message.done / message.total if message.stage == "train" and message.total else 0.0
             self._share[number] = max(self._share[number], min(share, 1.0))

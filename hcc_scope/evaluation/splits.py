@@ -1,5 +1,15 @@
 """Divide images into folds: the paper's way, by animal, and for the two controls.
 
+Both protocols have the same number of folds, so that both train on the same share of the images (`protocol_splits`).
+
+Which animals are dealt together
+--------------------------------
+Animals of both classes that were imaged on one day are dealt together, as a unit. Otherwise a network learns the day
+from the *low* animal of it that it is trained on, calls the *high* animal of the same day *low*, and the AUC by animal
+of a network that knows nothing falls below 0.5. Where the units do not make enough folds with both classes (all
+animals were imaged on the same days, say), animals are dealt by their number of images alone. One dealing is then one
+of many: `dealings` returns others, over which figures can be averaged.
+
 Why the grouped folds are built here and not by scikit-learn
 ------------------------------------------------------------
 ``StratifiedGroupKFold`` can return an empty fold, or one with a single class, although enough groups are there
@@ -27,24 +37,29 @@ from hcc_scope.errors import DatasetError, LeakError
 from hcc_scope.evaluation.results import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from hcc_scope.datasets.labelled_image import LabelledImage
     from hcc_scope.datasets.landmarks import Overlap
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.evaluation.results import ProtocolName
+    from hcc_scope.evaluation.results import ProtocolName, Unit
 
 __all__ = [
     "MIN_DRAWS",
     "Days",
+    "Dealing",
     "animal_splits",
     "check_grouped",
     "copies_across",
     "day_splits",
+    "dealing_of",
+    "dealings",
+    "fold_count",
     "paper_splits",
     "permuted_splits",
+    "protocol_splits",
     "refuse_leaks",
     "require_animals",
 ]
@@ -54,6 +69,8 @@ MIN_DRAWS = 6
 from 0.5 by an interval that supposes nothing (0.025 ** (1 / 5) < 0.5 < 0.025 ** (1 / 6))."""
 
 _STREAMS: dict[ProtocolName, int] = {"paper": 1, "by_animal": 2, "permuted": 3, "day": 4}
+"""Of random numbers: what is dealt depends on the seed and on nothing that is trained."""
+_STREAM_OF_DEALINGS = 6
 
 
 def _rng(protocol: ProtocolName, seed: int) -> np.random.Generator:
@@ -89,27 +106,105 @@ def _check_folds(folds: int) -> None:
         raise DatasetError(f"{folds} fold is no cross-validation", hint="Ask for at least 2.")
 
 
-def paper_splits(tiles: TileTable, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
+def paper_splits(tiles: TileTable, folds: int = 5, seed: int = 0, *, unit: Unit = "image") -> tuple[Split, ...]:
     """Deal the images at random into folds with equal shares of both classes, whatever animal they are of.
 
     Meng et al. 2019. Images of one animal, and of one section, are on both sides: that is what is wrong with it.
 
+    Parameters
+    ----------
+    tiles : TileTable
+    folds : int
+    seed : int
+    unit : 'image' or 'tile'
+        What is dealt. The paper leaves open which; where it is tiles, tiles of one *image* are on both sides.
+
     Raises
     ------
     DatasetError
-        If a class has fewer images than there are folds.
+        If a class has fewer images, or tiles, than there are folds.
     """
     _check_folds(folds)
-    usable, labels = _usable(tiles), _class_labels(tiles)
-    strata = [usable[labels[usable] == label] for label in range(len(CLASSES))]
+    labels, rng = _class_labels(tiles), _rng("paper", seed)
+    dealt = _usable(tiles) if unit == "image" else np.arange(len(tiles))
+    of_dealt = labels[dealt] if unit == "image" else tiles.labels
+    strata = [dealt[of_dealt == label] for label in range(len(CLASSES))]
+    what = "image{} with usable tiles" if unit == "image" else "usable tile{}"
     for name, stratum in zip(CLASSES, strata, strict=True):
         if len(stratum) < folds:
             raise DatasetError(
-                f"class '{name}' has {len(stratum)} image{'s' * (len(stratum) != 1)} with usable tiles, too few for "
-                f"{folds} folds",
+                f"class '{name}' has {len(stratum)} {what.format('s' * (len(stratum) != 1))}, too "
+                f"few for {folds} folds",
                 hint="Add images, or ask for fewer folds.",
             )
-    return _splits("paper", usable, _round_robin(strata, folds, _rng("paper", seed)), labels)
+    parts = _round_robin(strata, folds, rng)
+    if unit == "image":
+        return _splits("paper", dealt, parts, labels)
+    rest = [np.setdiff1d(dealt, part) for part in parts]
+    return tuple(
+        Split(
+            "paper",
+            fold,
+            train=np.unique(tiles.image_index[trained]),
+            test=np.unique(tiles.image_index[part]),
+            labels=labels,
+            train_tiles=trained,
+            test_tiles=part,
+        )
+        for fold, (trained, part) in enumerate(zip(rest, parts, strict=True))
+    )
+
+
+def fold_count(tiles: TileTable, folds: int = 5, *, leave_one_out: bool = False) -> int:
+    """Return how many folds each of the two protocols has.
+
+    Parameters
+    ----------
+    tiles : TileTable
+    folds : int
+        At most; there are never more than animals of the rarer class.
+    leave_one_out : bool
+        One fold per animal instead.
+
+    Raises
+    ------
+    DatasetError
+        If a class has fewer than two animals.
+    """
+    _check_folds(folds)
+    animals = _animals(tiles.images, _usable(tiles).tolist())
+    fewest = _check_animals(animals)
+    return len(animals) if leave_one_out else min(folds, fewest)
+
+
+def protocol_splits(
+    tiles: TileTable, folds: int = 5, seed: int = 0, *, leave_one_out: bool = False, unit: Unit = "image"
+) -> tuple[tuple[Split, ...], tuple[Split, ...]]:
+    """Return the folds of the paper's protocol and those by animal: as many of both, so that both train on as much.
+
+    Parameters
+    ----------
+    tiles : TileTable
+    folds : int
+        At most, see `fold_count`.
+    seed : int
+    leave_one_out : bool
+        By animal, one fold per animal; by the paper's protocol as many, if each class has as many images.
+    unit : 'image' or 'tile'
+        What the paper's protocol deals.
+
+    Raises
+    ------
+    DatasetError
+        If one of the two cannot be dealt.
+    LeakError
+        If the same image would be on both sides by animal.
+    """
+    k = fold_count(tiles, folds, leave_one_out=leave_one_out)
+    dealt = tiles.labels if unit == "tile" else _class_labels(tiles)[_usable(tiles)]
+    most = int(np.bincount(dealt, minlength=len(CLASSES)).min())
+    paper = paper_splits(tiles, min(k, most) if leave_one_out else k, seed, unit=unit)
+    return paper, animal_splits(tiles, folds, seed, leave_one_out=leave_one_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,30 +265,116 @@ def require_animals(images: Sequence[LabelledImage]) -> None:
     _check_animals(_animals(images, range(len(images))))
 
 
-def _paired(animals: Sequence[_Animal], k: int, rng: np.random.Generator) -> list[list[_Animal]]:
-    """Deal animals into `k` folds that each hold both classes, about as many images of each in each.
+@dataclass(frozen=True, slots=True)
+class Dealing:
+    """How animals are dealt into folds."""
 
-    Needs ``k <= animals of the rarer class``. First every fold gets what it needs (one animal with both classes, or
-    one of each), then the rest go, largest first, where their class has the fewest images.
+    folds: int
+    together: bool
+    """Whether animals of both classes that share a day are dealt together."""
+    words: str
+    """How and why, in a sentence."""
+
+
+def _units(animals: Sequence[_Animal], images: Sequence[LabelledImage]) -> list[_Animal]:
+    """Return the animals joined over days on which both classes were imaged, each group as if it were one animal."""
+    on_day: dict[str, tuple[set[int], set[int]]] = {}
+    for number, animal in enumerate(animals):
+        for index in animal.images.tolist():
+            members, classes = on_day.setdefault(images[index].day, (set(), set()))
+            members.add(number)
+            classes.add(images[index].label)
+    group = list(range(len(animals)))
+    for members, classes in on_day.values():
+        if len(classes) == len(CLASSES):
+            joined = {group[number] for number in members}
+            group = [min(joined) if of in joined else of for of in group]
+    found = []
+    for of in sorted(set(group)):
+        those = [animal for animal, mine in zip(animals, group, strict=True) if mine == of]
+        n_of = (sum(animal.n_of[0] for animal in those), sum(animal.n_of[1] for animal in those))
+        name = those[0].name if len(those) == 1 else f"{those[0].name} and {len(those) - 1} more"
+        found.append(_Animal(name, np.sort(np.concatenate([animal.images for animal in those])), n_of))
+    return found
+
+
+def _dealt_units(tiles: TileTable, folds: int) -> tuple[list[_Animal], Dealing]:
+    """Return what is dealt whole (animals, or animals joined over days), and how."""
+    k = fold_count(tiles, folds)
+    animals = _animals(tiles.images, _usable(tiles).tolist())
+    units = _units(animals, tiles.images)
+    if len(units) == len(animals):
+        return animals, Dealing(
+            k,
+            together=False,
+            words="Animals are dealt by their number of images: no two animals of different classes share a day.",
+        )
+    mixed = sum(unit.kind is None for unit in units)
+    possible = mixed + min(sum(unit.kind == label for unit in units) for label in range(len(CLASSES)))
+    if possible < k:
+        return animals, Dealing(
+            k,
+            together=False,
+            words=(
+                f"Animals are dealt by their number of images, and animals of one day may be on both sides: dealt "
+                f"together, animals of both classes that share a day make {possible} "
+                f"fold{'s' * (possible != 1)} with both classes, and not {k}."
+            ),
+        )
+    words = (
+        f"Animals of both classes that were imaged on one day are dealt together: {len(animals)} animals in "
+        f"{len(units)} units."
+    )
+    return units, Dealing(k, together=True, words=words)
+
+
+def dealing_of(tiles: TileTable, folds: int = 5) -> Dealing:
+    """Return how `animal_splits` deals these animals.
+
+    Raises
+    ------
+    DatasetError
+        If a class has fewer than two animals.
     """
-    # ties in size are broken by the seed
-    ordered = sorted((animals[i] for i in rng.permutation(len(animals))), key=lambda a: -len(a.images))
-    both = [a for a in ordered if a.kind is None]
-    low, high = ([a for a in ordered if a.kind == label] for label in (0, 1))
-    folds: list[list[_Animal]] = [[a] for a in both[:k]]
+    return _dealt_units(tiles, folds)[1]
+
+
+def _paired(units: Sequence[_Animal], k: int, rng: np.random.Generator, *, by_size: bool) -> list[list[_Animal]]:
+    """Deal animals, or units of them, into `k` folds that each hold both classes, about as many images in each.
+
+    Needs `k` units with both classes or pairs of one of each. First every fold gets what it needs (a unit with both
+    classes, or one of each), then the rest go, largest first, where their class has the fewest images.
+
+    Parameters
+    ----------
+    units : sequence of _Animal
+    k : int
+    rng : Generator
+        Decides between units of one size.
+    by_size : bool
+        Whether the largest are dealt first; else what a fold needs is drawn at random.
+    """
+    ordered = [units[i] for i in rng.permutation(len(units))]
+    if by_size:
+        ordered.sort(key=lambda unit: -len(unit.images))
+    both = [unit for unit in ordered if unit.kind is None]
+    low, high = ([unit for unit in ordered if unit.kind == label] for label in (0, 1))
+    folds: list[list[_Animal]] = [[unit] for unit in both[:k]]
     rest = both[k:]
     n_pairs = k - len(folds)
     # the largest of one class with the smallest of the other, among the largest that are needed
-    folds += [[a, b] for a, b in zip(low[:n_pairs], reversed(high[:n_pairs]), strict=True)]
+    folds += [[one, other] for one, other in zip(low[:n_pairs], reversed(high[:n_pairs]), strict=True)]
     rest += low[n_pairs:] + high[n_pairs:]
-    for animal in sorted(rest, key=lambda a: -len(a.images)):
-        classes = [label for label in (0, 1) if animal.n_of[label]]
-        folds[min(range(k), key=lambda f: sum(a.n_of[c] for a in folds[f] for c in classes))].append(animal)
+    for unit in sorted(rest, key=lambda unit: -len(unit.images)):
+        classes = [label for label in (0, 1) if unit.n_of[label]]
+        folds[min(range(k), key=lambda f: sum(a.n_of[c] for a in folds[f] for c in classes))].append(unit)
     return folds
 
 
 def animal_splits(tiles: TileTable, folds: int = 5, seed: int = 0, *, leave_one_out: bool = False) -> tuple[Split, ...]:
     """Deal whole animals into folds, each with both classes on both sides.
+
+    Animals of both classes that share a day are dealt together where that makes enough folds (`dealing_of`).
 
     Parameters
     ----------
@@ -212,16 +393,58 @@ def animal_splits(tiles: TileTable, folds: int = 5, seed: int = 0, *, leave_one_
     LeakError
         If the same image is on both sides.
     """
-    _check_folds(folds)
-    animals = _animals(tiles.images, _usable(tiles).tolist())
-    k = min(folds, _check_animals(animals))
-    divided = [[animal] for animal in animals] if leave_one_out else _paired(animals, k, _rng("by_animal", seed))
+    return _animal_splits(tiles, folds, seed, leave_one_out=leave_one_out)
+
+
+def _animal_splits(
+    tiles: TileTable, folds: int, seed: int, *, leave_one_out: bool = False, by_size: bool = True
+) -> tuple[Split, ...]:
+    units, dealing = _dealt_units(tiles, folds)
+    if leave_one_out:
+        divided = [[animal] for animal in _animals(tiles.images, _usable(tiles).tolist())]
+    else:
+        divided = _paired(units, dealing.folds, _rng("by_animal", seed), by_size=by_size)
     parts = [np.sort(np.concatenate([animal.images for animal in fold])) for fold in divided]
     splits = _splits("by_animal", _usable(tiles), parts, _class_labels(tiles))
     for split in splits:
         check_grouped(split, tiles.images, both_classes=not leave_one_out)
     refuse_leaks(splits, tiles)
     return splits
+
+
+def dealings(
+    tiles: TileTable, n: int, folds: int = 5, seed: int = 0, *, unit: Unit = "image"
+) -> Iterator[tuple[tuple[Split, ...], tuple[Split, ...]]]:
+    """Return `n` ways of dealing the same images by both protocols; the first is the one of `protocol_splits`.
+
+    The others draw at random which animals (or units of animals that share a day) share a fold; folds of animals with
+    unequal numbers of images are less equal there.
+
+    Parameters
+    ----------
+    tiles : TileTable
+    n : int
+    folds : int
+    seed : int
+        Of the first; those of the others follow from it.
+    unit : 'image' or 'tile'
+        What the paper's protocol deals.
+
+    Yields
+    ------
+    paper, by_animal : tuple of Split
+
+    Raises
+    ------
+    DatasetError, LeakError
+        As `protocol_splits`.
+    """
+    if n > 0:
+        yield protocol_splits(tiles, folds, seed, unit=unit)
+    k = fold_count(tiles, folds)
+    seeds = np.random.default_rng([seed, _STREAM_OF_DEALINGS]).integers(2**31, size=max(n - 1, 0))
+    for other in seeds.tolist():
+        yield paper_splits(tiles, k, other, unit=unit), _animal_splits(tiles, folds, other, by_size=False)
 
 
 def permuted_splits(tiles: TileTable, folds: int = 5, seed: int = 0, draws: int | None = None) -> tuple[Split, ...]:
@@ -322,14 +545,17 @@ def check_grouped(split: Split, images: Sequence[LabelledImage], *, both_classes
 
 
 def copies_across(split: Split, digests: Sequence[str], overlaps: Sequence[Overlap] = ()) -> list[tuple[int, int]]:
-    """Return the pairs of images (one trained on, one tested) that hold the same pixels or share some."""
+    """Return the pairs of images (one trained on, one tested) that hold the same pixels or share some.
+
+    Of a split that deals tiles: pairs of two images. That tiles of one image are on both sides is its nature.
+    """
     shared = overlaps_across(split.train, split.test, overlaps)
     if not digests:
         return shared
     trained: dict[str, int] = {}
     for index in split.train.tolist():
         trained.setdefault(digests[index], index)
-    copies = [(trained[digests[i]], i) for i in split.test.tolist() if digests[i] in trained]
+    copies = [(one, i) for i in split.test.tolist() if (one := trained.get(digests[i], i)) != i]
     return list(dict.fromkeys([*copies, *shared]))
 
 

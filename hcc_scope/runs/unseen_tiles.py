@@ -15,9 +15,9 @@ from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import TrainingError
 from hcc_scope.evaluation.aggregation import scored
 from hcc_scope.evaluation.calibration import NO_TEMPERATURE, NO_THRESHOLD, calibrate_folds, calibration_folds
-from hcc_scope.evaluation.fold import held_out_by_animal
 from hcc_scope.evaluation.record import load_calibration
-from hcc_scope.evaluation.results import FoldResult, Split
+from hcc_scope.evaluation.results import FoldResult, Split, StartResult
+from hcc_scope.evaluation.start_folder import HeldOutRows, held_out_by_animal
 from hcc_scope.inference.card import ValidationRow
 from hcc_scope.scoring import log_odds
 from hcc_scope.training.metrics import roc_auc
@@ -93,23 +93,30 @@ def unseen_tiles(trained: TrainingResult, ood: OodFit | None, *, silent: bool) -
 
 
 def load_networks(folder: Path, found: Calibration) -> tuple[tuple[NDArray[np.int64], Module], ...]:
-    """Return the networks of an evaluation's folds by animal, each with the rows of the tile table that it tested.
+    """Return a network of each fold by animal of an evaluation, with the rows of the tile table that it scored.
+
+    A model is one network, so one stands for each fold: that of the first start that has learnt something, or of the
+    first start if none has.
 
     Raises
     ------
     TrainingError
-        If one is missing, or cannot be read.
+        If one of all the networks is missing, or cannot be read.
     """
     kept = held_out_by_animal(folder)
-    wanted = next((p.folds for p in found.evaluation.protocols if p.protocol == "by_animal"), 0)
+    folds = next((p.folds for p in found.evaluation.protocols if p.protocol == "by_animal"), 0)
+    wanted = folds * (found.evaluation.starts or 1)
     if len(kept) != wanted:
         raise TrainingError(
-            f"the evaluation {folder} was of {wanted} folds by animal, and {len(kept)} are there",
+            f"the evaluation {folder} was of {wanted} networks by animal, and {len(kept)} are there",
             hint="Run hcc-scope evaluate again, with --resume.",
         )
+    drawn: dict[int, HeldOutRows] = {}
+    for one in sorted(kept, key=lambda one: (one.fold, one.silent, one.start)):
+        drawn.setdefault(one.fold, one)
     return tuple(
-        (fold.rows, load_weights(cast("NetworkName", found.network), fold.weights, bit_depth=found.bit_depth))
-        for fold in kept
+        (one.rows, load_weights(cast("NetworkName", found.network), one.weights, bit_depth=found.bit_depth))
+        for one in drawn.values()
     )
 
 
@@ -140,13 +147,14 @@ def _by_held_out(trained: TrainingResult, rows: NDArray[np.int64], ood: OodFit |
         split=Split("by_animal", 0, split.train, split.held_out, class_of),
         rows=rows,
         labels=tiles.labels[rows],
-        logits=logits,
-        features=np.zeros((len(rows), 0), np.float32),
-        history=(),
-        weights=trained.data.manifest,  # of no fold, and never read
-        silent=silent,
-        distances=None if ood is None else ood.held_out_distances,
-        ood_threshold=None if ood is None else ood.record.threshold,
+        starts=(
+            StartResult(
+                logits,
+                silent=silent,
+                distances=None if ood is None else ood.held_out_distances,
+                ood_threshold=None if ood is None else ood.record.threshold,
+            ),
+        ),
     )
     temperature, threshold = calibrate_folds([fold], tiles)
     threshold = min(max(round(threshold, 4), 1e-4), 1.0 - 1e-4)

@@ -5,7 +5,7 @@
 - `hcc_scope.training.recipes`: losses, optimisers, schedules, changes of tiles.
 - `hcc_scope.training.fit`: the loop, which can be stopped, killed and continued.
 - `hcc_scope.training.fit_task`: what is fitted; `hcc_scope.training.fit_result`: the result.
-- `hcc_scope.training.restarts`: other starts, if a network has learnt nothing.
+- `hcc_scope.training.attempts`: another attempt, if a network has learnt nothing.
 - `hcc_scope.training.compute`: where and how gradients are computed.
 - `hcc_scope.training.prefetch`: tiles read ahead.
 - `hcc_scope.training.checkpoint`: the state between two steps.

@@ -8,7 +8,7 @@ from typing import Literal
 __all__ = [
     "CONFIG_FILE",
     "MODEL_FOLDER",
-    "MOST_STARTS",
+    "MOST_ATTEMPTS",
     "TRAINING_STAGES",
     "Device",
     "NetworkName",
@@ -28,8 +28,8 @@ MODEL_FOLDER = "model"
 CONFIG_FILE = "config.json"
 """In a run's folder from its beginning; here, so that an interrupted command looks for it without importing torch."""
 
-MOST_STARTS = 3
-"""Of a training whose network has learnt nothing."""
+MOST_ATTEMPTS = 3
+"""At a training whose network has learnt nothing: the first, and two from other seeds."""
 
 TRAINING_STAGES = ("train", "validate")
 """Stages of `hcc_scope.progress.Progress` in which a training itself checks whether to stop."""
@@ -41,22 +41,34 @@ class Stopped(Exception):  # noqa: N818 - a signal, not an error
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """One training run: with its data, a pure function of these (on one kind of processor and one version of torch)."""
+    """One training run: with its data, a pure function of these (on one kind of processor and one version of torch).
+
+    Raises
+    ------
+    ValueError
+        If the budget is stated in steps and in epochs.
+    """
 
     network: NetworkName = "meng2019"
     recipe: RecipeName = "modern"
     seed: int = 2019
     """Decides first weights, order of tiles, augmentation, and which animals are held out."""
+    steps: int | None = None
+    """Batches, at most; None: the recipe's, unless `epochs` is given."""
     epochs: int | None = None
-    """Passes over the training tiles, at most; None: the recipe's."""
+    """Passes over the training tiles, at most, in place of `steps`; None: the budget is stated in steps."""
     batch: int | None = None
     """Tiles per step; None: the recipe's."""
     learning_rate: float | None = None
     """None: the recipe's for this network."""
     patience: int | None = None
     """Stop after so many epochs without a lower loss on held-out tiles; None: the recipe's (never, for the paper's)."""
-    precision: Precision = "auto"
-    """Of the convolutions while training: bfloat16 where the device has it. Exported models are float32 either way."""
+    precision: Precision = "float32"
+    """Of the convolutions while training; auto: bfloat16 where the device has it. Exported models are float32."""
     device: Device = "auto"
     threads: int | None = None
     """On the CPU; None: all cores. Changes the speed and nothing else."""
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("the budget is stated in steps or in epochs, not in both")

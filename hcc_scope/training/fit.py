@@ -55,6 +55,9 @@ WEIGHTS_FILE = "weights.safetensors"
 CHECKPOINT_S = 60.0
 """How much work a killed run may lose."""
 _STEPS_PER_LINE = 10
+_MEASUREMENTS = 12
+"""Of the held-out tiles, at most, at ends of epochs and spread evenly: after each epoch of a small set they would cost
+as much as the training."""
 TRAIN, VALIDATE = TRAINING_STAGES
 
 
@@ -104,7 +107,7 @@ def fit(
         If `stop` asked for it; the checkpoint is written.
     """
     config = task.config
-    settings = settings_for(config, task.fixed_epochs)
+    settings = settings_for(config, whole_budget=task.whole_budget)
     place = choose_place(config.device, config.precision, config.threads)
     missing = [label for label in range(task.n_outputs) if label not in task.labels[task.train_rows]]
     if missing:
@@ -134,8 +137,10 @@ class _Run:
         self._train_rows, self._held_out_rows = task.train_rows, task.held_out_rows
         self._settings, self._place = settings, place
         self._folder, self._checkpoint_s = folder, checkpoint_s
-        self._early = settings.patience is not None and len(task.held_out_rows) > 0
-        self._steps_per_epoch = math.ceil(len(task.train_rows) / settings.batch)
+        n_tiles = len(task.train_rows)
+        self._steps, self._steps_per_epoch = settings.steps_of(n_tiles), settings.steps_per_epoch(n_tiles)
+        self._epochs = math.ceil(self._steps / self._steps_per_epoch)
+        self._patience = settings.patience_of(n_tiles) if len(task.held_out_rows) else None
         n_outputs, bit_depth = task.n_outputs, task.tiles.images[0].bit_depth if task.tiles.images else 16
         self.network = make_network(settings.network, n_outputs=n_outputs, bit_depth=bit_depth, seed=settings.seed)
         self.network.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
@@ -185,16 +190,16 @@ class _Run:
 
     def _check_how_far(self, how_far: HowFar) -> None:
         """Raise `ResumeError` if a checkpoint is further than its run can be."""
-        end = how_far.epoch == self._settings.epochs + 1
+        end = how_far.epoch == self._epochs + 1
         if (
-            how_far.epoch > self._settings.epochs + 1
-            or how_far.step > self._steps_per_epoch
+            how_far.epoch > self._epochs + 1
+            or how_far.step > self._steps_of(how_far.epoch)
             or (how_far.finished and how_far.step > 0)
             or (end and not how_far.finished)
         ):
             raise ResumeError(
                 f"the checkpoint {self._checkpoint} is in epoch {how_far.epoch}, step {how_far.step}, of "
-                f"{self._settings.epochs} epochs of {self._steps_per_epoch} steps",
+                f"{self._steps} steps, {self._steps_per_epoch} an epoch",
                 hint="Start the training again in another folder.",
             )
 
@@ -248,12 +253,16 @@ class _Run:
             self._end_epoch(on_progress)
             self._save()
 
+    def _steps_of(self, epoch: int) -> int:
+        """Return how many steps an epoch 1, 2, ... has: the last one may end within a pass over the tiles."""
+        return min(self._steps_per_epoch, max(0, self._steps - (epoch - 1) * self._steps_per_epoch))
+
     def _epoch(self, gradients: Gradients, on_progress: OnProgress, stop: Callable[[], bool]) -> None:
         settings, now = self._settings, self.how_far
         order = stable_rng("training order", settings.seed, now.epoch).permutation(self._train_rows)
         batches = [order[i : i + settings.batch] for i in range(0, len(order), settings.batch)]
-        steps = settings.epochs * self._steps_per_epoch
-        epoch = now.epoch
+        epoch, steps = now.epoch, self._steps
+        del batches[self._steps_of(epoch) :]
 
         def prepare(tile: NDArray[np.uint16], row: int) -> NDArray[np.float32]:
             if not settings.augment:
@@ -286,29 +295,32 @@ class _Run:
                         {"epoch": epoch, "step": now.step, "loss": loss, "mean_loss": mean, "learning_rate": rate_now}
                     )
                     message = f"epoch {epoch}, loss {mean:.3f}, {rate:.0f} tiles/s"
-                    on_progress(Progress(TRAIN, done + 1, steps, message))
+                    seen = settings.tiles_of(len(self._train_rows), done + 1)
+                    on_progress(Progress(TRAIN, seen, settings.tiles_of(len(self._train_rows), steps), message))
                 if self._folder is not None and time.monotonic() - self._saved_s >= self._checkpoint_s:
                     self._save()
 
     def _end_epoch(self, on_progress: OnProgress) -> None:
-        settings, now = self._settings, self.how_far
+        now = self.how_far
         loss = now.loss_sum / now.step
-        held_out_loss, held_out_auc = self._held_out()
+        measured = now.epoch == self._epochs or now.epoch % math.ceil(self._epochs / _MEASUREMENTS) == 0
+        held_out_loss, held_out_auc = self._held_out() if measured else (None, None)
         rate = float(self._optimiser.param_groups[0]["lr"])
         epoch = Epoch(now.epoch, loss, held_out_loss, held_out_auc, rate, round(now.seconds, 3))
         now.history.append(epoch)
         self._line(asdict(epoch))
         better = held_out_loss is not None and (now.best_loss is None or held_out_loss < now.best_loss)
-        if better or not self._early:
+        early = self._patience is not None
+        if better or not early:
             now.best_epoch, now.best_loss = now.epoch, held_out_loss
-        if better and self._early:
+        if better and early:
             self._best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        out_of_patience = self._early and now.epoch - now.best_epoch >= (settings.patience or 0)
-        now.finished = now.epoch >= settings.epochs or out_of_patience
+        out_of_patience = self._patience is not None and measured and now.epoch - now.best_epoch >= self._patience
+        now.finished = now.epoch >= self._epochs or out_of_patience
         message = f"epoch {now.epoch}: loss {loss:.3f}"
         message += "" if held_out_loss is None else f", held out {held_out_loss:.3f}"
         message += "" if held_out_auc is None else f", tile AUC {held_out_auc:.3f}"
-        on_progress(Progress(VALIDATE, now.epoch, settings.epochs, message))
+        on_progress(Progress(VALIDATE, now.epoch, self._epochs, message))
         now.epoch, now.step, now.loss_sum, now.seconds = now.epoch + 1, 0, 0.0, 0.0
 
     def _held_out(self) -> tuple[float | None, float | None]:

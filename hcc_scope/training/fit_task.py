@@ -1,4 +1,4 @@
-"""The task of a fit, data and settings: one value for the first start of a training and for all others."""
+"""The task of a fit, data and settings: one value for the first attempt of a training and for all others."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ class FitTask:
     """Decides everything else."""
     n_outputs: int = 2
     """Number of classes."""
-    fixed_epochs: int | None = None
-    """Train so many epochs and take the last one's weights, whatever the loss on held-out tiles."""
+    whole_budget: bool = False
+    """Train to the end of the budget and take the last weights, whatever the loss on held-out tiles."""

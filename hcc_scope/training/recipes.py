@@ -47,11 +47,13 @@ class Recipe:
 
     loss: Literal["squared error", "cross-entropy"]
     optimiser: Literal["gradient descent", "AdamW"]
-    epochs: int
+    steps: int
+    """Batches: a budget in passes over the tiles would stop a small set after a handful of them."""
     batch: int
     learning_rate: dict[NetworkName, float]
     weight_decay: float
-    patience: int | None
+    patience: float | None
+    """Share of the budget without a lower loss on held-out tiles after which it ends; None: never before its end."""
     one_cycle: bool
     augment: bool
     largest_gradient: float | None
@@ -63,7 +65,7 @@ RECIPES: dict[RecipeName, Recipe] = {
     "meng2019": Recipe(
         loss="squared error",
         optimiser="gradient descent",
-        epochs=12,
+        steps=200,
         batch=8,
         learning_rate={"meng2019": 0.05, "compact": 0.1},
         weight_decay=0.0,
@@ -75,11 +77,11 @@ RECIPES: dict[RecipeName, Recipe] = {
     "modern": Recipe(
         loss="cross-entropy",
         optimiser="AdamW",
-        epochs=12,
+        steps=200,
         batch=8,
         learning_rate={"meng2019": 4e-3, "compact": 4e-3},
         weight_decay=1e-2,
-        patience=4,
+        patience=1 / 3,
         one_cycle=True,
         augment=True,
         largest_gradient=1.0,
@@ -95,10 +97,15 @@ class Settings:
     network: NetworkName
     recipe: RecipeName
     seed: int
-    epochs: int
+    steps: int | None
+    epochs: int | None
+    """One of both: the budget."""
     batch: int
     learning_rate: float
     patience: int | None
+    """Epochs without a lower loss on held-out tiles after which it ends; None: `patience_share` decides."""
+    patience_share: float | None
+    """The same, as a share of the budget; None: it never ends before its budget does."""
     loss: Literal["squared error", "cross-entropy"]
     optimiser: Literal["gradient descent", "AdamW"]
     weight_decay: float
@@ -106,27 +113,50 @@ class Settings:
     augment: bool
     largest_gradient: float | None
 
+    def steps_of(self, n_tiles: int) -> int:
+        """Return the budget in steps for so many training tiles."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None, "a budget is in steps or in epochs"
+        return self.epochs * self.steps_per_epoch(n_tiles)
 
-def settings_for(config: TrainConfig, fixed_epochs: int | None = None) -> Settings:
+    def steps_per_epoch(self, n_tiles: int) -> int:
+        """Return how many batches one pass over so many training tiles takes; the last one may be smaller."""
+        return math.ceil(n_tiles / self.batch)
+
+    def tiles_of(self, n_tiles: int, steps: int) -> int:
+        """Return how many tiles so many steps train on, each counted as often as it is seen."""
+        passes, rest = divmod(steps, self.steps_per_epoch(n_tiles))
+        return passes * n_tiles + min(rest * self.batch, n_tiles)
+
+    def patience_of(self, n_tiles: int) -> int | None:
+        """Return after how many epochs without improvement a training on so many tiles ends; None: never."""
+        if self.patience is not None or self.patience_share is None:
+            return self.patience
+        return max(1, math.ceil(self.patience_share * self.steps_of(n_tiles) / self.steps_per_epoch(n_tiles)))
+
+
+def settings_for(config: TrainConfig, *, whole_budget: bool = False) -> Settings:
     """Return what a configuration asks for, in full.
 
     Parameters
     ----------
     config : TrainConfig
         What was asked for.
-    fixed_epochs : int, optional
-        Train exactly so many epochs, without regard to the held-out tiles.
+    whole_budget : bool
+        Train to the end of the budget, without regard to the held-out tiles.
     """
     recipe = RECIPES[config.recipe]
-    patience = recipe.patience if config.patience is None else config.patience
     return Settings(
         network=config.network,
         recipe=config.recipe,
         seed=config.seed,
-        epochs=fixed_epochs or config.epochs or recipe.epochs,
+        steps=config.steps if config.steps or config.epochs else recipe.steps,
+        epochs=config.epochs,
         batch=config.batch or recipe.batch,
         learning_rate=config.learning_rate or recipe.learning_rate[config.network],
-        patience=None if fixed_epochs else patience,
+        patience=None if whole_budget else config.patience,
+        patience_share=None if whole_budget else recipe.patience,
         loss=recipe.loss,
         optimiser=recipe.optimiser,
         weight_decay=recipe.weight_decay,

@@ -9,7 +9,7 @@
         metrics.jsonl         a line every few steps and for each epoch
         checkpoints/          from which a killed run continues
         weights.safetensors   the result
-        start-2/, start-3/    the same of another start, if the one before has learnt nothing
+        attempt-2/, -3/       the same of another attempt, if the one before has learnt nothing
         model/                the finished model, for ``--model RUN/model``
 """
 
@@ -19,7 +19,7 @@ import os
 import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 import pydantic
@@ -30,6 +30,7 @@ from hcc_scope.datasets.manifest import read_manifest
 from hcc_scope.errors import ResumeError, StoreExistsError, TrainingError
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
+from hcc_scope.training.attempts import describe_attempts, fit_with_attempts
 from hcc_scope.training.checkpoint import check_identity, write_bytes
 from hcc_scope.training.compute import choose_place
 from hcc_scope.training.config import (
@@ -46,7 +47,6 @@ from hcc_scope.training.fit_task import FitTask
 from hcc_scope.training.folder_lock import has_content, lock_folder
 from hcc_scope.training.recipes import settings_for
 from hcc_scope.training.records import StrictRecord, one_line
-from hcc_scope.training.restarts import describe_restarted, fit_with_restarts
 from hcc_scope.training.training_result import TrainingResult
 from hcc_scope.training.validation_split import hold_out
 
@@ -171,7 +171,7 @@ def _train(
     say(split.description)
     train_rows, held_out_rows = tiles.rows_of(split.train), tiles.rows_of(split.held_out)
     say(f"{len(train_rows)} tiles to train on, {len(held_out_rows)} held out; {place.device}, {place.precision}.")
-    started = fit_with_restarts(
+    attempted = fit_with_attempts(
         FitTask(tiles, tiles.labels, train_rows, held_out_rows, run.config),
         folder=run.folder,
         resume=True,
@@ -180,11 +180,11 @@ def _train(
     )
     model = run.folder / MODEL_FOLDER
     if not model.exists():  # a run that was finished before
-        if len(started.learnt) > 1 and not started.silent:
-            say(describe_restarted(started.learnt))
+        if len(attempted.learnt) > 1 and not attempted.silent:
+            say(describe_attempts(attempted.learnt))
         make_model(
             TrainingResult(
-                fitted=started.fitted,
+                fitted=attempted.fitted,
                 data=data,
                 tiles=tiles,
                 split=split,
@@ -193,7 +193,7 @@ def _train(
                 name=run.name,
                 command=run.command,
                 evaluation=run.evaluation,
-                learnt=started.learnt,
+                learnt=attempted.learnt,
             ),
             model,
         )
@@ -231,13 +231,20 @@ class _Asked(StrictRecord):
     network: NetworkName = "meng2019"
     recipe: RecipeName = "modern"
     seed: int = pydantic.Field(default=2019, ge=0)
+    steps: int | None = pydantic.Field(default=None, ge=1)
     epochs: int | None = pydantic.Field(default=None, ge=1)
     batch: int | None = pydantic.Field(default=None, ge=1)
     learning_rate: float | None = pydantic.Field(default=None, gt=0)
     patience: int | None = pydantic.Field(default=None, ge=1)
-    precision: Precision = "auto"
+    precision: Precision = "float32"
     device: Device = "auto"
     threads: int | None = pydantic.Field(default=None, ge=1)
+
+    @pydantic.model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("epochs: the budget is stated in steps too")
+        return self
 
 
 class _Identity(StrictRecord):

@@ -174,7 +174,10 @@ class _Drawer:
     def learning(self) -> Figure:
         recipe = self._result.config.recipe
         return draw_learning(
-            {p: [fold.history for fold in self._result.of(p)] for p in self._analysis.protocols},
+            {
+                p: [[one.history for one in fold.starts] for fold in self._result.of(p)]
+                for p in self._analysis.protocols
+            },
             loss_name=_LOSSES.get(recipe, recipe),
             synthetic=self.synthetic,
         )
@@ -200,7 +203,9 @@ class _Drawer:
         points: NDArray[np.float32] | str = ""
         if shown:
             try:
-                points = embed(fold.features[chosen], self._seed)
+                features = fold.drawn.features
+                assert features is not None, "folds of an evaluation have features"
+                points = embed(features[chosen], self._seed)
             except TooFewPointsError as error:
                 points = str(error)
         return Cloud(

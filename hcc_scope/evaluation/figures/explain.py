@@ -27,7 +27,7 @@ class Explanation:
 
 
 def explain(analysis: Analysis, *, smooth: int, seed: int) -> Explanation:
-    """Explain two tiles of each class, each by the network of the fold in which it was held out.
+    """Explain two tiles of each class, each by one network of the fold in which it was held out (`FoldResult.drawn`).
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def explain(analysis: Analysis, *, smooth: int, seed: int) -> Explanation:
     from hcc_scope.training.sanity import check_map, networks_of, verdict
 
     result, held_out = analysis.result, analysis.scores["by_animal"].pooled["tile"]
-    weights = {fold.split.fold: fold.weights for fold in result.of("by_animal")}
+    weights = {fold.split.fold: fold.drawn.weights for fold in result.of("by_animal")}
     explained: list[ExplainedTile] = []
     checks: list[SanityCheck] = []
     for label, name in enumerate(CLASSES):
@@ -49,7 +49,9 @@ def explain(analysis: Analysis, *, smooth: int, seed: int) -> Explanation:
             fold = int(held_out.folds[place])
             row = int(str(held_out.names[place][0]))
             tile = result.tiles.reader.read([row])[0]
-            trained, fresh = networks_of(result.config.network, weights[fold], result.data.bit_depth, seed)
+            path = weights[fold]
+            assert path is not None, "folds of an evaluation have networks"
+            trained, fresh = networks_of(result.config.network, path, result.data.bit_depth, seed)
             check = check_map(trained, fresh, tile, smooth)
             animal = held_out.animal_ids[held_out.animals[place]]
             score = held_out.scores[place]

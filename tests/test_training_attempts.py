@@ -7,12 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
-
-from hcc_scope.training import restarts as starts
-from hcc_scope.training.config import MOST_STARTS, Stopped
-from hcc_scope.training.fit import fit
-from hcc_scope.training.metrics import LearningCheck
 from hcc_scope.training.restarts import (
     describe_restarted,
     drop_checkpoints,
@@ -20,6 +14,12 @@ from hcc_scope.training.restarts import (
     seed_of_start,
     start_folder,
 )
+from safetensors.numpy import load_file
+
+from hcc_scope.training import restarts as starts
+from hcc_scope.training.config import MOST_STARTS, Stopped
+from hcc_scope.training.fit import fit
+from hcc_scope.training.metrics import LearningCheck
 from tests.training_parts import QUICK, Small, small
 
 if TYPE_CHECKING:
