@@ -10,7 +10,7 @@ import typer
 
 from hcc_scope.cli.options import DEFAULT_MODEL, Engine, Json
 
-__all__ = ["dataset_app", "evaluate", "models_app", "phantom_app", "train"]
+__all__ = ["dataset_app", "evaluate", "evaluate_bags", "models_app", "phantom_app", "train"]
 
 models_app = typer.Typer(help="List, read, test and export models.", no_args_is_help=True)
 dataset_app = typer.Typer(help="Check labelled images before they are trained on.", no_args_is_help=True)
@@ -283,6 +283,63 @@ def evaluate(
             smooth=smooth,
             resume=resume,
             leave_one_out=leave_one_out,
+            json_mode=json_mode,
+        )
+    )
+
+
+def evaluate_bags(
+    manifest: Annotated[Path, typer.Argument(help="Table of labelled images; see docs/datasets.md.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder for table, attention and figure.")],
+    features: Annotated[
+        Path,
+        typer.Option(
+            "--features",
+            help="Where the features of tiles come from: the folder of an evaluation (each fold's own networks), a "
+            "TorchScript file (tiles to vectors), or texture.",
+        ),
+    ],
+    folds: Annotated[
+        int | None, typer.Option("--folds", min=2, help="As for evaluate. Default: the evaluation's, or 5.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="Fixes folds and first weights. Default: the evaluation's, or 2019."),
+    ] = None,
+    starts: Annotated[
+        int | None,
+        typer.Option("--starts", min=1, help="Of each head per fold. Default: the evaluation's networks, or 3."),
+    ] = None,
+    takes: Annotated[
+        str | None,
+        typer.Option(
+            "--input", help="What the file takes: counts (n, 1, y, x), or imagenet (n, 3, y, x). Default: counts."
+        ),
+    ] = None,
+    input_px: Annotated[
+        int | None, typer.Option("--input-px", min=16, max=4096, help="Resize tiles to this side for the file.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder for the cut tiles. Default: beside the manifest.")
+    ] = None,
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the tiles that count most.")] = True,
+    json_mode: Json = False,
+) -> None:
+    """Learn from labels of sections alone: mean-logit pooling and gated attention on frozen features of tiles."""
+    from hcc_scope.cli.evaluate_bags import EvaluateBagsOptions, run_evaluate_bags
+
+    run_evaluate_bags(
+        EvaluateBagsOptions(
+            manifest=manifest,
+            out=out,
+            features=features,
+            folds=folds,
+            seed=seed,
+            starts=starts,
+            input=takes,
+            input_px=input_px,
+            cache=cache,
+            figures=figures,
             json_mode=json_mode,
         )
     )
