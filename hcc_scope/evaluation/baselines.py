@@ -1,38 +1,44 @@
 """Baselines: a logistic regression on a few numbers of each tile, on the tiles and folds of the networks.
 
-What they find is kept as `BaselineFold`, which has what `FoldResult` has of predictions, so that every figure of an
-evaluation is computed from it by the same code. Nothing is chosen: features (`tile_features`), standardisation on the
-training part and the ridge `RIDGE` are fixed beforehand.
+What they find is a `FoldResult` of one start, so that every figure of an evaluation is computed from it by the same
+code. Nothing is chosen: features (`tile_features`), standardisation on the training part and the ridge `RIDGE` are
+fixed beforehand.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.atomic_file import replace_file
 from hcc_scope.datasets.parallel import n_workers, over
+from hcc_scope.evaluation.results import FoldResult, StartResult
 from hcc_scope.evaluation.tile_features import FEATURES, N_FEATURES, tile_features
 from hcc_scope.progress import Progress
+from hcc_scope.small_files import read_small_file
+from hcc_scope.storage.files import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.evaluation.results import FoldResult, Split
+    from hcc_scope.evaluation.results import Split
     from hcc_scope.evaluation.tile_features import BaselineName
     from hcc_scope.progress import OnProgress
 
 __all__ = [
     "RIDGE",
-    "BaselineFold",
     "Logistic",
     "baseline_fold",
     "baseline_folds",
     "fit_logistic",
+    "kept_measures",
     "measure_tiles",
 ]
 
@@ -42,6 +48,7 @@ are those of standardised numbers. The usual choice where none is made (scikit-l
 STAGE = "measure tiles"
 _TILES_AT_ONCE = 16
 _MOST_STEPS = 100
+_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +105,9 @@ def fit_logistic(features: NDArray[np.floating], labels: NDArray[np.int64], ridg
     return Logistic(mean, sd, w[:-1], float(w[-1]))
 
 
-@dataclass(frozen=True, slots=True)
-class BaselineFold:
-    """What a baseline that was fitted to one part of the images makes of the other: as a `FoldResult` has it."""
-
-    split: Split
-    rows: NDArray[np.int64]
-    """(k,) rows of the tile table: all usable tiles of ``split.test``."""
-    labels: NDArray[np.int64]
-    logits: NDArray[np.float32]
-    """(k, 2), the first of them 0."""
-    counted: NDArray[np.bool_]
-    """(k,) those that count for the network of the same fold: figures of both rest on the same tiles."""
-    silent: bool = False
-
-
 def baseline_fold(
     split: Split, tiles: TileTable, features: NDArray[np.floating], counted: NDArray[np.bool_] | None = None
-) -> BaselineFold:
+) -> FoldResult:
     """Fit a baseline to one part of a split and predict the other.
 
     Parameters
@@ -129,15 +121,19 @@ def baseline_fold(
         Which of the test tiles count; None: all.
     """
     labels = tiles.of_images(split.labels)
-    train, test = tiles.rows_of(split.train), tiles.rows_of(split.test)
+    train, test = split.train_rows(tiles), split.test_rows(tiles)
     odds = fit_logistic(features[train], labels[train]).log_odds(features[test])
     logits = np.stack([np.zeros(len(test)), odds], axis=1).astype(np.float32)
-    return BaselineFold(split, test, labels[test], logits, np.ones(len(test), bool) if counted is None else counted)
+    if counted is None:
+        return FoldResult(split, test, labels[test], (StartResult(logits),))
+    # a baseline measures no distance; these make `FoldResult.counted` that of the network
+    start = StartResult(logits, distances=(~counted).astype(np.float32), ood_threshold=0.5)
+    return FoldResult(split, test, labels[test], (start,))
 
 
 def baseline_folds(
     folds: Sequence[FoldResult], tiles: TileTable, measured: NDArray[np.floating], name: BaselineName
-) -> tuple[BaselineFold, ...]:
+) -> tuple[FoldResult, ...]:
     """Return what a baseline makes of the folds of a network: the same images, and the same tiles count.
 
     Parameters
@@ -176,3 +172,39 @@ def measure_tiles(tiles: TileTable, on_progress: OnProgress | None = None) -> ND
         if on_progress is not None:
             on_progress(Progress(STAGE, done, len(tiles), ""))
     return found
+
+
+def kept_measures(path: Path, fingerprint: str, tiles: TileTable, on_progress: OnProgress) -> NDArray[np.float64]:
+    """Return the numbers of all tiles as they were measured before, or measure and keep them.
+
+    The file is their sha256 (with the set's fingerprint and what is measured), then the numbers as they are in memory.
+
+    Parameters
+    ----------
+    path : Path
+        One that is damaged, or of other tiles, is replaced.
+    fingerprint : str
+        Of the set.
+    tiles : TileTable
+    on_progress : callable
+        As of `measure_tiles`; is not called for numbers that are there.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    key = f"{_FORMAT} {fingerprint} {len(tiles)} {[one.words for one in FEATURES.values()]}".encode()
+    try:
+        content = read_small_file(path, 32 + 8 * len(tiles) * N_FEATURES)
+    except OSError:
+        content = b""  # then its sha256 is wrong, as that of a damaged file is
+    if content[:32] == hashlib.sha256(key + content[32:]).digest():
+        return np.frombuffer(content[32:], "<f8").reshape(len(tiles), N_FEATURES).copy()
+    measured = measure_tiles(tiles, on_progress)
+    numbers = measured.astype("<f8").tobytes()
+    try:
+        replace_file(path, hashlib.sha256(key + numbers).digest() + numbers)
+    except OSError as error:
+        raise explain(error, f"the numbers of the tiles could not be written to {path}") from error
+    return measured

@@ -72,7 +72,7 @@ def tile_features(tile: NDArray[np.uint16]) -> NDArray[np.float64]:
     Parameters
     ----------
     tile : (side, side) uint16
-        Raw counts; a side of more than 64 px.
+        Raw counts. What needs a larger distance than its side has (of tiles smaller than any model's) is 0.
 
     Returns
     -------
@@ -111,6 +111,9 @@ def _pair_numbers(levels: NDArray[np.uint8]) -> NDArray[np.float64]:
     i, j = np.divmod(np.arange(LEVELS**2), LEVELS)
     numbers = []
     for lag in PAIR_LAGS_PX:
+        if lag >= len(levels):
+            numbers += [0.0] * 4
+            continue
         pairs = _count(first[:, lag:] + levels[:, :-lag]) + _count(first[lag:] + levels[:-lag])
         share = pairs / pairs.sum()
         share = (share + share.reshape(LEVELS, LEVELS).T.ravel()) / 2.0  # a pair has no direction
@@ -137,8 +140,12 @@ def _structure(values: NDArray[np.float32], sd: float) -> NDArray[np.float64]:
     """Return the log of the mean squared difference at each lag, over twice the variance."""
     found = []
     for lag in STRUCTURE_LAGS_PX:
+        if lag >= len(values) or not sd:
+            found.append(1.0)
+            continue
         across = values[:, lag:] - values[:, :-lag]
         down = values[lag:] - values[:-lag]
-        mean = (np.vdot(across, across) / across.size + np.vdot(down, down) / down.size) / 2.0
-        found.append(float(mean) / (2.0 * sd**2) if sd else 1.0)
+        # einsum, for BLAS may start threads of its own within each of ours
+        total = np.einsum("ij,ij->", across, across) + np.einsum("ij,ij->", down, down)
+        found.append(float(total) / (across.size + down.size) / (2.0 * sd**2))
     return np.log(np.maximum(found, 1e-6))
