@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.aggregation import Level, ProtocolScores
     from hcc_scope.evaluation.analysis import PairedProtocol
     from hcc_scope.evaluation.bag_folds import BagFold
-    from hcc_scope.evaluation.baselines import BaselineFold
     from hcc_scope.evaluation.intervals import Estimate
     from hcc_scope.evaluation.metrics import Figures
     from hcc_scope.evaluation.results import FoldResult
@@ -94,7 +93,7 @@ def analyse_bags(
     features: str,
     n_features: int,
     heads: dict[HeadName, tuple[BagFold, ...]],
-    beside: dict[Predictor, tuple[Sequence[BaselineFold | FoldResult], float]],
+    beside: dict[Predictor, tuple[Sequence[FoldResult], float]],
     seed: int,
 ) -> BagAnalysis:
     """Compute all figures.
@@ -135,17 +134,16 @@ def analyse_bags(
             add(name, protocol, protocol_scores(folds, tiles, temperature), {})
     for head, of_head in heads.items():
         for protocol in protocols:
-            folds_of_head = [fold for fold in of_head if fold.split.protocol == protocol]
-            scores = _scores(folds_of_head, tiles, None)
-            starts = [_scores(folds_of_head, tiles, s) for s in range(_n_starts(folds_of_head))]
-            add(head, protocol, scores, _sd_of_starts(starts, LEVELS_OF[protocol]))
+            of_protocol = [fold.as_fold for fold in of_head if fold.split.protocol == protocol]
+            sd = _sd_of_starts(of_protocol, tiles, LEVELS_OF[protocol])
+            add(head, protocol, protocol_scores(of_protocol, tiles, 1.0), sd)
     kinds = [fold for fold in next(iter(heads.values())) if fold.split.protocol == "by_animal"]
     return BagAnalysis(
         data=data,
         tiles=tiles,
         features=features,
         n_features=n_features,
-        starts=_n_starts(next(iter(heads.values()))),
+        starts=max(len(fold.logits) for fold in next(iter(heads.values()))),
         folds=heads,
         figures=tuple(found),
         differences=tuple(_differences(by_animal, boot)),
@@ -154,21 +152,18 @@ def analyse_bags(
     )
 
 
-def _n_starts(folds: Sequence[BagFold]) -> int:
-    return max(len(fold.logits) for fold in folds)
-
-
-def _scores(folds: Sequence[BagFold], tiles: TileTable, start: int | None) -> ProtocolScores:
-    return protocol_scores([fold.as_fold(start) for fold in folds], tiles, 1.0)  # type: ignore[arg-type,misc]
-
-
-def _sd_of_starts(starts: Sequence[ProtocolScores], levels: Sequence[Level]) -> dict[Level, float]:
+def _sd_of_starts(folds: Sequence[FoldResult], tiles: TileTable, levels: Sequence[Level]) -> dict[Level, float]:
     """Return the SD over starts of the AUC at each level that has one; empty for one start."""
-    if len(starts) < 2:
+    n = max(len(fold.starts) for fold in folds)
+    if n < 2:
         return {}
     found: dict[Level, float] = {}
+    singles = [
+        protocol_scores([replace(fold, starts=(fold.starts[s % len(fold.starts)],)) for fold in folds], tiles, 1.0)
+        for s in range(n)
+    ]
     for level in levels:
-        areas = [roc_auc(start.pooled[level].ranks, start.pooled[level].labels) for start in starts]
+        areas = [roc_auc(one.pooled[level].ranks, one.pooled[level].labels) for one in singles]
         known = [area for area in areas if area is not None]
         if len(known) == len(areas):
             found[level] = float(np.std(known, ddof=1))

@@ -1,7 +1,7 @@
 """Heads for bags on the folds of an evaluation: which tiles are a bag, and what each head makes of the held-out ones.
 
 By animal a bag is a section. Under the paper's protocol it is an image, because there the images of one section are on
-both sides. What a head finds is kept as `BaselineFold`, in which every tile has the logits of its bag: then the scores
+both sides. What a head finds is given as a `FoldResult` in which every tile has the logits of its bag: then the scores
 of images, sections and animals, and all figures, are computed by the code that computes those of the networks.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.errors import DatasetError
-from hcc_scope.evaluation.baselines import BaselineFold
+from hcc_scope.evaluation.results import FoldResult, StartResult
 from hcc_scope.phantom.effects import stable_rng
 from hcc_scope.progress import Progress
 
@@ -66,15 +66,19 @@ class BagFold:
     tile_logits: NDArray[np.float32]
     """(k,) mean over the starts of the logit that each tile would have alone; 0 where it is in none."""
 
-    def as_fold(self, start: int | None = None) -> BaselineFold:
-        """Return it as predictions of tiles: of the mean logit over the starts, or of one start (from 0)."""
-        of_bags = self.logits.mean(axis=0) if start is None else self.logits[start % len(self.logits)]
-        odds = np.zeros(len(self.rows), np.float32)
-        for bag, value in zip(self.bags, of_bags, strict=True):
-            odds[bag.places] = value
-        return BaselineFold(
-            self.split, self.rows, self.labels, np.stack([np.zeros_like(odds), odds], axis=1), self.counted
-        )
+    @property
+    def as_fold(self) -> FoldResult:
+        """The same as predictions of tiles, start by start: each has the logit of its bag."""
+        starts = []
+        for number, of_bags in enumerate(self.logits, start=1):
+            odds = np.zeros(len(self.rows), np.float32)
+            for bag, value in zip(self.bags, of_bags, strict=True):
+                odds[bag.places] = value
+            # a head measures no distance; these make `FoldResult.counted` that of the bags
+            unlike = (~self.counted).astype(np.float32)
+            logits = np.stack([np.zeros_like(odds), odds], axis=1)
+            starts.append(StartResult(logits, number, distances=unlike, ood_threshold=0.5))
+        return FoldResult(self.split, self.rows, self.labels, tuple(starts))
 
 
 def bags_of(tiles: TileTable, rows: NDArray[np.int64], split: Split) -> tuple[Bag, ...]:

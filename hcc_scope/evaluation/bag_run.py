@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.bag_analysis import BagAnalysis, Predictor
     from hcc_scope.evaluation.bag_features import FeatureSource
-    from hcc_scope.evaluation.baselines import BaselineFold
     from hcc_scope.evaluation.results import EvaluationResult, FoldResult, Split
     from hcc_scope.inference.extractor import ExtractorInput
     from hcc_scope.progress import OnProgress
@@ -165,11 +164,11 @@ def _beside(
     source: FeatureSource,
     result: EvaluationResult | None,
     on_progress: OnProgress,
-) -> dict[Predictor, tuple[Sequence[BaselineFold | FoldResult], float]]:
+) -> dict[Predictor, tuple[Sequence[FoldResult], float]]:
     """Return what knows the label of every tile: texture, and the evaluation's own networks."""
     measured = measure_tiles(tiles, on_progress)[:, FEATURES["texture"].columns]
     texture_folds = [baseline_fold(split, tiles, measured, source.counted(split)) for split in splits]
-    beside: dict[Predictor, tuple[Sequence[BaselineFold | FoldResult], float]] = {"texture": (texture_folds, 1.0)}
+    beside: dict[Predictor, tuple[Sequence[FoldResult], float]] = {"texture": (texture_folds, 1.0)}
     if result is not None:
         beside["network"] = (result.folds, result.temperature)
     return beside
