@@ -56,6 +56,7 @@ class EvaluateOptions:
             ("--learning-rate", config.learning_rate),
         ):
             words += [name, str(value)] if value is not None else []
+        words += ["--augment-od"] * config.augment_od
         if config.device != "auto":
             words += ["--device", config.device]
         return shlex.join(words + ["--leave-one-animal-out"] * self.leave_one_out)
@@ -169,6 +170,7 @@ def train_config(
     epochs: int | None,
     batch: int | None,
     learning_rate: float | None,
+    augment_od: bool = False,
     precision: str,
     device: str,
 ) -> TrainConfig:
@@ -191,6 +193,7 @@ def train_config(
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
+        augment_od=augment_od,
         precision=cast("Precision", precision),
         device=cast("Device", device),
     )

@@ -100,6 +100,10 @@ def train(
     ] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step. Default: the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Default: the recipe's.")] = None,
+    augment_od: Annotated[
+        bool | None,
+        typer.Option("--augment-od/--no-augment-od", help="Also change each tile's optical density, as a stain does."),
+    ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
@@ -142,6 +146,7 @@ def train(
             epochs=epochs,
             batch=batch,
             learning_rate=learning_rate,
+            augment_od=augment_od,
             patience=patience,
             precision=precision,
             device=device,
@@ -238,6 +243,10 @@ def evaluate(
     ] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step. Default: the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Default: the recipe's.")] = None,
+    augment_od: Annotated[
+        bool,
+        typer.Option("--augment-od/--no-augment-od", help="Also change each tile's optical density, as a stain does."),
+    ] = False,
     precision: Annotated[
         str, typer.Option("--precision", help="float32, as a model's card needs it; bfloat16; or auto, the faster.")
     ] = "float32",
@@ -267,6 +276,7 @@ def evaluate(
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
+        augment_od=augment_od,
         precision=precision,
         device=device,
     )

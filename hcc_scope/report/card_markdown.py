@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 
+from hcc_scope.colour import describe_conversion
 from hcc_scope.printable import printable
 from hcc_scope.report.tripod import tripod_rows
 from hcc_scope.research_use import RESEARCH_USE_ONLY
@@ -204,6 +205,7 @@ def _repeat_rows(record: TrainingRecord) -> list[tuple[str, str]]:
         ("recipe", _or(record.recipe, "not stated")),
         ("loss", record.loss),
         ("optimiser", record.optimiser),
+        *([] if record.colour is None else [("colour", describe_conversion(record.colour))]),
         ("seed", str(record.seed)),
         ("starts", _starts(record.starts)),
         ("epochs", str(record.epochs)),
