@@ -1,8 +1,8 @@
 """Whether changes of optical density while training help: ``python -m benchmarks.augment_od --out FOLDER``.
 
 A phantom cohort whose animals and sections differ more than usual in growth, stain and thickness is evaluated twice,
-with the same folds and seeds: without and with ``--augment-od``. Prints the AUC of images and sections by animal of both, with the SD of starts.
-On two idle cores it takes about twice as long as one evaluation of so many images.
+with the same folds and seeds: without and with ``--augment-od``. Prints the AUC of images and sections by animal of
+both, with the SD of starts. It takes about twice as long as one evaluation of so many images.
 """
 
 from __future__ import annotations

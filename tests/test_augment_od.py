@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from hcc_scope.training.network import make_network
 from hcc_scope.training.recipes import od_gained, other_density, settings_for
 from tests.labelled_image_parts import texture_set
 from tests.training_parts import QUICK, Small, small
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @given(gain=st.floats(0.3, 3.0), white=st.floats(100.0, 65_535.0))
@@ -50,7 +54,7 @@ def few() -> Small:
     return small()
 
 
-def test_a_run_with_it_has_other_weights_and_is_not_continued_without(few: Small, tmp_path):
+def test_a_run_with_it_has_other_weights_and_is_not_continued_without(few: Small, tmp_path: Path):
     config = replace(QUICK, epochs=1)
     without = few.fit(config).network.state_dict()
     with_it = few.fit(replace(config, augment_od=True), folder=tmp_path).network.state_dict()

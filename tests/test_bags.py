@@ -29,8 +29,11 @@ from hcc_scope.training.metrics import roc_auc
 from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.evaluation.bag_analysis import BagAnalysis
     from hcc_scope.evaluation.results import Split
 
 
@@ -74,7 +77,7 @@ def test_the_reduction_does_not_depend_on_which_of_tiles_and_features_are_more()
     assert Reduction.fit(np.ones((5, 3), np.float32)).apply(np.ones((2, 3), np.float32)).tolist() == [[0.0], [0.0]]
 
 
-def splits_of(tiles, seed: int = 1) -> tuple[Split, ...]:
+def splits_of(tiles: TileTable, seed: int = 1) -> tuple[Split, ...]:
     paper, by_animal = protocol_splits(tiles, 3, seed)
     return *paper, *by_animal
 
@@ -95,17 +98,17 @@ class Spied:
 
     words, n_features = "drawn numbers", 6
 
-    def __init__(self, tiles, spoil: bool) -> None:
+    def __init__(self, tiles: TileTable, spoil: bool) -> None:
         self._tiles, self._spoil = tiles, spoil
         self._features = np.random.default_rng(5).normal(size=(len(tiles), 6)).astype(np.float32)
 
-    def starts_of(self, split):
+    def starts_of(self, split: Split) -> Iterator[StartFeatures]:
         test = self._features[split.test_rows(self._tiles)]
         if self._spoil:
             test = np.concatenate([test[:2], 50.0 * test[2:] + 7.0])
         yield StartFeatures(1, self._features[split.train_rows(self._tiles)], test)
 
-    def counted(self, split):
+    def counted(self, split: Split) -> np.ndarray:
         return np.ones(len(split.test_rows(self._tiles)), bool)
 
 
@@ -130,7 +133,7 @@ def analysed():
     return analyse_bags(data, tiles, source.words, 2, heads, {"texture": (texture, 1.0)}, 1)
 
 
-def test_figures_of_a_head_that_knows_the_class(analysed):
+def test_figures_of_a_head_that_knows_the_class(analysed: BagAnalysis):
     for head in HEADS:
         for protocol, level, n in (("by_animal", "section", 6), ("by_animal", "animal", 6), ("paper", "image", 12)):
             figures = analysed.of(head, protocol).levels[level]
@@ -142,7 +145,7 @@ def test_figures_of_a_head_that_knows_the_class(analysed):
     }
 
 
-def test_six_sections_can_show_nothing_and_the_report_states_that(analysed):
+def test_six_sections_can_show_nothing_and_the_report_states_that(analysed: BagAnalysis):
     words = describe_few(analysed)
     assert words.startswith("6 sections: a head that knows nothing puts 3 animals of class low and 3 of class high")
     assert "in 1 of 20 cases" in words
@@ -150,7 +153,7 @@ def test_six_sections_can_show_nothing_and_the_report_states_that(analysed):
     assert "better" not in words
 
 
-def test_what_is_written(analysed, tmp_path: Path):
+def test_what_is_written(analysed: BagAnalysis, tmp_path: Path):
     drawn = draw_attention(analysed, tmp_path / "figures")
     origin = BagOrigin("extractor", 3, 1, file="e.pt", sha256="0" * 64)
     content = write_bags(analysed, origin, tmp_path, "hcc-scope evaluate-bags m.csv", ["figures/attention.png"])
