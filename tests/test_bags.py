@@ -163,7 +163,7 @@ def test_what_is_written(analysed: BagAnalysis, tmp_path: Path):
     report = (tmp_path / "bags.md").read_text()
     assert describe_few(analysed) in report
     assert "| by animal (a bag is a section) | gated attention | section | 6 | 1.00" in report
-    lines = list(csv.DictReader((tmp_path / "attention.csv").open()))
+    lines = list(csv.DictReader((tmp_path / "attention.csv").read_text().splitlines()))
     assert len(lines) == 2 * len(analysed.tiles)
     sums: dict[tuple[str, ...], float] = {}
     for line in lines:
