@@ -181,6 +181,13 @@ class Means(nn.Module):
         return torch.cat([tiles.mean((2, 3)), tiles.std((2, 3))], dim=1)
 
 
+class Edges(nn.Module):
+    """Knows the grain of `texture_set`, so the class."""
+
+    def forward(self, tiles: torch.Tensor) -> torch.Tensor:
+        return (tiles[:, :, :, 1:] - tiles[:, :, :, :-1]).abs().mean((2, 3))
+
+
 class Flawed(nn.Module):
     def __init__(self, how: str) -> None:
         super().__init__()
@@ -245,12 +252,12 @@ def test_what_is_no_extractor_is_refused(tmp_path: Path):
 
 def test_bags_on_an_extractors_features_from_file_to_figures(tmp_path: Path):
     data, tiles = texture_set(animals_per_class=2, images=2)
-    path = saved(Means(), tmp_path / "means.pt")
+    path = saved(Edges(), tmp_path / "edges.pt")
     analysis, origin = evaluate_bags(data, tiles, BagPlan(path, folds=2, starts=1), tmp_path, ignore_progress)
-    assert (origin.kind, origin.file, origin.input) == ("extractor", "means.pt", "raw counts, one channel")
-    assert np.load(tmp_path / "features.npy").shape == (len(tiles), 2)
+    assert (origin.kind, origin.file, origin.input) == ("extractor", "edges.pt", "raw counts, one channel")
+    assert np.load(tmp_path / "features.npy").shape == (len(tiles), 1)
     section = analysis.of("mean-logit", "by_animal").levels["section"]
-    assert (section.n, section.auc.value) == (4, 1.0)  # the grain decides the SD within a tile
+    assert (section.n, section.auc.value) == (4, 1.0)
 
 
 def test_features_are_kept_tile_by_tile(tmp_path: Path):
