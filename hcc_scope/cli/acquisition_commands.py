@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hcc_scope import __version__
-from hcc_scope.cli.model_commands import dataset_app, evaluate, models_app, phantom_app, train
+from hcc_scope.cli.model_commands import dataset_app, evaluate, evaluate_bags, models_app, phantom_app, train
 from hcc_scope.cli.options import (
     DEFAULT_MODEL,
     Adapters,
@@ -290,6 +290,7 @@ app.command()(qc)
 app.command()(prescan)
 app.command()(train)
 app.command()(evaluate)
+app.command()(evaluate_bags)
 
 
 @app.command()

@@ -59,6 +59,7 @@ class EvaluateOptions:
             ("--learning-rate", config.learning_rate),
         ):
             words += [name, str(value)] if value is not None else []
+        words += ["--augment-od"] * config.augment_od
         if config.device != "auto":
             words += ["--device", config.device]
         words += ["--unit", self.unit] if self.unit != "image" else []
@@ -201,6 +202,7 @@ def train_config(
     epochs: int | None,
     batch: int | None,
     learning_rate: float | None,
+    augment_od: bool = False,
     precision: str,
     device: str,
 ) -> TrainConfig:
@@ -223,6 +225,7 @@ def train_config(
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
+        augment_od=augment_od,
         precision=cast("Precision", precision),
         device=cast("Device", device),
     )

@@ -11,7 +11,7 @@ import typer
 from hcc_scope.cli.options import DEFAULT_MODEL, Engine, Json
 from hcc_scope.inference.base import REFERENCE
 
-__all__ = ["dataset_app", "evaluate", "models_app", "phantom_app", "train"]
+__all__ = ["dataset_app", "evaluate", "evaluate_bags", "models_app", "phantom_app", "train"]
 
 models_app = typer.Typer(help="List, read, test and export models.", no_args_is_help=True)
 dataset_app = typer.Typer(help="Check labelled images, and plan how many are needed.", no_args_is_help=True)
@@ -101,6 +101,10 @@ def train(
     ] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step. Default: the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Default: the recipe's.")] = None,
+    augment_od: Annotated[
+        bool | None,
+        typer.Option("--augment-od/--no-augment-od", help="Also change each tile's optical density, as a stain does."),
+    ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
@@ -143,6 +147,7 @@ def train(
             epochs=epochs,
             batch=batch,
             learning_rate=learning_rate,
+            augment_od=augment_od,
             patience=patience,
             precision=precision,
             device=device,
@@ -305,6 +310,10 @@ def evaluate(
     ] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Tiles per step. Default: the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", help="Default: the recipe's.")] = None,
+    augment_od: Annotated[
+        bool,
+        typer.Option("--augment-od/--no-augment-od", help="Also change each tile's optical density, as a stain does."),
+    ] = False,
     precision: Annotated[
         str, typer.Option("--precision", help="float32, as a model's card needs it; bfloat16; or auto, the faster.")
     ] = "float32",
@@ -354,6 +363,7 @@ def evaluate(
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
+        augment_od=augment_od,
         precision=precision,
         device=device,
     )
@@ -373,5 +383,62 @@ def evaluate(
             leave_one_site_out=leave_one_site_out,
             json_mode=json_mode,
             unit=known_unit(unit),
+        )
+    )
+
+
+def evaluate_bags(
+    manifest: Annotated[Path, typer.Argument(help="Table of labelled images; see docs/datasets.md.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder for table, attention and figure.")],
+    features: Annotated[
+        Path,
+        typer.Option(
+            "--features",
+            help="Where the features of tiles come from: the folder of an evaluation (each fold's own networks), a "
+            "TorchScript file (tiles to vectors), or texture.",
+        ),
+    ],
+    folds: Annotated[
+        int | None, typer.Option("--folds", min=2, help="As for evaluate. Default: the evaluation's, or 5.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="Fixes folds and first weights. Default: the evaluation's, or 2019."),
+    ] = None,
+    starts: Annotated[
+        int | None,
+        typer.Option("--starts", min=1, help="Of each head per fold. Default: the evaluation's networks, or 3."),
+    ] = None,
+    takes: Annotated[
+        str | None,
+        typer.Option(
+            "--input", help="What the file takes: counts (n, 1, y, x), or imagenet (n, 3, y, x). Default: counts."
+        ),
+    ] = None,
+    input_px: Annotated[
+        int | None, typer.Option("--input-px", min=16, max=4096, help="Resize tiles to this side for the file.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder for the cut tiles. Default: beside the manifest.")
+    ] = None,
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the tiles that count most.")] = True,
+    json_mode: Json = False,
+) -> None:
+    """Learn from labels of sections alone: mean-logit pooling and gated attention on frozen features of tiles."""
+    from hcc_scope.cli.evaluate_bags import EvaluateBagsOptions, run_evaluate_bags
+
+    run_evaluate_bags(
+        EvaluateBagsOptions(
+            manifest=manifest,
+            out=out,
+            features=features,
+            folds=folds,
+            seed=seed,
+            starts=starts,
+            input=takes,
+            input_px=input_px,
+            cache=cache,
+            figures=figures,
+            json_mode=json_mode,
         )
     )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainOptions", "run_train"]
 
-_BY_EVALUATION = ("network", "recipe", "steps", "epochs", "batch", "learning_rate", "precision")
+_BY_EVALUATION = ("network", "recipe", "steps", "epochs", "batch", "learning_rate", "augment_od", "precision")
 _OF_CONFIG = ("seed", "patience", "device", *_BY_EVALUATION)
 
 
@@ -53,6 +53,7 @@ class TrainOptions:
     epochs: int | None
     batch: int | None
     learning_rate: float | None
+    augment_od: bool | None
     patience: int | None
     precision: str | None
     device: str | None
@@ -273,6 +274,7 @@ def _command(
     for key in ("steps", "epochs", "batch", "learning_rate", "patience", "precision", "device"):
         if getattr(config, key) != getattr(default, key):
             words += [f"--{key.replace('_', '-')}", str(getattr(config, key))]
+    words += ["--augment-od"] * config.augment_od
     if evaluation is not None:
         words += ["--evaluation", evaluation.name]
     elif hold_out != 1:

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hcc_scope.colour import CONVERSIONS
 from hcc_scope.errors import ImageError
 
-__all__ = ["CAMERA_KINDS", "COPY_AGAIN", "LARGEST_PX", "Header", "require_possible"]
+__all__ = [
+    "CAMERA_KINDS",
+    "COLOUR_HINT",
+    "COPY_AGAIN",
+    "FLATTEN_HINT",
+    "GREY_HINT",
+    "LARGEST_PX",
+    "Header",
+    "require_possible",
+]
 
 CAMERA_KINDS = "Save it as a grey TIFF or PNG of 8 or 16 bits, as the camera took it."
+COLOUR_HINT = (
+    f"State in the manifest's column colour how it becomes grey ({', '.join(CONVERSIONS)}; see docs/datasets.md), or "
+    "give the camera's grey image."
+)
+FLATTEN_HINT = "Save it without transparency."
+GREY_HINT = "Leave the column colour empty for it."
 COPY_AGAIN = "Copy it again from where it came."
 
 LARGEST_PX = 2**29
@@ -34,7 +50,13 @@ class Header:
 
 
 def require_possible(
-    where: str, shape_yx: tuple[int, int], bits: int, packed_bytes: int, packing: str | None = None
+    where: str,
+    shape_yx: tuple[int, int],
+    bits: int,
+    packed_bytes: int,
+    packing: str | None = None,
+    *,
+    samples: int = 1,
 ) -> None:
     """Refuse an image whose claimed size is none, before memory is taken for it.
 
@@ -45,11 +67,13 @@ def require_possible(
     shape_yx : (int, int)
         As claimed, in px.
     bits : int
-        Of a pixel.
+        Of a number.
     packed_bytes : int
         That the file has for its pixels.
     packing : str, optional
         ``none``, ``deflate``, ``lzw`` or ``packbits``; of others nothing is known.
+    samples : int
+        Numbers a pixel: 3 in colour.
 
     Raises
     ------
@@ -59,12 +83,14 @@ def require_possible(
     height, width = shape_yx
     if height <= 0 or width <= 0:
         raise ImageError(f"{where} has no pixels: it is {height} x {width} px", hint=COPY_AGAIN)
-    if height * width > LARGEST_PX:
+    most_px = LARGEST_PX // samples
+    if height * width > most_px:
         raise ImageError(
-            f"{where} claims {height} x {width} px, more than the {LARGEST_PX} of the largest image that is read",
+            f"{where} claims {height} x {width} px{' in colour' * (samples > 1)}, more than the {most_px} of the "
+            "largest image that is read",
             hint="Cut it into fields.",
         )
-    claimed_bytes = height * -(-width * bits // 8)
+    claimed_bytes = height * -(-width * samples * bits // 8)
     if packing is not None and packed_bytes * _MOST_PACKED[packing] < claimed_bytes:
         raise ImageError(
             f"{where} claims {height} x {width} px, but {packed_bytes} bytes cannot hold so many", hint=COPY_AGAIN

@@ -1,9 +1,10 @@
 """Images of other programs: what a file holds (from its headers alone), and its pixels as raw counts.
 
 TIFF, OME-TIFF and BigTIFF of either byte order, tiled or in strips, compressed or not, and PNG; of our own stores,
-every frame whose journal line is readable. Grey images of 8 to 16 bits, unsigned, are counts of a camera; colour,
-palettes, transparency, signed and floating-point numbers are refused, because something was done to them that no one
-can undo. The first bytes of a file decide its kind, not its name.
+every frame whose journal line is readable. Grey images of 8 to 16 bits, unsigned, are counts of a camera; images in
+red, green and blue become grey by the conversion that the manifest names (`hcc_scope.colour`), and are refused without
+one; palettes, transparency, signed and floating-point numbers are refused, because something was done to them that no
+one can undo. The first bytes of a file decide its kind, not its name.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.colour import ColourConversion
     from hcc_scope.datasets.labelled_image import LabelledImage
     from hcc_scope.storage.reader import SectionStore
 
@@ -40,7 +42,7 @@ _OPEN_STORES = 8
 # ---- one way in, one way out ----------------------------------------------------------------------------------------
 
 
-def read_headers(path: Path, page: int | None = None) -> list[Header]:
+def read_headers(path: Path, page: int | None = None, colour: ColourConversion | None = None) -> list[Header]:
     """Return the images of a TIFF or PNG file without reading their pixels.
 
     Parameters
@@ -49,6 +51,8 @@ def read_headers(path: Path, page: int | None = None) -> list[Header]:
         Of the file.
     page : int, optional
         This page only, from 0; every page by default, but for the reduced copies and masks that other pages have.
+    colour : str, optional
+        How colour becomes grey (`hcc_scope.colour`); None: the images are grey.
 
     Raises
     ------
@@ -57,15 +61,15 @@ def read_headers(path: Path, page: int | None = None) -> list[Header]:
         supported.
     """
     if _kind(path) == "png":
-        header = _guarded(path, "cannot be read", lambda: png_header(path))
+        header = _guarded(path, "cannot be read", lambda: png_header(path, colour))
         if page not in {None, 0}:
             raise ImageError(f"{path} has no page {page}: a PNG has page 0 alone")
         return [header]
-    return _guarded(path, "cannot be read as a TIFF", lambda: tiff_headers(path, page))
+    return _guarded(path, "cannot be read as a TIFF", lambda: tiff_headers(path, page, colour))
 
 
 def read_pixels(image: LabelledImage) -> NDArray[np.uint16]:
-    """Return the raw counts (y, x) of one image; 8-bit files are widened, their numbers unchanged.
+    """Return the raw counts (y, x) of one image; 8-bit files are widened, their numbers unchanged; colour is converted.
 
     Raises
     ------
@@ -77,9 +81,9 @@ def read_pixels(image: LabelledImage) -> NDArray[np.uint16]:
         where = f"{image.path}, frame {image.index}"
         pixels = _guarded(image.path, "cannot be read", lambda: opened_store(image.path).read(image.index).pixels)
     elif _kind(image.path) == "png":
-        pixels = _guarded(image.path, "cannot be decoded", lambda: png_pixels(image.path))
+        pixels = _guarded(image.path, "cannot be decoded", lambda: png_pixels(image.path, image.colour))
     else:
-        pixels = _guarded(image.path, "cannot be decoded", lambda: tiff_pixels(image.path, image.index))
+        pixels = _guarded(image.path, "cannot be decoded", lambda: tiff_pixels(image.path, image.index, image.colour))
     if pixels.shape != image.shape_yx:
         raise ImageError(f"{where} has changed: it is {pixels.shape} px now and was {image.shape_yx} (y, x)")
     full_scale = 2**image.bit_depth - 1

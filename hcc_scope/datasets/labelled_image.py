@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.colour import ColourConversion
+
 __all__ = ["CLASSES", "LabelledImage", "LabelledSet", "TumourClass"]
 
 TumourClass = Literal["low", "high"]
@@ -41,6 +43,8 @@ class LabelledImage:
     """Laboratory or microscope; None: the manifest does not state it, for any image."""
     batch: str | None = None
     """Of staining or preparation; None likewise."""
+    colour: ColourConversion | None = None
+    """How the colour image in the file becomes these counts (`hcc_scope.colour`); None: it is grey."""
 
     @property
     def label(self) -> int:
@@ -77,6 +81,11 @@ class LabelledSet:
     """sha256 over the content of the manifest and the size and modification time of every file: the same set or not."""
     synthetic: str | None = None
     """If the images are no tissue: what they are, in a sentence for the model's card; None for real ones."""
+
+    @property
+    def colour(self) -> ColourConversion | None:
+        """How the images became grey; one way for all of a set. None: they are."""
+        return self.images[0].colour if self.images else None
 
     @property
     def full_scale(self) -> int:

@@ -81,8 +81,8 @@ def read_manifest(path: Path) -> LabelledSet:
     ImageError
         If an image is missing, unreadable or of an unsupported kind.
     DatasetError
-        If bit depths or pixel sizes differ, an image is smaller than a tile, an animal has both classes, or there is
-        one class alone.
+        If bit depths, pixel sizes or conversions of colour differ, an image is smaller than a tile, an animal has both
+        classes, or there is one class alone.
     """
     rows = parse_rows(path, _raise)
     found = [(row, image) for row in rows for image in images_of(row, path)]
@@ -123,7 +123,7 @@ def images_of(row: Row, manifest: Path) -> list[LabelledImage]:
 def _pages(row: Row, where: str) -> list[LabelledImage]:
     assert row.pixel_size_um is not None  # only a store's row may lack it
     images = []
-    for header in read_headers(row.path, row.page):
+    for header in read_headers(row.path, row.page, row.colour):
         if row.bit_depth is not None and row.bit_depth > header.bit_depth:
             raise ManifestError(
                 f"{where}: bit_depth is {row.bit_depth}, but {row.path.name} holds numbers of {header.bit_depth} bits"
@@ -146,6 +146,7 @@ def _pages(row: Row, where: str) -> list[LabelledImage]:
                 file_pixel_size_yx_um=header.pixel_size_yx_um,
                 site=row.site or None,
                 batch=row.batch or None,
+                colour=row.colour,
             )
         )
     return images
@@ -251,6 +252,17 @@ def mixtures(manifest: Path, images: Sequence[LabelledImage]) -> list[DatasetErr
                 hint="Train on images of one bit depth; the column bit_depth can correct what a file claims.",
             )
         )
+    ways = Counter(image.colour for image in images)
+    if len(ways) > 1:
+        usual_way = ways.most_common(1)[0][0]
+        odd = [f"{image.name} ({image.colour or 'grey'})" for image in images if image.colour != usual_way]
+        errors.append(
+            DatasetError(
+                f"{manifest}: most images are {'grey' if usual_way is None else f'converted by {usual_way}'}, but not "
+                f"{listed(odd)}",
+                hint="Grey and converted colour, or two conversions, differ as two microscopes do: use one of them.",
+            )
+        )
     usual_um = statistics.median(image.pixel_size_um for image in images)
     odd = [
         f"{image.name} ({image.pixel_size_um:g} um)"
@@ -316,6 +328,7 @@ def _fingerprint(found: Sequence[tuple[Row, LabelledImage]]) -> str:
             image.shape_yx,
             image.bit_depth,
             *states[image.path],
+            *([] if image.colour is None else [image.colour]),  # sets without colour keep their fingerprint
         ]
         if image.site is not None or image.batch is not None:  # without them, the fingerprint of earlier versions
             facts.append([image.site, image.batch])

@@ -13,7 +13,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from hcc_scope.colour import CONVERSIONS
 from hcc_scope.datasets.given_paths import without_dots
+from hcc_scope.datasets.header import GREY_HINT
 from hcc_scope.datasets.images import is_store
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.errors import ManifestError
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from hcc_scope.colour import ColourConversion
+
 __all__ = ["COLUMNS", "OPTIONAL", "Row", "composed", "parse_rows"]
 
 COLUMNS = ("path", "class", "animal_id", "section_id", "day", "pixel_size_um")
-OPTIONAL = ("bit_depth", "page", "site", "batch")
+OPTIONAL = ("bit_depth", "page", "site", "batch", "colour")
 _ALL_OR_NONE = ("site", "batch")
 """Stated for every image or for none: a group without a name would be a group of its own."""
 _OTHER_NAMES = {
@@ -84,6 +88,7 @@ class Row:
     site: str = ""
     """"" if the manifest does not state it."""
     batch: str = ""
+    colour: ColourConversion | None = None
 
 
 def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Row]:
@@ -276,6 +281,21 @@ def _row(manifest: Path, line: int, columns: Sequence[str], cells: Sequence[str]
         page=page,
         site=composed(value.get("site", "")),
         batch=composed(value.get("batch", "")),
+        colour=_colour(where, value.get("colour", ""), path),
+    )
+
+
+def _colour(where: str, text: str, path: Path) -> ColourConversion | None:
+    if not text:
+        return None
+    if is_store(path):
+        raise ManifestError(f"{where}: colour is {_short(text)}, but a store holds grey frames", hint=GREY_HINT)
+    for name in CONVERSIONS:
+        if text.lower() == name:
+            return name
+    raise ManifestError(
+        f"{where}: colour is {_short(text)}, which is no conversion to grey",
+        hint=f"There are {', '.join(CONVERSIONS)}.",
     )
 
 

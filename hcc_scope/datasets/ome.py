@@ -34,7 +34,7 @@ class OmeXml:
     """The facts in which all images of a file agree."""
 
     channels: int
-    """Most of any image."""
+    """Most of any image; the three numbers of a colour pixel are one."""
     focal_planes: int
     planes_here: int | None
     """Images that lie in this file; None if it does not state which."""
@@ -60,7 +60,7 @@ def read_ome(xml: str | None, file_name: str) -> OmeXml | None:
     if not every:
         return None
     return OmeXml(
-        channels=max(_size(one, "SizeC") for one in every),
+        channels=max(map(_channels, every)),
         focal_planes=max(_size(one, "SizeZ") for one in every),
         planes_here=_planes_here(every, file_name),
         pixel_size_yx_um=_agreed(map(_pixel_size_yx_um, every)),
@@ -80,11 +80,17 @@ def _size(pixels: ElementTree.Element, name: str) -> int:
     return _whole(pixels.get(name)) or 1
 
 
+def _channels(pixels: ElementTree.Element) -> int:
+    """Return the channels that are planes of their own: OME counts the numbers of a colour pixel as channels too."""
+    samples = max((_size(one, "SamplesPerPixel") for one in pixels if _tag(one) == "Channel"), default=1)
+    return max(1, _size(pixels, "SizeC") // samples)
+
+
 def _planes_here(every: list[ElementTree.Element], file_name: str) -> int | None:
     """Return the planes that lie in this file, from the blocks of `TiffData`."""
     n = 0
     for pixels in every:
-        planes = math.prod(_size(pixels, name) for name in ("SizeC", "SizeZ", "SizeT"))
+        planes = _channels(pixels) * math.prod(_size(pixels, name) for name in ("SizeZ", "SizeT"))
         blocks = [one for one in pixels if _tag(one) == "TiffData"]
         named = [(block, uuid) for block in blocks for uuid in block if _tag(uuid) == "UUID"]
         if any(uuid.get("FileName", file_name) != file_name for _, uuid in named):

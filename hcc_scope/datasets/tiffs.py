@@ -1,4 +1,4 @@
-"""Grey TIFF files of other programs: which images they hold, their metadata, their pixels.
+"""TIFF files of other programs, grey or in colour: which images they hold, their metadata, their pixels.
 
 tifffile decodes. Looked at here first is what it lets pass: a chain of pages that ends in nothing or in itself, images
 that lie behind one page without pages of their own (ImageJ beyond 4 GB, MetaMorph's STK, truncated series), pages that
@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hcc_scope.datasets.header import CAMERA_KINDS, COPY_AGAIN, Header, require_possible
+from hcc_scope.colour import to_counts
+from hcc_scope.datasets.header import (
+    CAMERA_KINDS,
+    COLOUR_HINT,
+    COPY_AGAIN,
+    FLATTEN_HINT,
+    GREY_HINT,
+    Header,
+    require_possible,
+)
 from hcc_scope.datasets.ome import OmeXml, read_ome
 from hcc_scope.errors import ImageError
 
@@ -23,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from hcc_scope.colour import ColourConversion
 
 __all__ = ["SIGNATURES", "tiff_headers", "tiff_pixels"]
 
@@ -36,6 +47,10 @@ _PACKINGS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbi
 """TIFF's compressions whose ratio is bounded."""
 _CARRIES_ITS_SIZE = {7: "jpeg", 34712: "jpeg 2000", 33003: "jpeg 2000", 33004: "jpeg 2000", 34933: "png"}
 """TIFF's compressions whose data state their own size."""
+_DECODED_TO_RGB = frozenset({7, 33003, 33004, 34712})
+"""TIFF's compressions (JPEG, JPEG 2000) whose decoders turn luma and chroma into red, green and blue."""
+_PLANES_APART = 2
+"""PlanarConfiguration: all red, then all green, then all blue."""
 _LARGEST_CHUNK_PX = 2**24
 """Of a tile or strip, unless the image itself is larger: memory is taken for each."""
 _MOST_PAGES = 100_000
@@ -62,7 +77,7 @@ _PLAUSIBLE_UM = 0.01, 10.0
 # ---- headers --------------------------------------------------------------------------------------------------------
 
 
-def tiff_headers(path: Path, page: int | None) -> list[Header]:
+def tiff_headers(path: Path, page: int | None, colour: ColourConversion | None = None) -> list[Header]:
     """Return the images of a TIFF.
 
     Parameters
@@ -71,11 +86,14 @@ def tiff_headers(path: Path, page: int | None) -> list[Header]:
         Of the file.
     page : int, optional
         This one alone; every one by default, but for the reduced copies and masks that other pages have.
+    colour : str, optional
+        How its colour images become grey (`hcc_scope.colour`); None: they are grey.
 
     Raises
     ------
     ImageError
-        If it holds no such image, other things than single grey fields, or not all that it claims.
+        If it holds no such image, other things than single fields (grey or, with a conversion, in colour), or not all
+        that it claims.
     """
     broken = _chain(path).broken
     if broken is not None and page is None:
@@ -86,24 +104,24 @@ def tiff_headers(path: Path, page: int | None) -> list[Header]:
             raise ImageError(f"{path} has no page", hint=COPY_AGAIN)
         ome = read_ome(file.ome_metadata, path.name) if file.is_ome else None
         if page is not None:
-            return [_one_page(path, file, page, ome)]
+            return [_one_page(path, file, page, ome, colour)]
         first = file.pages[0].aspage()
-        if first.ndim != 2:
-            _header(path, 0, file, first)  # colour or a volume: reports it
+        if first.ndim != 2 or colour is not None:
+            _header(path, 0, file, first, colour=colour)  # of another kind, or a volume: reports it
         claimed = _claimed(path, file, ome)
         if claimed > n:
             planes = _planes(path, file, claimed)
-            return [_header(path, i, file, planes, ome) for i in range(claimed)]
+            return [_header(path, i, file, planes, ome, colour) for i in range(claimed)]
         # a series that was looked at keeps its pages as frames, which know no subfile type
         pages = [(i, file.pages[i].aspage()) for i in range(n)]
         images = [(i, one) for i, one in pages if not int(one.subfiletype) & (_REDUCED | _MASK)]
         _refuse_what_lies_behind(path, file, pages)
         _refuse_reduced(path, images)
-        return [_header(path, i, file, one, ome) for i, one in images or pages]
+        return [_header(path, i, file, one, ome, colour) for i, one in images or pages]
 
 
-def tiff_pixels(path: Path, index: int) -> NDArray[np.uint16]:
-    """Return the counts (y, x) of one image; white stored as 0 is turned round.
+def tiff_pixels(path: Path, index: int, colour: ColourConversion | None = None) -> NDArray[np.uint16]:
+    """Return the counts (y, x) of one image; white stored as 0 is turned round, colour is converted.
 
     Raises
     ------
@@ -114,51 +132,74 @@ def tiff_pixels(path: Path, index: int) -> NDArray[np.uint16]:
     with _tifffile().TiffFile(path) as file:
         if index < n:
             page = file.pages[index].aspage()
-            bits = _header(path, index, file, page).bit_depth
+            bits = _header(path, index, file, page, colour=colour).bit_depth
             _refuse_other_sizes_within(f"{path}, page {index}", file, page)
-            pixels = np.ascontiguousarray(page.asarray(maxworkers=1), dtype=np.uint16)
+            decoded = page.asarray(maxworkers=1)
+            if colour is not None:
+                return _grey(decoded, page, colour)
+            pixels = np.ascontiguousarray(decoded, dtype=np.uint16)
         else:
             page = _planes(path, file, index + 1)
-            bits = _header(path, index, file, page).bit_depth
+            bits = _header(path, index, file, page, colour=colour).bit_depth
             offset, shape = page.dataoffsets[0] + index * page.nbytes, page.shape
             stored = np.fromfile(path, page.dtype.newbyteorder(file.byteorder), math.prod(shape), offset=offset)
+            if colour is not None:
+                return _grey(stored.reshape(shape), page, colour)
             pixels = stored.reshape(shape).astype(np.uint16)
         if page.photometric is not None and page.photometric.name == "MINISWHITE":
             np.subtract(np.uint16(2**bits - 1), pixels, out=pixels)  # stored with white as 0
         return pixels
 
 
-def _one_page(path: Path, file: Any, index: int, ome: OmeXml | None) -> Header:  # noqa: ANN401
+def _grey(pixels: NDArray[Any], page: Any, colour: ColourConversion) -> NDArray[np.uint16]:  # noqa: ANN401
+    """Return decoded colour as counts; TIFF has red, green and blue side by side, or one plane after the other."""
+    last = np.moveaxis(pixels, 0, -1) if int(page.planarconfig) == _PLANES_APART else pixels
+    return to_counts(last.astype(last.dtype.newbyteorder("="), copy=False), colour)
+
+
+def _one_page(
+    path: Path,
+    file: Any,  # noqa: ANN401
+    index: int,
+    ome: OmeXml | None,
+    colour: ColourConversion | None,
+) -> Header:
     n = len(file.pages)
     if index < n:
-        return _header(path, index, file, file.pages[index].aspage(), ome)
+        return _header(path, index, file, file.pages[index].aspage(), ome, colour)
     n = max(n, _claimed(path, file, ome, stacks=True))
     if index >= n:
         raise ImageError(f"{path} has no page {index}: its pages are 0 to {n - 1}")
-    return _header(path, index, file, _planes(path, file, n, needed=index + 1), ome)
+    return _header(path, index, file, _planes(path, file, n, needed=index + 1), ome, colour)
 
 
-def _header(path: Path, index: int, file: Any, page: Any, ome: OmeXml | None = None) -> Header:  # noqa: ANN401
+def _header(
+    path: Path,
+    index: int,
+    file: Any,  # noqa: ANN401
+    page: Any,  # noqa: ANN401
+    ome: OmeXml | None = None,
+    colour: ColourConversion | None = None,
+) -> Header:
     where = f"{path}, page {index}"
     bits = page.bitspersample
-    photometric = page.photometric.name if page.photometric is not None else "MINISBLACK"
-    if page.samplesperpixel != 1 or photometric not in {"MINISBLACK", "MINISWHITE"}:
-        kind = "a palette of colours" if photometric == "PALETTE" else f"{page.samplesperpixel} samples a pixel"
-        raise ImageError(f"{where} is not grey: it has {kind} ({photometric})", hint=CAMERA_KINDS)
+    samples = _samples(where, page, colour)
     if page.dtype is None or page.dtype.kind != "u" or not isinstance(bits, int) or not 8 <= bits <= 16:
         raise ImageError(
             f"{where} holds {page.dtype or 'unknown numbers'} of {bits} bits, not counts", hint=CAMERA_KINDS
         )
-    if page.ndim != 2:
-        raise ImageError(f"{where} has {page.ndim} dimensions, not 2", hint=CAMERA_KINDS)
+    if page.ndim != (2 if samples == 1 else 3):
+        of_pixel = samples > 1
+        raise ImageError(f"{where} has {page.ndim - of_pixel} dimensions, not 2", hint=CAMERA_KINDS)
     file_bytes = file.filehandle.size
     for start, length in zip(page.dataoffsets, page.databytecounts, strict=False):
         # tifffile would read what is missing as zeros
         if start <= 0 or length <= 0 or start + length > file_bytes:
             raise ImageError(f"{where} ends before its pixels do", hint=COPY_AGAIN)
-    height, width = map(int, page.shape)
-    require_possible(where, (height, width), bits, sum(page.databytecounts), _PACKINGS.get(int(page.compression)))
-    if (chunk_px := math.prod(page.chunks)) > max(_LARGEST_CHUNK_PX, height * width):
+    height, width = _shape_yx(page)
+    packing = _PACKINGS.get(int(page.compression))
+    require_possible(where, (height, width), bits, sum(page.databytecounts), packing, samples=samples)
+    if (chunk_px := _chunk_px(page)) > max(_LARGEST_CHUNK_PX, height * width):
         raise ImageError(f"{where} claims tiles of {chunk_px} px, but has {height} x {width} px", hint=COPY_AGAIN)
     if len(page.dataoffsets) < math.prod(page.chunked) or len(page.databytecounts) != len(page.dataoffsets):
         raise ImageError(f"{where} lacks some of its pixels", hint=COPY_AGAIN)
@@ -169,6 +210,41 @@ def _header(path: Path, index: int, file: Any, page: Any, ome: OmeXml | None = N
         pixel_size_yx_um=_pixel_size_yx_um(file, page, ome),
         significant_bits=None if ome is None else ome.significant_bits,
     )
+
+
+def _samples(where: str, page: Any, colour: ColourConversion | None) -> int:  # noqa: ANN401
+    """Return how many numbers a pixel has: 1, or 3 of an image that is to be converted.
+
+    Raises
+    ------
+    ImageError
+        If it is of another kind than is asked for.
+    """
+    photometric = page.photometric.name if page.photometric is not None else "MINISBLACK"
+    samples = int(page.samplesperpixel)
+    if samples == 1 and photometric in {"MINISBLACK", "MINISWHITE"}:
+        if colour is not None:
+            raise ImageError(f"{where} is grey, so it cannot be converted by {colour}", hint=GREY_HINT)
+        return 1
+    in_colour = photometric == "RGB" or (photometric == "YCBCR" and int(page.compression) in _DECODED_TO_RGB)
+    if in_colour and samples == 3 and colour is not None:
+        return samples
+    kind = "a palette of colours" if photometric == "PALETTE" else f"{samples} samples a pixel"
+    hint = CAMERA_KINDS
+    if in_colour:
+        hint = COLOUR_HINT if samples == 3 else FLATTEN_HINT
+    wanted = "grey" if colour is None or not in_colour else "red, green and blue alone"
+    raise ImageError(f"{where} is not {wanted}: it has {kind} ({photometric})", hint=hint)
+
+
+def _shape_yx(page: Any) -> tuple[int, int]:  # noqa: ANN401
+    return int(page.imagelength), int(page.imagewidth)
+
+
+def _chunk_px(page: Any) -> int:  # noqa: ANN401
+    """Return the pixels of a strip or tile, whose shape has the numbers of a pixel last where they lie together."""
+    apart = int(page.samplesperpixel) == 1 or int(page.planarconfig) == _PLANES_APART
+    return math.prod(page.chunks if apart else page.chunks[:-1])
 
 
 # ---- images behind one page -----------------------------------------------------------------------------------------
@@ -262,7 +338,7 @@ def _refuse_what_lies_behind(path: Path, file: Any, pages: list[tuple[int, Any]]
 
 def _refuse_reduced(path: Path, images: list[tuple[int, Any]]) -> None:
     """Refuse pages that look like smaller copies of another, as of a pyramid, but are not marked as such."""
-    flat = [(index, page.shape) for index, page in images if page.ndim == 2]
+    flat = [(index, _shape_yx(page)) for index, page in images if page.ndim == 2 or page.samplesperpixel > 1]
     if not flat:
         return
     largest_at, (full_height, full_width) = max(flat, key=lambda one: math.prod(one[1]))
@@ -335,7 +411,7 @@ def _refuse_other_sizes_within(where: str, file: Any, page: Any) -> None:  # noq
     kind = _CARRIES_ITS_SIZE.get(int(page.compression))
     if kind is None:
         return
-    most = math.prod(page.chunks)
+    most = _chunk_px(page)
     for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
         file.filehandle.seek(start)
         pixels = _claimed_pixels(kind, file.filehandle.read(min(length, 65_536)))

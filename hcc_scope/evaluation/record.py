@@ -213,6 +213,7 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
             "synthetic": data.synthetic,
             "pixel_size_um": data.pixel_size_um,
             "bit_depth": data.bit_depth,
+            "colour": data.colour,
             "animals": {"low": low, "high": high, "both": both},
             "images": len(data.images),
             "tiles": len(result.tiles),
@@ -453,6 +454,7 @@ class _Config(_Part):
     epochs: int | None = pydantic.Field(ge=1)
     batch: int = pydantic.Field(ge=1)
     learning_rate: float = pydantic.Field(gt=0)
+    augment_od: bool = False
     precision: Precision
 
 

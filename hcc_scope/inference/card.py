@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import pydantic
 import yaml
 
+from hcc_scope.colour import ColourConversion  # noqa: TC001 - read by pydantic
 from hcc_scope.errors import ModelFormatError, ModelMismatchError
 from hcc_scope.formatting import counted
 from hcc_scope.inference.card_evaluation import (
@@ -141,6 +142,8 @@ class TrainingRecord(CardPart):
     sections: int | None = None
     days: int | None = None
     """Of acquisition."""
+    colour: ColourConversion | None = None
+    """How colour images became grey, by its name in `hcc_scope.colour`; None: they were grey."""
     excluded_tiles: dict[str, int] = pydantic.Field(default_factory=dict)
     """Tiles of the set that failed quality, by reason; a tile counts under each of its reasons."""
     data_fingerprint: str | None = None

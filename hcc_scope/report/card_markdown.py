@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 
+from hcc_scope.colour import describe_conversion
 from hcc_scope.formatting import counted, percent
 from hcc_scope.printable import printable
 from hcc_scope.report.tripod import tripod_rows
@@ -310,6 +311,7 @@ def _repeat_rows(record: TrainingRecord) -> list[tuple[str, str]]:
         ("recipe", _or(record.recipe, "not stated")),
         ("loss", record.loss),
         ("optimiser", record.optimiser),
+        *([] if record.colour is None else [("colour", describe_conversion(record.colour))]),
         ("seed", str(record.seed)),
         ("attempts", _attempts(record.attempts)),
         *([] if record.steps is None else [("steps, at most", str(record.steps))]),

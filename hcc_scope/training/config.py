@@ -65,6 +65,8 @@ class TrainConfig:
     """Stop after so many epochs without a lower loss on held-out tiles; None: the recipe's (never, for the paper's)."""
     precision: Precision = "float32"
     """Of the convolutions while training; auto: bfloat16 where the device has it. Exported models are float32."""
+    augment_od: bool = False
+    """Whether tiles also get another optical density each time: a thicker or thinner, darker or paler section."""
     device: Device = "auto"
     threads: int | None = None
     """On the CPU; None: all cores. Changes the speed and nothing else."""

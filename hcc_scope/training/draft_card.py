@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hcc_scope.colour import describe_conversion
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.formatting import counted
 from hcc_scope.inference.card import LICENCE_NOT_STATED, ModelCard, TrainingRecord
@@ -99,6 +100,12 @@ def draft_card(name: str, network: nn.Module, data: LabelledSet, *, network_name
         f"Monochrome white-light frames of {data.bit_depth} bits at {data.pixel_size_um:g} um per pixel; other "
         "objectives are refused."
     )
+    if data.colour is not None:
+        camera = (
+            f"Trained on {describe_conversion(data.colour)}, of {data.bit_depth} bits at {data.pixel_size_um:g} um per "
+            "pixel: a monochrome camera sees other grey values, so scores of its frames mean nothing until they are "
+            "validated; other objectives are refused."
+        )
     scale = dict(network.named_buffers()).get("count_scale")
     return ModelCard(
         name=name,
@@ -219,6 +226,7 @@ def final_card(
         },
         sections=len({image.section for image in fitted}),
         days=len({image.day for image in fitted}),
+        colour=data.colour,
         excluded_tiles=dict(excluded_tiles or {}),
         data_fingerprint=data.fingerprint,
         precision=config.precision if precision is None else precision,
@@ -252,4 +260,7 @@ def _data(data: LabelledSet, fitted: Sequence[LabelledImage]) -> str:
         f"{counted(len(fitted), 'image')} of {counted(sections, 'section')} of {counted(animals, 'animal')}, taken on "
         f"{counted(days, 'day')} ({data.manifest.name}); tiles that fail quality dropped."
     )
+    if data.colour is not None:
+        described = describe_conversion(data.colour)
+        counts += f" {described[0].upper()}{described[1:]}."
     return counts if data.synthetic is None else f"{data.synthetic.rstrip('.')}. {counts}"

@@ -36,7 +36,15 @@ from hcc_scope.training.metrics import roc_auc
 from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import predict
 from hcc_scope.training.prefetch import Prefetch
-from hcc_scope.training.recipes import augmented, begin_undecided, loss_sum, make_optimiser, rate_factor, settings_for
+from hcc_scope.training.recipes import (
+    augmented,
+    begin_undecided,
+    loss_sum,
+    make_optimiser,
+    other_density,
+    rate_factor,
+    settings_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,9 +274,12 @@ class _Run:
         del batches[self._steps_of(epoch) :]
 
         def prepare(tile: NDArray[np.uint16], row: int) -> NDArray[np.float32]:
+            changed = tile.astype(np.float32)
+            if settings.augment_od:  # before the light: a stain is in the section, whatever lamp is behind it
+                changed = other_density(changed, tile, stable_rng("density", settings.seed, epoch, row))
             if not settings.augment:
-                return tile.astype(np.float32)
-            return augmented(tile, stable_rng("augmentation", settings.seed, epoch, row), settings.crop_px)
+                return changed
+            return augmented(changed, stable_rng("augmentation", settings.seed, epoch, row), settings.crop_px)
 
         self.network.train()
         with Prefetch(self._tiles.reader, batches[now.step :], prepare) as ready:

@@ -29,6 +29,8 @@ __all__ = [
     "begin_undecided",
     "loss_sum",
     "make_optimiser",
+    "od_gained",
+    "other_density",
     "rate_factor",
     "settings_for",
 ]
@@ -39,6 +41,14 @@ GRADIENT_SD = 0.05
 """Relative change of the light from a tile's centre to its edge, along each axis: what vignetting does to a tile."""
 VIGNETTE_SD = 0.03
 """Relative change from a tile's centre to its corners, the same in all directions."""
+
+
+DENSITY_SD = 0.2
+"""Log of the factor on all optical densities of a tile: thickness of the section and depth of the stain."""
+_WHITE_PERCENTILE = 99.5
+"""Of a tile's counts: what stands for its light without tissue."""
+_WHITE_EVERY_PX = 4
+"""Of the pixels that are asked for it, along each axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,7 @@ class Settings:
     one_cycle: bool
     augment: bool
     crop_px: int | None
+    augment_od: bool
     largest_gradient: float | None
 
     @property
@@ -176,6 +187,7 @@ def settings_for(config: TrainConfig, *, whole_budget: bool = False) -> Settings
         one_cycle=recipe.one_cycle,
         augment=recipe.augment,
         crop_px=recipe.crop_px.get(config.network),
+        augment_od=config.augment_od,
         largest_gradient=recipe.largest_gradient,
     )
 
@@ -232,7 +244,9 @@ def rate_factor(settings: Settings, step: int, steps: int) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def augmented(tile: NDArray[np.uint16], rng: np.random.Generator, crop_px: int | None = None) -> NDArray[np.float32]:
+def augmented(
+    tile: NDArray[np.uint16 | np.float32], rng: np.random.Generator, crop_px: int | None = None
+) -> NDArray[np.float32]:
     """Return a tile (y, x) in one of its eight orientations (a section has no upside), under another light.
 
     The light: a factor of lognormal spread `LIGHT_SD` on all counts, with a plane of `GRADIENT_SD` and a bowl of
@@ -252,3 +266,44 @@ def augmented(tile: NDArray[np.uint16], rng: np.random.Generator, crop_px: int |
     field = light * ((1 + slope_y * y + bowl * (y * y / 2)) + (slope_x * x + bowl * (x * x / 2)))
     lit: NDArray[np.float32] = turned * field
     return lit
+
+
+def od_gained(tile: NDArray[np.floating], white: float, gain: float) -> NDArray[np.float32]:
+    """Return a tile as if all its optical densities were `gain` times what they are: ``white (I / white)^gain``.
+
+    By the law of Beer and Lambert that is the same section cut `gain` times as thick, or stained so much deeper. White
+    stays white, black black, and `gain` and ``1 / gain`` undo each other.
+
+    Parameters
+    ----------
+    tile : (y, x) float
+        Counts, none below 0.
+    white : float
+        Counts of light without tissue, above 0.
+    gain : float
+        Above 0.
+    """
+    share = np.asarray(tile, np.float32) / np.float32(white)
+    found: NDArray[np.float32] = np.float32(white) * share ** np.float32(gain)
+    return found
+
+
+def other_density(
+    tile: NDArray[np.floating], counts: NDArray[np.uint16], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return a tile under a gain of optical density that is drawn anew, of lognormal spread `DENSITY_SD`.
+
+    The tile's own brightest light stands for that without tissue. In a tile that is all tissue it is darker than that:
+    what then differs is a factor on all counts, which the change of light (`LIGHT_SD`) covers.
+
+    Parameters
+    ----------
+    tile : (y, x) float
+        That is changed.
+    counts : (y, x) uint16
+        The same before it was turned or lit differently: it alone decides the white.
+    rng : Generator
+    """
+    gain = float(np.exp(DENSITY_SD * rng.standard_normal()))
+    white = float(np.percentile(counts[::_WHITE_EVERY_PX, ::_WHITE_EVERY_PX], _WHITE_PERCENTILE))
+    return od_gained(tile, max(white, 1.0), gain)

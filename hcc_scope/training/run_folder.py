@@ -235,6 +235,7 @@ class _Asked(StrictRecord):
     epochs: int | None = pydantic.Field(default=None, ge=1)
     batch: int | None = pydantic.Field(default=None, ge=1)
     learning_rate: float | None = pydantic.Field(default=None, gt=0)
+    augment_od: bool = False
     patience: int | None = pydantic.Field(default=None, ge=1)
     precision: Precision = "float32"
     device: Device = "auto"
