@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError
 from hcc_scope.quality import QualityLimits
+from hcc_scope.score_rule import WEIGHT_KEY
 from hcc_scope.scoring import SectionScorer
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.inference.base import Engine
     from hcc_scope.inference.loading import LoadedModel
-    from hcc_scope.protocols import FrameSource
+    from hcc_scope.types import RunSpec, ScoreWeight
 
 __all__ = ["ScoringModel", "load_scoring_model"]
 
@@ -31,6 +32,8 @@ class ScoringModel:
     """Whether tiles that are unlike the model's training tiles are scored too."""
     allow_phantom_model: bool = False
     """Whether a model that was trained on a phantom only may score what may be tissue (`hcc_scope.runs.specimen`)."""
+    weight: ScoreWeight = "field"
+    """What a field counts in a section's score."""
 
     @property
     def facts(self) -> dict[str, str | float | bool]:
@@ -44,6 +47,7 @@ class ScoringModel:
             "decision_threshold": card.decision_threshold,
             **({} if card.trained_on is None else {"model_trained_on": card.trained_on}),
             **({"allow_phantom_model": True} if self.allow_phantom_model and card.trained_on_phantom_only else {}),
+            **({} if self.weight == "field" else {WEIGHT_KEY: self.weight}),
             **self._unlike_facts,
             **{f"quality_{name}": limit for name, limit in QualityLimits().as_dict().items()},
         }
@@ -72,10 +76,10 @@ class ScoringModel:
         unlike = self.model.card.unlike_training
         return None if unlike is None or score_unlike else unlike.threshold
 
-    def scorer(self, source: FrameSource) -> SectionScorer:
-        """Return a fresh scorer for the source's section."""
+    def scorer(self, spec: RunSpec) -> SectionScorer:
+        """Return a fresh scorer for a run's section."""
         card = self.model.card
-        return SectionScorer(card.decision_threshold, card.temperature, source.spec.sampling)
+        return SectionScorer.for_section(spec, card.decision_threshold, card.temperature)
 
 
 def load_scoring_model(

@@ -30,7 +30,7 @@ def store_scorer(store: SectionStore, threshold: float, temperature: float = 1.0
     StoreError
         If the store's notes or its drawn sample are there and cannot be read.
     """
-    scorer = SectionScorer(threshold, temperature, store.spec.sampling)
+    scorer = SectionScorer.for_section(store.spec, threshold, temperature)
     if scorer.drawn is not None:
         give_sample(scorer.drawn, store.path, store.journal)
     noted = [note.text for note in read_notes(store.path) if note.kind == "spoilt"]
