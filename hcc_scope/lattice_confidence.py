@@ -56,7 +56,7 @@ class LatticeCapital:
     ----------
     n_sequences : int
         How many.
-    n_lattice : int or None
+    n_lattice : int, (n_sequences,) ndarray or None
         Fields of each lattice; None if that is not known, or infinite.
     confidence : float
         Probability, over all times together, that an interval holds its mean; between 0 and 1.
@@ -69,16 +69,16 @@ class LatticeCapital:
     def __init__(
         self,
         n_sequences: int,
-        n_lattice: int | None,
+        n_lattice: int | NDArray[np.int64] | None,
         confidence: float = 0.95,
         grid_steps: int = 1000,
         truncation: float = TRUNCATION,
     ) -> None:
         if not 0 < confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
-        if n_lattice is not None and n_lattice < 1:
+        if n_lattice is not None and np.min(n_lattice) < 1:
             raise ValueError(f"a lattice has at least one field, not {n_lattice}")
-        self._n_lattice = n_lattice
+        self._n_lattice = None if n_lattice is None else np.broadcast_to(n_lattice, n_sequences).astype(np.float64)
         self._truncation = truncation
         self._means = np.arange(grid_steps + 1) / grid_steps
         self._log_two_by_alpha = math.log(2 / (1 - confidence))
@@ -118,8 +118,8 @@ class LatticeCapital:
         for what, found in (("value", values), ("weight", weights)):
             if not bool(((found >= 0) & (found <= 1)).all()):
                 raise ValueError(f"a {what} of a bounded mean must lie in [0, 1]")
-        if self._n_lattice is not None and self.n >= self._n_lattice:
-            raise ValueError(f"all {self._n_lattice} fields of the lattice were drawn")
+        if self._n_lattice is not None and self.n >= self._n_lattice.min():
+            raise ValueError(f"all {self.n} fields of a lattice were drawn")
         # the stake uses the past alone: that makes the bet fair. The variance starts at 1/4, the mean at 1/2
         n = self._n_scored
         variance = (0.25 + self._squares) / (n + 1)
@@ -130,7 +130,7 @@ class LatticeCapital:
         if self._n_lattice is None:
             below = np.broadcast_to(means, bets.shape)
         else:
-            left = self._n_lattice - self.n
+            left = (self._n_lattice - self.n)[:, np.newaxis]
             owed = (self._sum[:, np.newaxis] - self._weight[:, np.newaxis] * means) / left  # minus the mean of z
             bets += owed
             below = means - owed  # how far z can lie below its mean; above it: 1 - below
@@ -169,7 +169,7 @@ class LatticeCapital:
 
 
 def possible_means(
-    total: NDArray[np.float64], weight: NDArray[np.float64], left: float
+    total: NDArray[np.float64], weight: NDArray[np.float64], left: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the least and the largest mean that fields still to come can bring about, whatever they show.
 
@@ -179,7 +179,7 @@ def possible_means(
         Sum of scores times weights so far.
     weight : ndarray
         Sum of weights so far.
-    left : float
+    left : ndarray
         Largest sum of weights of the fields to come.
     """
     whole = weight + left

@@ -22,6 +22,7 @@ __all__ = [
     "SpatialHash",
     "fields_inside",
     "lattice_draw",
+    "lattice_through",
     "points_inside",
     "random_fields",
     "scattered_fields",
@@ -175,7 +176,7 @@ def _may_hold_one(
     return any(fields_inside(row, (width, height), polygon).any() for row in places)
 
 
-def _lattice(
+def lattice_through(
     centre: tuple[float, float], field_um: tuple[float, float], polygon: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the centres (n, 2) of the fields inside the polygon on the slanted lattice through one of them."""
@@ -228,7 +229,7 @@ def lattice_draw(n: int, field_um: tuple[float, float], polygon: NDArray[np.floa
     rng = np.random.default_rng(seed)
     cells = np.empty((0, 2))
     for centre in itertools.islice(_admissible(rng, field_um, polygon), _MAX_LATTICES):
-        found = _lattice(centre, field_um, polygon)
+        found = lattice_through(centre, field_um, polygon)
         if len(found) > len(cells):
             cells = found
         if len(cells) >= n:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from hcc_scope.inference.base import Engine
     from hcc_scope.inference.loading import LoadedModel
-    from hcc_scope.types import RunSpec, ScoreWeight
+    from hcc_scope.protocols import FrameSource
+    from hcc_scope.types import ScoreWeight
 
 __all__ = ["ScoringModel", "load_scoring_model"]
 
@@ -76,10 +77,10 @@ class ScoringModel:
         unlike = self.model.card.unlike_training
         return None if unlike is None or score_unlike else unlike.threshold
 
-    def scorer(self, spec: RunSpec) -> SectionScorer:
-        """Return a fresh scorer for a run's section."""
+    def scorer(self, source: FrameSource) -> SectionScorer:
+        """Return a fresh scorer for the source's section."""
         card = self.model.card
-        return SectionScorer.for_section(spec, card.decision_threshold, card.temperature)
+        return SectionScorer.for_section(source.spec, card.decision_threshold, card.temperature)
 
 
 def load_scoring_model(

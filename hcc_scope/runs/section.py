@@ -26,6 +26,7 @@ from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.specimen import check_specimen
 from hcc_scope.score_rule import current_rule_facts
+from hcc_scope.scoring import SectionScorer
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -313,7 +314,8 @@ def run_into(
     spec = sink.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     goes_on = continued is not None
-    scorer, earlier = scoring_model.scorer(spec), EarlierResults()
+    card, earlier = scoring_model.model.card, EarlierResults()
+    scorer = SectionScorer.for_section(spec, card.decision_threshold, card.temperature)
 
     def finalise(outcome: RunOutcome) -> None:
         if sink.discard():
@@ -347,7 +349,6 @@ def run_into(
         undo.callback(sink.discard)
         undo.callback(sink.close)
         if continued is not None:
-            card = scoring_model.model.card
             scorer = store_scorer(continued.earlier, card.decision_threshold, card.temperature)
             earlier = _earlier(continued)
         writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}", continues=goes_on)
