@@ -191,7 +191,8 @@ class ScorePanel(QWidget):
         self._interval.setText(interval)
         self._interval.setVisible(bool(interval))
         self._interval.setToolTip("" if score is None else sentence(describe_lattice(score)))
-        beside = [] if score is None else [describe_excluded_bounds(score), describe_drift(score)]
+        drift = "" if score is None or not score.interval_valid else describe_drift(score)  # else the verdict has it
+        beside = ["" if score is None else describe_excluded_bounds(score), drift]
         self._beside.setText(" ".join(sentence(text) for text in beside if text))
         self._beside.setVisible(any(beside))
         self._stabilised.setVisible(bool(stability))
