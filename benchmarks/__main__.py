@@ -24,6 +24,7 @@ MEASUREMENTS = {
     "prescan": "how well a sparse scan outlines phantom sections of known edge",
     "qc": "seconds that control charts of 1,000 sections take, and how often they are wrong",
     "seeds": "the demo with 10 seeds: on which side of the threshold its sections score",
+    "sequences": "how often the running interval holds its mean, how wide it is, and how often a drift is found",
     "shading": "what the correction by dark and flat fields costs, and what it leaves of a vignette and of its effect",
     "soak": "10,000 frames stored and classified: nothing lost, memory flat",
     "threshold_interval": "how often the decision threshold's interval holds the best one, and what a section map does",

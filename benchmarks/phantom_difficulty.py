@@ -23,9 +23,9 @@ from hcc_scope.datasets.cohort import write_cohort
 from hcc_scope.datasets.cohort_plan import CohortSpec
 from hcc_scope.datasets.manifest import read_manifest
 from hcc_scope.evaluation.aggregation import LEVELS, animal_strata, scored
+from hcc_scope.evaluation.auc import auc_difference
 from hcc_scope.evaluation.baselines import baseline_fold, measure_tiles
-from hcc_scope.evaluation.intervals import ClusterBootstrap
-from hcc_scope.evaluation.metrics import auc_difference, figures_at
+from hcc_scope.evaluation.metrics import figures_at
 from hcc_scope.evaluation.results import FoldResult, Split, StartResult
 from hcc_scope.evaluation.start_task import seed_of_network
 from hcc_scope.evaluation.tile_features import FEATURES
@@ -36,6 +36,8 @@ from hcc_scope.training.fit_task import FitTask
 from hcc_scope.training.predict import predict
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.intervals import Estimate
 
@@ -90,12 +92,11 @@ def measure(tiles: TileTable, asked: argparse.Namespace) -> None:
     strata = animal_strata(tiles)
     animals = sorted({image.animal_id for image in tiles.images})
     strata[[int(name.split("-")[1]) <= asked.train for name in animals]] = -1
-    boot = ClusterBootstrap(strata, asked.seed)
     print(f"{len(split.train_rows(tiles))} tiles train, {len(split.test_rows(tiles))} test")
     measured = measure_tiles(tiles)
     folds = {name: baseline_fold(split, tiles, measured[:, kind.columns]) for name, kind in FEATURES.items()}
     for name, fold in folds.items():
-        show(name, fold, tiles, boot)
+        show(name, fold, tiles, strata)
     for network in asked.networks:
         begun = time.monotonic()
         configs = [
@@ -118,17 +119,17 @@ def measure(tiles: TileTable, asked: argparse.Namespace) -> None:
             for one in starts
         ]
         words = " ".join(f"{value.value:.3f}" for value in single if value is not None)
-        show(network, fold, tiles, boot)
+        show(network, fold, tiles, strata)
         print(f"  single networks, sections: {words}; {time.monotonic() - begun:.0f} s")
         mine, texture = scored([fold], tiles, 1.0), scored([folds["texture"]], tiles, 1.0)
-        gains = [auc_difference(mine[level], texture[level], boot) for level in LEVELS]
+        gains = [auc_difference(mine[level], texture[level]) for level in LEVELS]
         print(f"  {network} - texture: " + "  ".join(words_of(gain) for gain in gains), flush=True)
 
 
-def show(name: str, fold: FoldResult, tiles: TileTable, boot: ClusterBootstrap) -> None:
+def show(name: str, fold: FoldResult, tiles: TileTable, strata: NDArray[np.int64]) -> None:
     """Print the AUC of tiles, images, sections and animals."""
     found = scored([fold], tiles, 1.0)
-    line = "  ".join(f"{level} {words_of(figures_at(found[level], 0.5, boot).auc)}" for level in LEVELS)
+    line = "  ".join(f"{level} {words_of(figures_at(found[level], 0.5, strata).auc)}" for level in LEVELS)
     print(f"{name:9s} {line}", flush=True)
 
 

@@ -38,7 +38,7 @@ class Brightness:
 
 def score_frames(source: FrameSource) -> RunOutcome:
     """Score the frames of any source, such as that of ``own_source.py``, without a store."""
-    scorer = SectionScorer(THRESHOLD, temperature=1.0, sampling=source.spec.sampling)
+    scorer = SectionScorer.for_section(source.spec, THRESHOLD, temperature=1.0)
     session = Session(source, None, Brightness(), scorer=scorer, limits=QualityLimits())
     session.start()
     return session.join()

@@ -1,4 +1,8 @@
-"""An interval for a mean that stays valid when it is read after every frame: a confidence sequence by betting.
+"""An interval for the mean of independent draws, valid when it is read after every one: a confidence sequence.
+
+The running score's interval is now that of `hcc_scope.lattice_confidence`, which knows how many fields there are to
+draw. This one is the rule of stores without a record of another (`hcc_scope.score_rule`), and stays as it is, bit for
+bit, so that their scores can be repeated.
 
 An operator watches the score while it grows and stops when it looks settled; an ordinary 95 % interval used so is wrong
 far more often than 5 % of the time. A confidence sequence covers the mean at *all* times together with the stated
@@ -30,11 +34,6 @@ Design notes
   0.7  0.20 0.126 (0.308) 0.058 (0.089) 0.029 (0.030)
   ==== ==== ============= ============= =============
 
-- Random fields are each uniform over the places where a field lies wholly inside the outline, but not independent: they
-  are drawn without replacement from fields that do not overlap (`hcc_scope.plans.geometry.random_fields`), so their
-  mean varies less than that of independent draws and the interval is, if anything, too wide. That is simulated, not
-  proven: ``pytest tests/test_plans.py -k rim``, on sections whose rim and middle score differently. The interval
-  is about the mean over all these places, not about that over a finite list of fields.
 - Plain arithmetic, element by element: the same frames in the same order give the same bits whenever they are replayed.
 
 Examples
@@ -160,6 +159,11 @@ class ConfidenceSequence:
         return self._capital.n
 
     @property
+    def n_beyond(self) -> int:
+        """0: draws with replacement have no end."""
+        return 0
+
+    @property
     def interval(self) -> tuple[float, float]:
         """Lower and upper end; (0, 1) before the first value. It never grows."""
         return float(self._capital.lower[0]), float(self._capital.upper[0])
@@ -178,12 +182,14 @@ class ConfidenceSequence:
         """
         return bool(self._capital.emptied[0])
 
-    def add(self, value: float) -> None:
-        """Take one more value.
+    def add(self, value: float | None, weight: int = 1, weight_max: int = 1) -> None:
+        """Take one more value; None adds nothing, and all values count the same.
 
         Raises
         ------
         ValueError
             If it is not in [0, 1].
         """
-        self._capital.add(np.array([value], dtype=np.float64))
+        del weight, weight_max
+        if value is not None:
+            self._capital.add(np.array([value], dtype=np.float64))

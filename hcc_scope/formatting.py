@@ -12,6 +12,10 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "capital",
@@ -49,6 +53,18 @@ def counted(n: int, what: str, plural: str | None = None) -> str:
     ('1 frame', '0 frames', '2,000 frames', '2 entries')
     """
     return f"{n:,} {what if n == 1 else plural or f'{what}s'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence.
+
+    Examples
+    --------
+    >>> listed(["score", "grey level", "focus"])
+    'score, grey level and focus'
+    """
+    *most, last = words or [""]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def format_number(value: float, decimals: int) -> str:

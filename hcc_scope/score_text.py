@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from hcc_scope.formatting import counted, format_score, format_threshold, percent
+from hcc_scope.formatting import counted, format_score, format_threshold, listed, percent
 from hcc_scope.quality import describe_reason_counts
 from hcc_scope.scoring import NOT_VALID
 
@@ -37,7 +37,10 @@ __all__ = [
     "VerdictKind",
     "decision",
     "describe_assumed_threshold",
+    "describe_drift",
+    "describe_excluded_bounds",
     "describe_interval",
+    "describe_lattice",
     "describe_sample",
     "describe_score",
     "describe_stability",
@@ -173,18 +176,68 @@ def describe_assumed_threshold(threshold: float) -> str:
 
 
 def describe_interval(score: SectionScore) -> str:
-    """Return the interval with the frames that it rests on, if these are fewer; empty without a valid one."""
+    """Return the interval, and why the score does not lie well within it where it does not; empty without a valid one.
+
+    A score can lie outside because the interval rests on fewer frames, or (in stores of the first rule) because fields
+    scored differently early and late.
+    """
     if score.score is None or not score.interval_valid:
         return ""
     low, high = (_format_beside(end, score) for end in score.interval)
     text = f"{format_confidence(score)} interval {low} to {high}"
     if score.interval_frames != score.frames:
         text += f" (over the first {score.interval_frames:,} of {counted(score.frames, 'frame')})"
+    elif not score.interval[0] <= score.score <= score.interval[1]:
+        text += " (the score lies outside: fields scored differently early and late)"
+    elif score.n_lattice is not None and score.interval[0] == score.interval[1]:
+        text += f" (all {counted(score.n_lattice, 'field')} of the lattice were seen)"
     return text
 
 
+def describe_lattice(score: SectionScore) -> str:
+    """Return what mean the interval is about, as half a sentence; empty without a valid interval or a known lattice."""
+    if score.n_lattice is None or not describe_interval(score):
+        return ""
+    return (
+        f"the interval is about the mean over the {counted(score.n_lattice, 'field')} of the lattice that fields were "
+        "drawn from, as far as they can be classified"
+    )
+
+
+def describe_excluded_bounds(score: SectionScore) -> str:
+    """Return what the score would be if all fields without one were low, or high, as half a sentence; empty if none is.
+
+    Examples
+    --------
+    >>> from hcc_scope.scoring import FieldEntry, SectionScorer
+    >>> scorer = SectionScorer(threshold=0.45, temperature=1.0, sampling="random")
+    >>> for seq in range(9):
+    ...     scorer.add_entry(FieldEntry(seq, "classified", 0.5, 4, (0, 0, 0, 0, 0)))
+    >>> scorer.skip(9)
+    >>> describe_excluded_bounds(scorer.score())
+    '0.450 if the 1 field without a score were low, 0.550 if it were high'
+    """
+    bounds = score.excluded_bounds
+    if bounds is None:
+        return ""
+    low, high = (format_score(end, score.threshold, SCORE_DECIMALS) for end in (bounds.low, bounds.high))
+    every, they = ("", "it") if bounds.fields == 1 else ("all ", "all")
+    fields = counted(bounds.fields, "field")
+    return f"{low} if the {fields} without a score were {every}low, {high} if {they} were high"
+
+
+def describe_drift(score: SectionScore) -> str:
+    """Return what the test for drift found, as half a sentence; empty where there was none, or before two fields."""
+    if score.drift is None or score.drift.fields < 2:
+        return ""
+    if score.drift.found_in:
+        return f"fields drift over time in {listed(score.drift.found_in)}: the interval may be wrong"
+    fields = counted(score.drift.fields, "field")
+    return f"no drift of score, grey level or focus found over {fields}"
+
+
 def describe_score(score: SectionScore) -> str:
-    """Return the score, its interval, the statement about the threshold, and how many fields a person excluded.
+    """Return the score, its interval, the statement about the threshold, and what is known of fields without a score.
 
     One line that starts like a sentence and has no full stop.
     """
@@ -196,9 +249,10 @@ def describe_score(score: SectionScore) -> str:
         numbers += f" (threshold {format_section_threshold(score)})"
     n = score.fields_excluded_by_operator
     excluded = f"; {counted(n, 'field')} excluded by the operator" if n else ""
-    sample = describe_sample(score.sample)
-    sample = f"; {sample}" if sample else ""
-    return f"{numbers}; {stated.title[:1].lower()}{stated.title[1:]}: {stated.why}{excluded}{sample}"
+    weighted = "fields are weighted by their usable tiles" if score.weight == "tissue" else ""
+    parts = (weighted, describe_sample(score.sample), describe_excluded_bounds(score))
+    beside = "".join(f"; {text}" for text in parts if text)
+    return f"{numbers}; {stated.title[:1].lower()}{stated.title[1:]}: {stated.why}{excluded}{beside}"
 
 
 def describe_sample(sample: SampleCounts | None) -> str:

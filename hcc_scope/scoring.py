@@ -1,8 +1,9 @@
 """Compute the running score of a section, and of an animal, from tile logits.
 
 Tile probability (temperature-calibrated) -> frame score = mean over included tiles -> section score = mean over frames
--> animal score = mean over sections. Frames are the sampling unit: tiles of one field are not independent. The score
-is a *mean tile probability*; what it says about the probability of the section's class is another question
+-> animal score = mean over sections. Frames are the sampling unit: tiles of one field are not independent. By a
+section's rule (`hcc_scope.score_rule`) frames count the same, or as many as they have included tiles. The score is a
+*mean tile probability*; what it says about the probability of the section's class is another question
 (`hcc_scope.validation_text`).
 
 Design notes
@@ -12,12 +13,16 @@ Design notes
   up to the first that is still open. Whatever the order of arrival, a finished section has the same bits.
 - A frame is *resolved* when it was classified, excluded or has failed, or was declared never to come (`skip`). Only a
   classified frame with at least one included tile enters score and interval.
-- While a frame is open that others have overtaken, the score rests on more frames than the interval and may lie
-  outside: ``SectionScore.frames`` and ``interval_frames`` then differ, and the score does not count as stabilised.
+- The score lies within its interval (rule 2), with one exception: while a frame is open that others have overtaken, the
+  score rests on more frames than the interval. ``SectionScore.frames`` and ``interval_frames`` then differ, and the
+  score does not count as stabilised.
 - An operator can take a field out (`exclude`), before it is added: it is then resolved without a score, and its tiles
   are counted nowhere. To exclude one that was added, feed a fresh scorer with all others.
-- The interval (see `hcc_scope.confidence`) holds for fields sampled at random, and for the part of the section that can
-  be classified: fields without tissue or out of focus reveal nothing about the tumour.
+- The interval (see `hcc_scope.lattice_confidence`) holds for fields sampled at random, and is about the mean over the
+  fields of their lattice that can be classified: fields without tissue or out of focus reveal nothing about the tumour.
+  What the score would be if all fields without one were low, or high, stands beside it (``excluded_bounds``).
+- In a random plan the order of the fields is tested for drift (`hcc_scope.drift`). Where it is found, the interval may
+  be wrong, and is not valid. In any other plan neighbours follow each other, and a drift cannot be told from them.
 - In a *guided* section only frames that show a drawn field enter, and the interval takes them in the order of the draw,
   whatever the order of the visits (`hcc_scope.drawn_fields`). It is valid once all drawn fields are visited.
 
@@ -41,19 +46,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hcc_scope.confidence import ConfidenceSequence
 from hcc_scope.drawn_fields import DrawnFields
+from hcc_scope.drift import DriftTest
 from hcc_scope.exact_sum import ExactSum
-from hcc_scope.formatting import counted
+from hcc_scope.formatting import counted, listed
 from hcc_scope.quality import FLAG_TEXTS
-from hcc_scope.types import QualityFlag, SectionScore
+from hcc_scope.score_rule import ScoreRule
+from hcc_scope.score_sequence import new_sequence
+from hcc_scope.types import ExcludedBounds, QualityFlag, SectionScore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from hcc_scope.types import FrameOutcome, FrameResult, Sampling
+    from hcc_scope.score_sequence import ScoreSequence
+    from hcc_scope.types import FrameOutcome, FrameResult, RunSpec, Sampling
 
 __all__ = [
     "NOT_VALID",
@@ -161,6 +169,11 @@ class FieldEntry:
     """Tiles that enter the score."""
     n_flagged: tuple[int, ...]
     """Tiles by `QualityFlag`, in its order; all 0 for a frame that failed."""
+    n_tiles: int = 0
+    """All tiles of the frame; 0 where nothing depends on it."""
+    level: float | None = None
+    focus: float | None = None
+    """See `hcc_scope.types.FrameResult`."""
 
 
 def field_entry(result: FrameResult) -> FieldEntry:
@@ -176,7 +189,9 @@ def field_entry(result: FrameResult) -> FieldEntry:
     n_flagged = tuple(
         0 if result.outcome == "failed" else int(np.count_nonzero(result.flags & flag.value)) for flag in QualityFlag
     )
-    return FieldEntry(result.seq, result.outcome, score, len(included), n_flagged)
+    return FieldEntry(
+        result.seq, result.outcome, score, len(included), n_flagged, len(result.flags), result.level, result.focus
+    )
 
 
 def animal_score(sections: Iterable[SectionScore]) -> float | None:
@@ -207,6 +222,9 @@ class SectionScorer:
         And not before this many classified fields.
     threshold_interval : (float, float), optional
         The card's interval of the threshold; only passed on.
+    rule : ScoreRule, optional
+        How score and interval are made; `for_section` takes it from the run. As given: that of a store without a
+        record.
     """
 
     def __init__(
@@ -219,6 +237,7 @@ class SectionScorer:
         half_width_target: float = 0.1,
         min_fields: int = 8,
         threshold_interval: tuple[float, float] | None = None,
+        rule: ScoreRule | None = None,
     ) -> None:
         self.threshold = threshold
         self.threshold_interval = threshold_interval
@@ -226,19 +245,39 @@ class SectionScorer:
         self.sampling = sampling
         self.half_width_target = half_width_target
         self.min_fields = min_fields
-        self._sequence = ConfidenceSequence(confidence)
+        self.confidence = confidence
+        self.rule = ScoreRule() if rule is None else rule
+        self._sequence = new_sequence(self.rule, self.rule.n_lattice, confidence)
+        self._drift = DriftTest(self.rule.n_planned) if sampling == "random" and self.rule.interval > 1 else None
         self._sum = ExactSum()
+        self._weight = 0
+        self._weight_max = 1
+        self._n_unscored = 0
         self._frames = 0
         self._tiles = 0
         self._tiles_excluded = dict.fromkeys(QualityFlag, 0)
         self._next_seq = 0
-        self._ahead: dict[int, float | None] = {}
-        """Resolved frames beyond the first open one: their score, None if they have none."""
+        self._ahead: dict[int, FieldEntry | None] = {}
+        """Resolved frames beyond the first open one; None if they have no score."""
         self._excluded: set[int] = set()
         self._spoilt = ""
-        self._drawn = DrawnFields(confidence) if sampling == "guided" else None
+        self._drawn = DrawnFields(confidence, self.rule) if sampling == "guided" else None
         self._entries: dict[int, FieldEntry] = {}
         """Of a guided section: which frames enter is known at the end only."""
+
+    @classmethod
+    def for_section(
+        cls,
+        spec: RunSpec,
+        threshold: float,
+        temperature: float,
+        *,
+        threshold_interval: tuple[float, float] | None = None,
+    ) -> SectionScorer:
+        """Return a fresh scorer for a run's section, by the rule that its spec records."""
+        return cls(
+            threshold, temperature, spec.sampling, threshold_interval=threshold_interval, rule=ScoreRule.of(spec)
+        )
 
     @property
     def drawn(self) -> DrawnFields | None:
@@ -251,10 +290,11 @@ class SectionScorer:
             self.threshold,
             self.temperature,
             self.sampling,
-            confidence=self._sequence.confidence,
+            confidence=self.confidence,
             half_width_target=self.half_width_target,
             min_fields=self.min_fields,
             threshold_interval=self.threshold_interval,
+            rule=self.rule,
         )
         fresh._spoilt = self._spoilt
         if self._drawn is not None:
@@ -290,21 +330,26 @@ class SectionScorer:
             If the frame was already resolved.
         """
         self._check_open(entry.seq)
-        value = None if entry.seq in self._excluded else entry.score
-        if self._drawn is not None:
-            if entry.seq not in self._excluded:
-                self._entries[entry.seq] = entry
-        elif entry.seq not in self._excluded:
+        enters = entry.seq not in self._excluded
+        if enters and self._drawn is not None:
+            self._entries[entry.seq] = entry
+        elif enters:
             self._count(entry)
-        self._resolve(entry.seq, value)
+        self._resolve(entry.seq, entry if enters and entry.score is not None else None)
 
     def _count(self, entry: FieldEntry) -> None:
         for flag, n in zip(QualityFlag, entry.n_flagged, strict=True):
             self._tiles_excluded[flag] += n
         if entry.score is not None:
-            self._sum.add(entry.score)
+            weight, self._weight_max = self._weights(entry)
+            self._sum.add(weight * entry.score)
+            self._weight += weight
             self._frames += 1
             self._tiles += entry.n_included
+
+    def _weights(self, entry: FieldEntry) -> tuple[int, int]:
+        """Return what a frame counts, and the most that one can count."""
+        return (1, 1) if self.rule.weight == "field" else (entry.n_included, entry.n_tiles)
 
     def exclude(self, seq: int) -> None:
         """Declare that a person takes a frame out: its result, when it comes, enters nothing but the count of these.
@@ -341,11 +386,11 @@ class SectionScorer:
         if valid:
             stabilised, reason = self._stability()
         return SectionScore(
-            score=self._sum.value() / self._frames if self._frames else None,
+            score=self._sum.value() / self._weight if self._weight else None,
             interval=self._rests_on.interval,
             interval_frames=self._rests_on.n,
             interval_valid=valid,
-            confidence=self._sequence.confidence,
+            confidence=self.confidence,
             threshold=self.threshold,
             threshold_interval=self.threshold_interval,
             stabilised=stabilised,
@@ -356,15 +401,33 @@ class SectionScorer:
             fields_excluded_by_operator=len(self._excluded),
             spoilt=self._spoilt or None,
             sample=None if self._drawn is None else self._drawn.counts(self._excluded),
+            weight=self.rule.weight,
+            n_lattice=self._n_lattice,
+            excluded_bounds=self._bounds(),
+            drift=None if self._drift is None else self._drift.result,
         )
 
     @property
-    def _rests_on(self) -> ConfidenceSequence | DrawnFields:
+    def _rests_on(self) -> ScoreSequence | DrawnFields:
         return self._sequence if self._drawn is None else self._drawn
+
+    @property
+    def _n_lattice(self) -> int | None:
+        if self.rule.interval == 1:
+            return None
+        return self.rule.n_lattice if self._drawn is None else self._drawn.n_lattice
+
+    def _bounds(self) -> ExcludedBounds | None:
+        n = self._n_unscored if self._drawn is None else self._drawn.n_without_score()
+        if not n or not self._weight:
+            return None
+        total, missing = self._sum.value(), n * self._weight_max
+        whole = self._weight + missing
+        return ExcludedBounds(n, total / whole, (total + missing) / whole)
 
     def _count_drawn(self, drawn: DrawnFields) -> None:
         """Count the frames that show a drawn field, and no others."""
-        self._sum, self._frames, self._tiles = ExactSum(), 0, 0
+        self._sum, self._weight, self._frames, self._tiles = ExactSum(), 0, 0, 0
         self._tiles_excluded = dict.fromkeys(QualityFlag, 0)
         for seq in drawn.frames:
             if seq in self._entries:
@@ -376,15 +439,23 @@ class SectionScorer:
         if not self.is_open(seq):
             raise ValueError(f"frame {seq} was already scored or skipped")
 
-    def _resolve(self, seq: int, value: float | None) -> None:
+    def _resolve(self, seq: int, entry: FieldEntry | None) -> None:
         if self._drawn is not None:
-            self._drawn.resolve(seq, value)
-        self._ahead[seq] = value
+            self._drawn.resolve(seq, *self._value_of(entry))
+        self._n_unscored += entry is None
+        self._ahead[seq] = entry
         while self._next_seq in self._ahead:
-            next_value = self._ahead.pop(self._next_seq)
+            following = self._ahead.pop(self._next_seq)
             self._next_seq += 1
-            if next_value is not None and self._drawn is None:
-                self._sequence.add(next_value)
+            if self._drawn is not None:
+                continue
+            self._sequence.add(*self._value_of(following))
+            if self._drift is not None and following is not None:
+                self._drift.add((following.score, following.level, following.focus))
+
+    def _value_of(self, entry: FieldEntry | None) -> tuple[float | None, int, int]:
+        """Return a frame's score, what it counts, and the most that one can count."""
+        return (None, 1, 1) if entry is None else (entry.score, *self._weights(entry))
 
     def _validity(self) -> tuple[bool, str]:
         if self.sampling not in ("random", "guided"):
@@ -395,6 +466,10 @@ class SectionScorer:
             return False, f"{NOT_VALID}{why}"
         if self._rests_on.emptied:
             return False, f"{NOT_VALID}the fields' scores drift, no single mean fits them all"
+        if self._sequence.n_beyond:
+            return False, f"{NOT_VALID}more fields were taken than the plan's lattice has"
+        if self._drift is not None and (found_in := self._drift.result.found_in):
+            return False, f"{NOT_VALID}fields drift over time in {listed(found_in)}, the interval may be wrong"
         return True, ""
 
     def _stability(self) -> tuple[bool, str]:

@@ -20,6 +20,8 @@ __all__ = [
     "CaptureRules",
     "Classification",
     "Counts",
+    "Drift",
+    "ExcludedBounds",
     "Frame",
     "FrameOutcome",
     "FrameResult",
@@ -32,6 +34,7 @@ __all__ = [
     "RunState",
     "SampleCounts",
     "Sampling",
+    "ScoreWeight",
     "SectionScore",
     "SkipReason",
     "Snapshot",
@@ -49,6 +52,9 @@ random sample that was drawn first and then visited by hand. ``chosen``: by the 
 
 SkipReason = Literal["bare glass", "fold", "not reachable"]
 """Why a drawn field of a guided section is skipped. The first two hold nothing to classify; the last one may."""
+
+ScoreWeight = Literal["field", "tissue"]
+"""What a field counts in the section's score: every field the same, or as many as it has usable tiles."""
 
 RunState = Literal["completed", "cancelled", "failed"]
 FrameOutcome = Literal["classified", "excluded", "failed"]
@@ -246,6 +252,11 @@ class FrameResult:
     distances: NDArray[np.float32] | None = None
     """(n,) distance from the training tiles, NaN where the model was not asked about the tile; None if it measures
     none, or was not asked about any."""
+    level: float | None = None
+    """Mean grey level of the tiles that the model was asked about, as a share of full scale, of what was classified
+    (corrected or not); None without such a tile, and in results of earlier versions."""
+    focus: float | None = None
+    """Mean focus of these tiles (`hcc_scope.quality`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +297,30 @@ class SampleCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ExcludedBounds:
+    """What a section's score would be at the extremes of the fields that have none."""
+
+    fields: int
+    """Fields without a score: excluded by the quality check or by a person, failed, lost, or skipped by hand."""
+    low: float
+    """The score if all of them scored 0."""
+    high: float
+    """The score if all of them scored 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What a test for drift over the order of the fields found (`hcc_scope.drift`)."""
+
+    fields: int
+    """Fields tested."""
+    evidence: float
+    """The largest capital so far; 20 or more is reached with a probability of at most 5 % if nothing drifts."""
+    found_in: tuple[str, ...] = ()
+    """The quantities that drift, by `hcc_scope.drift.QUANTITIES`; empty if no drift was found."""
+
+
+@dataclass(frozen=True, slots=True)
 class SectionScore:
     """The running score of one section, its *mean tile probability*.
 
@@ -322,6 +357,14 @@ class SectionScore:
     threshold_interval: tuple[float, float] | None = None
     """Of the threshold, at 95 %, as the model's card has it: a score whose interval meets it is undecided. None: the
     card has none, and the threshold counts as known."""
+    weight: ScoreWeight = "field"
+    """What each frame counts in the mean."""
+    n_lattice: int | None = None
+    """Fields of the lattice whose mean the interval is about; None where that is not known."""
+    excluded_bounds: ExcludedBounds | None = None
+    """None if every field has a score, or none has."""
+    drift: Drift | None = None
+    """None where the order of the fields is not random, or that of a store whose rule has no such test."""
 
 
 @dataclass(frozen=True, slots=True)

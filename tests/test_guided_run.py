@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.microscope.hand_guiding import Guided
 from hcc_scope.phantom import Specimen
-from hcc_scope.plans.drawn_sample import fitting_fields
+from hcc_scope.plans.drawn_sample import fitting_draw
 from hcc_scope.position_tags import DRAWN_TAG
 from hcc_scope.runs.hand_section import hand_source, start_hand_section
 from hcc_scope.runs.replay import start_replay
@@ -100,7 +100,7 @@ def test_a_guided_section_by_hand_has_a_valid_interval_and_replays_bit_for_bit(t
     store = open_store(run.section.store_path)
     sample = stored_sample(store.path, store.journal)
     assert sample is not None
-    assert sample.fields_um == tuple(fitting_fields(N_FIELDS, (FIELD_UM, FIELD_UM), sample.outline_um, SEED))
+    assert sample.fields_um == tuple(fitting_draw(N_FIELDS, (FIELD_UM, FIELD_UM), sample.outline_um, SEED).fields_um)
     assert [sample.reached[entry.tags[DRAWN_TAG]] for entry in store.journal] == list(range(N_FIELDS))
     # from field to field the positions and the hand went the same way
     way_um = [entry.stage_um[axis] - store.journal[0].stage_um[axis] for entry in store.journal for axis in (0, 1)]

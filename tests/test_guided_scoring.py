@@ -21,6 +21,7 @@ from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.report.page import PageFacts, render
 from hcc_scope.runs.replay import start_replay_with
 from hcc_scope.runs.section_analyses import open_section, section_score
+from hcc_scope.score_rule import ScoreRule
 from hcc_scope.score_text import describe_score, why_not_valid
 from hcc_scope.scoring import FieldEntry, SectionScorer
 from hcc_scope.session.run_score import RunScore
@@ -64,9 +65,12 @@ def visited() -> RunScore:
     return score
 
 
+RULE = ScoreRule(interval=2, n_lattice=SAMPLE.n_lattice)
+
+
 def guided(steps: Sequence[Step]) -> SectionScorer:
     """Return the scorer after these steps; a drawn field k has the score VALUES[k], a frame beside them 1."""
-    scorer = SectionScorer(0.5, 1.0, "guided")
+    scorer = SectionScorer(0.5, 1.0, "guided", rule=RULE)
     assert scorer.drawn is not None
     scorer.drawn.draw(SAMPLE)
     seq = 0
@@ -82,7 +86,7 @@ def guided(steps: Sequence[Step]) -> SectionScorer:
 
 def in_order_of_draw(values: Sequence[float | None]) -> SectionScore:
     """Return the score of a random plan that took the fields in the order of the draw."""
-    scorer = SectionScorer(0.5, 1.0, "random")
+    scorer = SectionScorer(0.5, 1.0, "random", rule=RULE)
     for seq, value in enumerate(values):
         scorer.add_entry(entry(seq, value))
     return scorer.score()
@@ -114,7 +118,10 @@ def test_what_holds_nothing_to_classify_adds_nothing(reason: SkipReason):
     score = guided([*range(3), (3, reason), *range(4, N_DRAWN)]).score()
     plain = in_order_of_draw([*VALUES[:3], None, *VALUES[4:]])
     assert (score.score, score.interval, score.interval_valid) == (plain.score, plain.interval, True)
-    assert describe_score(score).endswith(f"1 of 12 drawn fields skipped (1 {reason})")
+    assert describe_score(score).endswith(
+        f"1 of 12 drawn fields skipped (1 {reason}); "
+        "0.342 if the 1 field without a score were low, 0.425 if it were high"
+    )
 
 
 def test_what_was_not_reachable_may_be_anything():
@@ -158,7 +165,7 @@ def test_of_two_frames_of_a_field_the_latest_counts():
 def test_an_excluded_field_counts_as_in_a_random_plan_and_an_undone_one_is_open():
     score = visited()
     excluded = score.exclude(3)
-    plain = SectionScorer(0.5, 1.0, "random")
+    plain = SectionScorer(0.5, 1.0, "random", rule=RULE)
     plain.exclude(3)
     for k, value in enumerate(VALUES):
         plain.add_entry(entry(k, value))

@@ -226,7 +226,7 @@ def test_marks_made_after_the_run_change_the_score_but_not_the_record(store: Pat
     run = start_replay(store, scoring_model)
     replayed = run.finish()
     assert replayed.outcome.excluded_by_operator == (0, N_FIELDS - 1)
-    scorer = scoring_model.scorer(run.source)
+    scorer = store_scorer(open_store(store), replayed.outcome.score.threshold)
     assert replayed.outcome.score == rescored(run.results, scorer, N_FIELDS, [0, N_FIELDS - 1])
     comparison = check_replay(run.store, replayed, run.results, scoring_model)
     assert (comparison.problem, comparison.equal) == (None, True)

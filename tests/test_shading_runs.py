@@ -40,7 +40,7 @@ from hcc_scope.shading.estimate import even_dark
 from hcc_scope.shading.files import keep, list_references
 from hcc_scope.shading.freshness import MAX_AGE
 from hcc_scope.shading.reference import Reference
-from hcc_scope.storage.metadata import SCHEMA_VERSION, SCHEMA_VERSION_CORRECTED
+from hcc_scope.storage.metadata import SCHEMA_VERSION, SCHEMA_VERSION_RULED
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
@@ -124,7 +124,7 @@ def test_frames_are_stored_raw_with_all_that_a_replay_needs(acquired: tuple[Path
     assert store.problems == ()
     assert store.recorded.provenance.corrected
     assert not store.recorded.provenance.shading_estimated
-    assert store.attributes["schema_version"] == SCHEMA_VERSION_CORRECTED
+    assert store.attributes["schema_version"] == SCHEMA_VERSION_RULED
     assert store.spec.provenance["shading_references"] == "as a test"
     for kind, reference in (("dark", shading.dark), ("flat", shading.flat)):
         stated = json.loads(store.spec.provenance[f"shading_{kind}"])
@@ -480,7 +480,7 @@ def test_a_section_from_a_corrected_store_claims_no_correction_that_it_does_not_
     run.finish()
     store = open_store(run.store_path)
     assert store.problems == ()
-    assert store.attributes["schema_version"] == SCHEMA_VERSION
+    assert store.attributes["schema_version"] == SCHEMA_VERSION_RULED
     assert store.spec.provenance["shading"] == "none"
     assert "shading_dark" not in store.spec.provenance
     assert store.recorded.provenance.correction == "none"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from hcc_scope.cli.option_checks import check_count, check_exposure, check_focus, parse_size
 from hcc_scope.cli.rigs import attach_rig, open_rig
@@ -12,6 +12,7 @@ from hcc_scope.errors import UsageError
 from hcc_scope.plans.drawn_sample import check_n_drawn
 from hcc_scope.runs.references import SHADING_CHOICES
 from hcc_scope.runs.rigs import split_assignment
+from hcc_scope.types import ScoreWeight
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -57,6 +58,7 @@ class AcquireOptions:
     simulate_hand: int | None = None
     continue_store: Path | None = None
     prevalence: float | None = None
+    weight: str | None = None
 
 
 def check_options(options: AcquireOptions) -> None:
@@ -90,6 +92,8 @@ def check_options(options: AcquireOptions) -> None:
         raise UsageError("--prescan is for random fields", hint="Leave out --plan and --frames.")
     if options.shading not in SHADING_CHOICES:
         raise UsageError(f"--shading is 'auto' or 'none', not '{options.shading}'")
+    if options.weight not in (None, *get_args(ScoreWeight)):
+        raise UsageError(f"--weight is 'field' or 'tissue', not '{options.weight}'")
     if options.phantom not in (None, "low", "high"):
         raise UsageError(f"--phantom is 'low' or 'high', not '{options.phantom}'")
     _check_values(options)
@@ -155,13 +159,14 @@ def specimen_of(options: AcquireOptions) -> Specimen | None:
 
 def load_chosen_model(options: AcquireOptions, console: People) -> ScoringModel:
     """Load the model that the options name."""
-    return load_scoring_model(
+    model = load_scoring_model(
         options.model_name,
         options.engine,
         console,
         score_unlike=options.score_unlike,
         allow_phantom_model=options.allow_phantom_model,
     )
+    return model if options.weight is None else replace(model, weight=cast("ScoreWeight", options.weight))
 
 
 def open_chosen_rig(options: AcquireOptions, console: People) -> AbstractContextManager[OpenRig]:

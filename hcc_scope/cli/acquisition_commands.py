@@ -22,6 +22,7 @@ from hcc_scope.cli.options import (
     Properties,
     Rig,
     ScoreUnlike,
+    Weight,
 )
 from hcc_scope.cli.plan_commands import exposure_app, plan_app, prescan
 from hcc_scope.cli.reference_commands import reference_app
@@ -164,6 +165,7 @@ def acquire(
     model: Model = DEFAULT_MODEL,
     engine: Engine = "auto",
     score_unlike: ScoreUnlike = False,
+    weight: Weight = None,
     allow_phantom_model: AllowPhantomModel = False,
     shading: Annotated[
         str,
@@ -199,6 +201,7 @@ def acquire(
             shading=shading,
             json_mode=json_mode,
             score_unlike=score_unlike,
+            weight=weight,
             allow_phantom_model=allow_phantom_model,
             by_hand=by_hand,
             guided=guided,

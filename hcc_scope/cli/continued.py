@@ -10,6 +10,7 @@ from hcc_scope.errors import UsageError
 from hcc_scope.runs.continued_section import continuable_store
 from hcc_scope.runs.hand_section import stored_guided
 from hcc_scope.runs.replay import recorded_engine, recorded_model
+from hcc_scope.score_rule import WEIGHT_KEY
 from hcc_scope.storage.same_section import refuse_another_section
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def continued_options(options: AcquireOptions, path: Path) -> tuple[AcquireOptio
             seed=seed if isinstance(seed, int) else options.seed,
             model_name=str(recorded_model(store)) if options.model_name == DEFAULT_MODEL else options.model_name,
             engine=recorded_engine(store) if options.engine == "auto" else options.engine,
+            weight=options.weight or ("tissue" if provenance.get(WEIGHT_KEY) == "tissue" else "field"),
             score_unlike=options.score_unlike or provenance.get("score_unlike") is True,
             allow_phantom_model=options.allow_phantom_model or provenance.get("allow_phantom_model") is True,
         ),

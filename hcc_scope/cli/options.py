@@ -22,6 +22,7 @@ __all__ = [
     "Properties",
     "Rig",
     "ScoreUnlike",
+    "Weight",
 ]
 
 ENGINE_HELP = (
@@ -34,6 +35,14 @@ Model = Annotated[str, typer.Option("--model", help="Name of a shipped model, or
 Engine = Annotated[str, typer.Option("--engine", help=ENGINE_HELP)]
 ScoreUnlike = Annotated[
     bool, typer.Option("--score-unlike", help="Also score tiles that are unlike the model's training tiles.")
+]
+Weight = Annotated[
+    str | None,
+    typer.Option(
+        "--weight",
+        help="What a field counts in the section's score: 'field', every one the same (default), or 'tissue', as many "
+        "as it has usable tiles.",
+    ),
 ]
 AllowPhantomModel = Annotated[
     bool,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
-
-import numpy as np
 
 from hcc_scope.evaluation.aggregation import animal_strata, protocol_scores
 from hcc_scope.evaluation.analysis import ARGMAX
-from hcc_scope.evaluation.intervals import ClusterBootstrap
-from hcc_scope.evaluation.metrics import auc_difference, figures_at
-from hcc_scope.training.metrics import roc_auc
+from hcc_scope.evaluation.auc import auc_difference, start_spread
+from hcc_scope.evaluation.metrics import figures_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +91,6 @@ def analyse_bags(
     n_features: int,
     heads: dict[HeadName, tuple[BagFold, ...]],
     beside: dict[Predictor, tuple[Sequence[FoldResult], float]],
-    seed: int,
 ) -> BagAnalysis:
     """Compute all figures.
 
@@ -108,21 +104,16 @@ def analyse_bags(
         The folds of both protocols, by head.
     beside : dict
         The folds of both protocols of what is shown beside them, with its temperature.
-    seed : int
-        Of the drawings.
     """
     strata = animal_strata(tiles)
-    boot = ClusterBootstrap(strata, seed)
     found: list[BagFigures] = []
     by_animal: dict[Predictor, ProtocolScores] = {}
 
-    def add(predictor: Predictor, protocol: PairedProtocol, scores: ProtocolScores, sd: dict[Level, float]) -> None:
-        levels = {}
-        for level in LEVELS_OF[protocol]:
-            figures = figures_at(scores.pooled[level], ARGMAX, boot)
-            if figures.auc is not None and level in sd:
-                figures = replace(figures, auc=replace(figures.auc, sd_of_starts=sd[level]))
-            levels[level] = figures
+    def add(predictor: Predictor, protocol: PairedProtocol, scores: ProtocolScores) -> None:
+        levels = {
+            level: figures_at(scores.pooled[level], ARGMAX, strata, start_spread(scores, level))
+            for level in LEVELS_OF[protocol]
+        }
         found.append(BagFigures(predictor, protocol, levels))
         if protocol == "by_animal":
             by_animal[predictor] = scores
@@ -131,12 +122,11 @@ def analyse_bags(
     for name, (of_both, temperature) in beside.items():
         for protocol in protocols:
             folds = [fold for fold in of_both if fold.split.protocol == protocol]
-            add(name, protocol, protocol_scores(folds, tiles, temperature), {})
+            add(name, protocol, protocol_scores(folds, tiles, temperature))
     for head, of_head in heads.items():
         for protocol in protocols:
             of_protocol = [fold.as_fold for fold in of_head if fold.split.protocol == protocol]
-            sd = _sd_of_starts(of_protocol, tiles, LEVELS_OF[protocol])
-            add(head, protocol, protocol_scores(of_protocol, tiles, 1.0), sd)
+            add(head, protocol, protocol_scores(of_protocol, tiles, 1.0))
     kinds = [fold for fold in next(iter(heads.values())) if fold.split.protocol == "by_animal"]
     return BagAnalysis(
         data=data,
@@ -146,31 +136,13 @@ def analyse_bags(
         starts=max(len(fold.logits) for fold in next(iter(heads.values()))),
         folds=heads,
         figures=tuple(found),
-        differences=tuple(_differences(by_animal, boot)),
+        differences=tuple(_differences(by_animal)),
         n_animals=(int((strata == 0).sum()), int((strata == 1).sum()), int((strata == 2).sum())),
         n_sections=len({bag.name for fold in kinds for bag in fold.bags}),
     )
 
 
-def _sd_of_starts(folds: Sequence[FoldResult], tiles: TileTable, levels: Sequence[Level]) -> dict[Level, float]:
-    """Return the SD over starts of the AUC at each level that has one; empty for one start."""
-    n = max(len(fold.starts) for fold in folds)
-    if n < 2:
-        return {}
-    found: dict[Level, float] = {}
-    singles = [
-        protocol_scores([replace(fold, starts=(fold.starts[s % len(fold.starts)],)) for fold in folds], tiles, 1.0)
-        for s in range(n)
-    ]
-    for level in levels:
-        areas = [roc_auc(one.pooled[level].ranks, one.pooled[level].labels) for one in singles]
-        known = [area for area in areas if area is not None]
-        if len(known) == len(areas):
-            found[level] = float(np.std(known, ddof=1))
-    return found
-
-
-def _differences(by_animal: dict[Predictor, ProtocolScores], boot: ClusterBootstrap) -> list[BagDifference]:
+def _differences(by_animal: dict[Predictor, ProtocolScores]) -> list[BagDifference]:
     """Compare both heads with each other, and each with what is beside them."""
     heads: tuple[Predictor, ...] = ("mean-logit", "gated-attention")
     others: tuple[Predictor, ...] = ("texture", "network")
@@ -179,7 +151,13 @@ def _differences(by_animal: dict[Predictor, ProtocolScores], boot: ClusterBootst
     for one, other in pairs:
         if one not in by_animal or other not in by_animal:
             continue
-        difference = auc_difference(by_animal[one].pooled["section"], by_animal[other].pooled["section"], boot)
+        mine, theirs = by_animal[one], by_animal[other]
+        difference = auc_difference(
+            mine.pooled["section"],
+            theirs.pooled["section"],
+            start_spread(mine, "section"),
+            start_spread(theirs, "section"),
+        )
         if difference is not None:
             found.append(BagDifference(one, other, difference))
     return found

@@ -124,7 +124,7 @@ def evaluate_bags(
     source, origin = _source(kind, data, tiles, plan, out, result, BagOrigin(kind, folds, seed), starts, on_progress)
     heads = run_heads(HEADS, source, splits, tiles, seed, on_progress)
     beside = _beside(tiles, splits, source, result, on_progress)
-    return analyse_bags(data, tiles, source.words, source.n_features, heads, beside, seed), origin
+    return analyse_bags(data, tiles, source.words, source.n_features, heads, beside), origin
 
 
 def _source(

@@ -17,8 +17,9 @@ from hcc_scope.microscope.shot_frames import frame_of, tags_of
 from hcc_scope.microscope.skips import SkippedFields
 from hcc_scope.microscope.stall import FrameWatch
 from hcc_scope.orientation import Orientation
-from hcc_scope.plans import PositionList, check_plan, field_of
+from hcc_scope.plans import PositionList, RandomFields, check_plan, field_of
 from hcc_scope.position_tags import PositionOrigin, position_tags
+from hcc_scope.score_rule import LATTICE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -140,8 +141,13 @@ class MicroManagerSource:
             model_sha256=model_sha256,
             software=software,
             provenance=provenance,
-            how={"plan": plan.model_dump_json()},
+            how={"plan": plan.model_dump_json(), **self._lattice()},
         )
+
+    def _lattice(self) -> dict[str, TagValue]:
+        """Return how many fields the lattice has that a random plan draws from; the score's interval depends on it."""
+        plan = self._plan
+        return {LATTICE_KEY: plan.draw(self._field_um).n_lattice} if isinstance(plan, RandomFields) else {}
 
     def report_to(self, listener: SourceListener) -> None:
         """Report what is done besides frames, fields that are left out, and what an operator must know."""

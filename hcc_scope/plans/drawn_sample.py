@@ -1,7 +1,7 @@
 """The sample of a guided section: random fields that are drawn first, and then visited by hand in any order. Pure.
 
 Where the fields lie is decided by the outline, the size of a field and the seed alone, exactly as for a motorised
-stage (`hcc_scope.plans.geometry.random_fields`), and before the first of them is seen. The order of the visits can
+stage (`hcc_scope.plans.geometry.lattice_draw`), and before the first of them is seen. The order of the visits can
 therefore be the operator's: the score's interval takes the fields in the order of the draw.
 
 What makes the interval valid:
@@ -27,12 +27,14 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from hcc_scope.errors import PlanError
-from hcc_scope.plans.geometry import MAX_PLACES, random_fields
+from hcc_scope.plans.geometry import MAX_PLACES, lattice_draw
 from hcc_scope.plans.outline import check_outline
 from hcc_scope.types import SkipReason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from hcc_scope.plans.geometry import LatticeDraw
 
 __all__ = [
     "MAX_DRAWN",
@@ -42,7 +44,7 @@ __all__ = [
     "DrawnSample",
     "check_n_drawn",
     "draw_sample",
-    "fitting_fields",
+    "fitting_draw",
 ]
 
 TOLERANCE = 0.2
@@ -64,6 +66,8 @@ class DrawnSample:
     """Width and height of a field along the stage's axes."""
     outline_um: tuple[tuple[float, float], ...]
     seed: int
+    n_lattice: int | None = None
+    """Fields of the lattice that they were drawn from; None where that is not recorded."""
     island: int = 0
     """Number of the coordinate frame (`hcc_scope.tracking.Place`)."""
     tolerance: float = TOLERANCE
@@ -126,10 +130,10 @@ class DrawnSample:
             raise ValueError(f"there is no drawn field {k}: there are {self.n_drawn}")
 
 
-def fitting_fields(
+def fitting_draw(
     n: int, field_um: tuple[float, float], outline_um: Sequence[tuple[float, float]], seed: int
-) -> list[tuple[float, float]]:
-    """Return the centres of `n` random fields inside an outline, in random order (`random_fields`).
+) -> LatticeDraw:
+    """Draw `n` random fields inside an outline (`hcc_scope.plans.geometry.lattice_draw`).
 
     Raises
     ------
@@ -143,11 +147,11 @@ def fitting_fields(
             f"the area is {width:,.0f} x {height:,.0f} um: too large for a specimen",
             hint="Make it smaller: it is in um.",
         )
-    found = random_fields(n, field_um, polygon, seed)
-    if len(found) < n:
+    found = lattice_draw(n, field_um, polygon, seed)
+    if len(found.fields_um) < n:
         w, h = field_um
         raise PlanError(
-            f"only {len(found)} of {n} fields of {w:.0f} x {h:.0f} um fit into the section without overlap",
+            f"only {len(found.fields_um)} of {n} fields of {w:.0f} x {h:.0f} um fit into the section without overlap",
             hint="Ask for fewer fields, or draw a larger outline.",
         )
     return found
@@ -193,4 +197,5 @@ def draw_sample(
         raise PlanError("a corner of the outline has no position", hint="Draw the outline again.")
     check_outline(outline_um)
     corners = tuple((float(x), float(y)) for x, y in outline_um)
-    return DrawnSample(tuple(fitting_fields(n, field_um, corners, seed)), field_um, corners, seed, island)
+    draw = fitting_draw(n, field_um, corners, seed)
+    return DrawnSample(tuple(draw.fields_um), field_um, corners, seed, draw.n_lattice, island)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MAX_PLACES", "SpatialHash", "fields_inside", "points_inside", "random_fields", "scattered_fields"]
+__all__ = [
+    "MAX_PLACES",
+    "LatticeDraw",
+    "SpatialHash",
+    "fields_inside",
+    "lattice_draw",
+    "lattice_through",
+    "points_inside",
+    "random_fields",
+    "scattered_fields",
+]
 
 MAX_PLACES = 1_000_000
 """More positions than anyone visits: such a plan is a mistake."""
@@ -166,7 +176,7 @@ def _may_hold_one(
     return any(fields_inside(row, (width, height), polygon).any() for row in places)
 
 
-def _lattice(
+def lattice_through(
     centre: tuple[float, float], field_um: tuple[float, float], polygon: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the centres (n, 2) of the fields inside the polygon on the slanted lattice through one of them."""
@@ -181,9 +191,16 @@ def _lattice(
     return np.concatenate([row[fields_inside(row, field_um, polygon)] for row in rows])
 
 
-def random_fields(
-    n: int, field_um: tuple[float, float], polygon: NDArray[np.float64], seed: int
-) -> list[tuple[float, float]]:
+class LatticeDraw(NamedTuple):
+    """Random fields, and the lattice that they were drawn from without replacement."""
+
+    fields_um: list[tuple[float, float]]
+    """(x, y) of the centres, in the order of the draw: any first k of them are a random choice of k."""
+    n_lattice: int
+    """Fields of the lattice inside the polygon, drawn or not."""
+
+
+def lattice_draw(n: int, field_um: tuple[float, float], polygon: NDArray[np.float64], seed: int) -> LatticeDraw:
     """Choose up to `n` fields at random, wholly inside a polygon and without overlap, for estimating the area's mean.
 
     Parameters
@@ -195,8 +212,8 @@ def random_fields(
 
     Returns
     -------
-    list of (x, y)
-        In random order: any first k of them are a random choice of k. Fewer than `n` if no more fitted.
+    LatticeDraw
+        With fewer than `n` fields if no more fitted.
 
     Notes
     -----
@@ -206,17 +223,25 @@ def random_fields(
     all admissible ones, the last as well as the first.
 
     That is exact as long as the first lattice holds n fields. If it does not, another one is drawn; so if the polygon
-    is nearly full, places that belong to a lattice with n fields are favoured.
+    is nearly full, places that belong to a lattice with n fields are favoured. Given the lattice, the draw is uniform
+    in any case: what the score's interval needs (`hcc_scope.lattice_confidence`).
     """
     rng = np.random.default_rng(seed)
     cells = np.empty((0, 2))
     for centre in itertools.islice(_admissible(rng, field_um, polygon), _MAX_LATTICES):
-        found = _lattice(centre, field_um, polygon)
+        found = lattice_through(centre, field_um, polygon)
         if len(found) > len(cells):
             cells = found
         if len(cells) >= n:
             break
-    return [(x, y) for x, y in cells[rng.permutation(len(cells))[:n]].tolist()]
+    return LatticeDraw([(x, y) for x, y in cells[rng.permutation(len(cells))[:n]].tolist()], len(cells))
+
+
+def random_fields(
+    n: int, field_um: tuple[float, float], polygon: NDArray[np.float64], seed: int
+) -> list[tuple[float, float]]:
+    """Return the fields of `lattice_draw` alone, in the order of the draw."""
+    return lattice_draw(n, field_um, polygon, seed).fields_um
 
 
 def scattered_fields(

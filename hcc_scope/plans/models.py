@@ -18,9 +18,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from hcc_scope.errors import PlanError
-from hcc_scope.plans.drawn_sample import fitting_fields
+from hcc_scope.plans.drawn_sample import fitting_draw
 from hcc_scope.plans.focusing import NO_FOCUSING, FocusPlan
-from hcc_scope.plans.geometry import MAX_PLACES, points_inside
+from hcc_scope.plans.geometry import MAX_PLACES, LatticeDraw, points_inside
 from hcc_scope.plans.outline import check_outline
 from hcc_scope.types import Sampling  # noqa: TC001 - as above
 
@@ -281,7 +281,7 @@ class RandomFields(_AreaPlan):
     Notes
     -----
     Fields are drawn without replacement from a lattice that is laid through a random place
-    (`hcc_scope.plans.geometry.random_fields`). Each centre is uniform over all places where the field lies wholly
+    (`hcc_scope.plans.geometry.lattice_draw`). Each centre is uniform over all places where the field lies wholly
     inside the outline: their mean estimates the mean over these places. The section's margin, half a field wide, is
     seen less than its middle: the price for fields without bare glass. `seed` decides all of them.
     """
@@ -305,9 +305,18 @@ class RandomFields(_AreaPlan):
         PlanError
             If they do not all fit, or the area is larger than any specimen.
         """
-        found = fitting_fields(self.n_fields, field_um, self.polygon_um().tolist(), self.seed)
-        for i, (x_um, y_um) in enumerate(found):
+        for i, (x_um, y_um) in enumerate(self.draw(field_um).fields_um):
             yield {"position": i}, x_um, y_um, self.z_um
+
+    def draw(self, field_um: tuple[float, float]) -> LatticeDraw:
+        """Return the fields in the order in which they are visited, and how many their lattice has.
+
+        Raises
+        ------
+        PlanError
+            If they do not all fit, or the area is larger than any specimen.
+        """
+        return fitting_draw(self.n_fields, field_um, self.polygon_um().tolist(), self.seed)
 
 
 class _OnePlace(PlanBase):

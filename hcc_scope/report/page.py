@@ -29,7 +29,10 @@ from hcc_scope.score_text import (
     SAMPLING_TEXTS,
     SCORE_DECIMALS,
     describe_assumed_threshold,
+    describe_drift,
+    describe_excluded_bounds,
     describe_interval,
+    describe_lattice,
     describe_score,
     describe_stability,
     format_confidence,
@@ -168,6 +171,8 @@ def _stability(score: SectionScore) -> str:
         f"{sentence(stability)} Interval: {format_confidence(score)} confidence sequence, valid at every moment for "
         "fields sampled at random."
     )
+    if lattice := describe_lattice(score):
+        text += f" {sentence(lattice)}"
     if score.sample is not None and score.sample.skipped.get("not reachable"):
         text += " Fields that were not reachable count as 0 for its lower end, and as 1 for its upper end."
     return text
@@ -204,6 +209,14 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         ("fields that the interval rests on", str(score.interval_frames)),
         ("tiles in the score", str(score.tiles)),
     ]
+    if score.weight == "tissue":
+        rows.append(("a field counts in the score", "as many as it has usable tiles"))
+    if score.n_lattice is not None:
+        rows.append(("fields of the lattice that random fields come from", str(score.n_lattice)))
+    if score.excluded_bounds is not None:
+        rows.append(("score at the extremes of the fields without one", describe_excluded_bounds(score)))
+    if drift := describe_drift(score):
+        rows.append(("drift over the order of fields", drift))
     if score.sample is not None:
         rows += _sample_rows(score.sample)
     if lost:

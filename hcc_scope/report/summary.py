@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.report.hand_account import HandAccount
-    from hcc_scope.types import RunOutcome, RunState
+    from hcc_scope.types import Drift, RunOutcome, RunState
 
 __all__ = ["SectionReport", "build_summary", "section_account", "software_versions", "write_summary"]
 
@@ -82,6 +82,10 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "interval_valid": score.interval_valid,
         "spoilt": score.spoilt,
         "drawn_sample": None if score.sample is None else dataclasses.asdict(score.sample),
+        "weight": score.weight,
+        "lattice_fields": score.n_lattice,
+        "excluded_bounds": None if score.excluded_bounds is None else dataclasses.asdict(score.excluded_bounds),
+        "drift": None if score.drift is None else _drift_account(score.drift),
         "confidence": score.confidence,
         "threshold": score.threshold,
         "threshold_interval": None if score.threshold_interval is None else list(score.threshold_interval),
@@ -109,6 +113,11 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "latency_ms": dict(outcome.latency_ms),
         "readings": dict(outcome.readings),
     }
+
+
+def _drift_account(drift: Drift) -> dict[str, Any]:
+    """Return the result of a test for drift as JSON values."""
+    return {"fields": drift.fields, "evidence": drift.evidence, "found_in": list(drift.found_in)}
 
 
 def _parts(report: SectionReport) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError
 from hcc_scope.quality import QualityLimits
+from hcc_scope.score_rule import WEIGHT_KEY
 from hcc_scope.scoring import SectionScorer
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from hcc_scope.inference.base import Engine
     from hcc_scope.inference.loading import LoadedModel
     from hcc_scope.protocols import FrameSource
+    from hcc_scope.types import ScoreWeight
 
 __all__ = ["ScoringModel", "load_scoring_model"]
 
@@ -31,6 +33,8 @@ class ScoringModel:
     """Whether tiles that are unlike the model's training tiles are scored too."""
     allow_phantom_model: bool = False
     """Whether a model that was trained on a phantom only may score what may be tissue (`hcc_scope.runs.specimen`)."""
+    weight: ScoreWeight = "field"
+    """What a field counts in a section's score."""
 
     @property
     def facts(self) -> dict[str, str | float | bool]:
@@ -45,6 +49,7 @@ class ScoringModel:
             **self._statement_facts,
             **({} if card.trained_on is None else {"model_trained_on": card.trained_on}),
             **({"allow_phantom_model": True} if self.allow_phantom_model and card.trained_on_phantom_only else {}),
+            **({} if self.weight == "field" else {WEIGHT_KEY: self.weight}),
             **self._unlike_facts,
             **{f"quality_{name}": limit for name, limit in QualityLimits().as_dict().items()},
         }
@@ -87,11 +92,8 @@ class ScoringModel:
     def scorer(self, source: FrameSource) -> SectionScorer:
         """Return a fresh scorer for the source's section."""
         card = self.model.card
-        return SectionScorer(
-            card.decision_threshold,
-            card.temperature,
-            source.spec.sampling,
-            threshold_interval=card.threshold_interval,
+        return SectionScorer.for_section(
+            source.spec, card.decision_threshold, card.temperature, threshold_interval=card.threshold_interval
         )
 
 

@@ -25,6 +25,8 @@ from hcc_scope.runs.model_shading import check_wish, wanted_shading
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.specimen import check_specimen
+from hcc_scope.score_rule import current_rule_facts
+from hcc_scope.scoring import SectionScorer
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -267,7 +269,8 @@ def start_section(
         if isinstance(source, EventfulSource):
             unused.callback(source.put_back)
         check_section(source, scoring_model, out_dir, shading)
-        begun = replace(source.spec, provenance={**source.spec.provenance, **(facts or {})})
+        rule = current_rule_facts(source.spec.sampling)
+        begun = replace(source.spec, provenance={**source.spec.provenance, **(facts or {}), **rule})
         sink = create_store(out_dir, begun, shading=shading)
         unused.pop_all()
     return run_into(sink, source, scoring_model, stop=stop, interval_s=interval_s, shading=shading)
@@ -311,7 +314,8 @@ def run_into(
     spec = sink.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     goes_on = continued is not None
-    scorer, earlier = scoring_model.scorer(source), EarlierResults()
+    card, earlier = scoring_model.model.card, EarlierResults()
+    scorer = SectionScorer.for_section(spec, card.decision_threshold, card.temperature)
 
     def finalise(outcome: RunOutcome) -> None:
         if sink.discard():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -101,6 +102,8 @@ class FrameAnalyser:
             engine=self.engine,
             latency_ms=watch.laps_ms,
             distances=distances,
+            level=_mean(assessed.mean_level[asked]),
+            focus=_mean(assessed.focus[asked]),
         )
 
     def _checked(self, answer: Classification, n_tiles: int) -> Classification:
@@ -123,6 +126,11 @@ class FrameAnalyser:
                 f"the model did not return a distance, finite and from 0 on, for each of {n_tiles} tiles"
             )
         return Classification(logits, distances)
+
+
+def _mean(values: NDArray[np.float32]) -> float | None:
+    """Return the mean, the same for the same values on any machine; None of none."""
+    return math.fsum(values.tolist()) / values.size if values.size else None
 
 
 def _as_float32(values: object, what: str) -> NDArray[np.float32]:

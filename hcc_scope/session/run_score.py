@@ -23,31 +23,40 @@ __all__ = ["RunScore"]
 
 _OUTCOMES: tuple[FrameOutcome, ...] = get_args(FrameOutcome)
 _NONE = -1
-_FLAGS = len(QualityFlag)
+_COUNTS = 2 + len(QualityFlag)
+"""Per field: all tiles, those that enter, and those with each flag."""
+_MEASURED = 3
+"""Per field: score, grey level, focus."""
 
 
 class _Entries:
-    """What the score needs of every field, in the order of arrival: 45 bytes a field, as a long run has many."""
+    """What the score needs of every field, in the order of arrival: 65 bytes a field, as a long run has many."""
 
     def __init__(self) -> None:
         self._seqs, self._outcomes = array("q"), array("b")
-        self._scores, self._tiles = array("d"), array("i")
+        self._measured, self._tiles = array("d"), array("i")
 
     def add(self, seq: int, entry: FieldEntry | None) -> None:
         """Take a field; None for a frame that will never have a result."""
         self._seqs.append(seq)
         self._outcomes.append(_NONE if entry is None else _OUTCOMES.index(entry.outcome))
-        self._scores.append(math.nan if entry is None or entry.score is None else entry.score)
-        self._tiles.extend((0,) * (1 + _FLAGS) if entry is None else (entry.n_included, *entry.n_flagged))
+        if entry is None:
+            self._measured.extend((math.nan,) * _MEASURED)
+            self._tiles.extend((0,) * _COUNTS)
+        else:
+            measured = (entry.score, entry.level, entry.focus)
+            self._measured.extend(math.nan if value is None else value for value in measured)
+            self._tiles.extend((entry.n_tiles, entry.n_included, *entry.n_flagged))
 
     def __iter__(self) -> Iterator[tuple[int, FieldEntry | None]]:
-        for i, (seq, outcome, score) in enumerate(zip(self._seqs, self._outcomes, self._scores, strict=True)):
+        for i, (seq, outcome) in enumerate(zip(self._seqs, self._outcomes, strict=True)):
             if outcome == _NONE:
                 yield seq, None
                 continue
-            n_included, *n_flagged = self._tiles[i * (1 + _FLAGS) : (i + 1) * (1 + _FLAGS)]
-            value = None if math.isnan(score) else score
-            yield seq, FieldEntry(seq, _OUTCOMES[outcome], value, n_included, tuple(n_flagged))
+            n_tiles, n_included, *n_flagged = self._tiles[i * _COUNTS : (i + 1) * _COUNTS]
+            measured = self._measured[i * _MEASURED : (i + 1) * _MEASURED]
+            score, level, focus = (None if math.isnan(value) else value for value in measured)
+            yield seq, FieldEntry(seq, _OUTCOMES[outcome], score, n_included, tuple(n_flagged), n_tiles, level, focus)
 
 
 class RunScore:

@@ -2,9 +2,10 @@
 
 One JSON object per line with a checksum (`hcc_scope.storage.lines`), append-only, each line on disk before it takes
 effect. The first one, of the kind ``drawn``, has the fields in the order in which they were drawn, and what they
-were drawn from; then come lines of the kinds ``skipped`` (``field``, ``reason``) and ``undone`` (``seq`` of a frame
-whose capture was undone). Which frame shows which field is not written here but in the journal, by the frame's tag
-``drawn_field``: so a field is reached exactly when its frame is on disk.
+were drawn from (``lattice_fields``: how many fields their lattice has). Then come lines of the kinds ``skipped``
+(``field``, ``reason``) and ``undone`` (``seq`` of a frame whose capture was undone). Which frame shows which field is
+not written here but in the journal, by the frame's tag ``drawn_field``: so a field is reached exactly when its frame is
+on disk.
 
 A line that is damaged may have said anything; the sample is then not relied on, and no interval is valid.
 """
@@ -19,6 +20,7 @@ from hcc_scope.atomic_file import replace_file
 from hcc_scope.drawn_fields import DrawnFields
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.plans.drawn_sample import MAX_DRAWN, SKIP_REASONS, DrawnSample
+from hcc_scope.plans.geometry import MAX_PLACES
 from hcc_scope.plans.outline import MAX_CORNERS
 from hcc_scope.position_tags import drawn_field
 from hcc_scope.storage import values
@@ -55,6 +57,8 @@ _KEYS = {
     "skipped": frozenset({"field", "reason"}),
     "undone": frozenset({"seq"}),
 }
+_LATTICE = "lattice_fields"
+"""Of the draw; only since the score's interval depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ def _after(sample: DrawnSample | None, line: bytes) -> DrawnSample:
         raise ValueError("it has no checksum")
     kind = values.choice(values.member(value, "kind"), "kind", _KEYS)
     values.time_of(values.member(value, "t_utc"), "t_utc")
-    if value.keys() - {"kind", "t_utc"} != _KEYS[kind]:
+    if value.keys() - {"kind", "t_utc"} - ({_LATTICE} if kind == "drawn" else set()) != _KEYS[kind]:
         raise ValueError("it has other keys")
     if kind == "drawn":
         if sample is not None:
@@ -125,10 +129,16 @@ def _drawn(value: dict[str, Any]) -> DrawnSample:
         field_um=(float(width), float(height)),
         outline_um=_points(value["outline_um"], "outline_um", 3, MAX_CORNERS),
         seed=values.integer(value["seed"], "seed", 0, 1 << 128),
+        n_lattice=_lattice_of(value),
         island=values.integer(value["island"], "island", 0, 1 << 40),
         tolerance=float(values.number(value["tolerance"], "tolerance", 0, 0.5)),
         skipped_share=float(values.number(value["skipped_share"], "skipped_share", 0, 1)),
     )
+
+
+def _lattice_of(value: dict[str, Any]) -> int | None:
+    n = value.get(_LATTICE)
+    return None if n is None else values.integer(n, _LATTICE, len(value["fields_um"]), MAX_PLACES)
 
 
 def _points(value: object, key: str, least: int, most: int) -> tuple[tuple[float, float], ...]:
@@ -175,6 +185,7 @@ class SampleWriter:
             fields_um=sample.fields_um,
             tolerance=sample.tolerance,
             skipped_share=sample.skipped_share,
+            **({} if sample.n_lattice is None else {_LATTICE: sample.n_lattice}),
         )
 
     def skipped(self, field: int, reason: SkipReason) -> None:

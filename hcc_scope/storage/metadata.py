@@ -13,6 +13,7 @@ from typing import Any, cast, get_args
 
 from hcc_scope.errors import IdError, StoreError
 from hcc_scope.orientation import NOT_TURNED
+from hcc_scope.score_rule import ScoreRule
 from hcc_scope.storage import values
 from hcc_scope.storage.naming import check_id
 from hcc_scope.storage.shading_copy import is_corrected
@@ -32,6 +33,7 @@ __all__ = [
     "SCHEMA_VERSIONS",
     "SCHEMA_VERSION_BY_HAND",
     "SCHEMA_VERSION_CORRECTED",
+    "SCHEMA_VERSION_RULED",
     "START_FACTS",
     "array_metadata",
     "axes_from_json",
@@ -56,7 +58,10 @@ classify them as they are, and show another score than the run's."""
 SCHEMA_VERSION_BY_HAND = 4
 """Of a section by hand, corrected or not: a program that does not know how its fields were chosen would take it for
 damaged."""
-SCHEMA_VERSIONS = frozenset({1, 2, 3, 4})
+SCHEMA_VERSION_RULED = 5
+"""Of a section whose score follows a recorded rule (`hcc_scope.score_rule`): a program that does not know it would show
+another interval, or another score, than the run's."""
+SCHEMA_VERSIONS = frozenset({1, 2, 3, 4, 5})
 """What this program reads. Version 1 has no checksums but those of the frames."""
 
 FACTS_HASH = "facts_sha256"
@@ -285,6 +290,9 @@ def initial_attributes(
 
 def _version_for(spec: RunSpec) -> int:
     """Return the oldest version whose programs read such a store as it is meant."""
+    rule = ScoreRule.of(spec)
+    if rule.interval > 1 or rule.weight != "field":
+        return SCHEMA_VERSION_RULED
     if spec.sampling in ("guided", "chosen"):
         return SCHEMA_VERSION_BY_HAND
     return SCHEMA_VERSION_CORRECTED if is_corrected(spec.provenance) else SCHEMA_VERSION

@@ -56,6 +56,8 @@ _INFINITE = {name: value for value, name in _NAMES.items()}
 _HEADER = frozenset({"version", "run", "model_sha256", "frame_shape_yx", "tile_px", "pixel_size_um"})
 _KEYS = frozenset({"seq", "outcome", "logits", "probabilities", "flags", "engine", "latency_ms", "error"})
 _DISTANCES = "distances"
+_MEASURED = ("level", "focus")
+"""Of the usable tiles, on average; only where there are some, and not in lines of earlier programs."""
 _AXES = "camera_axes"
 """Only of version 2: earlier cameras were taken for upright."""
 _SHADING = "shading"
@@ -127,7 +129,8 @@ def result_fields(result: FrameResult) -> dict[str, Any]:
     }
     if result.distances is not None:
         line[_DISTANCES] = _floats(result.distances)
-    return line
+    measured = zip(_MEASURED, (result.level, result.focus), strict=True)
+    return line | {key: value for key, value in measured if value is not None and math.isfinite(value)}
 
 
 def table_fields(log: Path, table: bytes) -> dict[str, Any]:
@@ -177,11 +180,12 @@ def _header_of(line: bytes) -> tuple[dict[str, Any], int]:
 
 def _result_of(value: dict[str, Any], n_tiles: int) -> FrameResult:
     """Return the result of a line's fields; raises ValueError if it is none of this run."""
-    if value.keys() - {_DISTANCES} != _KEYS:
+    if value.keys() - {_DISTANCES, *_MEASURED} != _KEYS:
         raise ValueError("it has other keys")
     if not isinstance(value["flags"], list):
         raise ValueError("flags is no list")  # noqa: TRY004 - one kind of error for one kind of damage
     latency_ms = values.object_of(value["latency_ms"], "latency_ms")
+    level, focus = (float(values.number(value[key], key)) if key in value else None for key in _MEASURED)
     result = FrameResult(
         seq=values.integer(value["seq"], "seq", 0, 1 << 40),
         outcome=cast("FrameOutcome", values.choice(value["outcome"], "outcome", get_args(FrameOutcome))),
@@ -192,6 +196,8 @@ def _result_of(value: dict[str, Any], n_tiles: int) -> FrameResult:
         latency_ms={stage: float(values.number(ms, "latency_ms")) for stage, ms in latency_ms.items()},
         error=None if value["error"] is None else values.text(value["error"], "error"),
         distances=_float32(value[_DISTANCES], _DISTANCES) if _DISTANCES in value else None,
+        level=level,
+        focus=focus,
     )
     known = result.probabilities[~np.isnan(result.probabilities)]
     if not fits(result, n_tiles) or ((known < 0) | (known > 1)).any():

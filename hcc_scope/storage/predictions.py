@@ -6,6 +6,7 @@ Design
   number keeps all its bits, so that a replay can be compared bit for bit.
 - A model that measures how unlike its training tiles a tile is has its distances in the lines, too; other lines, and
   those of older programs, have no such key.
+- A frame's mean grey level and focus are there where it has usable tiles: the score's test for drift rests on them.
 - ``predictions.parquet`` is made from it, for analysis elsewhere: one row per tile, in the order of `seq`.
 - Lines are not synced one by one: predictions can be computed again, frames cannot.
 """

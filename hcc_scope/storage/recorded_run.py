@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from hcc_scope.plans.drawn_sample import SKIP_REASONS
 from hcc_scope.quality import QualityLimits
 from hcc_scope.storage import values
 from hcc_scope.storage.shading_copy import is_corrected
-from hcc_scope.types import SampleCounts, SectionScore
+from hcc_scope.types import Drift, ExcludedBounds, SampleCounts, ScoreWeight, SectionScore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ ASSUMED_THRESHOLD = 0.5
 """Decision threshold that a score is held against where none is recorded; whatever shows such a score has to say so."""
 
 _NUMBERS_OF_SCORE = ("score", "confidence", "threshold")
-_COUNTS_OF_SCORE = ("interval_frames", "frames", "tiles", "fields_excluded_by_operator")
+_COUNTS_OF_SCORE = ("interval_frames", "frames", "tiles", "fields_excluded_by_operator", "lattice_fields")
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +331,12 @@ def _check(outcome: Mapping[str, Any], where: str) -> None:
             values.scalars(value, name)
         elif key == "drawn_sample" and value is not None:
             _sample_counts(value, name)
+        elif key == "weight":
+            values.choice(value, name, get_args(ScoreWeight))
+        elif key == "excluded_bounds":
+            _excluded_bounds(value, name)
+        elif key == "drift":
+            _drift(value, name)
         elif key == "excluded_by_operator":
             if not isinstance(value, list):
                 raise ValueError(f"{name} is no list")
@@ -364,6 +370,10 @@ def _section_score(outcome: Mapping[str, Any]) -> SectionScore | None:
             spoilt=outcome.get("spoilt") or None,
             sample=_sample_counts(outcome.get("drawn_sample"), "drawn_sample"),
             threshold_interval=None if own is None else (float(own[0]), float(own[1])),
+            weight=outcome.get("weight", "field"),
+            n_lattice=outcome.get("lattice_fields"),
+            excluded_bounds=_excluded_bounds(outcome.get("excluded_bounds"), "excluded_bounds"),
+            drift=_drift(outcome.get("drift"), "drift"),
         )
     except (KeyError, TypeError):  # a part is missing, or null
         return None
@@ -383,6 +393,31 @@ def _sample_counts(value: object, name: str) -> SampleCounts | None:
         for reason, n in skipped.items()
     }
     return SampleCounts(drawn, reached, by_reason, beside)
+
+
+def _excluded_bounds(value: object, name: str) -> ExcludedBounds | None:
+    if value is None:
+        return None
+    found = values.object_of(value, name)
+    low, high = (
+        float(values.number(values.member(found, key, f"{name}."), f"{name}.{key}", 0, 1)) for key in ("low", "high")
+    )
+    n = values.integer(values.member(found, "fields", f"{name}."), f"{name}.fields", 0, 1 << 40)
+    return ExcludedBounds(n, low, high)
+
+
+def _drift(value: object, name: str) -> Drift | None:
+    if value is None:
+        return None
+    found = values.object_of(value, name)
+    found_in = values.member(found, "found_in", f"{name}.")
+    if not isinstance(found_in, list):
+        raise ValueError(f"{name}.found_in is no list")  # noqa: TRY004 - one kind of error for one kind of damage
+    return Drift(
+        values.integer(values.member(found, "fields", f"{name}."), f"{name}.fields", 0, 1 << 40),
+        float(values.number(values.member(found, "evidence", f"{name}."), f"{name}.evidence", 0)),
+        tuple(values.text(one, f"{name}.found_in") for one in found_in),
+    )
 
 
 def _lasting_reason(outcome: Mapping[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreError
 from hcc_scope.quality import QualityLimits
+from hcc_scope.score_rule import LATTICE_KEY, WEIGHT_KEY
 from hcc_scope.storage.shading_copy import is_corrected
 
 if TYPE_CHECKING:
@@ -109,6 +110,14 @@ def _differences_of_scoring(recorded: RunSpec, now: RunSpec) -> Iterator[tuple[s
         one, other = ("scored" if of.get("score_unlike") else "left out" for of in (then, present))
         hint = f"Choose as in the first part, {_NEW}."
         yield f"tiles unlike the training tiles were {one} in it, and now they would be {other}", hint
+    if then.get(WEIGHT_KEY) != present.get(WEIGHT_KEY):
+        one, other = ("usable tiles" if of.get(WEIGHT_KEY) == "tissue" else "fields" for of in (then, present))
+        hint = f"Choose as in the first part, {_NEW}."
+        yield f"its score is a mean over {one}, and now it would be one over {other}", hint
+    if then.get(LATTICE_KEY) != present.get(LATTICE_KEY):
+        one, other = (_shown(of.get(LATTICE_KEY)) for of in (then, present))
+        hint = f"Choose the plan of the first part, {_NEW}."
+        yield f"its fields come from a lattice of {one}, and now they would come from one of {other}", hint
     for name in QualityLimits().as_dict():
         key = f"quality_{name}"
         if then.get(key) != present.get(key):

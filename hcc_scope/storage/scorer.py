@@ -37,7 +37,7 @@ def store_scorer(
     StoreError
         If the store's notes or its drawn sample are there and cannot be read.
     """
-    scorer = SectionScorer(threshold, temperature, store.spec.sampling, threshold_interval=threshold_interval)
+    scorer = SectionScorer.for_section(store.spec, threshold, temperature, threshold_interval=threshold_interval)
     if scorer.drawn is not None:
         give_sample(scorer.drawn, store.path, store.journal)
     noted = [note.text for note in read_notes(store.path) if note.kind == "spoilt"]

@@ -14,7 +14,10 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from hcc_scope.formatting import full_stop, sentence
 from hcc_scope.research_use import research_use
 from hcc_scope.score_text import (
+    describe_drift,
+    describe_excluded_bounds,
     describe_interval,
+    describe_lattice,
     describe_score,
     describe_stability,
     format_section_score,
@@ -74,6 +77,7 @@ class ScorePanel(QWidget):
         self._bar = ScoreBar()
         self._interval = ValueLabel("Interval of the score")
         self._interval.setWordWrap(True)
+        self._beside = quiet_value("What the interval does not allow for")
         self._stabilised = SignedLine("Stability of the score")
         self._degraded = SignedLine("Classification")
         self._coverage = CoverageView()
@@ -103,6 +107,7 @@ class ScorePanel(QWidget):
         layout.addWidget(self._error_rate)
         layout.addWidget(self._bar)
         layout.addWidget(self._interval)
+        layout.addWidget(self._beside)
         layout.addWidget(self._stabilised)
         layout.addWidget(self._degraded)
         layout.addWidget(self._research)  # up here, where a low window does not scroll it away
@@ -229,6 +234,11 @@ class ScorePanel(QWidget):
         interval, stability = ("", "") if score is None else (describe_interval(score), describe_stability(score))
         self._interval.setText(interval)
         self._interval.setVisible(bool(interval))
+        self._interval.setToolTip("" if score is None else sentence(describe_lattice(score)))
+        drift = "" if score is None or not score.interval_valid else describe_drift(score)  # else the verdict has it
+        beside = ["" if score is None else describe_excluded_bounds(score), drift]
+        self._beside.setText(" ".join(sentence(text) for text in beside if text))
+        self._beside.setVisible(any(beside))
         self._stabilised.setVisible(bool(stability))
         if score is not None and stability:
             self._stabilised.show_line("good" if score.stabilised else "busy", full_stop(stability))
