@@ -93,17 +93,20 @@ def fake_result(
     images: int = 2,
     tiles: int = 2,
     folds: int = 3,
+    alone: bool = False,
 ) -> EvaluationResult:
-    """Folds over images leak, folds by animal do not; with one animal per class each animal is a fold."""
+    """Folds over images leak, folds by animal do not; with `alone` each animal is a fold."""
     data, table = fake_set(animals_per_class, sections, images, tiles)
     names = sorted({image.animal_id for image in data.images}, key=lambda name: (name[1:], name[0]))
     place = np.array([names.index(image.animal_id) for image in data.images])
     pairs = place // 2
-    by_animal = pairs if animals_per_class > 1 else place
+    by_animal = place if alone else pairs
     over_images = np.random.default_rng(0).permutation(np.arange(len(data.images)) % folds)
     found = [fake_fold("paper", k, np.flatnonzero(over_images == k), table, weights, 0.9) for k in range(folds)]
     found += [
         fake_fold("by_animal", k, np.flatnonzero(by_animal == k), table, weights, 0.0)
         for k in range(by_animal.max() + 1)
     ]
-    return EvaluationResult(data, table, TrainConfig(), tuple(found), temperature=1.6, threshold=0.47)
+    return EvaluationResult(
+        data, table, TrainConfig(), tuple(found), temperature=1.6, threshold=0.47, leave_one_out=alone
+    )

@@ -136,7 +136,7 @@ def test_the_same_numbers_give_the_same_bytes_and_a_failure_is_a_sentence(
 
 
 def test_one_animal_per_class_and_hardly_any_tiles(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    little = fake_result(weights, animals_per_class=1, sections=1, images=2, tiles=1, folds=2)
+    little = fake_result(weights, animals_per_class=2, alone=True, sections=1, images=2, tiles=1, folds=2)
     real = replace(little, data=replace(little.data, synthetic=None))
     monkeypatch.setattr(draw, "explain", lambda *_, **__: explain.Explanation((), (), "Not checked."))
     monkeypatch.setattr(style, "_KINDS", style._KINDS[1:])
