@@ -19,8 +19,11 @@ from hcc_scope.inference import load_model
 from hcc_scope.inference.card import ModelCard
 from hcc_scope.inference.normalisation import mean_stretching
 from hcc_scope.inference.openvino import has_bf16
+from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.export import export_model, to_torchscript
+from hcc_scope.training.first_weights import standardise_stages
 from hcc_scope.training.network import FEATURES, Compact, Meng2019, count_scale_for, make_network, stage_maps
+from hcc_scope.training.recipes import make_optimiser, order_of_tiles, settings_for
 from tests.labelled_image_parts import texture_tile
 
 BOTH = ("meng2019", "compact")
@@ -283,3 +286,33 @@ def test_what_a_killed_export_left_is_replaced(networks: dict[str, nn.Module], t
     folder = export_model(to_torchscript(network), network, tiles[:1], draft_card(), tmp_path / "tiny")
     assert not (folder / "junk").exists()
     assert not (tmp_path / ".tiny.partial").exists()
+
+
+def test_first_weights_fit_the_tiles_that_they_begin_with():
+    tiles = np.random.default_rng(3).normal(20_000, 900, (4, 1, 512, 512)).astype(np.float32)
+    network = make_network("meng2019", seed=1)
+    standardise_stages(network, tiles)
+    x = mean_stretching(torch.from_numpy(tiles)) * network.count_scale
+    with torch.no_grad():
+        for layer in network.convolutions:
+            x = layer(x)
+            if isinstance(layer, torch.nn.Conv2d):
+                assert torch.allclose(x.mean(dim=(0, 2, 3)), torch.zeros(x.shape[1]), atol=1e-3)
+                assert torch.allclose(x.std(dim=(0, 2, 3)), torch.ones(x.shape[1]), atol=1e-3)
+
+
+def test_batches_hold_the_classes_in_their_shares():
+    labels = np.repeat([0, 1], (60, 20))
+    rows = np.arange(80) + 100
+    order = order_of_tiles(settings_for(TrainConfig(recipe="modern")), rows, labels, np.random.default_rng(1))
+    assert sorted(order) == sorted(rows)
+    assert all(1 <= labels[order[i : i + 8] - 100].sum() <= 3 for i in range(0, 80, 8))
+
+
+def test_a_last_layer_of_many_inputs_learns_more_slowly():
+    settings = settings_for(TrainConfig(recipe="modern"))
+    rates = {
+        name: [group["rate"] for group in make_optimiser(settings, make_network(name)).param_groups]
+        for name in ("meng2019", "compact")
+    }
+    assert rates == {"meng2019": [1.0, 1 / 32], "compact": [1.0, 1.0]}

@@ -29,8 +29,9 @@ from hcc_scope.training.checkpoint import (
     write_bytes,
     write_checkpoint,
 )
-from hcc_scope.training.compute import Gradients, Place, choose_place, measure_moments
+from hcc_scope.training.compute import Gradients, Place, choose_place, measure_moments, single_threaded
 from hcc_scope.training.config import TRAINING_STAGES, Stopped
+from hcc_scope.training.first_weights import standardise_stages, tiles_to_begin_with
 from hcc_scope.training.fit_result import Epoch, FitResult
 from hcc_scope.training.metrics import roc_auc
 from hcc_scope.training.network import make_network
@@ -41,6 +42,7 @@ from hcc_scope.training.recipes import (
     begin_undecided,
     loss_sum,
     make_optimiser,
+    order_of_tiles,
     other_density,
     rate_factor,
     settings_for,
@@ -151,8 +153,11 @@ class _Run:
         self._patience = settings.patience_of(n_tiles) if len(task.held_out_rows) else None
         n_outputs, bit_depth = task.n_outputs, task.tiles.images[0].bit_depth if task.tiles.images else 16
         self.network = make_network(settings.network, n_outputs=n_outputs, bit_depth=bit_depth, seed=settings.seed)
-        self.network.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         begin_undecided(settings, self.network)
+        if settings.standardised:
+            with single_threaded():  # the last bits of a mean depend on how many threads share it
+                standardise_stages(self.network, tiles_to_begin_with(task.tiles, task.train_rows, settings.seed))
+        self.network.to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         self._optimiser = make_optimiser(settings, self.network)
         self._best: dict[str, torch.Tensor] = {}
         self.how_far = HowFar()
@@ -268,7 +273,8 @@ class _Run:
 
     def _epoch(self, gradients: Gradients, on_progress: OnProgress, stop: Callable[[], bool]) -> None:
         settings, now = self._settings, self.how_far
-        order = stable_rng("training order", settings.seed, now.epoch).permutation(self._train_rows)
+        rng = stable_rng("training order", settings.seed, now.epoch)
+        order = order_of_tiles(settings, self._train_rows, self._labels[self._train_rows], rng)
         batches = [order[i : i + settings.batch] for i in range(0, len(order), settings.batch)]
         epoch, steps = now.epoch, self._steps
         del batches[self._steps_of(epoch) :]
@@ -290,7 +296,7 @@ class _Run:
                     raise Stopped
                 done = (epoch - 1) * self._steps_per_epoch + now.step
                 for group in self._optimiser.param_groups:
-                    group["lr"] = settings.learning_rate * rate_factor(settings, done, steps)
+                    group["lr"] = settings.learning_rate * rate_factor(settings, done, steps) * group.get("rate", 1.0)
                 loss = gradients.compute(batch.counts, self._labels[batch.rows])
                 if not math.isfinite(loss):
                     raise self._diverged("the loss is no finite number", now.step + 1)

@@ -30,6 +30,7 @@ __all__ = [
     "loss_sum",
     "make_optimiser",
     "od_gained",
+    "order_of_tiles",
     "other_density",
     "rate_factor",
     "settings_for",
@@ -69,6 +70,9 @@ class Recipe:
     crop_px: dict[NetworkName, int]
     """Side of the random part of each tile that a network is trained on, where that is not the whole tile: a quarter of
     the area costs a quarter of the time. Only for networks that pool over the whole tile, and so take any size."""
+    standardised: bool
+    """Whether first weights are fitted to training tiles (`hcc_scope.training.first_weights`), batches hold the classes
+    in the shares that the training tiles have, and the last layer learns at a rate that goes with its inputs."""
     largest_gradient: float | None
     """Norm to which the gradient of a batch is shortened; without it, one network in three of the paper's kind dies in
     its first steps at the learning rate that suits the others, and answers 0.5 to everything."""
@@ -86,19 +90,21 @@ RECIPES: dict[RecipeName, Recipe] = {
         one_cycle=False,
         augment=False,
         crop_px={},
+        standardised=False,
         largest_gradient=None,
     ),
     "modern": Recipe(
         loss="cross-entropy",
         optimiser="AdamW",
         steps={"meng2019": 300, "compact": 400},
-        batch={"meng2019": 4, "compact": 8},
+        batch={"meng2019": 8, "compact": 8},
         learning_rate={"meng2019": 4e-3, "compact": 4e-3},
         weight_decay=1e-2,
         patience=1 / 3,
         one_cycle=True,
         augment=True,
         crop_px={"compact": 256},
+        standardised=True,
         largest_gradient=1.0,
     ),
 }
@@ -128,6 +134,7 @@ class Settings:
     augment: bool
     crop_px: int | None
     augment_od: bool
+    standardised: bool
     largest_gradient: float | None
 
     @property
@@ -188,6 +195,7 @@ def settings_for(config: TrainConfig, *, whole_budget: bool = False) -> Settings
         augment=recipe.augment,
         crop_px=recipe.crop_px.get(config.network),
         augment_od=config.augment_od,
+        standardised=recipe.standardised,
         largest_gradient=recipe.largest_gradient,
     )
 
@@ -215,12 +223,50 @@ def loss_sum(settings: Settings, logits: torch.Tensor, labels: torch.Tensor) -> 
     return 0.5 * (wanted - logits.softmax(dim=1)).square().sum()
 
 
+_INPUTS_AT_FULL_RATE = 64
+"""Of a last layer; one with more inputs learns more slowly. A step of AdamW moves each weight by about the learning
+rate, whatever its gradient, and so an answer by that times the number of inputs: with the paper's 2,048 the first steps
+would throw it from one side to the other (Yang et al., "Tensor Programs V", 2022)."""
+
+
 def make_optimiser(settings: Settings, network: torch.nn.Module) -> torch.optim.Optimizer:
-    """Return the optimiser of the weights that are learnt."""
+    """Return the optimiser of the weights that are learnt; a group's ``rate`` is its factor on the learning rate."""
     weights = [weight for weight in network.parameters() if weight.requires_grad]
-    if settings.optimiser == "AdamW":
-        return torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    return torch.optim.SGD(weights, lr=settings.learning_rate)
+    if settings.optimiser != "AdamW":
+        return torch.optim.SGD(weights, lr=settings.learning_rate)
+    last = network.get_submodule("output")
+    of_last = list(last.parameters())
+    rate = min(1.0, _INPUTS_AT_FULL_RATE / last.in_features) if isinstance(last, nn.Linear) else 1.0
+    groups = [
+        {"params": [weight for weight in weights if all(weight is not one for one in of_last)], "rate": 1.0},
+        {"params": of_last, "rate": rate},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+
+
+def order_of_tiles(
+    settings: Settings, rows: NDArray[np.int64], labels: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return the rows in the order of an epoch: at random, or so that each batch holds the classes in their shares.
+
+    Parameters
+    ----------
+    settings : Settings
+    rows : (k,) int64
+    labels : (k,) int64
+        Of these rows.
+    rng : numpy.random.Generator
+        Of the epoch.
+    """
+    order = rng.permutation(len(rows))
+    if not settings.standardised:
+        return rows[order]
+    # each class is spread evenly over the epoch, from a place of its own that is drawn
+    place = np.empty(len(rows))
+    for label in np.unique(labels):
+        mine = order[labels[order] == label]
+        place[mine] = (np.arange(len(mine)) + rng.random()) / len(mine)
+    return rows[np.argsort(place, kind="stable")]
 
 
 def begin_undecided(settings: Settings, network: torch.nn.Module) -> None:
