@@ -251,5 +251,6 @@ def _describe_optimiser(settings: Settings) -> str:
     words += f", weight decay {settings.weight_decay:g}" if settings.weight_decay else ""
     words += f", batch {settings.batch}"
     words += "" if settings.largest_gradient is None else f", gradients of norm {settings.largest_gradient:g} at most"
+    words += ", first weights fitted to training tiles, classes balanced in each batch" if settings.standardised else ""
     words += ", tiles turned, mirrored and lit differently each time" if settings.augment else ""
     return words + (", and of another optical density" if settings.augment_od else "")
