@@ -33,6 +33,7 @@ __all__ = [
     "other_density",
     "rate_factor",
     "settings_for",
+    "shorten_gradient",
 ]
 
 LIGHT_SD = 0.15
@@ -221,6 +222,27 @@ def make_optimiser(settings: Settings, network: torch.nn.Module) -> torch.optim.
     if settings.optimiser == "AdamW":
         return torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     return torch.optim.SGD(weights, lr=settings.learning_rate)
+
+
+def shorten_gradient(settings: Settings, optimiser: torch.optim.Optimizer) -> float | None:
+    """Shorten the gradient of a batch, over all weights together, to the norm that the recipe allows.
+
+    Parameters
+    ----------
+    settings : Settings
+        Says which norm; nothing is done if it allows any.
+    optimiser : Optimizer
+        Has the weights with their gradients.
+
+    Returns
+    -------
+    float or None
+        The norm before, which may be no finite number: then the gradient is of no use. None if any is allowed.
+    """
+    if settings.largest_gradient is None:
+        return None
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    return float(torch.nn.utils.clip_grad_norm_(weights, settings.largest_gradient))
 
 
 def begin_undecided(settings: Settings, network: torch.nn.Module) -> None:
