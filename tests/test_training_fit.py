@@ -160,6 +160,39 @@ def test_fast_gradients_of_the_modern_network():
             assert distance(a.grad, b.grad) < 5e-2, name  # torch's batch norm sums channels-last maps in float32
 
 
+def test_the_modern_recipe_shortens_a_batchs_gradient_to_norm_1_before_its_step(
+    data: Small, monkeypatch: pytest.MonkeyPatch
+):
+    real = Gradients.compute
+    factors = iter([1e-3, 1e3, 1e3, float("inf")])
+    before: list[torch.Tensor] = []
+    after: list[torch.Tensor] = []
+
+    def compute_other(self: Gradients, counts: np.ndarray, labels: np.ndarray) -> float:
+        loss, factor = real(self, counts, labels), next(factors)
+        for weight in self._weights:
+            weight.grad *= factor
+        before.append(torch.cat([weight.grad.flatten() for weight in self._weights]))
+        return loss
+
+    def step(self: torch.optim.Optimizer) -> None:
+        after.append(torch.cat([w.grad.flatten() for group in self.param_groups for w in group["params"]]))
+
+    monkeypatch.setattr("hcc_scope.training.compute.Gradients.compute", compute_other)
+    for optimiser in (torch.optim.AdamW, torch.optim.SGD):
+        monkeypatch.setattr(optimiser, "step", step)
+    one_step = replace(QUICK, steps=1, epochs=None)
+    data.fit(one_step)
+    data.fit(one_step)
+    assert torch.equal(after[0], before[0])  # already shorter
+    assert torch.allclose(after[1], before[1] / before[1].norm(), rtol=1e-4, atol=0)
+    data.fit(replace(one_step, recipe="meng2019"))  # the paper's leaves it as it is
+    assert torch.equal(after[2], before[2])
+    with pytest.raises(DivergedError, match="epoch 1, step 1: the gradient is no finite number"):
+        data.fit(one_step)
+    assert len(after) == 3
+
+
 def test_where_to_train(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match="no CUDA device"):

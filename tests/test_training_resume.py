@@ -105,6 +105,14 @@ def test_another_configuration_is_refused_with_what_differs(data: Small, started
     assert (started / "checkpoints" / "last.safetensors").read_bytes() == data_before
 
 
+def test_a_run_of_another_training_loop_is_not_continued(data: Small, started: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("hcc_scope.training.fit.LOOP", 1)
+    with pytest.raises(
+        ResumeError, match=r"\n  training loop \(of another version of HCC-Scope\): 2 in the run, 1 now$"
+    ):
+        data.fit(QUICK, folder=started, resume=True)
+
+
 def test_other_data_and_other_rows_are_refused(data: Small, started: Path):
     labels = data.tiles.labels
     flipped = labels.copy()

@@ -49,7 +49,7 @@ class Trainer:
     def round(self, request: JsonObject) -> JsonObject:
         """Train on ``tiles`` tiles, as one epoch does: read, turned, lit, learnt from."""
         from hcc_scope.training.prefetch import Prefetch
-        from hcc_scope.training.recipes import augmented
+        from hcc_scope.training.recipes import augmented, shorten_gradient
 
         batch = self._settings.batch
         n_steps = max(1, int(request["tiles"]) // batch)
@@ -59,6 +59,7 @@ class Trainer:
         with timed() as taken, Prefetch(self._tiles, batches, lambda tile, _: augmented(tile, rng)) as ready:
             for one in ready:
                 self._gradients.compute(one.counts, labels)
+                shorten_gradient(self._settings, self._optimiser)
                 self._optimiser.step()
         return taken.account(n_steps * batch)
 

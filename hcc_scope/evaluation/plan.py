@@ -17,6 +17,7 @@ from hcc_scope.evaluation.site_splits import site_splits
 from hcc_scope.evaluation.splits import protocol_splits
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
+from hcc_scope.training.config import LOOP
 from hcc_scope.training.folder_lock import has_content
 from hcc_scope.training.records import one_line
 
@@ -85,6 +86,7 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
         "schema": PLAN_SCHEMA,
         "data": data.fingerprint,
         "tiles": len(tiles),
+        "loop": LOOP,
         "folds": folds,
         "starts": plan.starts,
         "leave_one_out": plan.leave_one_out,

@@ -220,7 +220,10 @@ def _check_tensors(found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch
             raise ValueError(f"{part}/{name} is no finite number")
 
 
-_NAMES = {"data": "data (other images, or files that were copied or written to since)"}
+_NAMES = {
+    "data": "data (other images, or files that were copied or written to since)",
+    "loop": "training loop (of another version of HCC-Scope)",
+}
 
 
 def check_identity(then: Mapping[str, object], now: Mapping[str, object], folder: Path) -> None:

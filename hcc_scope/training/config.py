@@ -7,6 +7,7 @@ from typing import Literal
 
 __all__ = [
     "CONFIG_FILE",
+    "LOOP",
     "MODEL_FOLDER",
     "MOST_ATTEMPTS",
     "TRAINING_STAGES",
@@ -27,6 +28,10 @@ MODEL_FOLDER = "model"
 """The finished model's folder in that of a training run."""
 CONFIG_FILE = "config.json"
 """In a run's folder from its beginning; here, so that an interrupted command looks for it without importing torch."""
+
+LOOP = 2
+"""Number of the training loop: another one, where the same options lead to other weights. A run of another loop is not
+continued. 2: gradients are shortened to the norm that the recipe states; the loop before did not shorten them."""
 
 MOST_ATTEMPTS = 3
 """At a training whose network has learnt nothing: the first, and two from other seeds."""

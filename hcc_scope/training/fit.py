@@ -30,7 +30,7 @@ from hcc_scope.training.checkpoint import (
     write_checkpoint,
 )
 from hcc_scope.training.compute import Gradients, Place, choose_place, measure_moments, single_threaded
-from hcc_scope.training.config import TRAINING_STAGES, Stopped
+from hcc_scope.training.config import LOOP, TRAINING_STAGES, Stopped
 from hcc_scope.training.first_weights import standardise_stages, tiles_to_begin_with
 from hcc_scope.training.fit_result import Epoch, FitResult
 from hcc_scope.training.metrics import roc_auc
@@ -46,6 +46,7 @@ from hcc_scope.training.recipes import (
     other_density,
     rate_factor,
     settings_for,
+    shorten_gradient,
 )
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ class _Run:
         self._best: dict[str, torch.Tensor] = {}
         self.how_far = HowFar()
         self._identity = {
+            "loop": LOOP,
             **asdict(settings),
             "n_outputs": n_outputs,
             "bit_depth": bit_depth,
@@ -300,6 +302,9 @@ class _Run:
                 loss = gradients.compute(batch.counts, self._labels[batch.rows])
                 if not math.isfinite(loss):
                     raise self._diverged("the loss is no finite number", now.step + 1)
+                norm = shorten_gradient(settings, self._optimiser)
+                if norm is not None and not math.isfinite(norm):
+                    raise self._diverged("the gradient is no finite number", now.step + 1)
                 self._optimiser.step()
                 now.step += 1
                 now.loss_sum += loss

@@ -34,6 +34,7 @@ __all__ = [
     "other_density",
     "rate_factor",
     "settings_for",
+    "shorten_gradient",
 ]
 
 LIGHT_SD = 0.15
@@ -267,6 +268,27 @@ def order_of_tiles(
         mine = order[labels[order] == label]
         place[mine] = (np.arange(len(mine)) + rng.random()) / len(mine)
     return rows[np.argsort(place, kind="stable")]
+
+
+def shorten_gradient(settings: Settings, optimiser: torch.optim.Optimizer) -> float | None:
+    """Shorten the gradient of a batch, over all weights together, to the norm that the recipe allows.
+
+    Parameters
+    ----------
+    settings : Settings
+        Says which norm; nothing is done if it allows any.
+    optimiser : Optimizer
+        Has the weights with their gradients.
+
+    Returns
+    -------
+    float or None
+        The norm before, which may be no finite number: then the gradient is of no use. None if any is allowed.
+    """
+    if settings.largest_gradient is None:
+        return None
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    return float(torch.nn.utils.clip_grad_norm_(weights, settings.largest_gradient))
 
 
 def begin_undecided(settings: Settings, network: torch.nn.Module) -> None:
