@@ -36,6 +36,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Threads that libraries keep for the whole process, by the beginning of their names
 LIBRARY_THREADS = ("zarr_io", "asyncio_", "fsspecIO", "tqdm", "pymmcore", "pydevd")
 GRACE_S = 3.0
+MOST_BUFFER_MB = 128
+"""Sixteen frames of the demo camera's full size."""
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -110,6 +112,25 @@ def shipped_model_once() -> Iterator[None]:
 def shipped_model_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Load the shipped model anew, as a start of the program does."""
     monkeypatch.setattr(loading, "_loaded", _load)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_camera_buffer() -> Iterator[None]:
+    """Open every rig in this process with a camera buffer of 128 MiB at most.
+
+    The core fills the buffer with zeros whenever a rig is opened: half a second of a processor for the usual GiB.
+    """
+    from hcc_scope.microscope.micromanager import MicroManager
+
+    start = MicroManager.start
+
+    @functools.wraps(start)
+    def with_small_buffer(cfg: str | Path, *, buffer_size_mb: int = MOST_BUFFER_MB, **more: object) -> MicroManager:
+        return start(cfg, buffer_size_mb=min(buffer_size_mb, MOST_BUFFER_MB), **more)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MicroManager, "start", with_small_buffer)
+        yield
 
 
 @pytest.fixture(scope="session")

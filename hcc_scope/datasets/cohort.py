@@ -13,8 +13,6 @@ import multiprocessing
 import os
 import queue
 import shutil
-import signal
-import threading
 import uuid
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -24,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope import __version__
 from hcc_scope.atomic_file import create_file, json_bytes, patiently
+from hcc_scope.child_processes import children_without_ctrl_c
 from hcc_scope.datasets.cohort_plan import CohortSpec, PlannedSection, plan_cohort, truth
 from hcc_scope.datasets.given_paths import without_dots
 from hcc_scope.datasets.manifest import COHORT_FILE
@@ -257,7 +256,7 @@ def _draw_all(
     drawn, stop = context.Queue(), context.Event()
     pool = ProcessPoolExecutor(jobs, context, _begin, (drawn, stop))
     try:
-        with _children_without_ctrl_c():
+        with children_without_ctrl_c():
             left = {pool.submit(_draw_in_process, spec, one, folder) for one in planned}
         while left:
             ended, left = wait(left, _POLL_S, FIRST_COMPLETED)
@@ -279,22 +278,6 @@ def _draw_all(
         pool.shutdown(wait=True, cancel_futures=True)
         drawn.close()
         drawn.join_thread()
-
-
-@contextlib.contextmanager
-def _children_without_ctrl_c() -> Iterator[None]:
-    """Start processes that a terminal's Ctrl-C does not reach: the one that started them stops them.
-
-    They inherit what this process ignores just then; set by themselves it would come a second too late.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 _in_process: tuple[Any, Any] | None = None

@@ -10,11 +10,11 @@ import multiprocessing
 import os
 import pickle
 import signal
-import threading
 import traceback
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hcc_scope.child_processes import children_without_ctrl_c
 from hcc_scope.errors import HccScopeError, TrainingError
 from hcc_scope.workers import Failure, attempt
 
@@ -66,8 +66,9 @@ def run_all(
     children: dict[Connection, SpawnProcess] = {}
     try:
         for _ in range(min(jobs, len(tasks))):
-            connection, process = _start(work, shared)
-            children[connection] = process
+            with children_without_ctrl_c():
+                connection, process = _start(work, shared)
+                children[connection] = process
         _serve(children, tasks, on_message)
     finally:
         _end(children)
@@ -77,14 +78,7 @@ def _start(work: Work, shared: object) -> tuple[Connection, SpawnProcess]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_child, args=(theirs, work, shared), name="hcc-scope fold", daemon=True)
-    in_main = threading.current_thread() is threading.main_thread()
-    # a child inherits that Ctrl-C is ignored, so that it is not hit by it while it still imports
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
-    try:
-        process.start()
-    finally:
-        if in_main:
-            signal.signal(signal.SIGINT, signal.default_int_handler if handler is None else handler)
+    process.start()
     theirs.close()  # or its end would not be noticed
     return ours, process
 
