@@ -77,7 +77,10 @@ def describe_null(analysis: Analysis) -> str:
         f"{null.null_by_animal:.2f}"
     )
     if null.recognises:
-        words += ": an AUC of that size by the paper's protocol needs no class, it shows that animals are recognised."
+        words += (
+            ": an AUC of that size by the paper's protocol is no evidence of a class, for images of one animal are on "
+            "both sides and resemble each other."
+        )
     else:
         words += f": {null.of} gains nothing from images of one animal on both sides."
     if null.leaks:
@@ -99,13 +102,13 @@ def describe_excess(analysis: Analysis) -> str:
         f"{format_signed(found.gap)}"
     )
     if found.gap.interval.low > 0:
-        return words + f", more than {found.null_of} gains by recognising animals."
+        return words + f", more than {found.null_of} gains with such classes."
     if found.gap.interval.high < 0:
         return words + (
             ". Below 0 it shows that what is learnt of the true classes holds for other animals too, and not that "
             "nothing leaks."
         )
-    return words + ". That contains 0: recognised animals alone may make the difference."
+    return words + ". That contains 0: images of one animal on both sides may alone make the difference."
 
 
 _OF = {"paper": "folds by image", "by_animal": "folds by animal", "by_site": "folds by site"}
@@ -267,7 +270,7 @@ def describe_calibration(analysis: Analysis) -> list[str]:
     result = analysis.result
     words = [
         f"Temperature {result.temperature:.3f}, section threshold {result.threshold:.4f}. Chosen on: "
-        f"{calibrated_on(analysis)}"
+        f"{calibrated_on(analysis).rstrip('.')}."
     ]
     if result.temperature >= _LARGEST_TEMPERATURE:
         words.append(

@@ -175,7 +175,7 @@ def rich_table(table: Table1, *, baselines: bool = False) -> Table:
     shown.add_column("")
     before = ""
     for group, name in (table.columns[i - 1] for i in chosen[1:]):
-        shown.add_column(f"{'' if group == before else group}\n{name}", justify="right")
+        shown.add_column(f"{'' if group == before else group}\n{name}", justify="right", overflow="fold")
         before = group
     for row in table.rows:
         shown.add_row(*(row[i] for i in chosen), style="bold" if row[0] == "mean" else None)
