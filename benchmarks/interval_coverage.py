@@ -1,10 +1,10 @@
 """Measure how often the intervals of docs/evaluation.md contain the truth, and compare ways of making them.
 
-Run with ``python -m benchmarks.interval_coverage``; takes about two minutes. Cohorts of few animals are simulated:
+Run with ``python -m benchmarks.interval_coverage``; takes about three minutes. Cohorts of few animals are simulated:
 an image's score is normal, with the share ICC of its variance between animals. For each number of animals per class,
 AUC, ICC, and equal or unequal numbers of images per animal (2 to 20) it counts how often an interval contains the
 truth, and on which side it misses: *flattering* lies wholly above the truth. Pairs of all images are counted, and pairs
-within folds. The last table, from which `hcc_scope.evaluation.intervals.COVERAGE` is, draws the worst cases anew: the
+within folds. The table from which `hcc_scope.evaluation.intervals.COVERAGE` is, draws the worst cases anew: the
 lowest of many simulated coverages is too low by chance.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import numpy as np
 from scipy.optimize import brentq
@@ -20,9 +21,12 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from benchmarks import gap_coverage
+from hcc_scope.evaluation import auc as of_auc
+from hcc_scope.evaluation import intervals
 from hcc_scope.evaluation.aggregation import Scored
 from hcc_scope.evaluation.auc import auc_difference, auc_estimate
-from hcc_scope.evaluation.intervals import CONFIDENCE, COVERAGE, PRIOR_DF
+from hcc_scope.evaluation.intervals import CONFIDENCE, COVERAGE
 from hcc_scope.evaluation.metrics import mean_by_animal
 
 if TYPE_CHECKING:
@@ -39,8 +43,12 @@ IN_COMMON = (0.0, 0.5, 0.9)
 """Share of the variance of a score that two networks have in common."""
 COHORTS, COHORTS_OF_PAIRS, COHORTS_DRAWN = 300, 100, 15
 """Cohorts in each case; of a difference; for intervals that have to be drawn or solved for one by one."""
+SOME_OF = 11
+"""Of AUCs and differences with more than 20 animals per class, which take longest, one case of so many."""
 WORST_CASES, COHORTS_AGAIN = 3, 2000
 """So many of the cases with the lowest coverage are simulated anew, with so many cohorts each."""
+PRIORS = (1, 2, 4, 8)
+"""Degrees of freedom for the largest possible variance that were tried."""
 DRAWINGS = 400
 FOLDS = 5
 IMAGES, UNEQUAL = 10, np.array([2, 4, 8, 12, 20])
@@ -154,7 +162,8 @@ def score_ends(
     worst, spread = 1.0 / np.asarray(worth), value * (1 - value)
     with np.errstate(invalid="ignore", divide="ignore"):
         observed = np.where((spread > 0) & (variance > 0), np.minimum(variance / spread, worst), worst)
-    n, z = (PRIOR_DF + df) / (PRIOR_DF * worst + df * observed), student.ppf(_Q, PRIOR_DF + df)
+    prior = intervals.PRIOR_DF
+    n, z = (prior + df) / (prior * worst + df * observed), student.ppf(_Q, prior + df)
     centre = (value + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(spread / n + z * z / (4 * n * n))
     return centre - half, centre + half
@@ -314,7 +323,7 @@ def difference_case(
     covariance = scale * sum((a * b).sum(1) for a, b in zip(one.each, two.each, strict=True))
     product = one.variance * two.variance
     rho = np.where(product > 0, covariance / np.sqrt(np.where(product > 0, product, 1.0)), 0.0)
-    rho = np.clip(rho, -1, 1) * (2 * n - 2) / (2 * n - 2 + PRIOR_DF)
+    rho = np.clip(rho, -1, 1) * (2 * n - 2) / (2 * n - 2 + of_auc.PRIOR_DF)
     (low, high), (other_low, other_high) = (score_ends(f.auc, f.variance, f.df, f.independent) for f in (one, two))
 
     def distance(mine: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -401,12 +410,13 @@ TITLES = {
 def cases(kind: str, animals: int) -> list[Case]:
     """Return everything that is simulated of a kind for a number of animals per class."""
     spread = list(itertools.product(ICCS, (False, True)))
+    every = 1 if animals <= 20 else SOME_OF
     if kind == "auc":
         grid = itertools.product(spread, AUCS, (False, True))
-        return [Case(animals, icc, unequal, auc, within=w) for (icc, unequal), auc, w in grid]
+        return [Case(animals, icc, unequal, auc, within=w) for (icc, unequal), auc, w in grid][::every]
     if kind == "difference":
         of_pairs = itertools.product(spread, PAIRS_OF_AUCS, IN_COMMON, (False, True))
-        return [Case(animals, icc, unequal, a, b, r, w) for (icc, unequal), (a, b), r, w in of_pairs]
+        return [Case(animals, icc, unequal, a, b, r, w) for (icc, unequal), (a, b), r, w in of_pairs][::every]
     values = SHARES if kind == "share" else AUCS[1:]
     return [Case(animals, icc, unequal, value) for (icc, unequal), value in itertools.product(spread, values)]
 
@@ -419,6 +429,18 @@ def coverage_in(rng: np.random.Generator, kind: str, case: Case, cohorts: int) -
         truth, (low, high) = KINDS[kind](rng, case, n)
         covered += n * float(((low <= truth + 1e-9) & (truth <= high + 1e-9)).mean())
     return covered / cohorts
+
+
+def show_priors(rng: np.random.Generator, tally: Tally) -> None:
+    """Print how often AUCs are covered with other degrees of freedom, in the cases in which four do least."""
+    print("\nAUC: worst case by the degrees of freedom that the largest possible variance counts for\n")
+    print(f"| animals per class | {' | '.join(map(str, PRIORS))} |\n|---|{'---|' * len(PRIORS)}")
+    for animals in (n for n in ANIMALS if n <= 20):
+        found = []
+        for prior in PRIORS:
+            with patch.object(intervals, "PRIOR_DF", prior):
+                found.append(min(coverage_in(rng, "auc", case, COHORTS_AGAIN) for case in tally.worst(animals)))
+        print(f"| {animals} | {' | '.join(f'{covered:.3f}' for covered in found)} |", flush=True)
 
 
 def main() -> None:
@@ -444,6 +466,8 @@ def main() -> None:
         stated = ([c for least, c in rows if least <= animals] for rows in COVERAGE.values())
         cells = (f"{m:.3f} ({(s or [CONFIDENCE])[-1]:.2f})" for m, s in zip(measured, stated, strict=True))
         print(f"| {animals} | {' | '.join(cells)} |", flush=True)
+    show_priors(rng, tallies["auc"])
+    gap_coverage.main()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 The folds by animal of a labelled set are trained three times from the same seeds: in float32; in float32 with first
 weights that differ by one part in a million, as another processor's kernels would make them differ after some steps;
-and, where the processor has it, in bfloat16. For each it prints the AUC of images (mean of folds) of the mean logit,
-that of single networks, their standard deviation over starts, and how far the AUC lies from that of float32, in
+and, where the processor has it, in bfloat16. For each it prints the AUC of images (pairs within folds) of the mean
+logit, that of single networks, their standard deviation over starts, and how far the AUC lies from that of float32, in
 standard deviations of such a difference: with K starts sd sqrt(2 / K).
 
 Run with ``python -m benchmarks.starts MANIFEST``; an hour for 8 animals on one core, less with ``--steps``.
@@ -19,27 +19,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-import numpy as np
 import torch
 
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.evaluation.aggregation import scored
+from hcc_scope.evaluation.aggregation import protocol_scores
+from hcc_scope.evaluation.auc import pair_table, start_spread
 from hcc_scope.evaluation.results import FoldResult, StartResult
 from hcc_scope.evaluation.splits import animal_splits
-from hcc_scope.evaluation.start_spread import over_starts
 from hcc_scope.evaluation.start_task import start_tasks
 from hcc_scope.progress import ignore_progress
 from hcc_scope.training import fit as loop
 from hcc_scope.training.attempts import fit_with_attempts
 from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.fit_task import FitTask
-from hcc_scope.training.metrics import roc_auc
 from hcc_scope.training.network import make_network
 from hcc_scope.training.predict import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from hcc_scope.datasets.tiles import TileTable
 
@@ -99,24 +97,18 @@ def main() -> None:
     tiles = cut_tiles(read_manifest(given.manifest), None, ignore_progress)
     config = TrainConfig(network=given.network, steps=given.steps, threads=given.threads)
 
-    def auc(folds: Sequence[FoldResult]) -> float | None:
-        values = []
-        for fold in folds:
-            image = scored([fold], tiles, 1.0)["image"]
-            values.append(roc_auc(image.ranks, image.labels))
-        return None if None in values else float(np.mean([value for value in values if value is not None]))
-
     rows = []
     first = None
     for variant in VARIANTS:
         folds = trained(tiles, config, given.starts, given.folds, variant)
-        mean, spread = auc(folds), over_starts(folds, auc)
+        scores = protocol_scores(folds, tiles, 1.0)
+        mean, spread = pair_table(scores.pooled["image"]).auc, start_spread(scores, "image")
         first = mean if first is None else first
         distance = "not defined"
-        if mean is not None and spread.sd is not None and first is not None:
+        if mean is not None and spread is not None and first is not None:
             sd = spread.sd * math.sqrt(2.0 / given.starts)
             distance = f"{mean - first:+.3f}" + (f", {abs(mean - first) / sd:.1f} sd" if sd else "")
-        rows.append((variant, mean, spread.mean, spread.sd, distance))
+        rows.append((variant, mean, spread and spread.mean, spread and spread.sd, distance))
     print(
         "\n| variant | AUC, mean logit | AUC, single networks | sd over starts | from float32 |\n|---|---|---|---|---|"
     )

@@ -161,6 +161,21 @@ def test_the_spread_over_starts_is_that_of_the_folds_parts():
     assert (found.sd, found.df) == (pytest.approx(np.std(whole, ddof=1)), 2)
 
 
+def test_the_spread_over_starts_is_that_of_repetitions():
+    """Networks that differ by noise, one in each of three folds: how far apart such evaluations lie."""
+    rng = np.random.default_rng(2)
+    labels, folds = np.tile(np.arange(40) % 2, 3), np.repeat([0, 1, 2], 40)
+
+    def evaluated(n: int) -> ProtocolScores:
+        each = [scored(labels, 0.8 * labels + rng.normal(size=120), np.zeros(120, int), folds=folds) for _ in range(n)]
+        parts = [[{"image": one.part(folds == fold)} for one in each] for fold in range(3)]
+        return ProtocolScores({"image": each[0]}, tuple(part[0] for part in parts), tuple(map(tuple, parts)))
+
+    stated = np.sqrt(np.mean([start_spread(evaluated(3), "image").sd ** 2 for _ in range(100)]))
+    repeated = np.std([pair_table(evaluated(1).pooled["image"]).auc for _ in range(400)])
+    assert stated == pytest.approx(repeated, rel=0.12)
+
+
 CASES = [
     ("auc", Case(3, 0.5, unequal=False, auc=0.93)),
     ("auc", Case(5, 0.2, unequal=True, auc=0.98, within=True)),

@@ -57,7 +57,7 @@ def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
     assert result["card"]["better_than_texture"] in " ".join(done.err.split())
     assert (result["config"]["steps"], result["config"]["epochs"], result["card"]["starts"]) == (1, None, 2)
     assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["card"] == result["card"]
-    assert "Leakage gap" in done.err
+    assert "Difference of the protocols: " in " ".join(done.err.split())
     assert "Table 1, all tiles" in done.err
     assert "Research use only" in done.err
     folds = sorted(path.name for path in (out / "folds").iterdir())

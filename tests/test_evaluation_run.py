@@ -6,6 +6,7 @@ import json
 import math
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from hcc_scope.errors import DatasetError, DivergedError, LeakError, ResumeError, StoreExistsError, TrainingError
-from hcc_scope.evaluation import published
+from hcc_scope.evaluation import labellings, published
 from hcc_scope.evaluation.aggregation import scored
 from hcc_scope.evaluation.analysis import analyse
 from hcc_scope.evaluation.calibration import calibrate_folds
@@ -26,6 +27,7 @@ from hcc_scope.evaluation.conclusions import (
     describe_restarted,
     describe_silent,
 )
+from hcc_scope.evaluation.permutations import permute
 from hcc_scope.evaluation.plan import make_plan
 from hcc_scope.evaluation.pool import run_all
 from hcc_scope.evaluation.record import evaluation_record, load_calibration, write_evaluation
@@ -40,10 +42,11 @@ from tests.evaluation_parts import breaks_by_animal, dies_by_animal, never_ends,
 from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
+    from hcc_scope.evaluation.analysis import Analysis
     from hcc_scope.evaluation.results import EvaluationResult, FoldResult
     from hcc_scope.progress import Progress
 
@@ -108,8 +111,34 @@ def run(folder: Path, sample: tuple[LabelledSet, TileTable], **options: object) 
     return evaluate(*sample, CONFIG, folder, **settings)
 
 
-def test_the_same_scores_as_the_live_pipeline_makes_of_the_same_logits(tmp_path: Path) -> None:
-    result = run(tmp_path / "e", small(class_effect=0.2))
+@pytest.fixture(autouse=True, scope="module")
+def few_labellings() -> Iterator[None]:
+    """Classes that mean nothing are tried less often than by default, which takes long."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(labellings, "RANDOM", 200)
+        patched.setattr("hcc_scope.evaluation.analysis.permute", partial(permute, dealings=20))
+        yield
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
+    """An evaluation of classes that differ."""
+    return run(tmp_path_factory.mktemp("learnt") / "e", small(class_effect=0.2))
+
+
+@pytest.fixture(scope="module")
+def analysed(learnt: EvaluationResult) -> Analysis:
+    return analyse(learnt)
+
+
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory: pytest.TempPathFactory) -> EvaluationResult:
+    """An evaluation of classes that differ, and of animals that do."""
+    return run(tmp_path_factory.mktemp("varied") / "e", small(class_effect=0.2, animal_effect=0.5))
+
+
+def test_the_same_scores_as_the_live_pipeline_makes_of_the_same_logits(learnt: EvaluationResult) -> None:
+    result = learnt
     found = scored(result.of("paper"), result.tiles, 1.7)
     probability = {}
     for fold in result.of("paper"):
@@ -137,8 +166,43 @@ def test_animals_that_differ_leak_and_animals_that_do_not_do_not(tmp_path: Path)
         assert not found.permutations["texture"].leaks
 
 
-def test_a_network_that_learnt_nothing_is_reported(tmp_path: Path) -> None:
-    result = run(tmp_path / "e", small(class_effect=0.2))
+def test_the_headline_states_what_shows_a_leak_and_takes_no_gap_for_one(analysed: Analysis) -> None:
+    found = analysed
+
+    def headline(gap: tuple[float, float, float], **null: object) -> str:
+        """With a gap of the network, and what texture finds with classes that mean nothing."""
+        network = found.corrected["network"]
+        value, low, high = gap
+        estimate = replace(found.gap, value=value, interval=replace(found.gap.interval, low=low, high=high))
+        texture = replace(found.permutations["texture"], testable=True, **null)
+        return describe_gap(
+            replace(
+                found,
+                corrected=found.corrected | {"network": replace(network, gap=estimate, null_mean=0.38)},
+                permutations=found.permutations | {"texture": texture},
+            )
+        )
+
+    leaky = headline((-0.2, -0.3, -0.1), null_paper=0.88, null_by_animal=0.5, p_value=0.21)
+    assert "the paper's protocol gives 0.88 on these images, and folds by animal give 0.50" in leaky
+    assert "is no evidence of a class, for images of one animal are on both sides" in leaky
+    assert "p = 0.21" in leaky
+    assert "and not that nothing leaks" in leaky
+    assert "too good as well" not in leaky
+    clean = headline((0.2, 0.1, 0.3), null_paper=0.51, null_by_animal=0.5)
+    assert "texture gains nothing from images of one animal on both sides" in clean
+    assert "more than texture gains with such classes" in clean
+    assert "too good as well" in headline((0.0, -0.1, 0.1), null_paper=0.9, null_by_animal=0.7)
+    assert "eakage gap" not in leaky + clean
+    untestable = replace(
+        found, permutations=found.permutations | {"texture": replace(found.permutations["texture"], testable=False)}
+    )
+    assert "no labelling of these animals differs from the true one" in describe_gap(untestable)
+
+
+def test_a_network_that_learnt_nothing_is_reported(tmp_path: Path, learnt: EvaluationResult) -> None:
+    (tmp_path / "e").mkdir()
+    result = learnt
     assert describe_silent(analyse(result)) is None
 
     def silenced(fold: FoldResult) -> FoldResult:
@@ -166,8 +230,8 @@ def by_animal_like(result: EvaluationResult, change: Callable[[FoldResult], Fold
     return replace(result, folds=folds, temperature=temperature, threshold=threshold)
 
 
-def test_nothing_is_chosen_on_a_network_that_learnt_nothing(tmp_path: Path) -> None:
-    result = run(tmp_path / "e", small(class_effect=0.2, animal_effect=0.5))
+def test_nothing_is_chosen_on_a_network_that_learnt_nothing(varied: EvaluationResult) -> None:
+    result = varied
 
     def dead(fold: FoldResult) -> FoldResult:
         """Answer all but one half to everything, as the network did that set a threshold once."""
@@ -194,8 +258,8 @@ def test_nothing_is_chosen_on_a_network_that_learnt_nothing(tmp_path: Path) -> N
     assert every.nested is None
 
 
-def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(tmp_path: Path) -> None:
-    result = run(tmp_path / "e", small(class_effect=0.2, animal_effect=0.5))
+def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(varied: EvaluationResult) -> None:
+    result = varied
     strange = {0, 1, 2, 3, 8}  # both tiles of each image of one section's two, and one of another's
 
     def measured(fold: FoldResult) -> FoldResult:
@@ -226,8 +290,8 @@ def test_tiles_that_are_unlike_the_training_count_as_little_as_in_use(tmp_path: 
     assert (record.protocols[1].all_tiles.n, record.protocols[1].levels[0].n) == (48, 43)
 
 
-def test_a_section_without_another_tile_has_no_score_and_is_named(tmp_path: Path) -> None:
-    result = run(tmp_path / "e", small(class_effect=0.2))
+def test_a_section_without_another_tile_has_no_score_and_is_named(learnt: EvaluationResult) -> None:
+    result = learnt
     section = result.tiles.images[0].section
     images = [i for i, image in enumerate(result.tiles.images) if image.section == section]
 
@@ -241,9 +305,10 @@ def test_a_section_without_another_tile_has_no_score_and_is_named(tmp_path: Path
     assert found.protocols["by_animal"].pooled["section"].n == 11
 
 
-def test_restarts_are_reported(tmp_path: Path) -> None:
+def test_restarts_are_reported(tmp_path: Path, learnt: EvaluationResult) -> None:
+    (tmp_path / "e").mkdir()
     result = by_animal_like(
-        run(tmp_path / "e", small(class_effect=0.2)),
+        learnt,
         lambda fold: each_start(fold, attempts=2 if fold.split.fold else 1),
     )
     found = analyse(result)
@@ -254,13 +319,16 @@ def test_restarts_are_reported(tmp_path: Path) -> None:
     assert load_calibration(tmp_path / "e").evaluation.restarted == describe_restarted(found)
 
 
-def test_everything_is_written_and_read_back(tmp_path: Path) -> None:
-    result = run(tmp_path / "e", small(class_effect=0.2))
-    found = analyse(result)
+def test_everything_is_written_and_read_back(tmp_path: Path, learnt: EvaluationResult, analysed: Analysis) -> None:
+    (tmp_path / "e").mkdir()
+    result = learnt
+    found = analysed
     content = write_evaluation(found, tmp_path / "e", "hcc-scope evaluate x.csv", [tmp_path / "e/figures/roc.png"])
     assert json.loads((tmp_path / "e/evaluation.json").read_text(encoding="utf-8")) == json.loads(json.dumps(content))
     report = (tmp_path / "e/report.md").read_text(encoding="utf-8")
-    assert report.index("Leakage gap") < report.index("Table 1")
+    parts = ("AUC of images by animal", "By the paper's protocol", "classes of the animals that mean nothing", "p = ",
+             "Difference of the protocols", "Table 1")  # fmt: skip
+    assert sorted(parts, key=report.index) == list(parts)
     assert "](figures/roc.png)" in report
     for text in (report, (tmp_path / "e/table1.md").read_text(encoding="utf-8")):
         assert RESEARCH_USE_ONLY in text
@@ -276,11 +344,14 @@ def test_everything_is_written_and_read_back(tmp_path: Path) -> None:
         load_calibration(tmp_path)
 
 
-def test_tables_and_drawings_compute_no_score_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_and_drawings_compute_no_score_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, analysed: Analysis
+) -> None:
+    (tmp_path / "e").mkdir()
     from hcc_scope.evaluation import aggregation, auc, metrics
     from hcc_scope.evaluation.figures.draw import _Drawer
 
-    found = analyse(run(tmp_path / "e", small(class_effect=0.2)))
+    found = analysed
 
     def again(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
@@ -297,8 +368,8 @@ def test_tables_and_drawings_compute_no_score_anew(tmp_path: Path, monkeypatch: 
     assert content["leakage_gap"]["value"] == found.gaps["image"].value
 
 
-def test_table_1_has_the_papers_numbers_beside_both_protocols(tmp_path: Path) -> None:
-    found = analyse(run(tmp_path / "e", small(class_effect=0.2)))
+def test_table_1_has_the_papers_numbers_beside_both_protocols(analysed: Analysis) -> None:
+    found = analysed
     table = table_1(found)
     assert table.rows[0][:5] == ("fold 1", "0.80", "0.83", "0.82", "0.89")
     assert table.rows[5][:5] == ("mean", "0.84", "0.86", "0.85", "0.90")
@@ -311,16 +382,15 @@ def test_table_1_has_the_papers_numbers_beside_both_protocols(tmp_path: Path) ->
         assert np.mean(values) == pytest.approx(mean, abs=0.005)
 
 
-def test_the_result_does_not_depend_on_how_many_processes_there_are(tmp_path: Path) -> None:
-    sample = small(class_effect=0.2, animal_effect=0.3)
-    one, two = (run(tmp_path / str(jobs), sample, jobs=jobs) for jobs in (1, 2))
+def test_the_result_does_not_depend_on_how_many_processes_there_are(tmp_path: Path, varied: EvaluationResult) -> None:
+    one, two = varied, run(tmp_path / "two", small(class_effect=0.2, animal_effect=0.5), jobs=2)
     for a, b in zip(one.folds, two.folds, strict=True):
         assert np.array_equal(a.logits, b.logits)
     assert (one.temperature, one.threshold) == (two.temperature, two.threshold)
     assert analyse(one) == analyse(two)
 
 
-def test_a_folds_error_arrives_and_finished_folds_are_reused(tmp_path: Path) -> None:
+def test_a_folds_error_arrives_and_finished_folds_are_reused(tmp_path: Path, learnt: EvaluationResult) -> None:
     sample, folder = small(class_effect=0.2), tmp_path / "e"
     with pytest.raises(DivergedError, match="lower learning rate") as caught:
         run(folder, sample, jobs=2, work=breaks_by_animal)
@@ -337,8 +407,7 @@ def test_a_folds_error_arrives_and_finished_folds_are_reused(tmp_path: Path) -> 
     assert heard[0].done > heard[0].total * len(finished) // 20
     assert heard[-1].done == heard[-1].total
     assert all((folder / name).stat().st_mtime_ns == when for name, when in finished.items())
-    whole = run(tmp_path / "f", sample)
-    assert all(np.array_equal(a.logits, b.logits) for a, b in zip(result.folds, whole.folds, strict=True))
+    assert all(np.array_equal(a.logits, b.logits) for a, b in zip(result.folds, learnt.folds, strict=True))
 
 
 @pytest.mark.parametrize(("animals", "error"), [(("low-0", "low-1"), LeakError), (("low-0", "high-0"), DatasetError)])
@@ -395,13 +464,14 @@ def test_without_two_animals_of_a_class_neither_protocol_is_shown(tmp_path: Path
 
 def test_one_animal_out_has_no_auc_per_fold_but_a_pooled_one(tmp_path: Path) -> None:
     result = run(tmp_path / "e", small(class_effect=0.2), leave_one_out=True)
-    found = analyse(result).protocols["by_animal"]
+    analysis = analyse(result)
+    found = analysis.protocols["by_animal"]
     assert len(found.folds) == 6
     assert found.fold_mean("image", "auc") is None
     assert found.pooled["image"].auc is not None
     assert not found.pooled["image"].auc_within_folds
-    assert len(analyse(result).protocols["paper"].folds) == 6  # so that both train on as much
-    write_evaluation(analyse(result), tmp_path / "e", "x")
+    assert len(analysis.protocols["paper"].folds) == 6  # so that both train on as much
+    write_evaluation(analysis, tmp_path / "e", "x")
     assert load_calibration(tmp_path / "e").evaluation.protocols[1].fold_auc == (None,) * 6
 
 
@@ -434,19 +504,19 @@ def test_dealt_by_tile_the_tiles_lead_and_the_head_of_table_1_states_the_recipe(
     assert level["brier_interval"][0] < level["brier"] < level["brier_interval"][1]
 
 
-def test_temperature_and_threshold_come_from_folds_by_animal_alone(tmp_path: Path) -> None:
-    result = run(tmp_path / "e", small(class_effect=0.2, animal_effect=0.5))
+def test_temperature_and_threshold_come_from_folds_by_animal_alone(varied: EvaluationResult) -> None:
+    result, found = varied, analyse(varied)
     assert (result.temperature, result.threshold) == calibrate_folds(result.of("by_animal"), result.tiles)
     for odds, words_ in ((5, "the largest that is tried"), (-5, "the smallest that is tried")):
         at_the_end = replace(result, temperature=fit_temperature(np.float32([odds, -odds]), np.array([0, 1])))
-        assert any(words_ in sentence for sentence in describe_calibration(analyse(at_the_end)))
-    inner = analyse(result).nested
+        assert any(words_ in sentence for sentence in describe_calibration(replace(found, result=at_the_end)))
+    inner = found.nested
     assert len(inner.thresholds) == 3
     assert 0 <= inner.section_accuracy <= 1
 
 
-def test_names_of_animals_and_sections_show_their_letters_in_the_report(tmp_path: Path) -> None:
-    result = run(tmp_path / "e", small(class_effect=0.2))
+def test_names_of_animals_and_sections_show_their_letters_in_the_report(learnt: EvaluationResult) -> None:
+    result = learnt
     named = tuple(
         replace(image, animal_id=f"*{image.animal_id}*|<b>", section_id=f"_{image.section_id}_")
         for image in result.tiles.images

@@ -14,9 +14,11 @@ Everything follows from a table of animals by animals: wins and pairs of each an
 - Animals: each animal's contribution to the AUC, and from them the variance between animals (DeLong, DeLong &
   Clarke-Pearson, Biometrics 44, 1988, with animals in the place of observations: Obuchowski, Biometrics 53, 1997);
   then `hcc_scope.evaluation.intervals.score_interval`.
-- Random starts: the standard deviation over networks that were trained alike from other starts. It is added to both
-  ends of the interval in full, since what is exported is one network, by the method of variance estimates recovery
-  (Zou & Donner, Statistics in Medicine 27, 2008), each side with its own quantile of Student's t.
+- Random starts: the standard deviation over evaluations that differ by their starts alone, with one network in each
+  fold. It is added to both ends of the interval in full, although the figure is of a mean over starts, by the method of
+  variance estimates recovery (Zou & Donner, Statistics in Medicine 27, 2008), each side with its own quantile of
+  Student's t. A single network, as a model is, is not averaged over the folds: it can vary by up to the square root of
+  their number times as much.
 - A difference of two AUCs of the same animals: the same method, with the correlation of the animals' contributions,
   which few animals show badly and which is therefore shrunk.
 """
@@ -66,6 +68,7 @@ class StartSpread:
     """How much an AUC changes from one random start of the training to another."""
 
     sd: float
+    """With one network in each fold, in the place of the mean logit of several."""
     df: float
     """Degrees of freedom of `sd`."""
     mean: float

@@ -73,8 +73,9 @@ def describe_permutations(analysis: Analysis) -> str:
     words = (
         f"Permuted classes: by animal texture has an AUC of images of {found.auc:.2f} with the true classes, and at "
         f"least that with a share of p = {found.p_value:.3g} of {found.labellings:,} labellings ({which}; no p can be "
-        f"smaller than {found.smallest_p:.2g} here). {found.exchanged} Their mean is {found.null_by_animal:.2f} by "
-        f"animal and {found.null_paper:.2f} by the paper's protocol."
+        f"smaller than {found.smallest_p:.2g} here). {found.exchanged} Their mean, the true one included, is "
+        f"{found.null_by_animal:.2f} by animal and {found.null_paper:.2f} by the paper's protocol. They have no "
+        "intervals; p takes their place."
     )
     if found.leaks:
         return words + (

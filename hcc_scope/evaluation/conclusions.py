@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from hcc_scope.evaluation.calibration import NO_TEMPERATURE, NO_THRESHOLD
 from hcc_scope.evaluation.tables import format_estimate, format_signed
+from hcc_scope.formatting import counted
 from hcc_scope.training.config import MOST_ATTEMPTS
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "calibrated_on",
     "describe_calibration",
+    "describe_excess",
     "describe_gap",
     "describe_interval",
     "describe_left_out",
@@ -31,7 +34,7 @@ _SMALLEST_TEMPERATURE, _LARGEST_TEMPERATURE = 0.05, 20.08
 
 
 def describe_gap(analysis: Analysis) -> str:
-    """Return the headline: the AUC by animal first, then the paper's protocol, and what their difference is worth.
+    """Return the headline: both AUCs, what classes that mean nothing give, and what the protocols' difference is worth.
 
     With the folds in it whose networks have learnt nothing.
     """
@@ -41,45 +44,71 @@ def describe_gap(analysis: Analysis) -> str:
 
 def _describe_gap(analysis: Analysis) -> str:
     level = analysis.lead
-    paper, animal = (analysis.protocols[name].pooled[level].auc for name in ("paper", "by_animal"))
+    figures = analysis.protocols["by_animal"].pooled[level]
+    paper, animal = analysis.protocols["paper"].pooled[level].auc, figures.auc
     difference = analysis.gaps[level]
     if difference is None or difference.interval is None or paper is None or animal is None:
-        return "AUC by animal and leakage gap: not defined, because a protocol has no pairs of both classes."
+        return "AUC by animal: not defined, because a protocol has no pairs of both classes."
     low, high = difference.interval.pair
     words = (
-        f"AUC of {level}s by animal: {format_estimate(animal)}. By the paper's protocol: {format_estimate(paper)}. "
-        f"Difference: {format_signed(difference)}."
+        f"AUC of {level}s by animal: {format_estimate(animal)} (n = {counted(figures.n, level)} of "
+        f"{counted(figures.n_animals, 'animal')}). By the paper's protocol: {format_estimate(paper)}. "
+        f"{describe_null(analysis)} Difference of the protocols: {format_signed(difference)}."
     )
     if low > 0:
-        words += " Sharing animals between training and test inflates the figures of this model."
+        words += " Images of one animal on both sides raise the AUC of this network."
     elif high < 0:
         words += " The AUC is larger by animal, which no leak explains: look at single animals."
     else:
-        words += " It contains 0: on these animals, no effect of sharing them is detectable."
-    return f"{words} {describe_null(analysis)}"
+        words += " It contains 0, which does not show that shared animals have no effect."
+    return words + describe_excess(analysis)
 
 
 def describe_null(analysis: Analysis) -> str:
-    """Return what the two protocols find where there is no class, and the leakage gap, which is less that."""
-    found = analysis.corrected["network"]
-    null = analysis.permutations[found.null_of]
-    if found.gap is None or found.null_mean is None:
-        return "Leakage gap: not defined, because these animals allow no labelling that means nothing."
+    """Return what both protocols give where there is no class to learn, and how rare the true classes are by animal."""
+    null = analysis.permutations[analysis.corrected["network"].null_of]
+    if not null.testable:
+        return (
+            "What classes that mean nothing give is not known: no labelling of these animals differs from the true one."
+        )
     words = (
-        f"With classes of the animals that mean nothing, {null.of} still gives {null.null_paper:.2f} by the paper's "
-        f"protocol on these images, and {null.null_by_animal:.2f} by animal. Leakage gap (the difference of AUCs of "
-        f"images less that of such classes, {found.null_mean:+.2f}): {format_signed(found.gap)}."
+        f"With classes of the animals that mean nothing ({null.of}, mean over {null.labellings:,} labellings), the "
+        f"paper's protocol gives {null.null_paper:.2f} on these images, and folds by animal give "
+        f"{null.null_by_animal:.2f}"
     )
-    if found.gap.interval is None:
-        return words
+    if null.recognises:
+        words += (
+            ": an AUC of that size by the paper's protocol is no evidence of a class, for images of one animal are on "
+            "both sides and resemble each other."
+        )
+    else:
+        words += f": {null.of} gains nothing from images of one animal on both sides."
+    if null.leaks:
+        words += " By animal it should be 0.50, so figures by animal are too good as well (see Controls)."
+    return words + (
+        f" By animal {null.of} has {null.auc:.2f} with the true classes, p = {null.p_value:.2g} (no p can be smaller "
+        f"than {null.smallest_p:.2g} here)."
+    )
+
+
+def describe_excess(analysis: Analysis) -> str:
+    """Return the difference of the protocols less that of classes which mean nothing; empty if that is not defined."""
+    found = analysis.corrected["network"]
+    if found.gap is None or found.gap.interval is None or found.null_mean is None:
+        return ""
+    of = "" if analysis.lead == "image" else " of images"
+    words = (
+        f" The difference{of} less that of classes that mean nothing ({found.null_mean:+.3f}): "
+        f"{format_signed(found.gap)}"
+    )
     if found.gap.interval.low > 0:
-        return words + " The true classes gain more from shared animals than such classes do."
+        return words + f", more than {found.null_of} gains with such classes."
     if found.gap.interval.high < 0:
         return words + (
-            " The true classes gain less from shared animals than such classes do: what is learnt of them holds for "
-            "other animals too."
+            ". Below 0 it shows that what is learnt of the true classes holds for other animals too, and not that "
+            "nothing leaks."
         )
-    return words + " It contains 0: the difference may be that of such classes."
+    return words + ". That contains 0: images of one animal on both sides may alone make the difference."
 
 
 _OF = {"paper": "folds by image", "by_animal": "folds by animal", "by_site": "folds by site"}
@@ -230,7 +259,9 @@ def describe_nested(analysis: Analysis) -> str:
     return words + (
         f"Chosen on all other folds and counted on the one left out (thresholds {thresholds}): sections right "
         f"{inner.section_accuracy:.2f}, sensitivity {_plain(inner.section_sensitivity)}, specificity "
-        f"{_plain(inner.section_specificity)}, n = {inner.n_sections}; Brier score of tiles {inner.tile_brier:.3f}."
+        f"{_plain(inner.section_specificity)}, n = {inner.n_sections}; Brier score of tiles {inner.tile_brier:.3f}. "
+        "These have no intervals: sections of one animal are not independent, and the exact interval of animals stands "
+        "under what a verdict is worth."
     )
 
 
@@ -239,7 +270,7 @@ def describe_calibration(analysis: Analysis) -> list[str]:
     result = analysis.result
     words = [
         f"Temperature {result.temperature:.3f}, section threshold {result.threshold:.4f}. Chosen on: "
-        f"{calibrated_on(analysis)}"
+        f"{calibrated_on(analysis).rstrip('.')}."
     ]
     if result.temperature >= _LARGEST_TEMPERATURE:
         words.append(
@@ -272,9 +303,12 @@ def describe_interval(analysis: Analysis) -> list[str]:
         "often such intervals contain the truth; where that is less than 95 %, it stands beside them).",
     ]
     if starts > 1:
+        folds = len(analysis.protocols["by_animal"].folds)
         words.append(
-            f"SD: standard deviation of the AUC of one network over {starts} random starts of its training. It is in "
-            "the intervals of AUCs and of their differences, in full, because a model is one network."
+            f"SD: standard deviation of the AUC over {starts} random starts, with one network in each fold in the "
+            "place of their mean logit. It is in full in the intervals of AUCs and of their differences. It averages "
+            f"over the networks of {folds} folds: the AUC of a single one, as a model is, can vary by up to "
+            f"{math.sqrt(folds):.1f} times as much."
         )
     else:
         words.append("One random start was trained, so that what another would change is in no interval.")

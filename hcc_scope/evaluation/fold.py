@@ -84,7 +84,7 @@ def _ood_distances(
     from hcc_scope.training.ood_distance import distances_of, fit_ood_distance, mean_activations
 
     if attempted.silent:
-        return OodDistances(why_not="its network has learnt nothing")
+        return OodDistances(why_not="the network has learnt nothing")
     network = attempted.fitted.network
     try:
         fitted = fit_ood_distance(network, tiles, train, train[:0], threads=threads)

@@ -13,8 +13,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.stats import beta, norm
+from scipy.stats import norm
 from scipy.stats import t as student
+
+from hcc_scope.unseen_animals import exact_interval
 
 __all__ = [
     "BY_ANIMAL",
@@ -139,11 +141,7 @@ def clopper_pearson(hits: int, n: int) -> Interval:
     hits, n : int
         Of `n` independent trials; n of at least 1.
     """
-    _check_trials(hits, n)
-    tail = (1.0 - CONFIDENCE) / 2.0
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, n - hits + 1))
-    high = 1.0 if hits == n else float(beta.ppf(1.0 - tail, hits + 1, n - hits))
-    return Interval(low, high, "clopper-pearson")
+    return Interval(*exact_interval(hits, n, CONFIDENCE), "clopper-pearson")
 
 
 def wilson(hits: int, n: int) -> Interval:

@@ -82,6 +82,11 @@ class PermutationFigures:
         return self.null_paper - self.null_by_animal
 
     @property
+    def recognises(self) -> bool:
+        """Whether classes that mean nothing are found by the paper's protocol."""
+        return self.testable and self.null_paper > 0.5 + LEAK_MARGIN
+
+    @property
     def leaks(self) -> bool:
         """Whether classes that mean nothing are found by animal too."""
         return self.testable and self.null_by_animal > 0.5 + LEAK_MARGIN

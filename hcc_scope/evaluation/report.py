@@ -1,4 +1,4 @@
-"""``report.md`` and ``table1.md``: an evaluation for people, the leakage gap first.
+"""``report.md`` and ``table1.md``: an evaluation for people, the AUC by animal first.
 
 The texts are ``templates/report.md.j2`` and ``templates/table1.md.j2``; here is what they show.
 """

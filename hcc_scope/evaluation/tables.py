@@ -124,7 +124,8 @@ def table_1(analysis: Analysis, level: Literal["tile_all", "tile", "image"] = "t
             "The mean of the paper's AUCs is computed here; the paper does not print it.",
             "Grey, histogram and texture: logistic regressions on a few numbers of the same tiles, in the same folds.",
             "Mean: of the folds; AUC: the share of pairs that are won, of all pairs within folds together. 95 %: the "
-            "interval over animals and random starts. n: what a figure is of.",
+            f"interval over animals{' and, of the network, random starts' if analysis.result.starts > 1 else ''}. n: "
+            "what a figure is of.",
             _footnote(protocols, level),
         ),
     )
@@ -174,7 +175,7 @@ def rich_table(table: Table1, *, baselines: bool = False) -> Table:
     shown.add_column("")
     before = ""
     for group, name in (table.columns[i - 1] for i in chosen[1:]):
-        shown.add_column(f"{'' if group == before else group}\n{name}", justify="right")
+        shown.add_column(f"{'' if group == before else group}\n{name}", justify="right", overflow="fold")
         before = group
     for row in table.rows:
         shown.add_row(*(row[i] for i in chosen), style="bold" if row[0] == "mean" else None)

@@ -115,7 +115,7 @@ def _headline(record: EvaluationRecord | None) -> str:
     words = f"AUC of images of animals not seen in training: {_estimate(by_animal.auc, by_animal.auc_interval)}."
     if record.leakage_gap is not None:
         words += (
-            f" Leakage gap (AUC of images with images split at random, less that by animal): "
+            " Difference of the protocols (AUC of images with images split at random, less that by animal): "
             f"{_estimate(record.leakage_gap, record.leakage_gap_interval, signed=True)}."
         )
     if record.silent is not None:

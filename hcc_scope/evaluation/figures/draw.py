@@ -79,7 +79,7 @@ def draw_all(
     drawer = _Drawer(analysis, smooth, seed)
     plan: list[tuple[str, str, Callable[[], Figure]]] = [
         ("roc", "ROC of held-out data, per fold", drawer.roc),
-        ("leakage", "Leakage gap", drawer.leakage),
+        ("leakage", "AUC by protocol", drawer.leakage),
         ("animals", "Scores of single animals", drawer.animals),
         ("histograms", "Scores of held-out tiles and sections", drawer.histograms),
         ("reliability", "Reliability of the probability of high", drawer.reliability),

@@ -1,4 +1,4 @@
-"""The leakage gap: how much better the paper's protocol looks than folds that share no animal."""
+"""AUCs of the protocols at all levels: how much better the paper's looks than folds that share no animal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def draw_leakage(
     interval_note: str,
     synthetic: bool,
 ) -> Figure:
-    """Draw the protocols side by side, level by level, and the gap below.
+    """Draw the protocols side by side, level by level, and their difference below.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def draw_leakage(
         "single folds with both classes. Below: paper minus by animal."
     )
     with house():
-        figure = page("Leakage gap: AUC by protocol and level", 3.7, note=note, synthetic=synthetic)
+        figure = page("AUC by protocol and level", 3.7, note=note, synthetic=synthetic)
         axes = figure.add_subplot()
         if not any(one.auc is not None for one in aucs):
             say(axes, "No AUC is defined: every protocol has one class only.", width=90)
@@ -100,7 +100,7 @@ def _shifts(n: int) -> list[float]:
 
 
 def _format_level(level: str, aucs: Sequence[LevelAuc], gap: Estimate | None) -> str:
-    """Return the level, how many there are, and the gap."""
+    """Return the level, how many there are, and the difference."""
     counts = sorted({one.n for one in aucs if one.level == level and one.protocol != "permuted"})
     words = f"{level}\nn = {' / '.join(f'{n:,}' for n in counts)}"
     if gap is None:

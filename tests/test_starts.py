@@ -1,4 +1,4 @@
-"""Starts of folds: what their mean counts, what is left to single networks, and how far a figure moves with them."""
+"""Starts of folds: what their mean counts, what is left to single networks, and their seeds."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 
 from hcc_scope.evaluation.calibration import calibrate_folds, calibration_folds
 from hcc_scope.evaluation.results import FoldResult, Split, StartResult, single_networks
-from hcc_scope.evaluation.start_spread import over_starts
 from hcc_scope.evaluation.start_task import seed_of_network, start_tasks
 from hcc_scope.scoring import log_odds
 from hcc_scope.training.config import TrainConfig
-from hcc_scope.training.metrics import fit_temperature, roc_auc
+from hcc_scope.training.metrics import fit_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,38 +71,6 @@ def test_temperature_rests_on_the_networks_one_by_one():
     assert fit_temperature(np.concatenate([log_odds(one.logits) for one in networks]), np.tile(labels, 3)) == single
 
 
-def auc(folds: Sequence[FoldResult]) -> float | None:
-    """Mean of folds."""
-    values = [roc_auc(log_odds(one.logits), one.labels) for one in folds]
-    return None if None in values else float(np.mean(values))  # type: ignore[arg-type]
-
-
-def test_the_spread_over_starts_adds_up_over_folds():
-    rng = np.random.default_rng(1)
-    folds = [fold(*(start(k, rng.normal(0, 1, 40) + np.arange(40) % 2) for k in (1, 2, 3)), number=f) for f in range(4)]
-    found = over_starts(folds, auc)
-    each = np.array([[roc_auc(log_odds(one.logits), f.labels) for one in f.starts] for f in folds])
-    assert found.mean == pytest.approx(each.mean())
-    assert found.sd == pytest.approx(np.sqrt((each.var(axis=1, ddof=1) / 4**2).sum()))
-    one = over_starts([fold(f.starts[0], replace(f.starts[1], silent=True)) for f in folds], auc)
-    assert (one.mean, one.sd) == (pytest.approx(each[:, 0].mean()), None)
-
-
-def test_the_spread_is_that_of_repetitions():
-    rng = np.random.default_rng(2)
-
-    def evaluated(n: int) -> list[FoldResult]:
-        """Folds whose networks differ by noise."""
-        return [
-            fold(*(start(k + 1, 0.8 * (np.arange(40) % 2) + rng.normal(0, 1, 40)) for k in range(n)), number=f)
-            for f in range(3)
-        ]
-
-    stated = np.sqrt(np.mean([over_starts(evaluated(3), auc).sd ** 2 for _ in range(200)]))  # type: ignore[operator]
-    repeated = np.std([auc(evaluated(1)) for _ in range(400)])
-    assert stated == pytest.approx(repeated, rel=0.1)
-
-
 def test_each_network_has_a_seed_of_its_own(tmp_path: Path):
     tasks = [
         task
@@ -115,11 +81,9 @@ def test_each_network_has_a_seed_of_its_own(tmp_path: Path):
     assert len({task.config.seed for task in tasks}) == len({task.folder for task in tasks}) == 50
     assert tasks[7].folder == tmp_path / "folds" / "paper-2" / "start-3"
     assert tasks[7].config.seed == seed_of_network(2019, "paper", 1, 3)
-    assert len(start_tasks(tmp_path, replace(split(), protocol="day"), TrainConfig(), 5)) == 1
 
 
-def test_without_a_network_that_has_learnt_something_nothing_is_calibrated(tmp_path: Path):
-    del tmp_path
+def test_without_a_network_that_has_learnt_something_nothing_is_calibrated():
     silent = fold(start(1, [1, 3], silent=True))
     assert calibration_folds([silent]) == ()
     assert calibrate_folds([silent], None) == (1.0, 0.5)  # type: ignore[arg-type]
