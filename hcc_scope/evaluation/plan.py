@@ -90,7 +90,7 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
         "schema": PLAN_SCHEMA,
         "data": data.fingerprint,
         "tiles": len(tiles),
-        "loop": LOOP,
+        "training_loop": LOOP,
         "folds": folds,
         "starts": plan.starts,
         "leave_one_out": plan.leave_one_out,
