@@ -38,6 +38,7 @@ from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.metrics import fit_temperature
+from hcc_scope.training.recipes import RECIPES
 from tests.evaluation_parts import breaks_by_animal, dies_by_animal, never_ends, quick_start
 from tests.labelled_image_parts import texture_set
 
@@ -440,7 +441,9 @@ def test_ctrl_c_leaves_no_process_behind() -> None:
     assert not left_behind()
 
 
-def test_another_configuration_or_other_data_are_not_gone_on_with(tmp_path: Path) -> None:
+def test_another_configuration_or_other_data_are_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data, tiles = small()
     run(tmp_path / "e", (data, tiles))
     for options, words_ in (
@@ -450,6 +453,10 @@ def test_another_configuration_or_other_data_are_not_gone_on_with(tmp_path: Path
         given = {"data": data, "tiles": tiles, "config": CONFIG, "folder": tmp_path / "e"} | options
         with pytest.raises(ResumeError, match=words_):
             evaluate(**given, folds=4, starts=1, jobs=1, on_progress=quiet, resume=True, work=quick_start)
+    monkeypatch.setitem(RECIPES, CONFIG.recipe, replace(RECIPES[CONFIG.recipe], weight_decay=0.5))
+    monkeypatch.setattr("hcc_scope.evaluation.plan.LOOP", 1)
+    with pytest.raises(ResumeError, match=r"recipe\.weight_decay was 0\.0.*, is 0\.5; .*training_loop was 2, is 1"):
+        run(tmp_path / "e", (data, tiles), resume=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other/thesis.txt").write_text("mine")
     with pytest.raises(StoreExistsError, match="holds no evaluation"):

@@ -81,6 +81,8 @@ def test_each_network_has_a_seed_of_its_own(tmp_path: Path):
     assert len({task.config.seed for task in tasks}) == len({task.folder for task in tasks}) == 50
     assert tasks[7].folder == tmp_path / "folds" / "paper-2" / "start-3"
     assert tasks[7].config.seed == seed_of_network(2019, "paper", 1, 3)
+    one = split(3)  # another start leaves the others as they are
+    assert start_tasks(tmp_path, one, TrainConfig(), 3) == start_tasks(tmp_path, one, TrainConfig(), 5)[:3]
 
 
 def test_without_a_network_that_has_learnt_something_nothing_is_calibrated():

@@ -12,7 +12,10 @@ import torch
 from torch.nn import functional
 from training_parts import QUICK, Small, small
 
+from hcc_scope.datasets.tiles import ArrayTiles
 from hcc_scope.errors import DivergedError, TrainingError, UsageError
+from hcc_scope.evaluation.results import Split
+from hcc_scope.evaluation.start_task import start_tasks
 from hcc_scope.phantom.effects import stable_rng
 from hcc_scope.training import compute
 from hcc_scope.training.compute import PART, Gradients, Place, choose_place
@@ -283,13 +286,51 @@ def test_parts_of_tiles_train_a_network_that_pools_and_its_moments_are_of_whole_
     parts = [augmented(tile, stable_rng(seed), 256) for seed in range(6)]
     assert {part.shape for part in parts} == {(256, 256)}
     assert len({float(part.mean()) for part in parts}) == 6
-    fitted = data.fit(replace(QUICK, network="compact"))
+    fitted = data.fit(replace(QUICK, network="compact", steps=1, epochs=None))
     first = next(layer for layer in fitted.network.modules() if isinstance(layer, torch.nn.BatchNorm2d))
     network = fitted.network.train()
     counts = torch.from_numpy(data.tiles.reader.read(data.train).astype(np.float32))[:, None]
     with torch.no_grad():
         _, moments = network.pooled_first(counts[: PART["compact"]])  # type: ignore[operator]
     assert torch.allclose(first.running_mean, moments[0], rtol=1e-4, atol=1e-6)
+
+
+def test_measured_moments_are_of_mixed_tiles_and_each_counts_the_same():
+    rng = np.random.default_rng(3)
+    smooth, rough = rng.normal(0, 100, (40, 64, 64)), rng.normal(0, 6000, (24, 64, 64))
+    tiles = np.concatenate([smooth, rough]).clip(-20_000, 20_000) + 20_000  # as in a set: class by class
+    network = make_network("compact", seed=1)
+    before = [one.clone() for one in network.state_dict().values()]
+    compute.measure_moments(network, "compact", ArrayTiles(tiles.astype(np.uint16)), np.arange(64))
+    assert sum(not torch.equal(a, b) for a, b in zip(before, network.state_dict().values(), strict=True)) == 15
+    with torch.no_grad():  # all at once, as one batch
+        _, moments = network.pooled_first(torch.from_numpy(tiles.astype(np.uint16).astype(np.float32))[:, None])
+    norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    for norm, mean, inverse_sd in zip(norms, moments[::2], moments[1::2], strict=True):
+        assert torch.allclose(norm.running_mean, mean, rtol=0.05, atol=0.05)
+        assert torch.allclose(norm.running_var, inverse_sd.pow(-2) - norm.eps, rtol=0.1)
+
+
+def test_starts_begin_with_other_weights_and_see_the_tiles_in_another_order(
+    data: Small, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    orders: list[bytes] = []
+    firsts: list[torch.Tensor] = []
+
+    def compute_none(self: Gradients, counts: np.ndarray, labels: np.ndarray) -> float:
+        orders.append(counts.tobytes())
+        firsts.append(self._weights[0].detach().clone())
+        return 0.5
+
+    monkeypatch.setattr("hcc_scope.training.compute.Gradients.compute", compute_none)
+    monkeypatch.setattr("hcc_scope.training.fit._Run._held_out", lambda self: (0.5, 0.5))
+    split = Split("by_animal", 0, np.arange(2), np.arange(2), np.arange(2))
+    config = replace(QUICK, recipe="meng2019", epochs=None, steps=1, batch=len(data.train))
+    for task in (*start_tasks(tmp_path, split, config, 3), *start_tasks(tmp_path, split, config, 1)):
+        data.fit(task.config)
+    assert len(set(orders)) == len({first.numpy().tobytes() for first in firsts}) == 3
+    assert orders[3] == orders[0]
+    assert torch.equal(firsts[3], firsts[0])
 
 
 def test_a_class_without_tiles_is_refused(data: Small):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -103,6 +104,22 @@ def test_another_configuration_is_refused_with_what_differs(data: Small, started
     data_before = (started / "checkpoints" / "last.safetensors").read_bytes()
     fit(replace(data.task(replace(QUICK, threads=2, epochs=1)), whole_budget=True))
     assert (started / "checkpoints" / "last.safetensors").read_bytes() == data_before
+
+
+def test_a_run_killed_between_the_last_step_of_an_epoch_and_its_end_records_the_same(
+    data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = replace(QUICK, epochs=1)
+    monkeypatch.setattr("hcc_scope.training.compute.Gradients.compute", lambda self, counts, labels: 0.5)
+    monkeypatch.setattr("hcc_scope.training.fit._Run._held_out", lambda self: (0.5, 0.5))
+    expected = data.fit(config, folder=tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        patched.setattr("hcc_scope.training.fit._Run._end_epoch", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            data.fit(config, folder=tmp_path / "parts", checkpoint_s=0.0)
+    fitted = data.fit(config, folder=tmp_path / "parts", resume=True)
+    assert replace(fitted.history[-1], seconds=0) == replace(expected.history[-1], seconds=0)
+    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
 
 
 def test_a_run_of_another_training_loop_is_not_continued(data: Small, started: Path, monkeypatch: pytest.MonkeyPatch):

@@ -154,7 +154,8 @@ def _run_of(options: TrainOptions) -> TrainRun:
     fingerprint = None
     if evaluation is not None:
         evaluated, fingerprint = _of_evaluation(evaluation, options)
-        asked |= evaluated
+        # a run that is continued has a seed already, which need not be that of the evaluation
+        asked |= evaluated if stored is None else evaluated | {"seed": asked["seed"]}
     asked |= {key: value for key, value in given.items() if value is not None}
     if options.epochs is not None:  # in place of the budget that a run in steps had; what differs is then refused
         asked["steps"] = None

@@ -77,6 +77,10 @@ def make_plan(
 
 
 def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig, folds: int) -> dict[str, Any]:
+    from hcc_scope.training.recipes import settings_for
+
+    asked = {name: value for name, value in asdict(config).items() if name != "threads"}
+    settings = asdict(settings_for(config, whole_budget=True))
     digest = hashlib.sha256()
     for split in plan.splits:
         digest.update(f"{split.protocol} {split.fold}".encode())
@@ -86,13 +90,14 @@ def _record(plan: Plan, data: LabelledSet, tiles: TileTable, config: TrainConfig
         "schema": PLAN_SCHEMA,
         "data": data.fingerprint,
         "tiles": len(tiles),
-        "loop": LOOP,
+        "training_loop": LOOP,
         "folds": folds,
         "starts": plan.starts,
         "leave_one_out": plan.leave_one_out,
         "unit": plan.unit,
         "leave_one_site_out": plan.leave_one_site_out,
-        "config": {name: value for name, value in asdict(config).items() if name != "threads"},
+        "config": asked,
+        "recipe": {name: value for name, value in settings.items() if name not in asked},
         "splits": digest.hexdigest(),
         "torch": version("torch"),
     }

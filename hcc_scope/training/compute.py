@@ -220,22 +220,34 @@ def measure_moments(
         Which one.
     reader : TileReader
     rows : (k,) int64
-        Of the tiles that it was trained on; of more than `most`, so many are taken, evenly.
+        Of the tiles that it was trained on; of more than `most`, so many are taken, evenly, and each counts the same.
     most : int
         Of tiles.
     """
     norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
     if not norms:
         return
-    for norm in norms:
-        norm.reset_running_stats()
     some = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)]
     was_training = network.training
     network.train()
     scripted = cast("Network", network)
+    parts = -(-len(some) // PART[name])
+    means, variances = ([torch.zeros(norm.num_features, dtype=torch.float64) for norm in norms] for _ in range(2))
     with single_threaded(), torch.no_grad():
-        for start in range(0, len(some), PART[name]):
-            counts = torch.from_numpy(reader.read(some[start : start + PART[name]]).astype(np.float32))[:, None]
+        for part in range(parts):
+            # rows lie image by image, and a part of one image would vary less than the batches of the training did
+            of_part = some[part::parts]
+            counts = torch.from_numpy(reader.read(of_part).astype(np.float32))[:, None]
             _, moments = scripted.pooled_first(counts.contiguous(memory_format=torch.channels_last))
-            scripted.absorb(moments)
+            share = len(of_part) / len(some)
+            for i, norm in enumerate(norms):
+                means[i] += share * moments[2 * i].double()
+                variances[i] += share * (moments[2 * i + 1].double().pow(-2) - norm.eps)
+    for norm, mean, variance in zip(norms, means, variances, strict=True):
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        assert norm.num_batches_tracked is not None
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.num_batches_tracked.fill_(parts)
     network.train(was_training)

@@ -273,6 +273,15 @@ class _Run:
         """Return how many steps an epoch 1, 2, ... has: the last one may end within a pass over the tiles."""
         return min(self._steps_per_epoch, max(0, self._steps - (epoch - 1) * self._steps_per_epoch))
 
+    @property
+    def _done(self) -> int:
+        """How many steps are done, over all epochs."""
+        return (self.how_far.epoch - 1) * self._steps_per_epoch + self.how_far.step
+
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of a step 0, 1, ... of the run."""
+        return self._settings.learning_rate * rate_factor(self._settings, step, self._steps)
+
     def _epoch(self, gradients: Gradients, on_progress: OnProgress, stop: Callable[[], bool]) -> None:
         settings, now = self._settings, self.how_far
         rng = stable_rng("training order", settings.seed, now.epoch)
@@ -296,9 +305,9 @@ class _Run:
                 if stop():
                     self._save()
                     raise Stopped
-                done = (epoch - 1) * self._steps_per_epoch + now.step
+                done = self._done
                 for group in self._optimiser.param_groups:
-                    group["lr"] = settings.learning_rate * rate_factor(settings, done, steps) * group.get("rate", 1.0)
+                    group["lr"] = self._rate(done) * group.get("rate", 1.0)
                 loss = gradients.compute(batch.counts, self._labels[batch.rows])
                 if not math.isfinite(loss):
                     raise self._diverged("the loss is no finite number", now.step + 1)
@@ -313,10 +322,8 @@ class _Run:
                 if now.step % _STEPS_PER_LINE == 0 or now.step == len(batches):
                     mean = now.loss_sum / now.step
                     rate = settings.batch * now.step / now.seconds
-                    rate_now = self._optimiser.param_groups[0]["lr"]
-                    self._line(
-                        {"epoch": epoch, "step": now.step, "loss": loss, "mean_loss": mean, "learning_rate": rate_now}
-                    )
+                    line = {"epoch": epoch, "step": now.step, "loss": loss, "mean_loss": mean}
+                    self._line(line | {"learning_rate": self._rate(done)})
                     message = f"epoch {epoch}, loss {mean:.3f}, {rate:.0f} tiles/s"
                     seen = settings.tiles_of(len(self._train_rows), done + 1)
                     on_progress(Progress(TRAIN, seen, settings.tiles_of(len(self._train_rows), steps), message))
@@ -329,7 +336,7 @@ class _Run:
         loss = now.loss_sum / now.step
         measured = now.epoch == self._epochs or now.epoch % math.ceil(self._epochs / _MEASUREMENTS) == 0
         held_out_loss, held_out_auc = self._held_out() if measured else (None, None)
-        rate = float(self._optimiser.param_groups[0]["lr"])
+        rate = self._rate(self._done - 1)  # the optimiser has another one if it was restored after its last step
         epoch = Epoch(now.epoch, loss, held_out_loss, held_out_auc, rate, round(now.seconds, 3))
         now.history.append(epoch)
         self._line(asdict(epoch))
