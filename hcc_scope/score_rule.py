@@ -44,9 +44,11 @@ class ScoreRule:
     def of(cls, spec: RunSpec) -> ScoreRule:
         """Return the rule that a run's spec records."""
         facts = spec.provenance
+        weight: ScoreWeight = "tissue" if facts.get(WEIGHT_KEY) == "tissue" else "field"
+        ruled = facts.get(RULE_KEY) == CURRENT_RULE or weight != "field"  # the first rule knows no weights
         return cls(
-            interval=CURRENT_RULE if facts.get(RULE_KEY) == CURRENT_RULE else 1,
-            weight="tissue" if facts.get(WEIGHT_KEY) == "tissue" else "field",
+            interval=CURRENT_RULE if ruled else 1,
+            weight=weight,
             n_lattice=_whole(facts.get(LATTICE_KEY)),
             n_planned=spec.expected_frames,
         )

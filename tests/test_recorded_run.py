@@ -111,6 +111,7 @@ def test_what_stands_beside_the_interval_and_cannot_be_is_named(key: str, value:
         ({"interval_rule": 2, "lattice_fields": 60, "score_weight": "tissue"}, ScoreRule(2, "tissue", 60)),
         ({"interval_rule": 2.0, "lattice_fields": 60.0}, ScoreRule(2, "field", 60)),
         ({"interval_rule": 2, "lattice_fields": 60.5, "score_weight": "area"}, ScoreRule(2)),
+        ({"score_weight": "tissue"}, ScoreRule(2, "tissue")),
         ({"interval_rule": "2", "lattice_fields": True}, ScoreRule()),
         ({"interval_rule": True, "lattice_fields": 0}, ScoreRule()),
     ],
