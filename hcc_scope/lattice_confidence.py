@@ -134,7 +134,8 @@ class LatticeCapital:
         # the stake uses the past alone: that makes the bet fair. The variance starts at 1/4, the mean at 1/2
         n = self._n_scored
         variance = (0.25 + self._squares) / (n + 1)
-        stake = np.sqrt(2 * self._log_two_by_alpha / (variance * ((n + 1) * np.log(n + 2))))[:, np.newaxis]
+        logs = np.array([math.log(k + 2) for k in n.tolist()])  # NumPy's own differs between processors
+        stake = np.sqrt(2 * self._log_two_by_alpha / (variance * ((n + 1) * logs)))[:, np.newaxis]
 
         means = self._means
         bets = (weights * values)[:, np.newaxis] - weights[:, np.newaxis] * means  # z, (n_sequences, grid)

@@ -44,13 +44,21 @@ class ScoreRule:
     def of(cls, spec: RunSpec) -> ScoreRule:
         """Return the rule that a run's spec records."""
         facts = spec.provenance
-        n_lattice = facts.get(LATTICE_KEY)
+        weight: ScoreWeight = "tissue" if facts.get(WEIGHT_KEY) == "tissue" else "field"
+        ruled = facts.get(RULE_KEY) == CURRENT_RULE or weight != "field"  # the first rule knows no weights
         return cls(
-            interval=CURRENT_RULE if facts.get(RULE_KEY) == CURRENT_RULE else 1,
-            weight="tissue" if facts.get(WEIGHT_KEY) == "tissue" else "field",
-            n_lattice=n_lattice if type(n_lattice) is int and n_lattice > 0 else None,
+            interval=CURRENT_RULE if ruled else 1,
+            weight=weight,
+            n_lattice=_whole(facts.get(LATTICE_KEY)),
             n_planned=spec.expected_frames,
         )
+
+
+def _whole(value: TagValue) -> int | None:
+    """Return a count of fields; a program that writes the metadata anew may have given it a fraction of 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < 1e9:
+        return None
+    return int(value) if value == int(value) else None
 
 
 def current_rule_facts(sampling: Sampling) -> Mapping[str, TagValue]:

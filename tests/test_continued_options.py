@@ -24,6 +24,7 @@ def stored(folder: Path, **changes: object) -> Path:
     """Return the store of a guided section of which no field is captured yet."""
     card = read_card(find_model("phantom-meng2019"))
     facts = {"model": card.name, "engine": "openvino", "drawn_fields": 8, "drawn_seed": 5, "allow_phantom_model": True}
+    facts |= {"score_weight": "tissue"}
     spec = make_spec(sampling="guided", model_sha256=card.sha256, provenance=facts)
     with create_store(folder, replace(spec, **changes)) as sink:
         sink.append(make_frame(0))
@@ -43,6 +44,7 @@ def test_what_a_store_states_need_not_be_given_again(tmp_path: Path):
     )
     assert (Path(found.model_name).name, found.engine) == ("phantom-meng2019", "openvino")
     assert (found.allow_phantom_model, found.score_unlike, store.n_frames) == (True, False, 1)
+    assert found.weight == "tissue"
     found, *_ = continued_options(replace(given, model_name="mine", engine="torchscript"), path)
     assert (found.model_name, found.engine) == ("mine", "torchscript")  # and refused, before anything is changed
 

@@ -345,6 +345,10 @@ def test_lines_that_were_withdrawn_stay_and_the_journal_goes_on(tmp_path: Path):
         ({"temperature": 1.25}, "the temperature of its model is 1.5, and now it is 1.25"),
         ({"unlike_threshold": 3.0}, "the limit of 'unlike training' of its model is not recorded, and now it is 3.0"),
         ({"score_unlike": True}, "tiles unlike the training tiles were left out in it, and now they would be scored"),
+        (
+            {"score_weight": "tissue"},
+            "its score is a mean over fields, and now it would be one over usable tiles. Choose",
+        ),
         ({"quality_focus_min": 0.1}, "the quality limit focus_min is not recorded in it, and now 0.1"),
         ({"specimen": None}, "its specimen is 'phantom' and now not a phantom"),
         ({"shading": "corrected"}, "its frames are classified raw, and now they would be corrected"),

@@ -48,6 +48,17 @@ def test_the_capital_is_fair():
     assert means == pytest.approx([1.0, 1.0, 1.0])
 
 
+def test_quantities_that_drift_alike_are_no_more_evidence_than_one():
+    """Their ranks depend on each other, so their capitals do not add up to a fair one."""
+    capital, test, most = RankCapital(24, seed=0), DriftTest(24), 1.0
+    for field in range(24):
+        capital.add(float(field))
+        most = max(most, capital.value)
+        test.add((field, field, field))
+    assert test.result.evidence == pytest.approx(most / 3)
+    assert test.result.found_in == QUANTITIES
+
+
 def test_fields_that_are_equal_are_no_drift():
     test = DriftTest(200)
     for _ in range(200):

@@ -182,6 +182,7 @@ def test_random_fields_of_a_turned_camera_lie_inside(rig: MicroManager):
     area = (0.0, 0.0, 12.0, 100.0)  # 10.4 um wide is the turned field, 20.8 um the one that is not
     spec = source(rig, RandomFields(n_fields=1, rectangle_um=area)).spec
     assert spec.expected_frames == 1
+    assert spec.provenance["interval_rule"] == 2
     n_lattice = spec.provenance["lattice_fields"]  # the score's interval is about their mean
     assert isinstance(n_lattice, int)
     assert 1 <= n_lattice <= 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 
 from hcc_scope.quality import QualityLimits
+from hcc_scope.score_rule import ScoreRule
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recorded_run import Provenance, RecordedOutcome, RecordedRun
-from hcc_scope.types import SectionScore
+from hcc_scope.types import Drift, ExcludedBounds, SectionScore
+from tests.storage_cases import make_spec
 
 OLD = Path(__file__).parent / "data"
 SCORED = {
@@ -58,6 +61,63 @@ def test_a_whole_score_is_one_value():
     assert (outcome.excluded_by_operator, outcome.lost_frames) == ((4,), 2)
     with pytest.raises(FrozenInstanceError):
         outcome.score = 0.6
+
+
+OF_A_LATTICE = {
+    "weight": "tissue",
+    "lattice_fields": 60,
+    "excluded_bounds": {"fields": 2, "low": 0.25, "high": 0.75},
+    "drift": {"fields": 24, "evidence": 31.5, "found_in": ["grey level"]},
+    "threshold_interval": [0.25, 0.75],
+}
+
+
+def test_what_stands_beside_the_interval_comes_back():
+    score = RecordedOutcome.parse({**SCORED, **OF_A_LATTICE}, "outcome").section_score
+    assert score is not None
+    assert (score.weight, score.n_lattice, score.threshold_interval) == ("tissue", 60, (0.25, 0.75))
+    assert (score.excluded_bounds, score.drift) == (ExcludedBounds(2, 0.25, 0.75), Drift(24, 31.5, ("grey level",)))
+    absent = {key: None for key in OF_A_LATTICE if key != "weight"}
+    assert RecordedOutcome.parse({**SCORED, **absent}, "outcome") == RecordedOutcome.parse(SCORED, "outcome")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("weight", "area", "outcome.weight is 'area'"),
+        ("weight", ["field"], "outcome.weight is"),
+        ("lattice_fields", -1, "outcome.lattice_fields is -1"),
+        ("lattice_fields", "60", "outcome.lattice_fields is '60'"),
+        ("excluded_bounds", [0.25, 0.75], "outcome.excluded_bounds is a list"),
+        ("excluded_bounds", {"fields": 2, "low": 0.25}, "outcome.excluded_bounds.high is missing"),
+        ("excluded_bounds", {"fields": 2, "low": -0.25, "high": 0.75}, "outcome.excluded_bounds.low is -0.25"),
+        ("drift", "none", "outcome.drift is"),
+        ("drift", {"fields": 24, "evidence": 31.5}, "outcome.drift.found_in is missing"),
+        ("drift", {"fields": 24, "evidence": -1, "found_in": []}, "outcome.drift.evidence is -1"),
+        ("drift", {"fields": 24, "evidence": 31.5, "found_in": "score"}, "outcome.drift.found_in is no list"),
+        ("drift", {"fields": 24, "evidence": 31.5, "found_in": [1]}, "outcome.drift.found_in is 1"),
+        ("threshold_interval", [0.75, 0.25], "outcome.threshold_interval is"),
+    ],
+)
+def test_what_stands_beside_the_interval_and_cannot_be_is_named(key: str, value: object, words: str):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        RecordedOutcome.parse({**SCORED, **OF_A_LATTICE, key: value}, "outcome")
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, ScoreRule()),
+        ({"interval_rule": 2, "lattice_fields": 60, "score_weight": "tissue"}, ScoreRule(2, "tissue", 60)),
+        ({"interval_rule": 2.0, "lattice_fields": 60.0}, ScoreRule(2, "field", 60)),
+        ({"interval_rule": 2, "lattice_fields": 60.5, "score_weight": "area"}, ScoreRule(2)),
+        ({"score_weight": "tissue"}, ScoreRule(2, "tissue")),
+        ({"interval_rule": "2", "lattice_fields": True}, ScoreRule()),
+        ({"interval_rule": True, "lattice_fields": 0}, ScoreRule()),
+    ],
+)
+def test_the_rule_of_a_score_is_the_one_that_is_recorded(facts: dict[str, Any], expected: ScoreRule):
+    assert ScoreRule.of(make_spec(sampling="random", expected_frames=None, provenance=facts)) == expected
 
 
 @pytest.mark.parametrize("key", ["score", "interval", "interval_frames", "confidence", "threshold", "tiles_excluded"])

@@ -94,11 +94,8 @@ class LiveContender:
             source,
             sink,
             self._classifier,
-            scorer=SectionScorer(
-                card.decision_threshold,
-                card.temperature,
-                source.spec.sampling,
-                threshold_interval=card.threshold_interval,
+            scorer=SectionScorer.for_section(
+                source.spec, card.decision_threshold, card.temperature, threshold_interval=card.threshold_interval
             ),
             limits=EVERY_TILE,
             results=results,

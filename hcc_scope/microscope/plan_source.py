@@ -19,7 +19,7 @@ from hcc_scope.microscope.stall import FrameWatch
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import PositionList, RandomFields, check_plan, field_of
 from hcc_scope.position_tags import PositionOrigin, position_tags
-from hcc_scope.score_rule import LATTICE_KEY
+from hcc_scope.score_rule import LATTICE_KEY, current_rule_facts
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -145,9 +145,11 @@ class MicroManagerSource:
         )
 
     def _lattice(self) -> dict[str, TagValue]:
-        """Return how many fields the lattice has that a random plan draws from; the score's interval depends on it."""
+        """Return the size of the lattice that a random plan draws from, and the rule of the interval over it."""
         plan = self._plan
-        return {LATTICE_KEY: plan.draw(self._field_um).n_lattice} if isinstance(plan, RandomFields) else {}
+        if not isinstance(plan, RandomFields):
+            return {}
+        return {LATTICE_KEY: plan.draw(self._field_um).n_lattice, **current_rule_facts("random")}
 
     def report_to(self, listener: SourceListener) -> None:
         """Report what is done besides frames, fields that are left out, and what an operator must know."""

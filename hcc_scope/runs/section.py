@@ -315,7 +315,9 @@ def run_into(
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     goes_on = continued is not None
     card, earlier = scoring_model.model.card, EarlierResults()
-    scorer = SectionScorer.for_section(spec, card.decision_threshold, card.temperature)
+    scorer = SectionScorer.for_section(  # by the spec of the store, which records the rule
+        spec, card.decision_threshold, card.temperature, threshold_interval=card.threshold_interval
+    )
 
     def finalise(outcome: RunOutcome) -> None:
         if sink.discard():
@@ -349,9 +351,7 @@ def run_into(
         undo.callback(sink.discard)
         undo.callback(sink.close)
         if continued is not None:
-            card = scoring_model.model.card
-            how = card.decision_threshold, card.temperature, card.threshold_interval
-            scorer = store_scorer(continued.earlier, *how)
+            scorer = store_scorer(continued.earlier, card.decision_threshold, card.temperature, card.threshold_interval)
             earlier = _earlier(continued)
         writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}", continues=goes_on)
         undo.callback(writer.close)

@@ -290,8 +290,7 @@ def initial_attributes(
 
 def _version_for(spec: RunSpec) -> int:
     """Return the oldest version whose programs read such a store as it is meant."""
-    rule = ScoreRule.of(spec)
-    if rule.interval > 1 or rule.weight != "field":
+    if ScoreRule.of(spec).interval > 1:
         return SCHEMA_VERSION_RULED
     if spec.sampling in ("guided", "chosen"):
         return SCHEMA_VERSION_BY_HAND
