@@ -170,7 +170,7 @@ def test_the_card_for_people_has_both_protocols_and_everything_that_was_measured
             EVALUATION.model_copy(update={"protocols": EVALUATION.protocols[:1]}),
             "Not evaluated by animal: nothing here",
         ),
-        (EVALUATION.model_copy(update={"leakage_gap": None}), "**Leakage gap: not defined**"),
+        (EVALUATION.model_copy(update={"leakage_gap": None}), "**Difference of the protocols: not defined**"),
         (EVALUATION.model_copy(update={"permuted_auc": None}), "permuted, AUC by animal: was not run"),
         (EVALUATION.model_copy(update={"per_animal": ()}), "## Results by animal\n\nNot evaluated by animal."),
     ],
