@@ -45,7 +45,7 @@ __all__ = [
     "statement_json",
 ]
 
-SCORE_MEANING = f"{SCORE_NAME} of high metastatic, from 0 to 1"
+SCORE_MEANING = f"{SCORE_NAME} of high, from 0 to 1"
 """What a section's score is; half a sentence."""
 PREVALENCES = (0.2, 0.8)
 """Between which predictive values are shown while the user states no prevalence."""
