@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SAMPLING_TEXTS",
     "SCORE_DECIMALS",
+    "SCORE_NAME",
     "Verdict",
     "VerdictKind",
     "decision",
@@ -41,6 +42,7 @@ __all__ = [
     "describe_excluded_bounds",
     "describe_interval",
     "describe_lattice",
+    "describe_named_score",
     "describe_sample",
     "describe_score",
     "describe_stability",
@@ -52,6 +54,8 @@ __all__ = [
     "why_not_valid",
 ]
 
+SCORE_NAME = "mean tile probability"
+"""What a section's score is called: it is no probability that the section is high."""
 SCORE_DECIMALS = 3
 """Of a section's score, its interval and the threshold beside them, at least."""
 
@@ -161,12 +165,11 @@ def _format_beside(value: float, score: SectionScore) -> str:
 
 
 def describe_threshold_interval(score: SectionScore) -> str:
-    """Return the interval of the threshold itself, fine enough to stand beside the score's; empty if not known."""
-    if score.threshold_interval is None:
+    """Return the interval of the threshold itself, fine enough to stand beside the score's; empty if it has none."""
+    ends = _threshold_ends(score)
+    if ends[0] == ends[1]:
         return ""
-    low, high = (
-        format_threshold(end, *_beside_threshold(score), decimals=SCORE_DECIMALS) for end in _threshold_ends(score)
-    )
+    low, high = (format_threshold(end, *_beside_threshold(score), decimals=SCORE_DECIMALS) for end in ends)
     return f"{low} to {high}"
 
 
@@ -253,6 +256,12 @@ def describe_score(score: SectionScore) -> str:
     parts = (weighted, describe_sample(score.sample), describe_excluded_bounds(score))
     beside = "".join(f"; {text}" for text in parts if text)
     return f"{numbers}; {stated.title[:1].lower()}{stated.title[1:]}: {stated.why}{excluded}{beside}"
+
+
+def describe_named_score(score: SectionScore) -> str:
+    """Return `describe_score` with the score's name before its number, for a place without a heading."""
+    text = describe_score(score)
+    return text if score.score is None else f"{SCORE_NAME} {text}"
 
 
 def describe_sample(sample: SampleCounts | None) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.formatting import counted, percent
+from hcc_scope.score_text import SCORE_NAME
 from hcc_scope.unseen_animals import (
     VerdictCounts,
     conformal_p,
@@ -38,12 +39,13 @@ __all__ = [
     "describe_error_rate",
     "describe_predictive_values",
     "describe_probability",
+    "describe_smallest_p",
     "describe_statement",
     "probability_high",
     "statement_json",
 ]
 
-SCORE_MEANING = "mean tile probability of high metastatic, from 0 to 1"
+SCORE_MEANING = f"{SCORE_NAME} of high, from 0 to 1"
 """What a section's score is; half a sentence."""
 PREVALENCES = (0.2, 0.8)
 """Between which predictive values are shown while the user states no prevalence."""
@@ -105,18 +107,42 @@ def describe_predictive_values(statement: StatementRecord, prevalence: float | N
         return ""
     shown = PREVALENCES if prevalence is None else (prevalence,)
     values = [predictive_values(counts, one) for one in shown]
-    ppv, npv = (" to ".join(_value(pair[i]) for pair in values) for i in range(2))
+    ppv, npv = (_values([pair[i] for pair in values]) for i in range(2))
     where = (
-        f"a prevalence of high of {percent(shown[0])}"
+        f"a prevalence of high of {_prevalence(shown[0])}"
         if len(shown) == 1
-        else f"a prevalence of high from {' to '.join(percent(one) for one in shown)}"
+        else f"a prevalence of high from {' to '.join(_prevalence(one) for one in shown)}"
     )
     return f"At {where}, PPV (high is right) {ppv}, NPV (low is right) {npv}."
 
 
-def _value(value: Value) -> str:
-    number = "not defined" if value.value is None else f"{value.value:.2f}"
-    return f"{number} [{value.low:.2f}, {value.high:.2f}]"
+def _values(values: list[Value]) -> str:
+    """Return one figure at each prevalence; not defined at one is not defined at any."""
+    if any(one.value is None for one in values):
+        return "not defined, since no unseen animal had that verdict"
+    return " to ".join(f"{_share(one.value or 0.0)} [{_lower(one.low)}, {_upper(one.high)}]" for one in values)
+
+
+def _share(value: float) -> str:
+    """Return a share with two decimals; ``0.00`` and ``1.00`` are exact."""
+    return _lower(value) if value >= 0.5 else _upper(value)
+
+
+def _lower(end: float) -> str:
+    """Return a share that is at least this: it is never rounded to 1."""
+    text = f"{end:.2f}"
+    return "over 0.99" if text == "1.00" and end < 1.0 else text
+
+
+def _upper(end: float) -> str:
+    """Return a share that is at most this: it is never rounded to 0."""
+    text = f"{end:.2f}"
+    return "under 0.01" if text == "0.00" and end > 0.0 else text
+
+
+def _prevalence(share: float) -> str:
+    """Return a prevalence as it is stated, not rounded to whole per cent."""
+    return percent(share, 2)
 
 
 def probability_high(section_map: SectionMap, score: float, prevalence: float) -> float:
@@ -139,10 +165,9 @@ def describe_probability(statement: StatementRecord, score: SectionScore, preval
     if statement.section_map is None or score.score is None or not score.interval_valid:
         return ""
     at = EVEN if prevalence is None else prevalence
-    value, low, high = (
-        f"{probability_high(statement.section_map, one, at):.2f}" for one in (score.score, *score.interval)
-    )
-    return f"P(high) at a prevalence of {percent(at)}: {value} ({low} to {high} over the score's interval)."
+    value, low, high = (probability_high(statement.section_map, one, at) for one in (score.score, *score.interval))
+    ends = f"{_lower(low)} to {_upper(high)}"
+    return f"P(high) at a prevalence of {_prevalence(at)}: {_share(value)} ({ends} over the score's interval)."
 
 
 def describe_animal(statement: StatementRecord | None, mean: float) -> str:
@@ -159,17 +184,38 @@ def describe_animal(statement: StatementRecord | None, mean: float) -> str:
     n_low, n_high = len(statement.scores_low), len(statement.scores_high)
     is_low = conformal_p(mean, statement.scores_low, towards="high")
     is_high = conformal_p(mean, statement.scores_high, towards="low")
-    fewest = min(n_low, n_high)
     words = (
-        f"Conformal p-values from {n_low} low and {n_high} high unseen animals: is a low animal p = {_p(is_low)}, is a "
-        f"high animal p = {_p(is_high)}."
+        f"Conformal p-values from {n_low} low and {counted(n_high, 'high unseen animal')}: is a low animal "
+        f"p = {_p(is_low)}, is a high animal p = {_p(is_high)}."
     )
-    if smallest_p(fewest) > _LEVEL:
-        words += (
-            f" With {counted(fewest, 'animal')} of a class p is at least {_p(smallest_p(fewest))}: this can never be "
-            f"evidence at {percent(_LEVEL)}."
-        )
-    return words
+    if n_low == n_high:
+        return words + _never_evidence(n_low, "animal", "of a class p")
+    return (
+        words
+        + _never_evidence(n_low, "low animal", "the p of a low animal")
+        + _never_evidence(n_high, "high animal", "the p of a high animal")
+    )
+
+
+def describe_smallest_p(statement: StatementRecord) -> str:
+    """Return what an animal's conformal p-values rest on and are never below; empty without unseen animals of both."""
+    if not (statement.scores_low and statement.scores_high):
+        return ""
+    n_low, n_high = len(statement.scores_low), len(statement.scores_high)
+    return (
+        f"An animal's conformal p-values rest on {n_low} low and {counted(n_high, 'high unseen animal')}, and are "
+        f"never below {_p(smallest_p(n_low))} and {_p(smallest_p(n_high))}."
+    )
+
+
+def _never_evidence(n: int, animals: str, p_value: str) -> str:
+    """Return that a p-value from so few animals cannot be small; empty if it can."""
+    if smallest_p(n) <= _LEVEL:
+        return ""
+    return (
+        f" With {counted(n, animals)} {p_value} is at least {_p(smallest_p(n))}: this can never be evidence at "
+        f"{percent(_LEVEL)}."
+    )
 
 
 def _p(value: float) -> str:

@@ -65,8 +65,13 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
     assert len(commands) >= 6
     for command in commands:
         arguments = [one for argument in shlex.split(command)[1:] for one in _expanded(argument, tmp_path)]
-        # figures and processes have tests of their own
-        arguments += {"evaluate": ["--no-figures", "--jobs", "1"], "phantom": ["--jobs", "1"]}.get(arguments[0], [])
+        # figures, processes and starts have tests of their own
+        if arguments[0] == "evaluate":
+            arguments += (
+                ["--no-figures"] if "--model" in arguments else ["--no-figures", "--jobs", "1", "--starts", "1"]
+            )
+        elif arguments[0] == "phantom":
+            arguments += ["--jobs", "1"]
         done = cli(*arguments, cwd=tmp_path)
         assert done.code == 0, f"{command}\n{done.err}"
 

@@ -246,7 +246,10 @@ def test_numbers_beside_a_thresholds_interval_never_contradict_the_verdict(
     plain, score = decision(score), replace(score, threshold_interval=own)
     assert decision(score) in (plain, None)  # an interval of the threshold never decides anything
     shown = [float(word) for word in describe_interval(score).split() if word[0] in "01"]
-    lowest, highest = (float(word) for word in describe_threshold_interval(score).split() if word[0] in "01")
+    assert bool(describe_threshold_interval(score)) == (own[0] < own[1])
+    where = describe_threshold_interval(score) or format_section_threshold(score)
+    found = [float(word) for word in where.split() if word[0] in "01"]
+    lowest, highest = found[0], found[-1]
     match verdict(score).kind:
         case "high":
             assert shown[0] > highest

@@ -122,12 +122,16 @@ def test_a_card_whose_interval_has_changed_is_named(stores: dict[str, Path], sta
     assert changed_card(store, plain) == ""  # it states none
 
 
-def test_the_report_has_the_same_sentences(stores: dict[str, Path], stated: ScoringModel, tmp_path: Path):
+def test_the_report_has_the_same_sentences(
+    stores: dict[str, Path], stated: ScoringModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Without its picture, which takes seconds."""
+    monkeypatch.setattr("hcc_scope.report.section.draw_overview", lambda _sections, path, **_: path.write_bytes(b""))
     statement = stated.model.card.statement
     score = open_section(stores["stated"]).analyses[0].score
     assert score.score is not None
-    page = unescape(section_report(stores["stated"], tmp_path).read_text(encoding="utf-8"))
-    for text in (*describe_statement(statement, score), describe_animal(statement, score.score)):
+    page = unescape(section_report(stores["stated"], tmp_path, prevalence=0.3).read_text(encoding="utf-8"))
+    for text in (*describe_statement(statement, score, 0.3), describe_animal(statement, score.score)):
         assert text in page
     assert "Mean of 2 sections of animal m1 in this folder" in page
 

@@ -15,6 +15,7 @@ from hcc_scope.validation_text import (
     describe_error_rate,
     describe_predictive_values,
     describe_probability,
+    describe_smallest_p,
     describe_statement,
     probability_high,
     statement_json,
@@ -75,6 +76,35 @@ def test_few_animals_are_no_evidence_and_the_sentence_states_it():
     )
     assert describe_animal(many, 0.95).endswith("is a low animal p = 0.040, is a high animal p = 0.80.")
     assert describe_animal(None, 0.9) == ""
+
+
+def test_a_class_with_enough_animals_can_be_evidence():
+    uneven = STATEMENT.model_copy(update={"scores_low": tuple(i / 100 for i in range(24)), "scores_high": (0.9,)})
+    assert describe_animal(uneven, 0.95) == (
+        "Conformal p-values from 24 low and 1 high unseen animal: is a low animal p = 0.040, is a high animal p = "
+        "1.00. With 1 high animal the p of a high animal is at least 0.50: this can never be evidence at 5 %."
+    )
+    assert describe_smallest_p(uneven) == (
+        "An animal's conformal p-values rest on 24 low and 1 high unseen animal, and are never below 0.040 and 0.50."
+    )
+    assert describe_smallest_p(STATEMENT.model_copy(update={"scores_high": ()})) == ""
+
+
+def test_a_rare_class_is_never_rounded_to_certainty():
+    assert describe_predictive_values(STATEMENT, 0.0001) == (
+        "At a prevalence of high of 0.01 %, PPV (high is right) under 0.01 [0.00, 0.03], NPV (low is right) 1.00 "
+        "[over 0.99, 1.00]."
+    )
+    assert "At a prevalence of high of 30.5 %," in describe_predictive_values(STATEMENT, 0.305)
+    mapped = STATEMENT.model_copy(update={"section_map": SECTION_MAP})
+    assert ": over 0.99 (" in describe_probability(mapped, scored(0.999), 0.9)
+
+
+def test_a_verdict_that_no_animal_had_has_no_predictive_value():
+    never = StatementRecord(threshold=0.5, animals_right=4, animals=8, high_right=0, high=4)
+    assert "PPV (high is right) not defined, since no unseen animal had that verdict, NPV" in (
+        describe_predictive_values(never)
+    )
 
 
 def test_the_summary_has_the_same_numbers():

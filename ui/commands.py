@@ -242,7 +242,7 @@ class Commands(QObject):
         if self._focus.on:
             self._views.replay.make_report()
             return
-        self._run.write_report(self._show_report)
+        self._run.write_report(self._settings_store.settings.prevalence, self._show_report)
 
     def _show_report(self, page: Path) -> None:
         self._state.message.emit("info", f"The report is {page}.")

@@ -91,11 +91,13 @@ class SectionPresenter(QObject):
         run.phase_changed.connect(self._lock)
         run.model_ready.connect(self._take_scoring_model)
         run.excluded_changed.connect(self._mark_excluded)
-        views.score.set_prevalence(settings_store.settings.prevalence)
+        for view in (views.score, views.replay):
+            view.set_prevalence(settings_store.settings.prevalence)
         views.score.prevalence_chosen.connect(self._remember_prevalence)
 
     @Slot(object)
     def _remember_prevalence(self, prevalence: float | None) -> None:
+        self._views.replay.set_prevalence(prevalence)
         self._settings_store.change(prevalence=prevalence)
 
     @Slot(object)

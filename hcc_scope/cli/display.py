@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hcc_scope.formatting import counted, format_duration, percent
 from hcc_scope.research_use import RESEARCH_USE_ONLY
-from hcc_scope.score_text import describe_score, describe_stability
+from hcc_scope.score_text import SCORE_NAME, describe_named_score, describe_score, describe_stability
 
 if TYPE_CHECKING:
     from hcc_scope.cli.console import People
@@ -62,7 +62,7 @@ def _panel(title: str, snap: Snapshot, beside: Beside | None) -> Table:
     for name, text in [] if beside is None else beside.rows():
         table.add_row(name, Text(text, style="bold" if name == "state" else ""))
     table.add_row("progress", _progress(snap))
-    table.add_row("score", Text(describe_score(snap.score), style="bold"))
+    table.add_row(SCORE_NAME, Text(describe_score(snap.score), style="bold"))
     if stability := describe_stability(snap.score):
         table.add_row("", Text(stability))
     table.add_row("frames", _coverage(snap))
@@ -108,5 +108,5 @@ def _watch_plainly(session: Session, console: People, title: str, beside: Beside
 
 def _plain_line(snap: Snapshot, beside: Beside | None) -> str:
     if beside is not None:
-        return "; ".join([*(text for _, text in beside.rows()), describe_score(snap.score)])
-    return f"{describe_score(snap.score)}; {_coverage(snap)}; ETA {format_duration(snap.eta_s)}"
+        return "; ".join([*(text for _, text in beside.rows()), describe_named_score(snap.score)])
+    return f"{describe_named_score(snap.score)}; {_coverage(snap)}; ETA {format_duration(snap.eta_s)}"

@@ -20,7 +20,7 @@ from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.research_use import research_use
 from hcc_scope.runs.scoring_model import load_scoring_model as load_quietly
 from hcc_scope.runs.section import start_section
-from hcc_scope.score_text import SCORE_DECIMALS, describe_score
+from hcc_scope.score_text import SCORE_DECIMALS, SCORE_NAME, describe_score
 from hcc_scope.scoring import animal_score
 from hcc_scope.types import QualityFlag
 from hcc_scope.validation_text import describe_animal, describe_probability, describe_statement, statement_json
@@ -355,7 +355,7 @@ def _leave(message: str, exit_code: int) -> NoReturn:
 
 def _table(reports: Sequence[SectionReport]) -> Table:
     table = Table(title="Sections", title_justify="left")
-    for heading in ("animal", "section", "mean tile probability", "frames", "tiles", "frames/s"):
+    for heading in ("animal", "section", SCORE_NAME, "frames", "tiles", "frames/s"):
         table.add_column(heading)
     for report in reports:
         counts, score = report.outcome.counts, report.outcome.score

@@ -129,7 +129,7 @@ def _run(subject: Subject, folder: Path, seconds: float) -> RunOutcome:
         source,
         sink,
         model.classifier,
-        scorer=model.scorer(source),
+        scorer=model.scorer(source.spec),
         limits=EVERY_TILE,
         results=PredictionWriter(sink.path, source.spec, run="doctor"),
         finalise=lambda outcome: sink.finalise({"state": outcome.state}),

@@ -11,10 +11,17 @@ from hcc_scope.evaluation.calibration import calibrate_folds, calibration_folds
 from hcc_scope.evaluation.section_map import try_section_map
 from hcc_scope.evaluation.threshold_interval import threshold_interval
 from hcc_scope.evaluation.unseen_sections import unseen_scores
-from hcc_scope.formatting import counted, percent
+from hcc_scope.formatting import percent
 from hcc_scope.inference.card_evaluation import StatementRecord
 from hcc_scope.unseen_animals import net_benefit
-from hcc_scope.validation_text import EVEN, PREVALENCES, counts_of, describe_error_rate, describe_predictive_values
+from hcc_scope.validation_text import (
+    EVEN,
+    PREVALENCES,
+    counts_of,
+    describe_error_rate,
+    describe_predictive_values,
+    describe_smallest_p,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,7 +142,7 @@ def describe_statement_record(statement: Statement | None) -> list[str]:
             "anew; at least the gap between the scores that it lies between). A section is undecided while the "
             "interval of its score meets it."
         )
-    words += [_describe_map(trial), _describe_p_values(record)]
+    words += [_describe_map(trial), describe_smallest_p(record)]
     return [text for text in words if text]
 
 
@@ -157,14 +164,6 @@ def _describe_map(trial: MapTrial) -> str:
         f"{tried} It is on the card: log-odds of high = {trial.section_map.intercept:.3f} + "
         f"{trial.section_map.slope:.3f} x log-odds of the score, at a prevalence of "
         f"{percent(trial.section_map.prevalence)}."
-    )
-
-
-def _describe_p_values(record: StatementRecord) -> str:
-    fewest = min(len(record.scores_low), len(record.scores_high))
-    return (
-        f"With {counted(fewest, 'unseen animal')} of a class, a conformal p-value of an animal is never below "
-        f"{1 / (fewest + 1):.2f}."
     )
 
 

@@ -18,8 +18,7 @@ from hcc_scope.printable import printable
 from hcc_scope.report.tripod import tripod_rows
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.templates import environment, markdown_text
-from hcc_scope.unseen_animals import smallest_p
-from hcc_scope.validation_text import describe_statement
+from hcc_scope.validation_text import describe_smallest_p, describe_statement
 
 if TYPE_CHECKING:
     from hcc_scope.inference.card import (
@@ -239,12 +238,8 @@ def _statement_rows(card: ModelCard) -> list[str]:
             f"it was not fitted to ECE {one.ece:.3f}, Brier {one.brier:.3f}, where the score itself has "
             f"{one.ece_of_score:.3f} and {one.brier_of_score:.3f} ({counted(one.animals, 'animal')})."
         )
-    n_low, n_high = len(statement.scores_low), len(statement.scores_high)
-    if n_low and n_high:
-        found.append(
-            f"An animal's conformal p-values rest on {n_low} low and {n_high} high unseen animals, and are never below "
-            f"{smallest_p(n_low):.2f} and {smallest_p(n_high):.2f}."
-        )
+    if text := describe_smallest_p(statement):
+        found.append(text)
     return found
 
 

@@ -78,6 +78,8 @@ class PageFacts:
     """How the fields were captured by hand; None for a section that was not."""
     other_scores: Sequence[SectionScore] = ()
     """Of the animal's other finished sections beside this store, by the same model."""
+    prevalence: float | None = None
+    """Share of animals that are high, as the user states it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ def _record(facts: PageFacts) -> StatementRecord | None:
 
 def _statement(facts: PageFacts) -> list[str]:
     """Return what the verdict is worth, as sentences; none without a score."""
-    return [] if facts.score.score is None else describe_statement(_record(facts), facts.score)
+    return [] if facts.score.score is None else describe_statement(_record(facts), facts.score, facts.prevalence)
 
 
 def _animal(facts: PageFacts) -> list[str]:

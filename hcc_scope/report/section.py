@@ -44,7 +44,7 @@ class _Predictions:
     problem: str | None
 
 
-def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
+def section_report(store_path: Path, out_dir: Path | None = None, *, prevalence: float | None = None) -> Path:
     """Write the report of a stored section, and its picture as a PNG beside it.
 
     Parameters
@@ -53,6 +53,8 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
         A store, finished or not; it is only read.
     out_dir : Path, optional
         Where the report goes; beside the store, if not given. An earlier report of the section is replaced.
+    prevalence : float, optional
+        Share of animals that are high, as the user states it; None: not stated.
 
     Returns
     -------
@@ -101,6 +103,7 @@ def section_report(store_path: Path, out_dir: Path | None = None) -> Path:
                 for other in sections_of(store_path.parent, store.spec.animal_id, store.spec.section_id)
                 if other.model_sha256 == store.spec.model_sha256
             ],
+            prevalence=prevalence,
         )
         text = render(facts)
         # half of a surrogate pair, which JSON can hold and UTF-8 cannot, is shown as its code

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.inference.base import Engine
     from hcc_scope.inference.loading import LoadedModel
-    from hcc_scope.protocols import FrameSource
-    from hcc_scope.types import ScoreWeight
+    from hcc_scope.types import RunSpec, ScoreWeight
 
 __all__ = ["ScoringModel", "load_scoring_model"]
 
@@ -89,11 +88,11 @@ class ScoringModel:
         unlike = self.model.card.unlike_training
         return None if unlike is None or score_unlike else unlike.threshold
 
-    def scorer(self, source: FrameSource) -> SectionScorer:
-        """Return a fresh scorer for the source's section."""
+    def scorer(self, spec: RunSpec) -> SectionScorer:
+        """Return a fresh scorer for a section, by the rule that its spec records."""
         card = self.model.card
         return SectionScorer.for_section(
-            source.spec, card.decision_threshold, card.temperature, threshold_interval=card.threshold_interval
+            spec, card.decision_threshold, card.temperature, threshold_interval=card.threshold_interval
         )
 
 

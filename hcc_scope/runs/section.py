@@ -26,7 +26,6 @@ from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.specimen import check_specimen
 from hcc_scope.score_rule import current_rule_facts
-from hcc_scope.scoring import SectionScorer
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -314,10 +313,7 @@ def run_into(
     spec = sink.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     goes_on = continued is not None
-    card, earlier = scoring_model.model.card, EarlierResults()
-    scorer = SectionScorer.for_section(  # by the spec of the store, which records the rule
-        spec, card.decision_threshold, card.temperature, threshold_interval=card.threshold_interval
-    )
+    scorer, earlier = scoring_model.scorer(spec), EarlierResults()
 
     def finalise(outcome: RunOutcome) -> None:
         if sink.discard():

@@ -12,7 +12,8 @@ from find import description_of, find, name_of
 from panel_parts import COUNTS, line, section, snapshot, value
 from PySide6.QtWidgets import QLabel
 
-from hcc_scope.score_text import describe_score, verdict
+from hcc_scope.formatting import sentence
+from hcc_scope.score_text import describe_named_score, describe_score, verdict
 from hcc_scope.storage.animal_sections import OtherSection
 from hcc_scope.types import Counts, SectionScore
 from hcc_scope.validation_text import (
@@ -141,7 +142,7 @@ def test_the_window_uses_the_same_words_as_every_other_place(panel: ScorePanel, 
     panel.set_snapshot(snapshot(score, COUNTS))
     whole = f"{describe_score(score)}."
     assert description_of(find(panel, QLabel, "Score")) == whole
-    assert find(panel, ScoreBar, "Score on its scale").toolTip().startswith(whole)
+    assert find(panel, ScoreBar, "Score on its scale").toolTip().startswith(sentence(describe_named_score(score)))
     parts = (line(panel, "Side of the threshold").text(), value(panel, "Reason for the side"))
     for text in (*parts, value(panel, "Interval of the score")):
         assert text.rstrip(".").lower() in whole.lower()

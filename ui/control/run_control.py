@@ -313,10 +313,10 @@ class RunControl(QObject):
     def _noted(self, _note: object) -> None:
         self._state.message.emit("info", "The note is stored with the section.")
 
-    def write_report(self, done: Callable[[Path], None]) -> None:
-        """Write the report of the section that ended last; `done` takes the page."""
+    def write_report(self, prevalence: float | None, done: Callable[[Path], None]) -> None:
+        """Write the report of the section that ended last, at a prevalence or None; `done` takes the page."""
         if self.last_store is not None:
-            self._jobs.submit("disk", partial(_write_report, self.last_store), done)
+            self._jobs.submit("disk", partial(_write_report, self.last_store, prevalence), done)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
@@ -369,7 +369,7 @@ def _write_note(store: Path, text: str) -> object:
     return NotesWriter(store).add("note", text)
 
 
-def _write_report(store: Path) -> Path:
+def _write_report(store: Path, prevalence: float | None) -> Path:
     from hcc_scope.report.section import section_report
 
-    return section_report(store)
+    return section_report(store, prevalence=prevalence)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_config_dir, user_data_dir
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.plans.focusing import NO_FOCUSING, FocusPlan
@@ -82,8 +82,8 @@ class Settings(BaseModel):
     """Whether a field that is captured by hand is heard."""
     capture_flash: bool = True
     """Whether the border of the picture flashes then."""
-    prevalence: Annotated[FiniteFloat, Field(gt=0, lt=1)] | None = None
-    """Share of animals that are high, for predictive values; None: a range is shown."""
+    prevalence: Annotated[FiniteFloat, Field(ge=0.01, le=0.99), AfterValidator(lambda p: round(p, 2))] | None = None
+    """Share of animals that are high, in whole per cent, for predictive values; None: a range is shown."""
     contrast: dict[str, Contrast] = Field(default_factory=dict)
     """By camera."""
 

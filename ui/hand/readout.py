@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import sentence
-from hcc_scope.score_text import describe_interval, describe_score, format_section_score, verdict
+from hcc_scope.score_text import SCORE_NAME, describe_interval, describe_score, format_section_score, verdict
 from hcc_scope.validation_text import NOT_KNOWN, SCORE_MEANING, describe_error_rate
 from ui.hand.arrow import ArrowSign
 from ui.hand.state import NO_SECTION, HandState, count_of
@@ -56,11 +56,12 @@ class Readout(QWidget):
         self._verdict_badge = SymbolBadge()
         self._verdict = ValueLabel("Side of the threshold, beside the picture")
         self._interval = ValueLabel("Interval of the score, beside the picture")
+        self._name = ValueLabel("Name of the score beside the picture")
         self._bar = ScoreBar(compact=True)
         self._bar.setAccessibleName("Score on its scale, beside the picture")
         for label in (self._explanation, self._message, self._verdict, self._interval, self._way):
             label.setWordWrap(True)
-        for label in (self._message, self._interval):
+        for label in (self._message, self._interval, self._name):
             label.setForegroundRole(self.palette().ColorRole.PlaceholderText)
         self._lay_out()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
@@ -93,6 +94,7 @@ class Readout(QWidget):
         side.addStretch(1)
         side.addLayout(stated)
         side.addWidget(self._bar)
+        side.addWidget(self._name)
         side.addStretch(1)
         score.addWidget(self._score)
         score.addLayout(side, 1)
@@ -141,7 +143,7 @@ class Readout(QWidget):
             widget.setFont(_font(widget, max(round(px * 0.5), 15), bold=widget is self._way))
         for widget in (self._verdict, self._verdict_badge):
             widget.setFont(_font(widget, max(round(px * 0.4), 14), bold=False))
-        for widget in (self._explanation, self._message, self._remark, self._interval):
+        for widget in (self._explanation, self._message, self._remark, self._interval, self._name):
             widget.setFont(_font(widget, max(round(px * 0.34), 13), bold=False))
         self._arrow.set_side_px(round(px * 1.5))
         two_lines = 2 * self._explanation.fontMetrics().lineSpacing()
@@ -182,6 +184,7 @@ class Readout(QWidget):
         self._shown_score = score
         stated = verdict(score)
         self._set(self._score, _NO_SCORE if score is None or score.score is None else format_section_score(score))
+        self._set(self._name, "" if score is None or score.score is None else SCORE_NAME)
         description = sentence(stated.sentence if score is None else describe_score(score))
         self._score.setAccessibleDescription(description)
         self._verdict_badge.show_shape(SHAPES[stated.kind], stated.title)

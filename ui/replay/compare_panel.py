@@ -34,9 +34,9 @@ __all__ = ["ComparePanel", "FieldTable"]
 
 _COLUMNS = (
     ("Field", "Number of the field"),
-    ("1st", "Score of the field in the first analysis, 0 to 1"),
-    ("2nd", "Score of the field in the second analysis, 0 to 1"),
-    ("Change", "Second minus first score of the field"),
+    ("1st", "Mean tile probability of the field in the first analysis, 0 to 1"),
+    ("2nd", "Mean tile probability of the field in the second analysis, 0 to 1"),
+    ("Change", "Second minus first mean tile probability of the field"),
     ("Max", "Largest difference of a tile's probability in the field"),
     ("Sides", "Tiles that changed their side of the threshold"),
 )

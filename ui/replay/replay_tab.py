@@ -74,6 +74,7 @@ class ReplayTab(QWidget):
         self._shown: OpenedStore | None = None
         self._overlays_of: OpenedStore | None = None
         self._theme: ThemeName = "dark"
+        self._prevalence: float | None = None
         self._dragging = False
         self._narrow: bool | None = None
         self.stores = StoreList()
@@ -293,6 +294,11 @@ class ReplayTab(QWidget):
     def _report_clicked(self, _down: bool) -> None:
         self.make_report()
 
+    def set_prevalence(self, prevalence: float | None) -> None:
+        """Take the share of animals that are high, 0 to 1, for the panel and the report; None: not stated."""
+        self._prevalence = prevalence
+        self.section.set_prevalence(prevalence)
+
     def make_report(self) -> None:
         """Make the report of the store that is looked at; `message` carries its path."""
         opened = self._shown
@@ -301,7 +307,9 @@ class ReplayTab(QWidget):
         from hcc_scope.report.section import section_report  # here: it takes matplotlib
 
         self.message.emit("info", f"Making the report of {opened.name} ...")
-        self._jobs.submit("report", partial(section_report, opened.path), self._have_report, self._warn)
+        self._jobs.submit(
+            "report", partial(section_report, opened.path, prevalence=self._prevalence), self._have_report, self._warn
+        )
 
     def _have_report(self, path: Path) -> None:
         self.message.emit("info", f"Report made: {path}")

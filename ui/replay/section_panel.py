@@ -13,7 +13,7 @@ from hcc_scope.formatting import capital, counted, sentence, significant
 from hcc_scope.quality import describe_reason_counts
 from hcc_scope.report.acquired_text import describe_acquired
 from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
-from hcc_scope.score_text import SAMPLING_TEXTS, describe_score
+from hcc_scope.score_text import SAMPLING_TEXTS, describe_named_score
 from hcc_scope.validation_text import describe_statement
 from ui.kit.labels import breakable
 from ui.kit.theme import GRID_PX, colours
@@ -32,6 +32,7 @@ class SectionPanel(QScrollArea):
         super().__init__(parent)
         self._opened: OpenedStore | None = None
         self._theme: ThemeName = "dark"
+        self._prevalence: float | None = None
         self.label = QLabel()
         self.label.setWordWrap(True)
         self.label.setTextFormat(Qt.TextFormat.RichText)
@@ -57,6 +58,11 @@ class SectionPanel(QScrollArea):
     def set_store(self, opened: OpenedStore | None) -> None:
         """Describe a store."""
         self._opened = opened
+        self._show_text()
+
+    def set_prevalence(self, prevalence: float | None) -> None:
+        """Take the share of animals that are high, 0 to 1; None: not stated."""
+        self._prevalence = prevalence
         self._show_text()
 
     def set_theme(self, theme: ThemeName) -> None:
@@ -114,17 +120,17 @@ class SectionPanel(QScrollArea):
         tiles = [f"{counted(score.tiles, 'tile')} scored", *describe_reason_counts(score.tiles_excluded)]
         return (
             f"<h4 style='margin-bottom: 2px'>{escape(one.title)}</h4>{self._alarm(one)}"
-            f"<div><b>{escape(describe_score(score))}</b></div>{_worth(one)}"
+            f"<div><b>{escape(capital(describe_named_score(score)))}</b></div>{self._worth(one)}"
             f"<div style='color: {c.text_muted}'>{escape('; '.join(coverage))}. {escape(', '.join(tiles))}.<br>"
             f"{escape(one.model)} on {escape(one.engine)}{'. ' + escape(one.note) if one.note else ''}</div>"
         )
 
-
-def _worth(one: SectionAnalysis) -> str:
-    """Return what the verdict is worth; nothing without a score."""
-    if one.score.score is None:
-        return ""
-    return f"<div>{escape(' '.join(describe_statement(one.card.statement, one.score)))}</div>"
+    def _worth(self, one: SectionAnalysis) -> str:
+        """Return what the verdict is worth; nothing without a score."""
+        if one.score.score is None:
+            return ""
+        sentences = describe_statement(one.card.statement, one.score, self._prevalence)
+        return f"<div>{escape(' '.join(sentences))}</div>"
 
 
 def _ended(opened: OpenedStore) -> str:

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from hcc_scope.formatting import counted
-from hcc_scope.score_text import describe_score, format_section_score
+from hcc_scope.formatting import capital, counted
+from hcc_scope.score_text import describe_named_score, format_section_score
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class StoreList(QWidget):
         item.setText("\n".join(lines))
         tip = [str(opened.path), *opened.problems]
         if opened.analyses:
-            tip.append(describe_score(opened.analyses[0].score))
+            tip.append(capital(describe_named_score(opened.analyses[0].score)))
         item.setToolTip("\n".join(tip))
         item.setData(Qt.ItemDataRole.AccessibleTextRole, ", ".join(lines))
 

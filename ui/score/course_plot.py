@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["CoursePlot"]
 
 _LEGEND = (
-    "Score (0 to 1) after each classified field: line; its interval: band; threshold: dashed line; the interval of the "
-    "threshold, where it is known: grey band."
+    "Mean tile probability (0 to 1) after each classified field: line; its interval: band; threshold: dashed line; the "
+    "interval of the threshold, where it is known: grey band."
 )
 _LINES_HIGH = 9
 _BAND_ALPHA = 70

@@ -107,10 +107,10 @@ class ScorePanel(QWidget):
         layout.addWidget(self._error_rate)
         layout.addWidget(self._bar)
         layout.addWidget(self._interval)
-        layout.addWidget(self._beside)
         layout.addWidget(self._stabilised)
         layout.addWidget(self._degraded)
         layout.addWidget(self._research)  # up here, where a low window does not scroll it away
+        layout.addWidget(self._beside)
         for title, widget in (
             (self._worth_heading, self._worth),
             (heading("Coverage"), self._coverage),

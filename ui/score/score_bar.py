@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from hcc_scope.formatting import sentence
 from hcc_scope.score_text import (
-    describe_score,
+    describe_named_score,
     describe_threshold_interval,
     format_section_threshold,
     verdict,
@@ -70,7 +70,7 @@ class ScoreBar(QWidget):
         if score is not None and score == self._score:
             return
         self._score = score
-        description = sentence(verdict(None).sentence if score is None else describe_score(score))
+        description = sentence(verdict(None).sentence if score is None else describe_named_score(score))
         words = f"{description} The scale runs from 0 (low metastatic) to 1 (high metastatic)."
         self.setAccessibleDescription(words)
         self.setToolTip(words)

@@ -218,9 +218,11 @@ def _section_words(analysis: ExternalAnalysis) -> str:
 def describe_calibration(analysis: ExternalAnalysis) -> list[str]:
     """Return how well the probabilities fit these animals, and which correction would fit."""
     card = analysis.result.card
-    words = []
-    for name, found in (("Tiles", analysis.tile_calibration), ("Sections", analysis.section_calibration)):
-        words.append(f"{name}: {_fit_words(found)}")
+    of_sections = "mean probability by the card's map" if analysis.mapped else "mean of their mean tile probabilities"
+    words = [
+        f"Tiles: mean probability {_fit_words(analysis.tile_calibration)}",
+        f"Sections: {of_sections} {_fit_words(analysis.section_calibration)}",
+    ]
     refit = f"Temperature that would fit these tiles: {analysis.tile_calibration.temperature:.3f} (the model's: "
     words.append(refit + f"{card.temperature:.3f}). The model itself is not changed.")
     if not analysis.mapped:
@@ -233,7 +235,7 @@ def describe_calibration(analysis: ExternalAnalysis) -> list[str]:
 
 def _fit_words(found: Recalibration) -> str:
     words = (
-        f"mean probability {found.mean_probability:.3f}, share of high {found.share_high:.3f}; calibration in the "
+        f"{found.mean_probability:.3f}, share of high {found.share_high:.3f}; calibration in the "
         f"large {_or_none(found.in_the_large is None, format_estimate(found.in_the_large))} (0 is right)"
     )
     if found.slope is None or found.intercept is None:
