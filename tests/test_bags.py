@@ -26,6 +26,8 @@ from hcc_scope.inference.extractor import MOST_FEATURES, load_extractor
 from hcc_scope.progress import ignore_progress
 from hcc_scope.training.bags import HEADS, Reduction, fit_head
 from hcc_scope.training.metrics import roc_auc
+from tests.commands import cli
+from tests.dataset_parts import small_set
 from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
@@ -130,7 +132,7 @@ def analysed():
     source = FrozenFeatures(tiles, known, "the labels themselves", 2)
     heads = run_heads(HEADS, source, splits, tiles, 1, ignore_progress)
     texture = [baseline_fold(split, tiles, known) for split in splits]
-    return analyse_bags(data, tiles, source.words, 2, heads, {"texture": (texture, 1.0)}, 1)
+    return analyse_bags(data, tiles, source.words, 2, heads, {"texture": (texture, 1.0)})
 
 
 def test_figures_of_a_head_that_knows_the_class(analysed: BagAnalysis):
@@ -191,13 +193,16 @@ class Edges(nn.Module):
 class Flawed(nn.Module):
     def __init__(self, how: str) -> None:
         super().__init__()
-        self.how = how
+        self.how, self.calls = how, 0
 
     def forward(self, tiles: torch.Tensor) -> torch.Tensor:
         if self.how == "maps":
             return tiles
-        if self.how == "nan":
+        self.calls += 1
+        if self.how == "nan" or (self.how == "late" and self.calls > 3):
             return tiles.mean((2, 3)) * float("nan")
+        if self.how == "late":
+            return tiles.mean((2, 3))
         if self.how == "random":
             return torch.rand(tiles.shape[0], 4)
         if self.how == "wide":
@@ -258,6 +263,15 @@ def test_bags_on_an_extractors_features_from_file_to_figures(tmp_path: Path):
     assert np.load(tmp_path / "features.npy").shape == (len(tiles), 1)
     section = analysis.of("mean-logit", "by_animal").levels["section"]
     assert (section.n, section.auc.value) == (4, 1.0)
+
+
+def test_a_command_that_fails_leaves_nothing_and_can_be_given_again(tmp_path: Path):
+    table = small_set(tmp_path)
+    for how in ("nan", "late"):
+        path = saved(Flawed(how), tmp_path / f"{how}.pt")
+        done = cli("evaluate-bags", table, "--features", path, "--folds", "2", "--out", tmp_path / "b")
+        assert done.code == ModelError.exit_code, done.err
+        assert not (tmp_path / "b").exists()
 
 
 def test_features_are_kept_tile_by_tile(tmp_path: Path):

@@ -42,7 +42,7 @@ def manifest(folder: Path) -> Path:
     return table
 
 
-def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
+def test_evaluate_from_a_manifest_to_the_report_and_bags_on_its_networks(tmp_path: Path) -> None:
     table = manifest(tmp_path / "set")
     out = tmp_path / "out"
     options = ["--steps", "1", "--folds", "2", "--starts", "2", "--jobs", "1", "--no-figures"]
@@ -71,6 +71,21 @@ def test_evaluate_from_a_manifest_to_the_report(tmp_path: Path) -> None:
         "weights.safetensors",
         *("attempt-2", "attempt-3"),  # in one step nothing is learnt
     }
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    bags = cli("evaluate-bags", table, "--features", out, "--out", tmp_path / "bags", "--no-figures", "--json")
+    assert bags.code == 0, bags.err
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert (bags.json["features"]["kind"], bags.json["features"]["evaluation"]) == ("network", "out")
+    assert (bags.json["features"]["n"], bags.json["heads"]["starts"]) == (2048, 2)
+    for protocol in ("paper", "by_animal"):
+        beside = bags.json["protocols"][protocol]["predictors"]
+        assert set(beside) == {"mean-logit", "gated-attention", "texture", "network"}
+        networks = result["protocols"][protocol]["pooled"]["animal"]
+        assert beside["network"]["animal"]["auc"]["value"] == networks["auc"]["value"]
+        assert beside["network"]["animal"]["brier"]["value"] == networks["brier"]["value"]
+    silent = [str(i + 1) for i, fold in enumerate(result["protocols"]["by_animal"]["folds"]) if fold["silent"]]
+    assert not silent or f"folds by animal: {', '.join(silent)})" in bags.json["silent"]
+    assert {path.name for path in (tmp_path / "bags").iterdir()} == {"bags.md", "bags.json", "attention.csv"}
 
 
 def test_an_unknown_value_of_an_option_lists_the_known_ones() -> None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from hcc_scope.atomic_file import json_bytes
 from hcc_scope.cli.evaluate import EvaluateOptions, run_evaluate
 from hcc_scope.datasets.tiles import ArrayTiles
-from hcc_scope.errors import DatasetError, LeakError
+from hcc_scope.errors import DatasetError, LeakError, ResumeError
 from hcc_scope.evaluation.analysis import analyse
 from hcc_scope.evaluation.conclusions import describe_left_out, describe_sites
+from hcc_scope.evaluation.finished import finished_evaluation
 from hcc_scope.evaluation.plan import make_plan
 from hcc_scope.evaluation.record import evaluation_json, evaluation_record
 from hcc_scope.evaluation.report import report_markdown
@@ -35,16 +37,18 @@ CONFIG = TrainConfig(epochs=1)
 
 
 def sample(site_of: Callable[[LabelledImage], str | None]) -> tuple[LabelledSet, TileTable]:
-    """Four animals per class; fine grain means high in one site and low in the other, and one is brighter."""
+    """Four animals per class, of one mean: grain 100 is *high* in the west, 200 and 600 *low* and *high* in the east, 700
+    *low* in the west. So grain tells all four groups apart, and the rule of one site is wrong in the other.
+    """
     data, table = texture_set(animals_per_class=4)
     images = tuple(replace(image, site=site_of(image)) for image in data.images)
     rng = np.random.default_rng(3)
     pixels = []
     for image in images:
-        west = image.site == "west"
-        grain = 200 if (image.label == 1) != west else 800
-        pixels.append(rng.normal(20_250 if west else 20_000, grain, (8, 8)).astype(np.uint16))
-    tiles = replace(table, images=images, reader=ArrayTiles(np.stack(pixels)), tile_px=8)
+        grain = (700, 100)[image.label] if image.site == "west" else (200, 600)[image.label]
+        amplitude = grain + rng.integers(-30, 31, (8, 4))
+        pixels.append(20_000 + np.stack([amplitude, -amplitude], axis=2).reshape(8, 8))
+    tiles = replace(table, images=images, reader=ArrayTiles(np.stack(pixels).astype(np.uint16)), tile_px=8)
     return replace(data, images=images), tiles
 
 
@@ -59,8 +63,8 @@ def test_a_model_that_a_site_fools_is_found_out(tmp_path: Path):
     assert {path.name for path in (tmp_path / "e" / "folds").iterdir()} >= {"by_site-1", "by_site-2"}
     analysis = analyse(result)
     aucs = {name: protocol.fold_aucs("image") for name, protocol in analysis.protocols.items()}
-    assert min(aucs["by_animal"]) > 0.9
-    assert max(aucs["by_site"]) < 0.1
+    assert set(aucs["by_animal"]) == {1.0}
+    assert set(aucs["by_site"]) == {0.0}
     assert [fold.site for fold in analysis.protocols["by_site"].folds] == ["east", "west"]
     words = describe_sites(analysis)
     assert words is not None
@@ -77,6 +81,11 @@ def test_a_model_that_a_site_fools_is_found_out(tmp_path: Path):
     assert content["protocols"]["by_site"]["folds"][1]["site"] == "west"
     assert {row["site"] for row in content["images"]} == {"east", "west"}
     assert all({"paper", "by_animal", "by_site"} <= row.keys() for row in content["images"])
+    (tmp_path / "e" / "evaluation.json").write_bytes(json_bytes(content))
+    again = finished_evaluation(tmp_path / "e", data, tiles)
+    assert {fold.split.protocol for fold in again.folds} == {"paper", "by_animal"}
+    with pytest.raises(ResumeError, match="is of other images than"):
+        finished_evaluation(tmp_path / "e", replace(data, fingerprint="0" * 64), tiles)
     record = evaluation_record(analysis, "c")
     assert [protocol.protocol for protocol in record.protocols] == ["paper", "by_animal", "by_site"]
 

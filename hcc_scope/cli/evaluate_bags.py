@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from hcc_scope.research_use import RESEARCH_USE_ONLY
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.cli.runs import Meaning
     from hcc_scope.evaluation.bag_run import BagPlan
 
 __all__ = ["EvaluateBagsOptions", "run_evaluate_bags"]
@@ -61,8 +63,8 @@ def run_evaluate_bags(options: EvaluateBagsOptions) -> None:
         See `hcc_scope.evaluation.bag_run.evaluate_bags`.
     """
     plan = _plan(options)
-    with interruptible("nothing was written but features; start it again with another --out"):
-        _evaluate(options, plan)
+    with interruptible("nothing was written; start it again") as meaning:
+        _evaluate(options, plan, meaning)
 
 
 def _plan(options: EvaluateBagsOptions) -> BagPlan:
@@ -81,10 +83,17 @@ def _plan(options: EvaluateBagsOptions) -> BagPlan:
     return plan
 
 
-def _evaluate(options: EvaluateBagsOptions, plan: BagPlan) -> None:
+def _evaluate(options: EvaluateBagsOptions, plan: BagPlan, meaning: Meaning) -> None:
     from hcc_scope.datasets.cache import cut_tiles
     from hcc_scope.datasets.manifest import read_manifest
-    from hcc_scope.evaluation.bag_report import HEADERS, describe_bags, describe_few, table_rows, write_bags
+    from hcc_scope.evaluation.bag_report import (
+        HEADERS,
+        describe_bags,
+        describe_few,
+        describe_silent_features,
+        table_rows,
+        write_bags,
+    )
     from hcc_scope.evaluation.bag_run import evaluate_bags
     from hcc_scope.evaluation.report import relative_pngs
     from hcc_scope.evaluation.splits import require_animals
@@ -97,11 +106,14 @@ def _evaluate(options: EvaluateBagsOptions, plan: BagPlan) -> None:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain(error, f"no results can be written to {options.out}") from error
-    with steps_shown(voice) as on_step:
+    with ExitStack() as undo, steps_shown(voice) as on_step:
+        undo.callback(_forget, options.out)
         tiles = cut_tiles(data, options.cache, on_step)
         analysis, origin = evaluate_bags(data, tiles, plan, options.out, on_step)
         # the numbers are safe before the picture is drawn
         content = write_bags(analysis, origin, options.out, options.command())
+        undo.pop_all()
+        meaning.now(f"the numbers are in {options.out}, without the picture")
         if options.figures:
             from hcc_scope.evaluation.figures.attention import draw_attention
 
@@ -114,6 +126,8 @@ def _evaluate(options: EvaluateBagsOptions, plan: BagPlan) -> None:
 
     voice.note(describe_bags(analysis), "bold")
     voice.note(describe_few(analysis))
+    if (silent := describe_silent_features(analysis)) is not None:
+        voice.note(silent, "yellow")
     table = Table(title="Bags", title_justify="left")
     for name in HEADERS:
         table.add_column(name, justify="left" if name in HEADERS[:3] else "right")
@@ -124,3 +138,12 @@ def _evaluate(options: EvaluateBagsOptions, plan: BagPlan) -> None:
         voice.note(f"No tissue: {data.synthetic}")
     voice.note(f"{options.out}: bags.md, bags.json, attention.csv" + " and figures/" * options.figures)
     voice.note(RESEARCH_USE_ONLY, "italic")
+
+
+def _forget(out: Path) -> None:
+    """Remove what is there before there are numbers, so that the same command can be given again."""
+    from hcc_scope.evaluation.bag_run import FEATURES_FILE
+
+    with suppress(OSError):
+        (out / FEATURES_FILE).unlink(missing_ok=True)
+        out.rmdir()

@@ -72,6 +72,8 @@ class BagAnalysis:
     """That carry low, high, both."""
     n_sections: int
     """That are bags by animal."""
+    silent: dict[PairedProtocol, tuple[int, ...]]
+    """Folds, from 0, all of whose networks have learnt nothing; empty where there are none, or no networks."""
 
     def of(self, predictor: Predictor, protocol: PairedProtocol) -> BagFigures | None:
         """Return one predictor's figures under one protocol, if it was there."""
@@ -127,6 +129,7 @@ def analyse_bags(
         for protocol in protocols:
             of_protocol = [fold.as_fold for fold in of_head if fold.split.protocol == protocol]
             add(head, protocol, protocol_scores(of_protocol, tiles, 1.0))
+    networks = beside["network"][0] if "network" in beside else ()
     kinds = [fold for fold in next(iter(heads.values())) if fold.split.protocol == "by_animal"]
     return BagAnalysis(
         data=data,
@@ -139,6 +142,11 @@ def analyse_bags(
         differences=tuple(_differences(by_animal)),
         n_animals=(int((strata == 0).sum()), int((strata == 1).sum()), int((strata == 2).sum())),
         n_sections=len({bag.name for fold in kinds for bag in fold.bags}),
+        silent={
+            protocol: those
+            for protocol in protocols
+            if (those := tuple(f.split.fold for f in networks if f.split.protocol == protocol and f.silent))
+        },
     )
 
 

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.bag_analysis import BagAnalysis, BagDifference, Predictor
     from hcc_scope.evaluation.metrics import Figures
 
-__all__ = ["BAGS_FILE", "BagOrigin", "bags_json", "describe_bags", "describe_few", "table_rows", "write_bags"]
+__all__ = [
+    "BAGS_FILE",
+    "BagOrigin",
+    "bags_json",
+    "describe_bags",
+    "describe_few",
+    "describe_silent_features",
+    "table_rows",
+    "write_bags",
+]
 
 BAGS_FILE = "bags.json"
 SCHEMA = 1
@@ -37,7 +46,7 @@ _WORDS: dict[Predictor, str] = {
     "network": "network, each tile labelled",
 }
 _PROTOCOLS = {"paper": "paper's protocol (a bag is an image)", "by_animal": "by animal (a bag is a section)"}
-HEADERS = ("protocol", "predictor", "level", "n", "AUC", "SD of starts", "accuracy", "Brier")
+HEADERS = ("protocol", "predictor", "level", "n", "AUC", "accuracy", "Brier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,21 @@ def describe_few(analysis: BagAnalysis) -> str:
     return f"{counted(analysis.n_sections, 'section')}: {chance}. {differences}"
 
 
+def describe_silent_features(analysis: BagAnalysis) -> str | None:
+    """Return in which folds all networks of the evaluation have learnt nothing; None if in none."""
+    if not analysis.silent:
+        return None
+    folds = "; ".join(
+        f"{words}: {', '.join(str(fold + 1) for fold in analysis.silent[protocol])}"
+        for protocol, words in (("paper", "folds by image"), ("by_animal", "folds by animal"))
+        if protocol in analysis.silent
+    )
+    return (
+        f"Where all networks of a fold have learnt nothing ({folds}), features and the network's own figures are of "
+        "such networks."
+    )
+
+
 def _describe_difference(difference: BagDifference) -> str:
     one, other = _WORDS[difference.one], _WORDS[difference.other]
     interval = difference.auc.interval
@@ -105,11 +129,9 @@ def table_rows(analysis: BagAnalysis) -> list[tuple[str, ...]]:
 
 
 def _cells(figures: Figures) -> tuple[str, ...]:
-    sd = None if figures.auc is None else figures.auc.sd_of_starts
     return (
         str(figures.n),
         format_estimate(figures.auc),
-        "" if sd is None else f"{sd:.3f}",
         format_estimate(figures.accuracy),
         format_estimate(figures.brier, 3),
     )
@@ -123,12 +145,13 @@ def _markdown(analysis: BagAnalysis, command: str, figures: Sequence[str]) -> st
         "",
         describe_few(analysis),
         "",
+        *([f"**{silent}**", ""] if (silent := describe_silent_features(analysis)) is not None else []),
         f"- Features of tiles: {analysis.features} ({analysis.n_features}). They are not trained here.",
         f"- Folds are those of `hcc-scope evaluate`; {counted(analysis.starts, 'start')} of each head per fold. "
         "Nothing is chosen on a test fold: components, penalty and steps are fixed in the program.",
         "- *Each tile labelled*: trained on tiles, each with its section's class, and averaged; shown for comparison.",
-        "- Accuracy at a probability of 0.5. Intervals draw whole animals anew; SD of starts: of the AUC over the "
-        "single starts of the heads.",
+        "- Accuracy at a probability of 0.5. Intervals are over animals, as docs/evaluation.md describes for every "
+        "evaluation; SD: of the AUC over the single starts, which is in its interval.",
         f"- {analysis.data.synthetic}" if analysis.data.synthetic else "",
         "",
         f"| {' | '.join(HEADERS)} |",
@@ -168,6 +191,7 @@ def bags_json(analysis: BagAnalysis, origin: BagOrigin, command: str, figures: S
         "command": command,
         "headline": describe_bags(analysis),
         "few": describe_few(analysis),
+        "silent": describe_silent_features(analysis),
         "data": {
             "manifest": str(data.manifest),
             "fingerprint": data.fingerprint,

@@ -48,12 +48,27 @@ def finished_evaluation(folder: Path, data: LabelledSet, tiles: TileTable) -> Ev
         config = TrainConfig(**plan_record["config"], threads=1)
         starts, folds = int(plan_record["starts"]), int(plan_record["folds"])
         leave_one_out, unit = bool(plan_record["leave_one_out"]), plan_record["unit"]
+        by_site = bool(plan_record["leave_one_site_out"])
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(
             f"{folder / PLAN_FILE} cannot be read: {one_line(error)}", hint="Run hcc-scope evaluate again."
         ) from error
-    plan = make_plan(data, tiles, config, folds=folds, starts=starts, leave_one_out=leave_one_out, unit=unit)
-    take_folder(folder, plan, data, tiles, config, folds=folds, resume=True)  # compares images and folds
+    if plan_record.get("data") != data.fingerprint:
+        raise ResumeError(
+            f"the evaluation {folder} is of other images than {data.manifest}",
+            hint="Give the manifest that it was made of; a file that was touched since makes it another set.",
+        )
+    plan = make_plan(
+        data,
+        tiles,
+        config,
+        folds=folds,
+        starts=starts,
+        leave_one_out=leave_one_out,
+        unit=unit,
+        leave_one_site_out=by_site,
+    )
+    take_folder(folder, plan, data, tiles, config, folds=folds, resume=True)  # compares the folds
     found = []
     for split in plan.splits:
         if split.protocol in ("paper", "by_animal"):

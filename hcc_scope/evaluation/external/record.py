@@ -197,7 +197,7 @@ def write_external(
             folder.rmdir()  # an empty one; nothing is ever overwritten
         patiently(lambda: hidden.rename(folder))
     except OSError as error:
-        if folder.exists():
+        if folder.is_dir() and any(folder.iterdir()):
             raise StoreExistsError(f"{folder} exists", hint="Choose a new folder.") from error
         raise explain(error, f"the evaluation in {folder} could not be written") from error
     finally:

@@ -52,6 +52,9 @@ def draw_attention(analysis: BagAnalysis, folder: Path) -> list[Path]:
     )
     with house():
         figure = page(_TITLE, 5.6, note=note, synthetic=analysis.data.synthetic is not None)
+        if not shown:
+            say(figure.add_subplot(), "No section has two tiles, so none can count more than another.", width=60)
+            return write(figure, folder, "attention")
         panels = figure.subplots(len(rows), _SHOWN, squeeze=False)
         for axes, (label, words, chosen) in zip(panels, rows, strict=True):
             axes[0].set_ylabel(f"{CLASSES[label]}\n{words}", color=CLASS_COLOURS[label])
@@ -65,18 +68,17 @@ def draw_attention(analysis: BagAnalysis, folder: Path) -> list[Path]:
                 image = analysis.tiles.images[int(analysis.tiles.image_index[row])]
                 panel.imshow(pixels[row], cmap="gray", vmin=low, vmax=high, interpolation="antialiased")
                 panel.set_title(f"x {share:.2f}\n{image.animal_id} {image.section_id}", fontsize=6.0)
-        if not rows:
-            say(figure.add_subplot(), "no tile was scored")
     return write(figure, folder, "attention")
 
 
 def _shares(analysis: BagAnalysis) -> list[tuple[float, int, int]]:
-    """Return share times the number of tiles, label and row of every held-out tile by animal."""
+    """Return share times number of tiles, label and row of every held-out tile by animal that is not alone."""
     return [
         (float(fold.weights[place]) * len(bag.places), bag.label, int(fold.rows[place]))
         for fold in analysis.folds["gated-attention"]
         if fold.split.protocol == "by_animal"
         for bag in fold.bags
+        if len(bag.places) > 1
         for place in bag.places.tolist()
     ]
 
