@@ -37,8 +37,8 @@ CONFIG = TrainConfig(epochs=1)
 
 
 def sample(site_of: Callable[[LabelledImage], str | None]) -> tuple[LabelledSet, TileTable]:
-    """Four animals per class, of one mean: grain 100 is *high* in the west, 200 and 600 *low* and *high* in the east, 700
-    *low* in the west. So grain tells all four groups apart, and the rule of one site is wrong in the other.
+    """Four animals per class, of one mean: grain 100 is *high* in the west, 200 and 600 *low* and *high* in the east,
+    700 *low* in the west. So grain tells all four groups apart, and the rule of one site is wrong in the other.
     """
     data, table = texture_set(animals_per_class=4)
     images = tuple(replace(image, site=site_of(image)) for image in data.images)

@@ -347,7 +347,9 @@ def run_into(
         undo.callback(sink.discard)
         undo.callback(sink.close)
         if continued is not None:
-            scorer = store_scorer(continued.earlier, card.decision_threshold, card.temperature, card.threshold_interval)
+            card = scoring_model.model.card
+            how = card.decision_threshold, card.temperature, card.threshold_interval
+            scorer = store_scorer(continued.earlier, *how)
             earlier = _earlier(continued)
         writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}", continues=goes_on)
         undo.callback(writer.close)
