@@ -22,7 +22,6 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from benchmarks import gap_coverage
-from hcc_scope.evaluation import auc as of_auc
 from hcc_scope.evaluation import intervals
 from hcc_scope.evaluation.aggregation import Scored
 from hcc_scope.evaluation.auc import auc_difference, auc_estimate
