@@ -65,7 +65,7 @@ EFFECTS = EffectSizes()
 model is trained on such animals."""
 CLEAR_EFFECTS = replace(
     EFFECTS,
-    class_separation=2.0,
+    class_separation=3.0,
     animal_latent_sd=0.25,
     section_latent_sd=0.12,
     animal_arrangement_sd=0.35,
