@@ -85,6 +85,7 @@ def _table(title: str, groups: Sequence[GroupCount], columns: Sequence[str]) -> 
 
 
 def _lines(report: DatasetReport) -> list[str]:
+    from hcc_scope.colour import CONVERSIONS, describe_conversion
     from hcc_scope.datasets.manifest import counted
     from hcc_scope.quality import describe_reason_counts
 
@@ -103,6 +104,9 @@ def _lines(report: DatasetReport) -> list[str]:
         f"{counted(report.tiles, 'tile')}, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
         f"Class by day: {association(report.class_by_day_v)} ({meaning})",
     ]
+    for colour, n in report.colours.items():
+        if colour in CONVERSIONS:
+            lines.append(f"{counted(n, 'image')}: {describe_conversion(colour)}")
     if report.sites:
         lines.append(f"Class by site: {association(report.class_by_site_v)}")
     if report.batches:
