@@ -51,9 +51,8 @@ def main() -> None:
             if slope is not None and slope.interval is not None:
                 held.append(slope.interval.low <= fitted.slope <= slope.interval.high)
                 widths.append(slope.interval.high - slope.interval.low)
-        print(
-            f"{animals:3} animals per class: held {np.mean(held):.3f} of {len(held)}, median width {np.median(widths):.2f}"
-        )
+        found = f"held {np.mean(held):.3f} of {len(held)}, median width {np.median(widths):.2f}"
+        print(f"{animals:3} animals per class: {found}", flush=True)
 
 
 if __name__ == "__main__":

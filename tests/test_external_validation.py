@@ -314,6 +314,9 @@ def test_what_has_no_slope_is_reported():
     assert (apart.slope, apart.with_intercept_and_slope) == (None, None)
     assert apart.why_not is not None
     assert "separated wholly" in apart.why_not
+    one_class = recalibrate(replace(values, labels=np.ones_like(values.labels)), values.ranks)
+    assert (one_class.slope, one_class.in_the_large, one_class.temperature) == (None, None, None)
+    assert one_class.why_not == "all are of one class"
     two = np.isin(values.animals, [0, 1, 5, 6])
     by_animal = replace(values, labels=(values.animals >= 4).astype(np.int64)).part(two)
     few = recalibrate(by_animal, by_animal.ranks)

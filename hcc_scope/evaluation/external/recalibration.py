@@ -77,7 +77,7 @@ class Recalibration:
     intercept: float | None
     """With that slope; 0 is perfect."""
     temperature: float | None
-    """That would fit these tiles; of sections None."""
+    """That would fit these tiles; None: of sections, and where all are of one class."""
     as_it_is: Fit
     with_temperature: Fit | None
     """Each animal by the temperature of all others. None: not defined."""
@@ -132,7 +132,7 @@ def recalibrate(values: Scored, odds: NDArray[np.float64]) -> Recalibration:
         in_the_large=shift,
         slope=slope,
         intercept=None if whole is None else whole.intercept,
-        temperature=_temperature(values.ranks, labels, everything > 0) if level == "tile" else None,
+        temperature=_temperature(values.ranks, labels, everything > 0) if level == "tile" and shift else None,
         as_it_is=_fit(scores, labels),
         with_temperature=after_temperature,
         with_intercept_and_slope=after_slope,

@@ -237,8 +237,12 @@ def describe_calibration(analysis: ExternalAnalysis) -> list[str]:
     words = []
     for name, found in (("Tiles", analysis.tile_calibration), ("Sections", analysis.section_calibration)):
         words.append(f"{name}: {_fit_words(found)}")
-    refit = f"Temperature that would fit these tiles: {analysis.tile_calibration.temperature:.3f} (the model's: "
-    words.append(refit + f"{card.temperature:.3f}). The model itself is not changed.")
+    fitting = analysis.tile_calibration.temperature
+    refit = "not defined" if fitting is None else f"{fitting:.3f}"
+    words.append(
+        f"Temperature that would fit these tiles: {refit} (the model's: {card.temperature:.3f}). The model itself is "
+        "not changed."
+    )
     if not analysis.mapped:
         words.append(
             "A section's score is a mean of tile probabilities, and no probability of its class unless a card has a "
