@@ -104,9 +104,11 @@ def _lines(report: DatasetReport) -> list[str]:
         f"{counted(report.tiles, 'tile')}, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
         f"Class by day: {association(report.class_by_day_v)} ({meaning})",
     ]
-    for colour, n in report.colours.items():
-        if colour in CONVERSIONS:
-            lines.append(f"{counted(n, 'image')}: {describe_conversion(colour)}")
+    lines += [
+        f"{counted(report.colours[name], 'image')}: {describe_conversion(name)}"
+        for name in CONVERSIONS
+        if name in report.colours
+    ]
     if report.sites:
         lines.append(f"Class by site: {association(report.class_by_site_v)}")
     if report.batches:

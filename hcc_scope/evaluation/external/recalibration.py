@@ -103,6 +103,7 @@ def recalibrate(values: Scored, odds: NDArray[np.float64]) -> Recalibration:
     everything = np.ones(len(values))
     whole = fit_cox(odds, labels, everything)
     large = _in_the_large(odds, labels, everything)
+    both = large is not None
     codes = np.unique(animals).tolist()
     weights = [_without(animal, labels, animals) for animal in codes]
     why = _why_not(labels, animals, whole)
@@ -132,7 +133,7 @@ def recalibrate(values: Scored, odds: NDArray[np.float64]) -> Recalibration:
         in_the_large=shift,
         slope=slope,
         intercept=None if whole is None else whole.intercept,
-        temperature=_temperature(values.ranks, labels, everything > 0) if level == "tile" and shift else None,
+        temperature=_temperature(values.ranks, labels, everything > 0) if level == "tile" and both else None,
         as_it_is=_fit(scores, labels),
         with_temperature=after_temperature,
         with_intercept_and_slope=after_slope,
