@@ -152,7 +152,7 @@ def test_a_set_of_colour_images_is_cut_as_converted_and_keeps_the_conversion(tmp
 
 def test_the_check_states_the_conversion(tmp_path: Path):
     done = cli("dataset", "check", colour_set(tmp_path))
-    assert f"2 images: {describe_conversion('od')}" in " ".join(done.err.split()), done.out
+    assert f"2 images: {describe_conversion('od')}" in " ".join((done.out + done.err).split())
     report = check_dataset(colour_set(tmp_path, ("od", "green")))
     assert report.colours == {"od": 1, "green": 1}
     assert [problem.kind for problem in report.errors] == ["mixture"]
