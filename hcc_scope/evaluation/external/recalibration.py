@@ -198,10 +198,10 @@ def _loss(
 def _in_the_large(odds: NDArray[np.float64], labels: NDArray[np.int64], weights: NDArray[np.float64]) -> float | None:
     """Return the shift of all log-odds that makes the mean probability the share of *high*; None for one class."""
     used = weights > 0
+    if len(np.unique(labels[used])) < 2:  # the sum of the weights is rounded, and so would be the share
+        return None
     x, w = odds[used], weights[used] / weights[used].sum()
     share = float(w @ labels[used])
-    if not 0.0 < share < 1.0:
-        return None
     low, high = -60.0 - float(x.max()), 60.0 - float(x.min())
     for _ in range(80):  # the mean probability rises with the shift
         middle = (low + high) / 2.0
