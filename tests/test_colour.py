@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hcc_scope.colour import CONVERSIONS, to_counts
+from hcc_scope.colour import CONVERSIONS, describe_conversion, to_counts
 from hcc_scope.datasets.cache import cut_tiles
+from hcc_scope.datasets.check import check_dataset
 from hcc_scope.datasets.images import read_headers, read_pixels
 from hcc_scope.datasets.labelled_image import LabelledImage
 from hcc_scope.datasets.manifest import read_manifest
 from hcc_scope.errors import DatasetError, ImageError, ManifestError
 from hcc_scope.progress import ignore_progress
+from tests.commands import cli
 from tests.dataset_parts import HEADER, tissue, write_lines
 
 if TYPE_CHECKING:
@@ -146,6 +148,14 @@ def test_a_set_of_colour_images_is_cut_as_converted_and_keeps_the_conversion(tmp
     np.testing.assert_array_equal(
         cut_tiles(other, None, ignore_progress).reader.read([0])[0], tifffile.imread(tmp_path / "low.tif")[:, :, 1]
     )
+
+
+def test_the_check_states_the_conversion(tmp_path: Path):
+    done = cli("dataset", "check", colour_set(tmp_path))
+    assert f"2 images: {describe_conversion('od')}" in " ".join((done.out + done.err).split())
+    report = check_dataset(colour_set(tmp_path, ("od", "green")))
+    assert report.colours == {"od": 1, "green": 1}
+    assert [problem.kind for problem in report.errors] == ["mixture"]
 
 
 def test_mixed_conversions_and_unknown_ones_are_refused(tmp_path: Path):

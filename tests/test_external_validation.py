@@ -16,6 +16,7 @@ from scipy.special import expit
 from hcc_scope.datasets.tiles import ArrayTiles
 from hcc_scope.errors import DatasetError, LeakError, ModelMismatchError, StoreExistsError, TrainingError, UsageError
 from hcc_scope.evaluation.aggregation import Scored
+from hcc_scope.evaluation.external.admission import check_images
 from hcc_scope.evaluation.external.recalibration import fit_cox, recalibrate
 from hcc_scope.evaluation.input_summary import FEATURE_NAMES, input_differences, input_summary
 from hcc_scope.evaluation.record import load_calibration
@@ -87,7 +88,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     summary = input_summary(tiles, np.arange(len(tiles)), labelled.bit_depth, images=range(len(tiles.images)))
     training = TrainingRecord(
         data="noise", command="none", seed=0, animals=("low-1", "high-1"), tiles=8, epochs=1, loss="none",
-        optimiser="none", software={}, synthetic=True, data_fingerprint=labelled.fingerprint,
+        optimiser="none", software={}, synthetic=True, colour="od", data_fingerprint=labelled.fingerprint,
     )  # fmt: skip
     unlike = {
         "method": "mean grey", "components": 1, "threshold": BRIGHT, "false_flag_rate": 0.01, "measured_on": "noise"
@@ -158,6 +159,7 @@ def test_the_report_names_what_a_reader_has_to_know(done: tuple[Done, Path]):
         "No score, because nothing else is left: section s1 of n-high2",
         "No baseline stands beside the model",
         "The model was trained on a synthetic phantom only",  # and the images are not known to be of one
+        "grain was trained on colour images, converted by od (the light that the mean optical density",
         "The model itself is not changed",
         "| Nara |",
         "![drift](figures/drift.png)",
@@ -193,6 +195,13 @@ def test_what_cannot_be_is_refused_in_one_sentence(
     assert refused.code == error.exit_code
     assert words in " ".join(refused.err.split())
     assert not (tmp_path / "e").exists()
+
+
+def test_images_that_were_converted_in_another_way_are_refused(model: Path):
+    data, _ = texture_set(animals_per_class=2)
+    green = replace(data, images=tuple(replace(image, colour="green") for image in data.images))
+    with pytest.raises(ModelMismatchError, match=r"converted by od, and those of .* are converted by green"):
+        check_images(read_card(model), green, 512)
 
 
 def test_animals_and_images_that_the_model_was_trained_on_are_refused(new_set: Path, model: Path, tmp_path: Path):
@@ -305,6 +314,9 @@ def test_what_has_no_slope_is_reported():
     assert (apart.slope, apart.with_intercept_and_slope) == (None, None)
     assert apart.why_not is not None
     assert "separated wholly" in apart.why_not
+    one_class = recalibrate(replace(values, labels=np.ones_like(values.labels)), values.ranks)
+    assert (one_class.slope, one_class.in_the_large, one_class.temperature) == (None, None, None)
+    assert one_class.why_not == "all are of one class"
     two = np.isin(values.animals, [0, 1, 5, 6])
     by_animal = replace(values, labels=(values.animals >= 4).astype(np.int64)).part(two)
     few = recalibrate(by_animal, by_animal.ranks)

@@ -37,11 +37,12 @@ CONFIG = TrainConfig(epochs=1)
 
 
 def sample(site_of: Callable[[LabelledImage], str | None]) -> tuple[LabelledSet, TileTable]:
-    """Four animals per class, of one mean: grain 100 is *high* in the west, 200 and 600 *low* and *high* in the east,
-    700 *low* in the west. So grain tells all four groups apart, and the rule of one site is wrong in the other.
+    """Four animals per class, of one mean and different grain, whose rule in one site is wrong in the other.
+
+    Grain 100 is *high* in the west, 200 *low* and 600 *high* in the east, 700 *low* in the west.
     """
     data, table = texture_set(animals_per_class=4)
-    images = tuple(replace(image, site=site_of(image)) for image in data.images)
+    images = tuple(replace(image, site=site_of(image), colour="od") for image in data.images)
     rng = np.random.default_rng(3)
     pixels = []
     for image in images:
@@ -77,6 +78,7 @@ def test_a_model_that_a_site_fools_is_found_out(tmp_path: Path):
     report = report_markdown(analysis, "c", ())
     assert "## Leave one site out" in report
     assert "(site east)" in report
+    assert "Colour images, converted by od (the light that the mean optical density" in report
     content = evaluation_json(analysis, "c")
     assert content["protocols"]["by_site"]["folds"][1]["site"] == "west"
     assert {row["site"] for row in content["images"]} == {"east", "west"}

@@ -85,6 +85,7 @@ def _table(title: str, groups: Sequence[GroupCount], columns: Sequence[str]) -> 
 
 
 def _lines(report: DatasetReport) -> list[str]:
+    from hcc_scope.colour import CONVERSIONS, describe_conversion
     from hcc_scope.datasets.manifest import counted
     from hcc_scope.quality import describe_reason_counts
 
@@ -102,6 +103,11 @@ def _lines(report: DatasetReport) -> list[str]:
         f"depth {spread(report.bit_depths, 'bit')}; pixel size {spread(report.pixel_sizes_um, 'um')}",
         f"{counted(report.tiles, 'tile')}, usable {usable['low']} low and {usable['high']} high; left out: {excluded}",
         f"Class by day: {association(report.class_by_day_v)} ({meaning})",
+    ]
+    lines += [
+        f"{counted(report.colours[name], 'image')}: {describe_conversion(name)}"
+        for name in CONVERSIONS
+        if name in report.colours
     ]
     if report.sites:
         lines.append(f"Class by site: {association(report.class_by_site_v)}")

@@ -141,6 +141,8 @@ def _report(voice: People, analysis: ExternalAnalysis, options: ExternalOptions)
     voice.note(words.describe_external(analysis), "bold")
     if (specimen := words.describe_specimen(analysis)) is not None:
         voice.note(specimen, "red")
+    if (colour := words.describe_colour(analysis)) is not None:
+        voice.note(colour)
     table = Table(title="Figures", title_justify="left")
     for name in ("level", "n", "animals", "AUC", "sensitivity", "specificity", "accuracy", "Brier", "ECE", "threshold"):
         table.add_column(name, justify="left" if name == "level" else "right")

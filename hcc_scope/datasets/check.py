@@ -130,6 +130,7 @@ def check_dataset(path: Path, on_progress: OnProgress | None = None) -> DatasetR
         shapes_yx=_breakdown(f"{image.shape_yx[0]} x {image.shape_yx[1]}" for image in images),
         bit_depths=_breakdown(str(image.bit_depth) for image in images),
         pixel_sizes_um=_breakdown(f"{image.pixel_size_um:g}" for image in images),
+        colours=_breakdown(image.colour or "grey" for image in images),
         class_by_day_v=association["day"],
         class_by_site_v=association["site"],
         class_by_batch_v=association["batch"],

@@ -66,6 +66,8 @@ class DatasetReport:
     """Images by their size, such as ``2048 x 2048``."""
     bit_depths: dict[str, int]
     pixel_sizes_um: dict[str, int]
+    colours: dict[str, int]
+    """Images by how they become grey, as `hcc_scope.colour` names it; ``grey``: they are."""
     class_by_day_v: float | None
     """Cramér's V of class and day over images: 0 if the day reveals nothing of the class, 1 if it determines it; None
     for a single day or a single class."""

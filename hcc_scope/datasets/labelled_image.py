@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from hcc_scope.colour import describe_conversion
+from hcc_scope.formatting import capital
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -86,6 +89,11 @@ class LabelledSet:
     def colour(self) -> ColourConversion | None:
         """How the images became grey; one way for all of a set. None: they are."""
         return self.images[0].colour if self.images else None
+
+    @property
+    def conversion(self) -> str | None:
+        """The same as a sentence for reports; None: the images are grey."""
+        return None if self.colour is None else f"{capital(describe_conversion(self.colour))}."
 
     @property
     def full_scale(self) -> int:

@@ -152,7 +152,7 @@ def _markdown(analysis: BagAnalysis, command: str, figures: Sequence[str]) -> st
         "- *Each tile labelled*: trained on tiles, each with its section's class, and averaged; shown for comparison.",
         "- Accuracy at a probability of 0.5. Intervals are over animals, as docs/evaluation.md describes for every "
         "evaluation; SD: of the AUC over the single starts, which is in its interval.",
-        f"- {analysis.data.synthetic}" if analysis.data.synthetic else "",
+        *(f"- {words}" for words in (analysis.data.conversion, analysis.data.synthetic) if words is not None),
         "",
         f"| {' | '.join(HEADERS)} |",
         f"|{'---|' * len(HEADERS)}",

@@ -48,11 +48,23 @@ def check_images(card: ModelCard, data: LabelledSet, tile_px: int) -> None:
     ------
     ModelMismatchError
         Names the first image whose pixel size, bit depth, tile or correction by dark and flat fields is not what the
-        card demands.
+        card demands, or the conversion of colour, if the model was trained on that of another.
     """
+    _check_colour(card, data)
     for image in data.images:
         card.check_image(image.pixel_size_um, image.bit_depth, tile_px, f"the image {image.name} has")
         _check_shading(card, image)
+
+
+def _check_colour(card: ModelCard, data: LabelledSet) -> None:
+    """Refuse another conversion than that of the training; grey images beside converted ones are for a person."""
+    trained_by = None if card.training is None else card.training.colour
+    if trained_by is not None and data.colour is not None and trained_by != data.colour:
+        raise ModelMismatchError(
+            f"the model {card.name} was trained on colour images converted by {trained_by}, and those of "
+            f"{data.manifest} are converted by {data.colour}",
+            hint=f"Write {trained_by} in the column colour.",
+        )
 
 
 def _check_shading(card: ModelCard, image: LabelledImage) -> None:

@@ -119,6 +119,7 @@ class GroupFigures:
     image: Figures
     """Its intervals rest on the animals of that group alone."""
     animals: int
+    """With an image of it; each counts with all of its images, those of other batches too."""
     animals_right: int
     unlike_tiles: int
     test_tiles: int

@@ -77,7 +77,7 @@ class Recalibration:
     intercept: float | None
     """With that slope; 0 is perfect."""
     temperature: float | None
-    """That would fit these tiles; of sections None."""
+    """That would fit these tiles; None: of sections, and where all are of one class."""
     as_it_is: Fit
     with_temperature: Fit | None
     """Each animal by the temperature of all others. None: not defined."""
@@ -103,6 +103,7 @@ def recalibrate(values: Scored, odds: NDArray[np.float64]) -> Recalibration:
     everything = np.ones(len(values))
     whole = fit_cox(odds, labels, everything)
     large = _in_the_large(odds, labels, everything)
+    both = large is not None
     codes = np.unique(animals).tolist()
     weights = [_without(animal, labels, animals) for animal in codes]
     why = _why_not(labels, animals, whole)
@@ -132,7 +133,7 @@ def recalibrate(values: Scored, odds: NDArray[np.float64]) -> Recalibration:
         in_the_large=shift,
         slope=slope,
         intercept=None if whole is None else whole.intercept,
-        temperature=_temperature(values.ranks, labels, everything > 0) if level == "tile" else None,
+        temperature=_temperature(values.ranks, labels, everything > 0) if level == "tile" and both else None,
         as_it_is=_fit(scores, labels),
         with_temperature=after_temperature,
         with_intercept_and_slope=after_slope,
@@ -197,10 +198,10 @@ def _loss(
 def _in_the_large(odds: NDArray[np.float64], labels: NDArray[np.int64], weights: NDArray[np.float64]) -> float | None:
     """Return the shift of all log-odds that makes the mean probability the share of *high*; None for one class."""
     used = weights > 0
+    if len(np.unique(labels[used])) < 2:  # the sum of the weights is rounded, and so would be the share
+        return None
     x, w = odds[used], weights[used] / weights[used].sum()
     share = float(w @ labels[used])
-    if not 0.0 < share < 1.0:
-        return None
     low, high = -60.0 - float(x.max()), 60.0 - float(x.min())
     for _ in range(80):  # the mean probability rises with the shift
         middle = (low + high) / 2.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hcc_scope.colour import describe_conversion
 from hcc_scope.datasets.manifest import listed
 from hcc_scope.evaluation.input_summary import WELCH
 from hcc_scope.evaluation.tables import format_estimate
@@ -24,6 +25,7 @@ __all__ = [
     "card_level",
     "card_rows",
     "describe_calibration",
+    "describe_colour",
     "describe_drift",
     "describe_external",
     "describe_intervals",
@@ -117,6 +119,20 @@ def describe_specimen(analysis: ExternalAnalysis) -> str | None:
     """Return that a model of a phantom was applied to what may be tissue; None if it was not."""
     card, data = analysis.result.card, analysis.result.data
     return PHANTOM_SENTENCE if card.trained_on_phantom_only and data.synthetic is None else None
+
+
+def describe_colour(analysis: ExternalAnalysis) -> str | None:
+    """Return how colour images became grey, here or in the training; None: all are grey, as far as the card states."""
+    card, data = analysis.result.card, analysis.result.data
+    trained_by = None if card.training is None else card.training.colour
+    if trained_by == data.colour:
+        return data.conversion
+    if trained_by is not None:
+        return (
+            f"The model {card.name} was trained on {describe_conversion(trained_by)}; these images are grey: what a "
+            "monochrome camera sees differs from that."
+        )
+    return f"{data.conversion} The card of {card.name} does not state that it was trained on such images."
 
 
 def describe_left_out(analysis: ExternalAnalysis, *, name: Callable[[str], str] = str) -> str:
@@ -223,8 +239,12 @@ def describe_calibration(analysis: ExternalAnalysis) -> list[str]:
         f"Tiles: mean probability {_fit_words(analysis.tile_calibration)}",
         f"Sections: {of_sections} {_fit_words(analysis.section_calibration)}",
     ]
-    refit = f"Temperature that would fit these tiles: {analysis.tile_calibration.temperature:.3f} (the model's: "
-    words.append(refit + f"{card.temperature:.3f}). The model itself is not changed.")
+    fitting = analysis.tile_calibration.temperature
+    refit = "not defined" if fitting is None else f"{fitting:.3f}"
+    words.append(
+        f"Temperature that would fit these tiles: {refit} (the model's: {card.temperature:.3f}). The model itself is "
+        "not changed."
+    )
     if not analysis.mapped:
         words.append(
             "A section's score is a mean of tile probabilities, and no probability of its class unless a card has a "
