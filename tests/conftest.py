@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
+    from hcc_scope.yaml_file import FileKind, YamlFile
+
 # The same examples on every run, and as much time for each as a busy computer takes
 hypothesis.settings.register_profile(
     "hcc-scope", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -112,6 +114,31 @@ def shipped_model_once() -> Iterator[None]:
 def shipped_model_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Load the shipped model anew, as a start of the program does."""
     monkeypatch.setattr(loading, "_loaded", _load)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_card_once() -> Iterator[None]:
+    """Parse the shipped model's card once: that takes 25 ms, and hundreds of commands here read it.
+
+    Other cards, and this one if its bytes should change, are parsed each time.
+    """
+    from hcc_scope.inference import card
+
+    read = card.read_yaml
+
+    @functools.cache
+    def once(path: Path, kind: FileKind, content: bytes) -> YamlFile:
+        del content  # it is part of the key
+        return read(path, kind)
+
+    shipped = models_dir()
+
+    def read_yaml(path: Path, kind: FileKind) -> YamlFile:
+        return once(path, kind, path.read_bytes()) if path.parent.parent == shipped else read(path, kind)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(card, "read_yaml", read_yaml)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
