@@ -22,7 +22,6 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from benchmarks import gap_coverage
-from hcc_scope.evaluation import auc as of_auc
 from hcc_scope.evaluation import intervals
 from hcc_scope.evaluation.aggregation import Scored
 from hcc_scope.evaluation.auc import auc_difference, auc_estimate
@@ -323,7 +322,7 @@ def difference_case(
     covariance = scale * sum((a * b).sum(1) for a, b in zip(one.each, two.each, strict=True))
     product = one.variance * two.variance
     rho = np.where(product > 0, covariance / np.sqrt(np.where(product > 0, product, 1.0)), 0.0)
-    rho = np.clip(rho, -1, 1) * (2 * n - 2) / (2 * n - 2 + of_auc.PRIOR_DF)
+    rho = np.clip(rho, -1, 1) * (2 * n - 2) / (2 * n - 2 + intervals.PRIOR_DF)
     (low, high), (other_low, other_high) = (score_ends(f.auc, f.variance, f.df, f.independent) for f in (one, two))
 
     def distance(mine: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
