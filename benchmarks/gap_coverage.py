@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import numpy as np
@@ -33,6 +34,11 @@ from hcc_scope.evaluation.permutations import permute
 from hcc_scope.evaluation.splits import protocol_splits
 from hcc_scope.evaluation.tile_features import FEATURES, N_FEATURES
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hcc_scope.evaluation.aggregation import TableLevel
+
 ANIMALS = (3, 5, 10)
 IMAGES = 8
 EFFECTS = (0.0, 1.0, 2.0)
@@ -49,7 +55,7 @@ NETWORKS = 200
 _IMAGE = LabelledImage(Path("x.tif"), 0, "low", "a", "s", "d", 0.325, (2048, 2048), 16)
 
 
-def cohort(rng: np.random.Generator, animals: int, effect: float) -> tuple[TileTable, np.ndarray]:
+def cohort(rng: np.random.Generator, animals: int, effect: float) -> tuple[TileTable, NDArray[np.float64]]:
     """Return images of one tile each, of animals on days of their own, and the numbers of the baseline *histogram*."""
     listed, rows = [], []
     direction = np.zeros(N_FEATURES)
@@ -93,8 +99,10 @@ def with_starts(
     animal = np.repeat(np.arange(2 * animals), IMAGES)
     labels, fold_of = animal % 2, animal // 2 % k
 
-    def noise() -> np.ndarray:
-        found: np.ndarray = (rng.normal(size=2 * animals)[animal] + rng.normal(size=len(animal))) / math.sqrt(2.0)
+    def noise() -> NDArray[np.float64]:
+        found: NDArray[np.float64] = (rng.normal(size=2 * animals)[animal] + rng.normal(size=len(animal))) / math.sqrt(
+            2.0
+        )
         return found
 
     shared = math.sqrt(IN_COMMON) * noise()
@@ -105,7 +113,7 @@ def with_starts(
             own = shared + math.sqrt(1.0 - IN_COMMON) * noise()
             ranks[start, of] = (own + labels * distance * math.exp(quality * rng.normal()))[of]
 
-    def scored(values: np.ndarray, chosen: np.ndarray) -> dict[str, Scored]:
+    def scored(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> dict[TableLevel, Scored]:
         names = tuple((i,) for i in np.flatnonzero(chosen).tolist())
         ids = tuple(map(str, range(2 * animals)))
         parts = labels[chosen], expit(values[chosen]), values[chosen], animal[chosen], fold_of[chosen]
@@ -114,9 +122,9 @@ def with_starts(
     everything = np.ones(len(animal), bool)
     mean = ranks.mean(axis=0)
     scores = ProtocolScores(
-        scored(mean, everything),  # type: ignore[arg-type]
-        tuple(scored(mean, fold_of == fold) for fold in range(k)),  # type: ignore[misc]
-        tuple(tuple(scored(one, fold_of == fold) for one in ranks) for fold in range(k)),  # type: ignore[misc]
+        scored(mean, everything),
+        tuple(scored(mean, fold_of == fold) for fold in range(k)),
+        tuple(tuple(scored(one, fold_of == fold) for one in ranks) for fold in range(k)),
     )
     estimate = auc_estimate(scores.pooled["image"], start_spread(scores, "image"))
     assert estimate is not None

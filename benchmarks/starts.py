@@ -108,7 +108,8 @@ def main() -> None:
         if mean is not None and spread is not None and first is not None:
             sd = spread.sd * math.sqrt(2.0 / given.starts)
             distance = f"{mean - first:+.3f}" + (f", {abs(mean - first) / sd:.1f} sd" if sd else "")
-        rows.append((variant, mean, spread and spread.mean, spread and spread.sd, distance))
+        single, sd_of_starts = (None, None) if spread is None else (spread.mean, spread.sd)
+        rows.append((variant, mean, single, sd_of_starts, distance))
     print(
         "\n| variant | AUC, mean logit | AUC, single networks | sd over starts | from float32 |\n|---|---|---|---|---|"
     )

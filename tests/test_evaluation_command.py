@@ -127,7 +127,8 @@ def test_a_folder_that_cannot_be_used_is_refused_before_a_tile_is_cut(
     (tmp_path / "full" / "notes.txt").touch()
     options = EvaluateOptions(
         manifest=manifest(tmp_path / "set"), out=tmp_path / out, config=TrainConfig(epochs=1), folds=2, starts=1,
-        jobs=1, cache=None, figures=False, smooth=0, resume=False, leave_one_out=False, json_mode=True,
+        jobs=1, cache=None, figures=False, smooth=0, resume=False, leave_one_out=False, leave_one_site_out=False,
+        json_mode=True,
     )  # fmt: skip
     with pytest.raises(StoreError, match=words):
         run_evaluate(options)

@@ -93,7 +93,8 @@ class ProtocolScores:
     singles: tuple[tuple[dict[TableLevel, Scored], ...], ...] = ()
     """Of each fold, what each of its networks makes of the fold's test part alone; empty where there is one network."""
     by_start: tuple[dict[TableLevel, Scored], ...] = ()
-    """The networks of the same place in their folds, put together as in `pooled`."""
+    """The networks of the same place in their folds, put together as in `pooled`; where a fold has fewer that have
+    learnt something, they come round again."""
 
 
 def protocol_scores(folds: Sequence[FoldResult], tiles: TileTable, temperature: float) -> ProtocolScores:
@@ -118,7 +119,8 @@ def protocol_scores(folds: Sequence[FoldResult], tiles: TileTable, temperature: 
         by_fold,
         tuple(tuple(_at_all_levels([one], tiles, temperature) for one in those) for those in networks),
         tuple(
-            _at_all_levels([those[i] for those in networks], tiles, temperature) for i in range(min(map(len, networks)))
+            _at_all_levels([those[i % len(those)] for those in networks], tiles, temperature)
+            for i in range(max(map(len, networks)))
         ),
     )
 

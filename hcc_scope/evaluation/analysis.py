@@ -22,7 +22,7 @@ from hcc_scope.evaluation.baseline_figures import BaselineFigures, GapFigures, g
 from hcc_scope.evaluation.baselines import baseline_folds, measure_tiles
 from hcc_scope.evaluation.calibration import Nested, calibrate_folds, calibration_folds, nested
 from hcc_scope.evaluation.metrics import Figures, figures_at
-from hcc_scope.evaluation.permutations import PermutationFigures, permute
+from hcc_scope.evaluation.permutations import MOST_FOLDS, PermutationFigures, permute
 from hcc_scope.evaluation.recipe_words import describe_dealing
 from hcc_scope.evaluation.source_control import SOURCES, Source, SourceFigures, source_control
 from hcc_scope.evaluation.splits import copies_across
@@ -54,8 +54,6 @@ PairedProtocol = Literal["paper", "by_animal", "by_site"]
 """The two protocols that are always shown side by side, and beside them, where it was asked for, the third."""
 PROTOCOLS: tuple[PairedProtocol, ...] = ("paper", "by_animal", "by_site")
 
-_MOST_FOLDS = 5
-"""Of permutations and controls, where one animal at a time is left out."""
 ARGMAX = 0.5
 """Threshold of tiles and images, as in the paper: the class with the larger probability. It was chosen on nothing."""
 
@@ -233,7 +231,7 @@ def analyse(result: EvaluationResult) -> Analysis:
     pooled = [protocol.pooled[result.unit].auc_pooled for protocol in (protocols["paper"], protocols["by_animal"])]
     measured = measure_tiles(result.tiles) if result.measured is None else result.measured
     baselines = {name: _baseline(name, result, measured, scores, strata) for name in BASELINES}
-    folds = _MOST_FOLDS if result.leave_one_out else len(result.of("by_animal"))
+    folds = MOST_FOLDS if result.leave_one_out else len(result.of("by_animal"))
     permuted = permute(result.tiles, measured, folds=folds, seed=result.config.seed, unit=result.unit)
     return Analysis(
         result=result,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hcc_scope.evaluation.permutations import MOST_FOLDS
 from hcc_scope.evaluation.source_control import SOURCES, SourceFigures
 from hcc_scope.evaluation.tables import format_estimate, format_signed
 
@@ -70,6 +71,8 @@ def describe_permutations(analysis: Analysis) -> str:
             f"{found.exchanged} Class and day (or batch, or site) go together, and no figure here can tell them apart."
         )
     which = "all there are" if found.exact else f"the true one and others at random, of {found.possible:,}"
+    if analysis.result.leave_one_out:
+        which += f"; in {MOST_FOLDS} folds at most, not with one animal left out"
     words = (
         f"Permuted classes: by animal texture has an AUC of images of {found.auc:.2f} with the true classes, and at "
         f"least that with a share of p = {found.p_value:.3g} of {found.labellings:,} labellings ({which}; no p can be "

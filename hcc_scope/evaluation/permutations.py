@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from hcc_scope.evaluation.splits import Animal
     from hcc_scope.evaluation.tile_features import BaselineName
 
-__all__ = ["DEALINGS", "LEAK_MARGIN", "PermutationFigures", "permute"]
+__all__ = ["DEALINGS", "LEAK_MARGIN", "MOST_FOLDS", "PermutationFigures", "permute"]
 
 DEALINGS = 200
 """At least so many pairs of dealings in all; each labelling has an equal number of them, one or more."""
+MOST_FOLDS = 5
+"""Of labellings and of the control by day, batch and site, where one animal at a time is left out."""
 LEAK_MARGIN = 0.03
 """By how much the mean AUC by animal over labellings may exceed 0.5. Their classes mean nothing, so it exceeds 0.5 only
 if animals that keep a class in common are on both sides. Without any, simulated cohorts of 6 to 12 animals have a mean
