@@ -39,6 +39,8 @@ from tests.labelled_image_parts import texture_set, texture_tile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hcc_scope.training.run_folder import TrainRun
+
 CONFIG = TrainConfig(steps=4, batch=4, threads=1, learning_rate=1e-3)
 
 
@@ -130,7 +132,7 @@ def options(manifest: Path, out: Path, **more: object) -> TrainOptions:
 def evaluated_run(manifest: Path, evaluation: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run with an evaluation."""
     folder = tmp_path_factory.mktemp("evaluated") / "r"
-    run_train(options(manifest, folder, evaluation=evaluation, seed=5), json_mode=True)  # not the evaluation's seed
+    run_train(options(manifest, folder, evaluation=evaluation), json_mode=True)
     return folder
 
 
@@ -190,6 +192,21 @@ def test_an_evaluation_whose_networks_cannot_be_had_is_refused_before_the_traini
         with pytest.raises(TrainingError, match=message):
             run_train(options(manifest, tmp_path / "r", evaluation=copy), json_mode=True)
         assert not (tmp_path / "r").exists()
+
+
+def test_a_run_continues_with_its_own_seed_though_the_evaluation_has_another(
+    evaluated_run: Path, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run = Path(shutil.copytree(evaluated_run, tmp_path / "r"))
+    stored = json.loads((run / "config.json").read_bytes())
+    stored["asked"]["seed"] = 5  # as with --seed 5
+    (run / "config.json").write_text(json.dumps(stored))
+    continued: list[TrainRun] = []
+    monkeypatch.setattr(
+        "hcc_scope.training.run_folder.train_run", lambda run, *_, **__: continued.append(run) or run.folder / "model"
+    )
+    run_train(options(manifest, run, resume=True), json_mode=True)
+    assert (continued[0].config.seed, continued[0].config.steps) == (5, 4)
 
 
 def test_a_run_continues_only_with_its_own_evaluation(

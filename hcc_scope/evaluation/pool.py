@@ -132,8 +132,8 @@ def _died(process: SpawnProcess) -> TrainingError:
     code = process.exitcode
     how = f"was killed (signal {-code})" if code is not None and code < 0 else f"ended with code {code}"
     return TrainingError(
-        f"a process that trained a fold {how}",
-        hint="If memory ran out, use fewer --jobs or a smaller --batch; finished folds are kept: use --resume.",
+        f"a process that trained a network {how}",
+        hint="If memory ran out, use fewer --jobs or a smaller --batch; finished networks are kept: use --resume.",
     )
 
 
@@ -173,7 +173,7 @@ def _child(connection: Connection, work: Work, shared: object) -> None:
 def _portable(error: BaseException) -> BaseException:
     """Return the error as it can be sent; one that is not meant for a user takes its traceback along."""
     if not isinstance(error, HccScopeError):
-        error.add_note("in a process that trained a fold:\n" + "".join(traceback.format_exception(error)))
+        error.add_note("in a process that trained a network:\n" + "".join(traceback.format_exception(error)))
     sendable = attempt(lambda: pickle.loads(pickle.dumps(error)))
     if isinstance(sendable, Failure):
         return TrainingError("".join(traceback.format_exception(error)))

@@ -323,7 +323,7 @@ class _Run:
                     mean = now.loss_sum / now.step
                     rate = settings.batch * now.step / now.seconds
                     line: dict[str, object] = {"epoch": epoch, "step": now.step, "loss": loss, "mean_loss": mean}
-                    self._line(line | {"learning_rate": self._rate(done)})
+                    self._line({**line, "learning_rate": self._rate(done)})
                     message = f"epoch {epoch}, loss {mean:.3f}, {rate:.0f} tiles/s"
                     seen = settings.tiles_of(len(self._train_rows), done + 1)
                     on_progress(Progress(TRAIN, seen, settings.tiles_of(len(self._train_rows), steps), message))
