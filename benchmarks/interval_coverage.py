@@ -1,6 +1,6 @@
 """Measure how often the intervals of docs/evaluation.md contain the truth, and compare ways of making them.
 
-Run with ``python -m benchmarks.interval_coverage``; takes about three minutes. Cohorts of few animals are simulated:
+Run with ``python -m benchmarks.interval_coverage``; takes some two minutes. Cohorts of few animals are simulated:
 an image's score is normal, with the share ICC of its variance between animals. For each number of animals per class,
 AUC, ICC, and equal or unequal numbers of images per animal (2 to 20) it counts how often an interval contains the
 truth, and on which side it misses: *flattering* lies wholly above the truth. Pairs of all images are counted, and pairs
