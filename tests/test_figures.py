@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from hcc_scope.progress import Progress
 
 NAMES = (
-    "roc", "leakage", "animals", "histograms", "reliability", "learning", "tsne-paper", "tsne-by-animal", "saliency",
-    "saliency-check",
+    "roc", "leakage", "animals", "histograms", "reliability", "net-benefit", "learning", "tsne-paper", "tsne-by-animal",
+    "saliency", "saliency-check",
 )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def test_the_figures_show_the_results(drawn: tuple[Path, list[Progress]], result
     by_level = scored(result.of("paper"), result.tiles, result.temperature)
     area = roc_auc(by_level["tile"].ranks, by_level["tile"].labels)
     assert f"{area:.2f}" in words(folder / "leakage.svg")
-    assert "gap +" in words(folder / "leakage.svg")
+    assert "difference " in words(folder / "leakage.svg")
     first = result.of("by_animal")[0]
     odds = (first.logits[:, 1] - first.logits[:, 0]).astype(np.float64)
     assert f"fold 1: AUC {roc_auc(odds, first.labels):.2f}" in words(folder / "roc.svg")

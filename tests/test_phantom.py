@@ -294,9 +294,9 @@ def test_animals_of_a_cohort_overlap_and_hold_the_clear_sections_of_the_demo():
     for seed in range(20):
         for number, name in enumerate(("low", "high")):
             clear = SectionEffect.draw(seed, "M1", "S1", name, CLEAR_EFFECTS)  # type: ignore[arg-type]
-            for value, drawn in ((clear.latent_mean, latent), (clear.arrangement_mean, nests)):
-                assert np.quantile(drawn[number], 0.03) < value < np.quantile(drawn[number], 0.97)
-                assert (value > 0) == (name == "high")
+            assert np.quantile(latent[number], 0.03) < clear.latent_mean < np.quantile(latent[number], 0.97)
+            assert (clear.latent_mean > 0) == (name == "high")
+            assert clear.arrangement_mean is None
 
 
 def test_heterogeneity_inside_a_section_has_unit_size(high: Specimen):

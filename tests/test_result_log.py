@@ -25,6 +25,8 @@ def made(seq: int, **changes: object) -> FrameResult:
         "engine": "torchscript",
         "latency_ms": {"wait": rng.random(), "classify": rng.random(), "total": rng.random()},
         "distances": rng.random(N).astype(np.float32),
+        "level": rng.random(),
+        "focus": rng.random(),
         **changes,
     }
     return FrameResult(seq, **values)  # type: ignore[arg-type]  # as they are
@@ -35,6 +37,7 @@ def made(seq: int, **changes: object) -> FrameResult:
     [
         {},
         {"distances": None},
+        {"level": None, "focus": None},
         {"outcome": "excluded", "flags": np.ones(N, np.uint8)},
         {
             "outcome": "failed",
@@ -50,7 +53,7 @@ def test_a_result_comes_back_bit_for_bit(changes: dict[str, object]):
     results, given = ResultLog(), made(7, **changes)
     results.append(given)
     back = results[7]
-    for name in ("seq", "outcome", "engine", "latency_ms", "error"):
+    for name in ("seq", "outcome", "engine", "latency_ms", "error", "level", "focus"):
         assert getattr(back, name) == getattr(given, name)
     for name in ("logits", "probabilities", "flags", "distances"):
         one, other = getattr(given, name), getattr(back, name)

@@ -12,7 +12,6 @@ from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted
 from hcc_scope.errors import UsageError
 from hcc_scope.evaluation.filenames import PLAN_FILE
-from hcc_scope.evaluation.results import Unit
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.evaluation.analysis import Analysis
+    from hcc_scope.evaluation.results import Unit
     from hcc_scope.training.config import Device, NetworkName, Precision, RecipeName, TrainConfig
 
 __all__ = ["EvaluateOptions", "known_unit", "run_evaluate", "train_config"]
@@ -188,6 +188,8 @@ def known_unit(unit: str) -> Unit:
     UsageError
         If it is neither images nor tiles.
     """
+    from hcc_scope.evaluation.results import Unit
+
     if unit not in get_args(Unit):
         raise UsageError(f"--unit cannot be '{unit}'", hint=f"There are: {', '.join(get_args(Unit))}.")
     return cast("Unit", unit)

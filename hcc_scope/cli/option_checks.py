@@ -15,7 +15,6 @@ __all__ = [
     "check_count",
     "check_exposure",
     "check_focus",
-    "check_prevalence",
     "parse_size",
 ]
 
@@ -72,16 +71,6 @@ def check_focus(text: str | None) -> Focusing:
         return focusing_of(text)
     except ValueError as error:
         raise PlanError(f"--focus: {error}") from None
-
-
-def check_prevalence(prevalence: float | None) -> float | None:
-    """Return ``--prevalence``; raise `UsageError` if it is no share of animals. None was not given."""
-    if prevalence is not None and not 0 < prevalence < 1:  # not for NaN either
-        raise UsageError(
-            f"--prevalence is a share above 0 and below 1, not {prevalence:g}",
-            hint="Give for example 0.3, if 3 of 10 such animals are high.",
-        )
-    return prevalence
 
 
 def parse_size(text: str) -> tuple[float, float]:

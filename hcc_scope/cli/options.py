@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hcc_scope.cli.option_checks import check_prevalence
+from hcc_scope.cli.prevalence import check_prevalence
 from hcc_scope.inference.base import AUTO, DEFAULT_MODEL, ENGINES, REFERENCE
 
 __all__ = [

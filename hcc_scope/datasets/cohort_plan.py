@@ -132,7 +132,7 @@ class CohortSpec:
         """As asked for, or what goes with the class separation."""
         if self.arrangement is not None:
             return self.arrangement
-        return EFFECTS.arrangement_separation if self.class_separation > 0 else 0.0
+        return (EFFECTS.arrangement_separation or 0.0) if self.class_separation > 0 else 0.0
 
     @property
     def effect_sizes(self) -> EffectSizes:

@@ -36,7 +36,7 @@ class EffectSizes:
     """Distance of the class means in the latent phenotype: low at minus half of it, high at plus half."""
     animal_latent_sd: float = 0.9
     section_latent_sd: float = 0.45
-    arrangement_separation: float = 3.6
+    arrangement_separation: float | None = 3.6
     """Distance of the class means in the latent arrangement: low (open) at minus half of it, high at plus half."""
     animal_arrangement_sd: float = 1.4
     section_arrangement_sd: float = 0.6
@@ -65,14 +65,13 @@ EFFECTS = EffectSizes()
 model is trained on such animals."""
 CLEAR_EFFECTS = replace(
     EFFECTS,
-    class_separation=3.0,
+    class_separation=2.0,
     animal_latent_sd=0.25,
     section_latent_sd=0.12,
-    animal_arrangement_sd=0.35,
-    section_arrangement_sd=0.15,
+    arrangement_separation=None,
 )
-"""The sizes of a single specimen, as demo and acquisitions show it: it is clear which class it has, and a cohort holds
-animals like it."""
+"""The sizes of a single specimen, as demo and acquisitions show it: it is clear which class it has. Its nuclei lie on a
+jittered lattice, as in the sections that the shipped model was trained on."""
 
 
 def stable_rng(*words: object) -> np.random.Generator:
@@ -99,8 +98,8 @@ class SectionEffect:
 
     latent_mean: float
     """Mean of the latent phenotype over the section, class included."""
-    arrangement_mean: float
-    """The same of the latent arrangement."""
+    arrangement_mean: float | None
+    """The same of the latent arrangement; None: its nuclei are not arranged in groups."""
     stain: float
     """Factor on what nuclei absorb."""
     thickness: float
@@ -120,7 +119,9 @@ class SectionEffect:
             latent_mean=float(
                 side * sizes.class_separation + sizes.animal_latent_sd * latent_a + sizes.section_latent_sd * latent_s
             ),
-            arrangement_mean=float(
+            arrangement_mean=None
+            if sizes.arrangement_separation is None
+            else float(
                 side * sizes.arrangement_separation
                 + sizes.animal_arrangement_sd * arrangement_a
                 + sizes.section_arrangement_sd * arrangement_s

@@ -254,9 +254,7 @@ def build_tissue(
         Gives the scale of the heterogeneity.
     """
     # farther out nothing changes, and the logistic function's exponential would overflow
-    latent_mean, arrangement_mean = (
-        min(max(mean, -_FARTHEST), _FARTHEST) for mean in (effect.latent_mean, effect.arrangement_mean)
-    )
+    latent_mean = min(max(effect.latent_mean, -_FARTHEST), _FARTHEST)
     polygon = outline.polygon_um()
     x0, y0 = (float(v) - _MARGIN_UM for v in polygon.min(axis=0))
     x1, y1 = (float(v) + _MARGIN_UM for v in polygon.max(axis=0))
@@ -282,8 +280,11 @@ def build_tissue(
     fields = [_noise(n, sigma_um[name] / COARSE_PITCH_UM, rng_of(name)) for name in SLOW if name != "edge_um"]
     fields.append(outline.inside_um(x[None, :], y[:, None]).astype(np.float32))
     slow = _Lattice(x0, y0, COARSE_PITCH_UM, np.stack(fields))
-    nests = _noise(n, sizes.heterogeneity_um / COARSE_PITCH_UM, rng_of("arrangement"))
-    arrangement = _Lattice(x0, y0, COARSE_PITCH_UM, nests[None] + np.float32(arrangement_mean))
+    arrangement = None
+    if effect.arrangement_mean is not None:
+        nests = _noise(n, sizes.heterogeneity_um / COARSE_PITCH_UM, rng_of("arrangement"))
+        mean = min(max(effect.arrangement_mean, -_FARTHEST), _FARTHEST)
+        arrangement = _Lattice(x0, y0, COARSE_PITCH_UM, nests[None] + np.float32(mean))
     cells = _grow_cells(rng_of, fine, slow, arrangement, latent_mean, (x0, x1), (y0, y1))
     rng = rng_of("bubbles")
     corners = polygon[rng.integers(len(polygon), size=int(rng.poisson(3.0)))] * rng.uniform(0.2, 0.97)
@@ -295,16 +296,17 @@ def _grow_cells(
     rng_of: Callable[[str], np.random.Generator],
     fine: _Lattice,
     slow: _Lattice,
-    arrangement: _Lattice,
+    arrangement: _Lattice | None,
     latent_mean: float,
     x_um: tuple[float, float],
     y_um: tuple[float, float],
 ) -> ObjectTable:
     """Put candidates on jittered hexagonal lattices and let the architecture decide what each becomes.
 
-    The lattices have generators of their own, named after what grows on them.
+    The lattices have generators of their own, named after what grows on them. Without an arrangement nuclei and other
+    cells share one lattice.
     """
-    rng = rng_of("nuclei in groups")
+    rng = rng_of("cells" if arrangement is None else "nuclei in groups")
     first: dict[str, int] = {}
     total = 0
     for kind, (groups, variants) in KINDS.items():
@@ -331,20 +333,25 @@ def _grow_cells(
         sprite = first[kind] + picked if group is None else first[kind] + group * variants + picked
         found.append((x[chosen], y[chosen], sprite[chosen].astype(np.int32)))
 
-    x, y = candidates(group_pitch_um(_CELL_PITCH_UM), _GROUP_JITTER)
-    crowding = interpret(fine.at(x, y)[0], slow.at(x, y, order=1), latent_mean).phenotype
-    keep = rng.random(x.size) < 0.62 + 0.28 * crowding
-    x, y = x[keep], y[keep]
-    nest_share = 1.0 / (1.0 + np.exp(-arrangement.at(x, y, order=1)[0]))
-    x, y = nuclei_of_groups(rng, x, y, rng.random(x.size) < nest_share)
-    a = interpret(fine.at(x, y)[0], slow.at(x, y, order=1), latent_mean)
-    grade = np.clip(a.phenotype + rng.normal(0.0, 0.13, x.size), 0.0, 1.0)
-    add("tumour", x, y, _in_plate(a), np.rint(grade * (N_LEVELS - 1)).astype(np.int64))
+    def add_nuclei(x: F64, y: F64, a: Architecture, chosen: NDArray[np.bool_]) -> None:
+        grade = np.clip(a.phenotype + rng.normal(0.0, 0.13, x.size), 0.0, 1.0)
+        add("tumour", x, y, chosen, np.rint(grade * (N_LEVELS - 1)).astype(np.int64))
 
-    rng = rng_of("other cells")
+    if arrangement is not None:
+        x, y = candidates(group_pitch_um(_CELL_PITCH_UM), _GROUP_JITTER)
+        crowding = interpret(fine.at(x, y)[0], slow.at(x, y, order=1), latent_mean).phenotype
+        keep = rng.random(x.size) < 0.62 + 0.28 * crowding
+        x, y = x[keep], y[keep]
+        nest_share = 1.0 / (1.0 + np.exp(-arrangement.at(x, y, order=1)[0]))
+        x, y = nuclei_of_groups(rng, x, y, rng.random(x.size) < nest_share)
+        a = interpret(fine.at(x, y)[0], slow.at(x, y, order=1), latent_mean)
+        add_nuclei(x, y, a, _in_plate(a))
+        rng = rng_of("other cells")
     x, y = candidates(_CELL_PITCH_UM)
     a = interpret(fine.at(x, y)[0], slow.at(x, y, order=1), latent_mean)
     chance = rng.random((3, x.size), dtype=np.float32)
+    if arrangement is None:
+        add_nuclei(x, y, a, _in_plate(a) & (chance[0] < 0.62 + 0.28 * a.phenotype))
     alive = (a.inside > 0.9) & (a.necrosis < 0.5)
     spare = chance[1]
     add("vacuole", x + 5.0, y + 3.0, _in_plate(a) & (spare < 0.01 + 0.30 * a.fat))

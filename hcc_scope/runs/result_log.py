@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import threading
 from collections.abc import Iterator, Mapping
@@ -27,10 +28,11 @@ class _Packed:
         n = len(result.logits)
         about = (result.outcome, result.engine, result.error, tuple(result.latency_ms), n, result.distances is not None)
         self._about: tuple[FrameOutcome, str, str | None, tuple[str, ...], int, bool] = known.setdefault(about, about)  # type: ignore[assignment]  # what is alike is kept once
+        measured = (result.level, result.focus)
         distances = b"" if result.distances is None else np.asarray(result.distances, np.float32).tobytes()
         self._numbers = b"".join(
             (
-                struct.pack(f"<{len(result.latency_ms)}d", *result.latency_ms.values()),
+                struct.pack(f"<{len(result.latency_ms) + 2}d", *result.latency_ms.values(), *map(_or_nan, measured)),
                 np.asarray(result.logits, np.float32).tobytes(),
                 np.asarray(result.probabilities, np.float32).tobytes(),
                 distances,
@@ -40,13 +42,32 @@ class _Packed:
 
     def result(self, seq: int) -> FrameResult:
         """Return the result, the same bit for bit."""
-        outcome, engine, error, stages, n, measured = self._about
-        at = 8 * len(stages)
-        latency_ms = dict(zip(stages, struct.unpack_from(f"<{len(stages)}d", self._numbers), strict=True))
-        floats = np.frombuffer(self._numbers, np.float32, (2 + measured) * n, at).reshape(2 + measured, n)
+        outcome, engine, error, stages, n, has_distances = self._about
+        *latencies_ms, level, focus = struct.unpack_from(f"<{len(stages) + 2}d", self._numbers)
+        latency_ms, at = dict(zip(stages, latencies_ms, strict=True)), 8 * (len(stages) + 2)
+        floats = np.frombuffer(self._numbers, np.float32, (2 + has_distances) * n, at).reshape(2 + has_distances, n)
         flags = np.frombuffer(self._numbers, np.uint8, n, at + floats.nbytes)
-        distances = floats[2] if measured else None
-        return FrameResult(seq, outcome, floats[0], floats[1], flags, engine, latency_ms, error, distances)
+        return FrameResult(
+            seq,
+            outcome,
+            floats[0],
+            floats[1],
+            flags,
+            engine,
+            latency_ms,
+            error,
+            floats[2] if has_distances else None,
+            _or_none(level),
+            _or_none(focus),
+        )
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 class ResultLog(Mapping[int, FrameResult]):

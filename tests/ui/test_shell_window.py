@@ -374,7 +374,7 @@ def test_a_correction_of_the_run_marks_no_tile_of_a_section_in_replay(shell: App
 
 
 def test_what_the_model_was_trained_on_is_shown_again_after_replay(shell: App):
-    card = SimpleNamespace(name="phantom", trained_on=PHANTOM_TRAINING)
+    card = SimpleNamespace(name="phantom", trained_on=PHANTOM_TRAINING, statement=None, sha256="0" * 64)
     shell.run.model_ready.emit(SimpleNamespace(model=SimpleNamespace(saliency=None, card=card)))
     assert PHANTOM_TRAINING in page_text(shell.views.score)
     shell.focus.set(None, on=True)

@@ -35,7 +35,7 @@ def draw_benefit(record: StatementRecord | None, *, synthetic: bool) -> Figure:
         Whether the images are no tissue.
     """
     if record is None or not counts_of(record).of_both_classes:
-        return sentence_page(_TITLE, "Not known: no animal of one class was predicted.", synthetic=synthetic)
+        return sentence_page(_TITLE, "Not known (n = 0): no animal of one class was predicted.", synthetic=synthetic)
     counts = counts_of(record)
     note = (
         f"From {counts.high_right} of {counts.high} high and {counts.low_right} of {counts.low} low unseen animals on "
@@ -47,7 +47,7 @@ def draw_benefit(record: StatementRecord | None, *, synthetic: bool) -> Figure:
         figure = page(_TITLE, 3.2, note=note, synthetic=synthetic)
         panels = figure.subplots(1, len(BENEFIT_PREVALENCES), sharey=True)
         for axes, prevalence in zip(panels, BENEFIT_PREVALENCES, strict=True):
-            axes.set_title(f"prevalence {percent(prevalence)}")
+            axes.set_title(f"prevalence {percent(prevalence)}, n = {counts.high + counts.low}")
             _panel(axes, record, prevalence)
         panels[0].set_ylabel("net benefit per animal")
         panels[0].legend(loc="upper right")
