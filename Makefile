@@ -18,7 +18,7 @@ help:
 	@echo "make app    open the desktop app on the demo rig; RIG=demo-by-hand: a stand that is moved by hand"
 	@echo "make setup  look for what pip cannot bring, and install into $(VENV)"
 	@echo "make lint   ruff, mypy, import-linter      make docs   build the documentation into site"
-	@echo "make bench  run the benchmarks             make model  train the shipped model again, into retrained"
+	@echo "make bench  run the benchmarks             make model  train a successor of the shipped model, into retrained"
 	@echo "make screenshots  draw the pictures of the app in docs/screenshots"
 	@echo "make schema  write the JSON Schema of rig files anew, after a change to their keys"
 	@echo "make constraints  write constraints.txt anew: the newest versions that are allowed"

@@ -2,9 +2,9 @@
 
 The threshold is chosen on the section scores of few animals (`hcc_scope.evaluation.calibration.choose_threshold`), so
 it has an error of its own. Whole animals are drawn anew within their class, the threshold is chosen on each drawing,
-and the expanded percentiles are taken (as `hcc_scope.evaluation.intervals.ClusterBootstrap` does). That alone is too
-short where the classes are apart: then any threshold in the gap between them does as well, and drawings only move
-within it. The interval therefore also contains the whole gap that the threshold lies in.
+and the expanded percentiles are taken (Hesterberg, The American Statistician 69, 2015). That alone is too short where
+the classes are apart: then any threshold in the gap between them does as well, and drawings only move within it. The
+interval therefore also contains the whole gap that the threshold lies in.
 
 How often it contains the best threshold of the population, and what plain percentiles would do:
 ``python -m benchmarks.threshold_interval``.
