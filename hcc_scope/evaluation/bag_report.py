@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import platform
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import json_bytes, replace_file
 from hcc_scope.datasets.labelled_image import CLASSES
 from hcc_scope.evaluation.bag_analysis import LEVELS_OF
+from hcc_scope.evaluation.stored_evaluation import versions_used
 from hcc_scope.evaluation.tables import format_estimate
 from hcc_scope.formatting import counted
 from hcc_scope.research_use import RESEARCH_USE_ONLY
@@ -228,10 +227,7 @@ def bags_json(analysis: BagAnalysis, origin: BagOrigin, command: str, figures: S
         },
         "differences": [asdict(one) for one in analysis.differences],
         "figures": list(figures),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("hcc-scope", "torch", "numpy", "scipy")},
-        },
+        "versions": versions_used(),
     }
 
 

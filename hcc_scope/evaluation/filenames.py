@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["PLAN_FILE"]
+__all__ = ["EVALUATION_FILE", "PLAN_FILE"]
 
+EVALUATION_FILE = "evaluation.json"
+"""Everything that an evaluation found; written last."""
 PLAN_FILE = "plan.json"
 """There from the moment at which the first fold begins."""

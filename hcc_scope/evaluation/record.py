@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -23,9 +21,11 @@ from hcc_scope.evaluation.conclusions import (
     describe_restarted,
     describe_silent,
 )
+from hcc_scope.evaluation.filenames import EVALUATION_FILE
 from hcc_scope.evaluation.recipe_words import describe_recipe, left_open
 from hcc_scope.evaluation.report import relative_pngs, report_markdown, table1_markdown
 from hcc_scope.evaluation.statement import BENEFIT_PREVALENCES, benefits
+from hcc_scope.evaluation.stored_evaluation import image_rows, reading_evaluation, versions_used
 from hcc_scope.evaluation.tables import MEASURES
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
 from hcc_scope.inference.card_evaluation import BaselineProtocol, BaselineRecord, GapRecord, PermutationRecord
@@ -33,7 +33,7 @@ from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain
 from hcc_scope.training.config import NetworkName, Precision, RecipeName  # noqa: TC001 - read by pydantic
-from hcc_scope.training.records import StrictRecord, one_line
+from hcc_scope.training.records import StrictRecord
 from hcc_scope.validation_text import statement_json
 
 if TYPE_CHECKING:
@@ -57,7 +57,6 @@ __all__ = [
     "write_evaluation",
 ]
 
-EVALUATION_FILE = "evaluation.json"
 SCHEMA = 3
 KIND = "cross-validation"
 """Of the evaluation: of a network and recipe, not of one finished model."""
@@ -255,10 +254,7 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
             "auc": published.AUC,
         },
         "figures": list(figures),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("hcc-scope", "torch", "numpy", "scipy")},
-        },
+        "versions": versions_used(),
         "card": evaluation_record(analysis, command).model_dump(mode="json"),
     }
 
@@ -309,19 +305,7 @@ def _dict(estimate: Estimate | None) -> dict[str, Any] | None:
 
 def _images(analysis: Analysis) -> list[dict[str, Any]]:
     """Return each image with its held-out scores: enough to compute any other figure."""
-    rows: list[dict[str, Any]] = [
-        {
-            "path": str(image.path),
-            "index": image.index,
-            "class": image.tumour_class,
-            "animal": image.animal_id,
-            "section": image.section_id,
-            "day": image.day,
-            "site": image.site,
-            "batch": image.batch,
-        }
-        for image in analysis.result.tiles.images
-    ]
+    rows = image_rows(analysis.result.tiles.images)
     for name, scores in analysis.scores.items():
         image = scores.pooled["image"]
         for (index,), score, fold in zip(image.names, image.scores.tolist(), image.folds.tolist(), strict=True):
@@ -395,8 +379,7 @@ def load_calibration(folder: Path) -> Calibration:
     TrainingError
         If there is no finished evaluation, or one that cannot be read.
     """
-    path = folder / EVALUATION_FILE
-    try:
+    with reading_evaluation(folder) as path:
         data = read_small_file(path)
         head = _Schema.model_validate_json(data)
         if head.schema_ != SCHEMA:
@@ -410,14 +393,6 @@ def load_calibration(folder: Path) -> Calibration:
                 hint="Run hcc-scope evaluate without --model on the images to train on.",
             )
         content = _Content.model_validate_json(data)
-    except (FileNotFoundError, NotADirectoryError):
-        raise TrainingError(
-            f"{folder} holds no finished evaluation", hint="Run hcc-scope evaluate, or finish it with --resume."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"the evaluation {path} cannot be read: {one_line(error)}", hint="Run hcc-scope evaluate again."
-        ) from error
     return Calibration(
         temperature=content.calibration.temperature,
         threshold=content.calibration.threshold,

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import pydantic
 
 from hcc_scope.datasets.labelled_image import CLASSES
-from hcc_scope.errors import TrainingError
-from hcc_scope.evaluation.record import EVALUATION_FILE
+from hcc_scope.evaluation.stored_evaluation import reading_evaluation
 from hcc_scope.small_files import read_small_file
-from hcc_scope.training.records import StrictRecord, one_line
+from hcc_scope.training.records import StrictRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,17 +60,8 @@ def stored_scores(folder: Path) -> StoredScores:
     TrainingError
         If there is no finished evaluation, or one that cannot be read.
     """
-    path = folder / EVALUATION_FILE
-    try:
+    with reading_evaluation(folder) as path:
         content = _Content.model_validate_json(read_small_file(path))
-    except (FileNotFoundError, NotADirectoryError):
-        raise TrainingError(
-            f"{folder} holds no finished evaluation", hint="Run hcc-scope evaluate, or finish it with --resume."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"the evaluation {path} cannot be read: {one_line(error)}", hint="Run hcc-scope evaluate again."
-        ) from error
     found = [(image, score) for image in content.images if (score := image.by_animal or image.external) is not None]
     return StoredScores(
         scores=tuple(score.score for _, score in found),

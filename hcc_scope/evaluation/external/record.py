@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 import uuid
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import json_bytes, patiently, replace_file
 from hcc_scope.errors import StoreExistsError
 from hcc_scope.evaluation.external import words
-from hcc_scope.evaluation.record import EVALUATION_FILE, SCHEMA
+from hcc_scope.evaluation.filenames import EVALUATION_FILE
+from hcc_scope.evaluation.record import SCHEMA
 from hcc_scope.evaluation.report import animal_row, relative_pngs
+from hcc_scope.evaluation.stored_evaluation import image_rows, versions_used
 from hcc_scope.evaluation.tables import figure_rows
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.storage.files import explain
@@ -91,28 +91,13 @@ def external_json(analysis: ExternalAnalysis, command: str, figures: Sequence[st
         "animals": [asdict(animal) for animal in analysis.animals],
         "images": _images(analysis),
         "figures": list(figures),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("hcc-scope", "torch", "numpy", "scipy")},
-        },
+        "versions": versions_used(),
     }
 
 
 def _images(analysis: ExternalAnalysis) -> list[dict[str, Any]]:
     """Return each image with its score: enough to compute any other figure."""
-    rows: list[dict[str, Any]] = [
-        {
-            "path": str(image.path),
-            "index": image.index,
-            "class": image.tumour_class,
-            "animal": image.animal_id,
-            "section": image.section_id,
-            "day": image.day,
-            "site": image.site,
-            "batch": image.batch,
-        }
-        for image in analysis.result.tiles.images
-    ]
+    rows = image_rows(analysis.result.tiles.images)
     image = analysis.scored["image"]
     for (index,), score in zip(image.names, image.scores.tolist(), strict=True):
         rows[int(str(index))][KIND] = {"score": score}
