@@ -55,10 +55,33 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ConfidenceSequence", "HedgedCapital"]
+__all__ = ["ConfidenceSequence", "HedgedCapital", "outermost_means"]
 
 _TRUNCATION = 0.75  # c: a gambler never stakes more than this share of the capital
 _CAPITAL_MAX = 1e100  # far above any 2 / alpha: what is ruled out stays so, and the product cannot overflow
+
+
+def outermost_means(
+    means: NDArray[np.float64],
+    capital_up: NDArray[np.float64],
+    capital_down: NDArray[np.float64],
+    ruled_out_at: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the largest mean that is ruled out from below, and the smallest from above; the grid's ends without one.
+
+    Parameters
+    ----------
+    means : (grid,) float64
+        Candidates, ascending.
+    capital_up, capital_down : (n_sequences, grid) float64
+        Of those who bet on "larger", which falls along the grid, and on "smaller", which rises.
+    ruled_out_at : float
+        Capital at which a mean is ruled out.
+    """
+    last = len(means) - 1
+    n_below = np.count_nonzero(capital_up >= ruled_out_at, axis=1)
+    n_above = np.count_nonzero(capital_down >= ruled_out_at, axis=1)
+    return means[np.maximum(n_below - 1, 0)], means[np.minimum(last - n_above + 1, last)]
 
 
 class HedgedCapital:
@@ -129,11 +152,8 @@ class HedgedCapital:
         self._shrink()
 
     def _shrink(self) -> None:
-        last = len(self._means) - 1
-        n_below = np.count_nonzero(self._capital_up >= self._ruled_out_at, axis=1)
-        n_above = np.count_nonzero(self._capital_down >= self._ruled_out_at, axis=1)
-        lower = np.maximum(self.lower, self._means[np.maximum(n_below - 1, 0)])
-        upper = np.minimum(self.upper, self._means[np.minimum(last - n_above + 1, last)])
+        lower, upper = outermost_means(self._means, self._capital_up, self._capital_down, self._ruled_out_at)
+        lower, upper = np.maximum(self.lower, lower), np.minimum(self.upper, upper)
         # equal ends were both ruled out, the one from below and the other from above
         self.emptied |= lower >= upper
         self.lower = np.where(self.emptied, self.lower, lower)

@@ -46,6 +46,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.confidence import outermost_means
 from hcc_scope.exact_sum import ExactSum
 
 if TYPE_CHECKING:
@@ -164,11 +165,8 @@ class LatticeCapital:
         self._shrink()
 
     def _shrink(self) -> None:
-        last = len(self._means) - 1
-        n_below = np.count_nonzero(self._capital_up >= self._ruled_out_at, axis=1)
-        n_above = np.count_nonzero(self._capital_down >= self._ruled_out_at, axis=1)
-        lower = np.maximum(self.lower, self._means[np.maximum(n_below - 1, 0)])
-        upper = np.minimum(self.upper, self._means[np.minimum(last - n_above + 1, last)])
+        lower, upper = outermost_means(self._means, self._capital_up, self._capital_down, self._ruled_out_at)
+        lower, upper = np.maximum(self.lower, lower), np.minimum(self.upper, upper)
         # equal ends were both ruled out, the one from below and the other from above
         self.emptied |= lower >= upper
         if self._n_lattice is not None:
