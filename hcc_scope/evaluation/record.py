@@ -25,7 +25,7 @@ from hcc_scope.evaluation.filenames import EVALUATION_FILE
 from hcc_scope.evaluation.recipe_words import describe_recipe, left_open
 from hcc_scope.evaluation.report import relative_pngs, report_markdown, table1_markdown
 from hcc_scope.evaluation.statement import BENEFIT_PREVALENCES, benefits
-from hcc_scope.evaluation.stored_evaluation import image_rows, reading_evaluation, versions_used
+from hcc_scope.evaluation.stored_evaluation import data_facts, image_rows, reading_evaluation, versions_used
 from hcc_scope.evaluation.tables import MEASURES
 from hcc_scope.inference.card import AnimalRow, EvaluationRecord, LevelFigures, ProtocolRecord
 from hcc_scope.inference.card_evaluation import BaselineProtocol, BaselineRecord, GapRecord, PermutationRecord
@@ -196,7 +196,6 @@ def evaluation_record(analysis: Analysis, command: str) -> EvaluationRecord:
 def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = ()) -> dict[str, Any]:
     """Return everything as JSON values; docs/evaluation.md describes the keys."""
     result, data = analysis.result, analysis.result.data
-    low, high, both = analysis.n_animals
     gap = analysis.gap
     return {
         "schema": SCHEMA,
@@ -206,18 +205,7 @@ def evaluation_json(analysis: Analysis, command: str, figures: Sequence[str] = (
         "headline": describe_gap(analysis),
         "recipe": describe_recipe(result),
         "left_open": left_open(result),
-        "data": {
-            "manifest": str(data.manifest),
-            "fingerprint": data.fingerprint,
-            "synthetic": data.synthetic,
-            "pixel_size_um": data.pixel_size_um,
-            "bit_depth": data.bit_depth,
-            "colour": data.colour,
-            "animals": {"low": low, "high": high, "both": both},
-            "images": len(data.images),
-            "tiles": len(result.tiles),
-            "tiles_excluded": dict(result.tiles.excluded),
-        },
+        "data": data_facts(data, result.tiles, analysis.n_animals),
         "config": asdict(result.config),
         "leakage_gap": None if gap is None else asdict(gap) | {"pooled": analysis.gap_pooled},
         "calibration": {

@@ -15,9 +15,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from hcc_scope.datasets.labelled_image import LabelledImage
+    from hcc_scope.datasets.labelled_image import LabelledImage, LabelledSet
+    from hcc_scope.datasets.tiles import TileTable
 
-__all__ = ["image_rows", "reading_evaluation", "versions_used"]
+__all__ = ["data_facts", "image_rows", "reading_evaluation", "versions_used"]
+
+
+def data_facts(data: LabelledSet, tiles: TileTable, n_animals: tuple[int, int, int]) -> dict[str, Any]:
+    """Return what was evaluated, as JSON values.
+
+    Parameters
+    ----------
+    data, tiles : LabelledSet, TileTable
+    n_animals : (int, int, int)
+        That carry low, high, both.
+    """
+    low, high, both = n_animals
+    return {
+        "manifest": str(data.manifest),
+        "fingerprint": data.fingerprint,
+        "synthetic": data.synthetic,
+        "pixel_size_um": data.pixel_size_um,
+        "bit_depth": data.bit_depth,
+        "colour": data.colour,
+        "animals": {"low": low, "high": high, "both": both},
+        "images": len(data.images),
+        "tiles": len(tiles),
+        "tiles_excluded": dict(tiles.excluded),
+    }
 
 
 def image_rows(images: Sequence[LabelledImage]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from hcc_scope.evaluation.external import words
 from hcc_scope.evaluation.filenames import EVALUATION_FILE
 from hcc_scope.evaluation.record import SCHEMA
 from hcc_scope.evaluation.report import animal_row, relative_pngs
-from hcc_scope.evaluation.stored_evaluation import image_rows, versions_used
+from hcc_scope.evaluation.stored_evaluation import data_facts, image_rows, versions_used
 from hcc_scope.evaluation.tables import figure_rows
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.storage.files import explain
@@ -34,7 +34,6 @@ KIND = "external"
 def external_json(analysis: ExternalAnalysis, command: str, figures: Sequence[str] = ()) -> dict[str, Any]:
     """Return everything as JSON values; docs/evaluation.md describes the keys."""
     result, data, card = analysis.result, analysis.result.data, analysis.result.card
-    low, high, both = analysis.n_animals
     drift = analysis.drift
     return {
         "schema": SCHEMA,
@@ -52,18 +51,7 @@ def external_json(analysis: ExternalAnalysis, command: str, figures: Sequence[st
             "trained_on": card.trained_on,
         },
         "leak_check": asdict(result.leak),
-        "data": {
-            "manifest": str(data.manifest),
-            "fingerprint": data.fingerprint,
-            "synthetic": data.synthetic,
-            "pixel_size_um": data.pixel_size_um,
-            "bit_depth": data.bit_depth,
-            "colour": data.colour,
-            "animals": {"low": low, "high": high, "both": both},
-            "images": len(data.images),
-            "tiles": len(result.tiles),
-            "tiles_excluded": dict(result.tiles.excluded),
-        },
+        "data": data_facts(data, result.tiles, analysis.n_animals),
         "levels": {level: asdict(figures) for level, figures in analysis.levels.items()},
         "card_levels": {
             level: None if (own := words.card_level(card, level)) is None else own.model_dump(mode="json")
