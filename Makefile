@@ -71,10 +71,10 @@ bench: $(STAMP)
 # some 35 minutes on two cores: five networks for each of three folds of both protocols on 24 phantom animals, then one
 # training on all; in float32, so that another processor gives figures within the spread over starts that the card states
 model: $(STAMP)
-	$(BIN)/hcc-scope phantom cohort --out retrained/cohort --animals-per-class 12 --images-per-class 60 --sections 2 \
-		--image-px 1024 --seed 2019
-	$(BIN)/hcc-scope evaluate retrained/cohort/manifest.csv --out retrained/evaluation --folds 3 --starts 5 --steps 250
-	$(BIN)/hcc-scope train retrained/cohort/manifest.csv --out retrained/run --name phantom-meng2019 \
+	$(BIN)/hcc-scope phantom cohort --out retrained/cohort --animals-per-class 12 --images-per-class 288 --sections 2 \
+		--image-px 1024 --class-separation 2 --no-groups --seed 2019
+	$(BIN)/hcc-scope evaluate retrained/cohort/manifest.csv --out retrained/evaluation --folds 3 --starts 5 --steps 400
+	$(BIN)/hcc-scope train retrained/cohort/manifest.csv --out retrained/run --name phantom-meng2019 --steps 400 \
 		--evaluation retrained/evaluation
 	$(BIN)/hcc-scope models export retrained/run --out retrained --licence BSD-3-Clause
 

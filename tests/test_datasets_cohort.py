@@ -120,6 +120,15 @@ def test_factors_scale_the_effects_they_name():
     assert CohortSpec().effect_sizes == EFFECTS
 
 
+def test_without_groups_the_classes_differ_in_growth_alone():
+    spec = replace(TINY, groups=False)
+    known = truth(spec, plan_cohort(spec))
+    assert {row["arrangement_mean"] for row in known["sections"]} == {None}
+    assert "and none in arrangement, without groups of nuclei" in known["synthetic"]
+    with pytest.raises(UsageError, match="without groups"):
+        replace(spec, arrangement=2.0)
+
+
 def test_the_operator_keeps_bare_glass_within_the_cameras_range():
     assert day_exposure_ms(DayEffect()) == 10.0
     assert day_exposure_ms(DayEffect(illumination=1.2)) == 10.0

@@ -247,6 +247,13 @@ def phantom_cohort(
             "--arrangement", min=0, help="The same of how nuclei lie. Default: 3.6, or 0 where --class-separation is 0."
         ),
     ] = None,
+    groups: Annotated[
+        bool,
+        typer.Option(
+            "--groups/--no-groups",
+            help="Nuclei lie in groups, or on a jittered lattice as in the demo's sections.",
+        ),
+    ] = True,
     exposure_sd: Annotated[
         float, typer.Option("--exposure-sd", min=0, help="Log of the factor on the exposure, per field.")
     ] = 0.1,
@@ -271,6 +278,7 @@ def phantom_cohort(
         section_effect=section_effect,
         class_separation=class_separation,
         arrangement=arrangement,
+        groups=groups,
         exposure_sd=exposure_sd,
         defocus_um=defocus_um,
         stores=stores,

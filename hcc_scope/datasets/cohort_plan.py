@@ -89,6 +89,9 @@ class CohortSpec:
     arrangement: float | None = None
     """The same of how nuclei are arranged; None: as `EFFECTS` has it, but 0 where the class separation is 0, so that
     there is no class to find then."""
+    groups: bool = True
+    """Whether nuclei lie in groups, which is what the arrangement is about; else they lie on a jittered lattice, as in
+    the sections of a single specimen (`CLEAR_EFFECTS`)."""
     exposure_sd: float = 0.10
     """Log of the operator's factor on the exposure, per field, on top of the day's own light."""
     defocus_um: float = 1.0
@@ -121,6 +124,8 @@ class CohortSpec:
                 raise UsageError(f"{name} must be within 0 to {largest:g}, not {value:g}")
         if not (math.isfinite(self.pixel_size_um) and self.pixel_size_um > 0):
             raise UsageError(f"pixel_size_um must be positive, not {self.pixel_size_um}")
+        if self.arrangement is not None and not self.groups:
+            raise UsageError("the arrangement is that of groups of nuclei, and there are none without groups")
         if self.images_per_class < self.animals_per_class:
             raise UsageError(
                 f"{counted(self.images_per_class, 'image')} cannot be spread over "
@@ -128,8 +133,10 @@ class CohortSpec:
             )
 
     @property
-    def arrangement_separation(self) -> float:
-        """As asked for, or what goes with the class separation."""
+    def arrangement_separation(self) -> float | None:
+        """As asked for, or what goes with the class separation; None where nuclei do not lie in groups."""
+        if not self.groups:
+            return None
         if self.arrangement is not None:
             return self.arrangement
         return (EFFECTS.arrangement_separation or 0.0) if self.class_separation > 0 else 0.0
@@ -170,12 +177,16 @@ class CohortSpec:
     @property
     def sentence(self) -> str:
         """What the images are, for a model's card."""
+        arranged = self.arrangement_separation
+        how_they_lie = (
+            "none in arrangement, without groups of nuclei" if arranged is None else f"{arranged:g} in arrangement"
+        )
         return (
             f"{_SYNTHETIC}: {counted(self.images_per_class, 'image')} of {self.image_px} x {self.image_px} px per "
             f"class from {counted(self.animals_per_class, 'animal')} each, "
             f"{counted(self.sections_per_animal, 'section')} per animal, seed {self.seed}, "
             f"days {self.days}, class separation {self.class_separation:g} in phenotype and "
-            f"{self.arrangement_separation:g} in arrangement, effects of day x {self.day_effect:g}, "
+            f"{how_they_lie}, effects of day x {self.day_effect:g}, "
             f"animal x {self.animal_effect:g}, section x {self.section_effect:g}."
         )
 

@@ -61,8 +61,7 @@ class EffectSizes:
 
 
 EFFECTS = EffectSizes()
-"""The sizes of a cohort: animals of the two classes overlap, so that no model is right about all of them. The shipped
-model is trained on such animals."""
+"""The sizes of a cohort: animals of the two classes overlap, so that no model is right about all of them."""
 CLEAR_EFFECTS = replace(
     EFFECTS,
     class_separation=2.0,
