@@ -189,3 +189,29 @@ def test_a_folder_that_cannot_be_written_is_reported_before_the_first_step(data:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreUnwritableError, match="cannot be written"):
         data.fit(QUICK, folder=tmp_path / "file" / "run")
+
+
+def test_a_silent_network_is_given_up_at_the_same_step_whether_it_was_interrupted_or_not(
+    data: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def silence(network: torch.nn.Module, _counts: object) -> None:
+        last = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)][-1]
+        assert last.bias is not None
+        torch.nn.init.constant_(last.weight, 0.0)
+        torch.nn.init.constant_(last.bias, -1.0)
+
+    monkeypatch.setattr("hcc_scope.training.fit.standardise_stages", silence)
+    monkeypatch.setattr("hcc_scope.training.fit._SILENT_STEPS", 3)
+    config = replace(QUICK, network="meng2019", steps=50, epochs=None)  # two steps an epoch
+    asked = iter([False, False, True])
+    with pytest.raises(Stopped):
+        data.fit(config, folder=tmp_path / "a", stop=lambda: next(asked))
+    a = data.fit(config, folder=tmp_path / "a", resume=True)
+    b = data.fit(config, folder=tmp_path / "b")
+    steps = [(line["epoch"], line["step"]) for line in lines(tmp_path / "a") if "step" in line]
+    assert steps == [(1, 2), (2, 1)]
+    assert lines(tmp_path / "a") == lines(tmp_path / "b")
+    assert len(a.history) == len(b.history) == 2
+    assert (tmp_path / "a" / "weights.safetensors").read_bytes() == (
+        tmp_path / "b" / "weights.safetensors"
+    ).read_bytes()

@@ -52,6 +52,8 @@ class HowFar:
     """Over these steps."""
     seconds: float = 0.0
     """Of the epoch so far."""
+    silent_steps: int = 0
+    """The last ones, in which no batch has changed what the network computes of a tile."""
     best_epoch: int = 0
     best_loss: float | None = None
     finished: bool = False
@@ -134,6 +136,7 @@ class _HowFar(StrictRecord):
     step: int = pydantic.Field(ge=0)
     loss_sum: float
     seconds: float = pydantic.Field(ge=0)
+    silent_steps: int = pydantic.Field(ge=0)
     best_epoch: int = pydantic.Field(ge=0)
     best_loss: float | None
     finished: bool

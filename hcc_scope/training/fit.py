@@ -40,6 +40,7 @@ from hcc_scope.training.prefetch import Prefetch
 from hcc_scope.training.recipes import (
     augmented,
     begin_undecided,
+    is_silent,
     loss_sum,
     make_optimiser,
     order_of_tiles,
@@ -66,6 +67,8 @@ WEIGHTS_FILE = "weights.safetensors"
 CHECKPOINT_S = 60.0
 """How much work a killed run may lose."""
 _STEPS_PER_LINE = 10
+_SILENT_STEPS = 10
+"""After so many in a row a network is given up."""
 _MEASUREMENTS = 12
 """Of the held-out tiles, at most, at ends of epochs and spread evenly: after each epoch of a small set they would cost
 as much as the training."""
@@ -314,12 +317,13 @@ class _Run:
                 norm = shorten_gradient(settings, self._optimiser)
                 if norm is not None and not math.isfinite(norm):
                     raise self._diverged("the gradient is no finite number", now.step + 1)
+                now.silent_steps = now.silent_steps + 1 if is_silent(self.network) else 0
                 self._optimiser.step()
                 now.step += 1
                 now.loss_sum += loss
                 ended_s = time.perf_counter()
                 now.seconds, began_s = now.seconds + ended_s - began_s, ended_s
-                if now.step % _STEPS_PER_LINE == 0 or now.step == len(batches):
+                if now.step % _STEPS_PER_LINE == 0 or now.step == len(batches) or self._given_up:
                     mean = now.loss_sum / now.step
                     rate = settings.batch * now.step / now.seconds
                     line: dict[str, object] = {"epoch": epoch, "step": now.step, "loss": loss, "mean_loss": mean}
@@ -327,14 +331,22 @@ class _Run:
                     message = f"epoch {epoch}, loss {mean:.3f}, {rate:.0f} tiles/s"
                     seen = settings.tiles_of(len(self._train_rows), done + 1)
                     on_progress(Progress(TRAIN, seen, settings.tiles_of(len(self._train_rows), steps), message))
+                if self._given_up:
+                    return
                 if self._folder is not None and time.monotonic() - self._saved_s >= self._checkpoint_s:
                     self._save()
+
+    @property
+    def _given_up(self) -> bool:
+        return self.how_far.silent_steps >= _SILENT_STEPS
 
     def _end_epoch(self, on_progress: OnProgress) -> bool:
         """Record the epoch; return whether it is the last one or one of those after which held-out tiles are asked."""
         now = self.how_far
         loss = now.loss_sum / now.step
-        measured = now.epoch == self._epochs or now.epoch % math.ceil(self._epochs / _MEASUREMENTS) == 0
+        measured = (
+            self._given_up or now.epoch == self._epochs or now.epoch % math.ceil(self._epochs / _MEASUREMENTS) == 0
+        )
         held_out_loss, held_out_auc = self._held_out() if measured else (None, None)
         rate = self._rate(self._done - 1)  # the optimiser has another one if it was restored after its last step
         epoch = Epoch(now.epoch, loss, held_out_loss, held_out_auc, rate, round(now.seconds, 3))
@@ -347,7 +359,7 @@ class _Run:
         if better and early:
             self._best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         out_of_patience = self._patience is not None and measured and now.epoch - now.best_epoch >= self._patience
-        now.finished = now.epoch >= self._epochs or out_of_patience
+        now.finished = self._given_up or now.epoch >= self._epochs or out_of_patience
         message = f"epoch {now.epoch}: loss {loss:.3f}"
         message += "" if held_out_loss is None else f", held out {held_out_loss:.3f}"
         message += "" if held_out_auc is None else f", tile AUC {held_out_auc:.3f}"

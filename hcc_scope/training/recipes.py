@@ -27,6 +27,7 @@ __all__ = [
     "Settings",
     "augmented",
     "begin_undecided",
+    "is_silent",
     "loss_sum",
     "make_optimiser",
     "od_gained",
@@ -243,6 +244,15 @@ def make_optimiser(settings: Settings, network: torch.nn.Module) -> torch.optim.
         {"params": of_last, "rate": rate},
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+
+
+def is_silent(network: torch.nn.Module) -> bool:
+    """Return whether the last batch gives no convolution a gradient: its maps are 0 for every tile.
+
+    Nothing that follows can change that: what the network still learns is one answer to everything.
+    """
+    convolutions = network.get_submodule("convolutions").parameters()
+    return not any(weight.grad is not None and bool(weight.grad.any()) for weight in convolutions)
 
 
 def order_of_tiles(
