@@ -58,8 +58,9 @@ if TYPE_CHECKING:
 
     from hcc_scope.protocols import StopSignal
     from hcc_scope.report.summary import SectionReport
+    from hcc_scope.scoring import SectionScorer
     from hcc_scope.storage.reader import SectionStore
-    from hcc_scope.types import Frame
+    from hcc_scope.types import Frame, SectionScore
 
 N_FIELDS = 6
 
@@ -68,6 +69,10 @@ N_FIELDS = 6
 def scoring_model() -> ScoringModel:
     messages: list[str] = []
     return load_scoring_model("phantom-meng2019", "torchscript", messages.append)
+
+
+def scorer_of(store: SectionStore, score: SectionScore) -> SectionScorer:
+    return store_scorer(store, score.threshold, threshold_interval=score.threshold_interval)
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +210,7 @@ def test_a_section_goes_on_with_one_score_for_all_its_parts(
     opened = open_store(store)
     assert (opened.complete, opened.n_frames, opened.problems) == (True, n, ())
     results = read_predictions(store)
-    assert outcome.score == rescored(results, store_scorer(opened, outcome.score.threshold), n, (1,))
+    assert outcome.score == rescored(results, scorer_of(opened, outcome.score), n, (1,))
     for seq in range(3):
         np.testing.assert_array_equal(results[N_FIELDS + seq].logits, results[seq].logits)
     replay = start_replay(store, scoring_model)
@@ -226,7 +231,7 @@ def test_marks_made_after_the_run_change_the_score_but_not_the_record(store: Pat
     run = start_replay(store, scoring_model)
     replayed = run.finish()
     assert replayed.outcome.excluded_by_operator == (0, N_FIELDS - 1)
-    scorer = store_scorer(open_store(store), replayed.outcome.score.threshold)
+    scorer = scorer_of(open_store(store), replayed.outcome.score)
     assert replayed.outcome.score == rescored(run.results, scorer, N_FIELDS, [0, N_FIELDS - 1])
     comparison = check_replay(run.store, replayed, run.results, scoring_model)
     assert (comparison.problem, comparison.equal) == (None, True)

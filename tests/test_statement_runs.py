@@ -61,7 +61,7 @@ class HighTissue:
 def plain() -> ScoringModel:
     """The shipped model, without a statement on its card."""
     found = load_scoring_model(SHIPPED, "torchscript", lambda _: None)
-    return with_card(found, found.model.card.model_copy(update={"evaluation": None}))
+    return with_card(found, found.model.card.model_copy(update={"evaluation": None, "decision_threshold": 0.5}))
 
 
 def with_card(scoring_model: ScoringModel, card: object) -> ScoringModel:

@@ -64,7 +64,7 @@ EFFECTS = EffectSizes()
 """The sizes of a cohort: animals of the two classes overlap, so that no model is right about all of them."""
 CLEAR_EFFECTS = replace(
     EFFECTS,
-    class_separation=2.0,
+    class_separation=3.0,
     animal_latent_sd=0.25,
     section_latent_sd=0.12,
     arrangement_separation=None,

@@ -130,7 +130,7 @@ def make_model(trained: TrainingResult, folder: Path, *, on_progress: OnProgress
         inputs=inputs,
         attempts=len(learnt),
         steps=settings.steps_of(len(train_rows)),
-        shifts_on=_shifts_on(tiles, unseen.rows) if shifts else None,
+        shifts_on=_shifts_on(tiles, unseen) if shifts else None,
     )
     candidates = unseen.rows
     if len(np.unique(tiles.labels[candidates])) < len(CLASSES):
@@ -188,15 +188,16 @@ def _shifts(
         return ()
 
 
-def _shifts_on(tiles: TileTable, rows: NDArray[np.int64]) -> str:
+def _shifts_on(tiles: TileTable, unseen: UnseenTiles) -> str:
     """Return which tiles the study of shifts is of, and so whether its figures are those of the tables."""
-    n = len(sampled_rows(tiles, rows, _SHIFTED_TILES))
-    if n == len(rows):
+    n, n_all = len(sampled_rows(tiles, unseen.rows, _SHIFTED_TILES)), len(unseen.rows)
+    evaluation = unseen.evaluation
+    several = evaluation is not None and (evaluation.starts or 1) > 1  # tables are of the mean over starts
+    if n == n_all and not several:
         return f"all {n} tiles of unseen animals that count above: the images as they are give the figures above"
-    return (
-        f"{n} of the {len(rows)} tiles of unseen animals that count above, evenly from all sections: compare these "
-        "rows with each other, not with the figures above"
-    )
+    which = f"all {n} tiles" if n == n_all else f"{n} of the {n_all} tiles, evenly from all sections,"
+    whose = "that one network of each fold finds like its training" if several else "that count above"
+    return f"{which} of unseen animals {whose}: compare these rows with each other, not with the figures above"
 
 
 def _odds(network: Module, pixels: NDArray[np.uint16], threads: int | None) -> NDArray[np.float32]:

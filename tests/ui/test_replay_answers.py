@@ -14,7 +14,6 @@ from storage_cases import change_facts
 from hcc_scope.errors import CheckError
 from hcc_scope.formatting import sentence
 from hcc_scope.inference.card import read_card, write_card
-from hcc_scope.inference.catalogue import find_model
 from hcc_scope.report.summary import SectionReport
 from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.replay_check import check_replay
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
 OLD = Path(__file__).parents[1] / "data"
+MODEL = OLD / "earlier_model" / "phantom-meng2019"
+"""The shipped model of their time."""
 STORE = OLD / "version2_scored.ome.zarr"
 """Of two fields, of which the operator excluded the second during the run."""
 
@@ -38,7 +39,7 @@ Results = dict[int, FrameResult]
 
 @pytest.fixture(scope="module")
 def scoring_model() -> ScoringModel:
-    return load_scoring_model("phantom-meng2019", "torchscript", lambda _: None)
+    return load_scoring_model(MODEL, "torchscript", lambda _: None)
 
 
 @pytest.fixture
@@ -132,8 +133,8 @@ def test_a_store_of_an_earlier_version_holds_bit_for_bit(panel: ComparePanel, ve
     """With the card of its time: the model's temperature and thresholds have changed since the first."""
     path = OLD / f"version{version}_scored.ome.zarr"
     store = open_store(path)
-    then, shipped = store.recorded.provenance, find_model("phantom-meng2019")
-    folder = Path(shutil.copytree(shipped, tmp_path / "then"))
+    then = store.recorded.provenance
+    folder = Path(shutil.copytree(MODEL, tmp_path / "then"))
     facts = {"temperature": then.temperature, "decision_threshold": then.decision_threshold}
     card = read_card(folder)
     unlike = card.unlike_training.model_copy(update={"threshold": then.unlike_threshold})
