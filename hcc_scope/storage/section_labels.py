@@ -16,19 +16,11 @@ if TYPE_CHECKING:
 
     from hcc_scope.storage.notes import Note, NotesLog
 
-__all__ = ["LABELS", "SectionLabel", "describe_label", "label_of", "label_section", "section_label"]
+__all__ = ["LABELS", "SectionLabel", "certain_label", "describe_label", "label_section", "section_label"]
 
 SectionLabel = Literal["low", "high", "leave out"]
 LABELS: tuple[SectionLabel, ...] = ("low", "high", "leave out")
 _NO_LABEL = LABEL_TEXTS[-1]
-
-
-def label_of(notes: tuple[Note, ...] | list[Note]) -> SectionLabel | None:
-    """Return the label that a section's notes give it, oldest note first: the last one counts. None: it has none."""
-    for note in reversed(notes):
-        if note.kind == "label":
-            return None if note.text == _NO_LABEL else cast("SectionLabel", note.text)
-    return None
 
 
 def section_label(store: Path) -> SectionLabel | None:
@@ -46,9 +38,23 @@ def section_label(store: Path) -> SectionLabel | None:
     StoreDamagedError
         If a line of the notes is unreadable that may have changed the label: a wrong one would train a model.
     """
-    log = read_notes_log(store)
-    _require_certain(store, log)
-    return label_of(log.notes)
+    return certain_label(store, read_notes_log(store))
+
+
+def certain_label(store: Path, log: NotesLog) -> SectionLabel | None:
+    """Return the label that notes give a section, as `section_label`, from notes that are read already.
+
+    Raises
+    ------
+    StoreDamagedError
+        If an unreadable line comes after the last label.
+    """
+    last = max((n for n, note in enumerate(log.notes) if note.kind == "label"), default=-1)
+    if log.problems and last < log.n_doubtful:
+        raise StoreDamagedError(
+            f"The label of {store.name} is not certain: {log.problems[-1]}", hint="Label the section again."
+        )
+    return _meaning(log.notes[last].text) if last >= 0 else None
 
 
 def label_section(store: Path, label: SectionLabel | None) -> Note:
@@ -70,7 +76,7 @@ def label_section(store: Path, label: SectionLabel | None) -> Note:
 
 
 def describe_label(text: str) -> str:
-    """Return the text of a note of the kind ``label`` as a sentence's end.
+    """Return what a note of the kind ``label`` with this text states.
 
     Examples
     --------
@@ -86,10 +92,5 @@ def describe_label(text: str) -> str:
             return f"labelled {text} for training"
 
 
-def _require_certain(store: Path, log: NotesLog) -> None:
-    """Refuse to return a label if an unreadable line comes after the last one."""
-    last = max((n for n, note in enumerate(log.notes) if note.kind == "label"), default=-1)
-    if log.problems and last < log.n_doubtful:
-        raise StoreDamagedError(
-            f"The label of {store.name} is not certain: {log.problems[-1]}", hint="Label the section again."
-        )
+def _meaning(text: str) -> SectionLabel | None:
+    return None if text == _NO_LABEL else cast("SectionLabel", text)

@@ -137,6 +137,10 @@ class NotesPanel(QWidget):
         self._seq = seq
         self._show()
 
+    def show_notes(self) -> None:
+        """Show the notes of the store as they are now."""
+        self._show()
+
     def _show(self) -> None:
         opened, seq = self._opened, self._seq
         which = self.which.currentText()
