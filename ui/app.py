@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import logging
 import os
@@ -33,6 +34,7 @@ from ui.control.settings_store import SettingsStore
 from ui.focus_presenter import FocusPresenter
 from ui.hand_presenter import HandPresenter
 from ui.kit.error_report import describe
+from ui.kit.icons import app_icon
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
 from ui.plan_presenter import PlanPresenter
@@ -214,6 +216,9 @@ def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
     _opened.set()
     app.setApplicationName("hcc-scope")
     app.setDesktopFileName("hcc-scope")
+    app.setWindowIcon(app_icon())
+    if sys.platform == "win32":  # else the taskbar shows the icon of Python
+        ctypes.windll.shell32.SetCurrentProcessExplicitAppUserModelID("hcc-scope")
     made = App.make(allow_phantom_model=allow_phantom_model)
     sys.excepthook = partial(_on_bug, made)
     faulthandler.enable()
