@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ActionStates"]
 
+_LABELS: tuple[ActionName, ...] = ("label_low", "label_high", "label_out")
 _REFERENCE = "a dark or flat field is being taken"
 _NO_SECTION = "there is no section to write about"
 _HAS_STAGE = "this rig has a motorised stage, and only a section by hand is continued"
@@ -187,6 +188,7 @@ class ActionStates(QObject):
             "stop": "" if phase in ("preparing", "running", "paused") else idle or "it is being ended",
             "skip_analysis": "" if phase in ("running", "paused", "stopping") else idle or "it is not running",
             "plan": busy,
+            **dict.fromkeys(_LABELS, "" if self._focus.on else "open the section in Replay first"),
             "choose_folder": busy,
             "report": "" if self._focus.on or run.last_store is not None else "no section was finished yet",
             "note": "" if self._focus.on or self._run.note_store is not None else _NO_SECTION,

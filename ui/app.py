@@ -47,6 +47,7 @@ from ui.shell.messages import MessageQueue
 from ui.shell.section_keys import SectionKeys
 from ui.shell.system_check import look_around, models_to_choose
 from ui.shutdown import Shutdown
+from ui.training_presenter import TrainingPresenter
 from ui.views import Views
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ class App:
             FocusPresenter(window, views, jobs, state, rig, focus),
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
+        TrainingPresenter(window, views, jobs, state, setup, focus)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         window.top.set_models(models_to_choose(), settings.model)
         action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references)
