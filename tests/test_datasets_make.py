@@ -160,7 +160,7 @@ GIVEN = ("--ids", "{animal}/{section}/*", "--day", "2026-03-02", "--pixel-size-u
 
 def make(folder: Path, *options: str, out: str = "set.csv") -> tuple[int, str]:
     done = cli("dataset", "make", "--low", folder / "low", "--high", folder / "high", "--out", folder / out, *options)
-    return done.code, done.err
+    return done.code, done.out + done.err
 
 
 def test_folders_of_images_become_a_set(folders: Path):

@@ -90,6 +90,7 @@ class App:
     log: MessageQueue
     emergency_key: EmergencyKey
     section_keys: SectionKeys
+    training: TrainingPresenter
 
     @classmethod
     def make(cls, folder: Path | None = None, *, allow_phantom_model: bool = False) -> App:
@@ -127,7 +128,7 @@ class App:
             FocusPresenter(window, views, jobs, state, rig, focus),
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
-        TrainingPresenter(window, views, jobs, state, setup, focus)
+        training = TrainingPresenter(window, views, jobs, state, setup, focus)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         window.top.set_models(models_to_choose(), settings.model)
         action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references)
@@ -141,7 +142,7 @@ class App:
         hand.keys.begin()  # the last filter is asked first
         made = cls(
             window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, commands,
-            action_states, shutdown, log, emergency_key, keys,
+            action_states, shutdown, log, emergency_key, keys, training,
         )  # fmt: skip
         made.connect()
         for problem in problems:

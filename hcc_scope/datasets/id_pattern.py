@@ -83,7 +83,7 @@ class IdPattern:
                 continue
             before = found[n - 1] if n else ("text", "/")
             after = found[n + 1] if n + 1 < len(found) else ("text", "")
-            if before[0] != "text" or after[0] != "text":
+            if not _parts_from(before, -1) or not _parts_from(after, 0):
                 raise UsageError(
                     f"The pattern '{text}' has nothing between {{{value}}} and its neighbour",
                     hint="Where a field ends must be clear: put a character between them, such as '_' or '/'.",
@@ -106,6 +106,12 @@ class IdPattern:
             name = next(name for name in first if first[name] != other[name])
             raise ValueError(f"{name} may be {first[name]!r} or {other[name]!r}")
         return dict(found[0]) if found else None
+
+
+def _parts_from(neighbour: tuple[_Kind, str], side: int) -> bool:
+    """Return whether a field ends where this begins or ends: at text, or at the slash after any folders."""
+    kind, value = neighbour
+    return kind == "text" or (kind == "folders" and side == -1 and value.endswith("/"))
 
 
 def _match(parts: tuple[_Part, ...], path: str) -> list[_Values]:
