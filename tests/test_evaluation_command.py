@@ -75,7 +75,7 @@ def test_evaluate_from_a_manifest_to_the_report_and_bags_on_its_networks(tmp_pat
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     progress = follow_training(out)
     assert (progress.state, progress.report, progress.problems) == ("finished", out / "report.md", ())
-    assert progress.about == "Network meng2019, recipe modern, 1 steps. 2 folds, 2 networks each."
+    assert progress.about == "Network meng2019, recipe modern, 1 step. 2 folds, 2 networks each."
     assert [(one.protocol, one.networks, len(one.aucs)) for one in progress.protocols] == [
         ("paper", (4, 4), 2),
         ("by_animal", (4, 4), 2),

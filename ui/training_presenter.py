@@ -68,7 +68,7 @@ class TrainingPresenter(QObject):
 
     # -- labels --------------------------------------------------------------------------------------------------------
 
-    def _label(self, label: SectionLabel, _down: bool) -> None:
+    def _label(self, label: SectionLabel, _down: bool = False) -> None:
         self._show_label()  # down once it is on disk
         self._views.replay.choose_label(label)
 

@@ -284,7 +284,8 @@ def _about(config: Mapping[str, Any]) -> str:
     network, recipe = config.get("network"), config.get("recipe")
     if not isinstance(network, str) or not isinstance(recipe, str):
         return ""
-    budget = next((f", {config[name]} {name}" for name in ("steps", "epochs") if isinstance(config.get(name), int)), "")
+    stated = [(config[name], name[:-1]) for name in ("steps", "epochs") if isinstance(config.get(name), int)]
+    budget = "".join(f", {counted(n, what)}" for n, what in stated)
     return f"Network {network}, recipe {recipe}{budget}."
 
 

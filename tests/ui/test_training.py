@@ -83,12 +83,13 @@ def test_the_manifest_of_the_folder_for_sections_is_written(qapp: QApplication, 
         actions["label_high"].trigger()
         settle(qtbot, app.jobs)
         assert actions["label_high"].isChecked()
-        presenter = app.training
-        presenter.write_manifest(folder / "set.csv")
+        messages: list[str] = []
+        app.state.message.connect(lambda _level, text: messages.append(text))
+        app.training.write_manifest(folder / "set.csv")
         settle(qtbot, app.jobs)
         images = read_manifest(folder / "set.csv").images
         assert [(one.animal_id, one.tumour_class) for one in images] == [("M1", "low"), ("M2", "high")]
-        assert f"{folder / 'set.csv'} lists 2 images in 2 lines" in app.window.messages.items[-1].text
+        assert messages[-1].startswith(f"{folder / 'set.csv'} lists 2 images in 2 lines: low has 1 image of 1 animal")
 
 
 def write_run(folder: Path, n_steps: int, *, epochs: int, torn: bytes = b"") -> None:

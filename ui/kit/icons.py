@@ -67,15 +67,17 @@ def app_icon() -> QIcon:
 def icon(name: IconName, theme: ThemeName) -> QIcon:
     """Return an icon in a theme's colours, with a paler one for what cannot be pressed."""
     c = colours(theme)
-    colour = {"start": c.good, "stop": c.error, "emergency": "#ffffff", "live": c.accent, "snap": c.accent}
+    colour = {"start": c.good, "stop": c.error, "emergency": c.error, "live": c.accent, "snap": c.accent}
     made = QIcon()
     for size in _SIZES:
-        made.addPixmap(_pixmap(name, size, QColor(colour.get(name, c.text))))
-        made.addPixmap(_pixmap(name, size, QColor(c.border)), QIcon.Mode.Disabled)
+        line = QColor(colour.get(name, c.text))
+        fill = QColor("#ffffff") if name == "emergency" else line  # white, as it lies on a red button too
+        made.addPixmap(_pixmap(name, size, line, fill))
+        made.addPixmap(_pixmap(name, size, QColor(c.border), QColor(c.border)), QIcon.Mode.Disabled)
     return made
 
 
-def _pixmap(name: IconName, size: int, colour: QColor) -> QPixmap:
+def _pixmap(name: IconName, size: int, colour: QColor, fill: QColor) -> QPixmap:
     pixmap = QPixmap(QSize(size, size))
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
@@ -85,7 +87,7 @@ def _pixmap(name: IconName, size: int, colour: QColor) -> QPixmap:
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
     pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
     painter.setPen(pen)
-    painter.setBrush(colour if name in _FILLED else Qt.BrushStyle.NoBrush)
+    painter.setBrush(fill if name in _FILLED else Qt.BrushStyle.NoBrush)
     _DRAW[name](painter)
     painter.end()
     return pixmap
@@ -111,7 +113,8 @@ def _stop(painter: QPainter) -> None:
 def _emergency(painter: QPainter) -> None:
     turns = [math.radians(angle) for angle in range(22, 382, 45)]
     painter.drawPolygon(_shape(*((8 + 5.75 * math.cos(a), 8 + 5.75 * math.sin(a)) for a in turns)))
-    painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Clear)
+    if painter.brush().color() == painter.pen().color():  # one colour: the bar is cut out
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Clear)
     painter.drawLine(QPointF(5.25, 8), QPointF(10.75, 8))
 
 

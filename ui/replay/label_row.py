@@ -79,7 +79,7 @@ class LabelRow(QWidget):
             button.setChecked(self._opened is not None and self._opened.label == label)
             button.setEnabled(self._opened is not None and not self._writing)
 
-    def _clicked(self, label: SectionLabel, _down: bool) -> None:
+    def _clicked(self, label: SectionLabel, _down: bool = False) -> None:
         self._show()  # down once it is on disk
         self.choose(label)
 

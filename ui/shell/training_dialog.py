@@ -10,7 +10,6 @@ from PySide6.QtGui import QColor, QDesktopServices, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
-    QLabel,
     QSizePolicy,
     QSplitter,
     QTreeWidget,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from hcc_scope.evaluation.training_progress import follow_training
+from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
@@ -97,7 +97,10 @@ class LossView(QWidget):
         painter.setPen(QColor(c.text_muted))
         painter.drawText(GRID_PX // 2, _TOP_PX + metrics.ascent() // 2, f"{high:.2f}")
         painter.drawText(GRID_PX // 2, _TOP_PX + height, f"{low:.2f}")
-        painter.drawText(_LEFT_PX, self.height() - GRID_PX, f"{last} steps")
+        painter.drawText(_LEFT_PX, self.height() - GRID_PX, "0")
+        end = f"{last} steps"
+        right = _LEFT_PX + width - metrics.horizontalAdvance(end)
+        painter.drawText(round(right), self.height() - GRID_PX, end)
         painter.drawText(_LEFT_PX, _TOP_PX - GRID_PX, "loss in the epoch so far")
         if any(loss is not None for _, loss in held):
             x = _LEFT_PX + metrics.horizontalAdvance("loss in the epoch so far") + 4 * GRID_PX
@@ -132,8 +135,8 @@ class TrainingDialog(QDialog):
         self._open, self._reading = True, False
         self._newest_row = -1
         self._found: TrainingProgress | None = None
-        self.state = QLabel("Reading the folder …")
-        self.protocols = QLabel()
+        self.state = ValueLabel("State of the training", "Reading the folder …")
+        self.protocols = ValueLabel("Figures so far")
         self.list = QTreeWidget()
         self.view = LossView(theme)
         self.report = self._build()
@@ -147,8 +150,6 @@ class TrainingDialog(QDialog):
         for label in (self.state, self.protocols):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.state.setAccessibleName("State of the training")
-        self.protocols.setAccessibleName("Figures so far")
         self.list.setAccessibleName("Networks")
         self.list.setHeaderLabels(["Network", "How far"])
         self.list.setRootIsDecorated(False)
