@@ -63,7 +63,7 @@ class IdPattern:
         """
         found: list[tuple[_Kind, str]] = []
         for part in _PARTS.finditer(text.replace("\\", "/")):
-            kind = part.lastgroup
+            kind = part.lastgroup or ""
             if kind == "odd":
                 raise UsageError(f"The pattern '{text}' has a brace without its other half", hint=_EXAMPLE)
             found.append((kind, part[kind]))  # type: ignore[arg-type]

@@ -252,8 +252,8 @@ def _evaluation(
                     state: Literal["under way", "broken off"] = "under way" if held else "broken off"
                     attempts = sorted(start_folder.glob("attempt-*"))
                     newest = attempts[-1] if attempts else start_folder
-                    number = _last_number(newest.name) if attempts else 1
-                    networks.append(_network(newest, protocol, fold, start, number or 1, state, problems))
+                    attempt = (_last_number(newest.name) if attempts else None) or 1
+                    networks.append(_network(newest, protocol, fold, start, attempt, state, problems))
                     continue
                 done.append(start_folder)
                 n_finished += 1

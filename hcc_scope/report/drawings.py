@@ -298,15 +298,15 @@ def _view(section: SectionPicture, placed: PlacedFields) -> _View:
     edges += [(left, top, left + width, top + height) for left, top, width, height in placed.islands_um.values()]
     if not edges:
         edges = [(0.0, 0.0, 1.0, 1.0)]
-    corners = np.array(edges)
-    left, top, right, bottom = *corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0)
+    left, top = (min(edge[n] for edge in edges) for n in (0, 1))
+    right, bottom = (max(edge[n] for edge in edges) for n in (2, 3))
     if placed.islands_um:
         top -= 0.05 * (bottom - top)  # room for their names
     scale = min(
         (_MAP_WIDTH - 2 * _MARGIN) / max(right - left, 1e-6), (_MAP_HEIGHT - 2 * _MARGIN) / max(bottom - top, 1e-6)
     )
     height = (bottom - top) * scale + 2 * _MARGIN
-    return _View(float(left), float(top), float(scale), _MAP_WIDTH, float(height))
+    return _View(left, top, scale, _MAP_WIDTH, height)
 
 
 def _outline(section: SectionPicture, placed: PlacedFields) -> list[tuple[float, float]]:

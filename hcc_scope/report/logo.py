@@ -21,7 +21,7 @@ def logo_svg() -> str:
     quarters = [
         element(
             "path",
-            d=f"M{32 + 1.5 * x} {32 + 1.5 * y}h{_REACH * x}A{_RADIUS} {_RADIUS} 0 0 {int(x == -y)} {32 + 1.5 * x} "
+            d=f"M{32 + 1.5 * x} {32 + 1.5 * y}h{_REACH * x}A{_RADIUS} {_RADIUS} 0 0 {int(x == y)} {32 + 1.5 * x} "
             f"{32 + (1.5 + _REACH) * y}z",
             fill=c.high if (x, y) == _HIGH_TILE else c.low,
             fill_opacity=1.0 if (x, y) == _HIGH_TILE else 0.65 + 0.15 * (x + y),

@@ -24,7 +24,7 @@ def apply_theme(app: QApplication, theme: ThemeName) -> None:
     c = colours(theme)
     app.setStyle("Fusion")
     app.setPalette(_palette(c))  # takes back those of single classes
-    for kind in ("QCheckBox", "QRadioButton"):
+    for kind in (b"QCheckBox", b"QRadioButton"):
         app.setPalette(_with_outline(c), kind)
 
 

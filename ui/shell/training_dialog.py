@@ -219,8 +219,9 @@ class TrainingDialog(QDialog):
         self.list.resizeColumnToContents(0)
         under_way = [row for row, one in enumerate(found.networks) if one.state == "under way"]
         self._newest_row = under_way[-1] if under_way else len(found.networks) - 1
-        if follows and found.networks:  # the one under way, until a person chooses another
-            self.list.setCurrentItem(self.list.topLevelItem(self._newest_row))
+        newest = self.list.topLevelItem(self._newest_row)
+        if follows and newest is not None:  # the one under way, until a person chooses another
+            self.list.setCurrentItem(newest)
         self._show_chosen()
 
     @Slot(QTreeWidgetItem, QTreeWidgetItem)
@@ -228,7 +229,8 @@ class TrainingDialog(QDialog):
         self._show_chosen()
 
     def _show_chosen(self) -> None:
-        row = self.list.indexOfTopLevelItem(self.list.currentItem()) if self.list.currentItem() is not None else -1
+        item = self.list.currentItem()
+        row = -1 if item is None else self.list.indexOfTopLevelItem(item)
         networks = () if self._found is None else self._found.networks
         self.view.show_network(networks[row] if 0 <= row < len(networks) else None)
 
