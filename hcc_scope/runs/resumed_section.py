@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
     from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.types import TagValue
     from hcc_scope.workers import StopToken
 
 __all__ = [
@@ -182,9 +183,8 @@ def _stored_plan(store: SectionStore) -> Plan:
     try:
         plan = parse_plan(json.loads(stored), f"the plan in {path}")
     except (PlanError, ValueError, RecursionError) as error:
-        raise StoreError(
-            f"{path} cannot be resumed: its plan is not one of this version: {error}", hint=_NEW
-        ) from error
+        words = f"{path} cannot be resumed: its plan is not one of this version: {error}"
+        raise StoreError(words, hint=_NEW) from error
     if isinstance(plan, RandomFields) and spec.provenance.get(LATTICE_KEY) is None:
         raise StoreError(
             f"{path} cannot be resumed: it was made by an earlier version, which drew its fields in another way",
@@ -298,20 +298,17 @@ def resume_section(
         If the rig is not set as the store states, or the section cannot be continued: the store is then as it was,
         or recovered. What goes wrong later is in the outcome.
     """
-    facts: dict[str, str | int | float | bool | None] = {}
+    facts: dict[str, TagValue] = {RESUMED_AT: section.progress.next_field, LEFT_OUT: section.progress.n_skipped}
+    skipped: int | None = section.progress.n_skipped
+    if section.retakes:
+        facts, skipped = {"retakes": ", ".join(str(seq) for seq in section.retakes)}, None
     with ExitStack() as unused:
         unused.callback(source.put_back)
         remarks = list(_settings_changed(section, rig))
-        if section.retakes:
-            facts["retakes"] = ", ".join(str(seq) for seq in section.retakes)
-            for seq in section.retakes:
-                source.retake(seq, reason)
-        else:
-            facts |= {RESUMED_AT: section.progress.next_field, LEFT_OUT: section.progress.n_skipped}
+        for seq in section.retakes:
+            source.retake(seq, reason)
         unused.pop_all()
-    run = continue_section(
-        source, scoring_model, section.store.path, stop, facts=facts, skipped=section.progress.n_skipped
-    )
+    run = continue_section(source, scoring_model, section.store.path, stop, facts=facts, skipped=skipped)
     for remark in remarks:
         run.session.remark(remark)
     return run
