@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ResumableSection",
     "check_resumed_model",
+    "fields_left",
     "resumable_section",
     "resume_section",
     "resumed_model",
@@ -135,30 +136,44 @@ def resumable_section(path: Path, retakes: tuple[int, ...] = ()) -> ResumableSec
         If nothing can be added to it.
     """
     store = continuable_store(path)
-    plan = _stored_plan(store)
-    spec = store.spec
+    section = replace(_left_of(store), retakes=tuple(retakes), specimen=_specimen(store))
+    for seq in retakes:
+        if not 0 <= seq < store.n_frames:
+            raise StoreError(f"{path} has no field {seq}", hint=f"It has {counted(store.n_frames, 'frame')}, from 0.")
+    if not retakes and not section.n_left:
+        words = "every field of its plan is stored"
+        if section.progress.n_skipped:
+            words += " or was not reached"
+        raise StoreError(f"{path} cannot be resumed: {words}, and nothing is left", hint="Take single fields again.")
+    _check_sound(store)
+    coming = replace(store.spec, expected_frames=len(retakes) or section.n_left)
+    check_out_dir(store.path)
+    check_free_space(store.path, coming)
+    return section
+
+
+def fields_left(store: SectionStore) -> int:
+    """Return how many fields of a stored plan are still to come; 0 for a store whose plan cannot go on.
+
+    Quick: nothing but journal and facts is looked at.
+    """
+    try:
+        return _left_of(store).n_left
+    except StoreError:
+        return 0
+
+
+def _left_of(store: SectionStore) -> ResumableSection:
+    plan, spec = _stored_plan(store), store.spec
     try:
         field_um = field_of(plan, Orientation(spec.camera_axes), spec.frame_shape_yx, spec.pixel_size_um)
         n_planned = check_plan(plan, field_um)
         tags = [None if entry is None else entry.tags for entry in store.journal]
         progress = plan_progress(plan, field_um, tags)
     except PlanError as error:
-        raise StoreError(f"{path} cannot be resumed: {error.message}", hint=_NEW) from error
+        raise StoreError(f"{store.path} cannot be resumed: {error.message}", hint=_NEW) from error
     assert n_planned is not None  # only a sequence has an open end
-    section = ResumableSection(store, plan, progress, n_planned, tuple(retakes), _specimen(store))
-    for seq in retakes:
-        if not 0 <= seq < store.n_frames:
-            raise StoreError(f"{path} has no field {seq}", hint=f"It has {counted(store.n_frames, 'frame')}, from 0.")
-    if not retakes and not section.n_left:
-        words = "every field of its plan is stored"
-        if progress.n_skipped:
-            words += " or was not reached"
-        raise StoreError(f"{path} cannot be resumed: {words}, and nothing is left", hint="Take single fields again.")
-    _check_sound(store)
-    coming = replace(spec, expected_frames=len(retakes) or section.n_left)
-    check_out_dir(store.path)
-    check_free_space(store.path, coming)
-    return section
+    return ResumableSection(store, plan, progress, n_planned)
 
 
 def _stored_plan(store: SectionStore) -> Plan:
