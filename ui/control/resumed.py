@@ -15,7 +15,7 @@ __all__ = ["request_to_resume"]
 
 def request_to_resume(
     path: Path, request: SectionRequest, retakes: tuple[int, ...] = (), reason: str = ""
-)) -> tuple[SectionRequest, str]:
+) -> tuple[SectionRequest, str]:
     """Return a request with what the store at `path` states, and a sentence on what will be taken; reads a disk.
 
     Parameters
