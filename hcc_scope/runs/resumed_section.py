@@ -359,8 +359,9 @@ def _stored_settings(store: SectionStore) -> dict[str, object]:
             found = json.loads(recorded)
             settings = dict(found) if isinstance(found, dict) else {}
     last = next((entry for entry in reversed(store.journal) if entry is not None), None)
-    if last is not None:
+    if last is not None and not math.isnan(last.exposure_ms):
         settings["exposure_ms"] = last.exposure_ms
+    if last is not None:
         if settings.get("em_gain", last.em_gain) is not None:  # else it was switched off
             settings["em_gain"] = last.em_gain
     return settings
