@@ -29,7 +29,6 @@ from hcc_scope.runs.continued_section import continuable_store, continue_section
 from hcc_scope.runs.references import SETTINGS_KEY, settings_now
 from hcc_scope.runs.section import section_source
 from hcc_scope.score_rule import LATTICE_KEY, ScoreRule
-from hcc_scope.score_text import SAMPLING_TEXTS
 from hcc_scope.storage.notes import read_notes_log
 from hcc_scope.storage.parts import LEFT_OUT, RESUMED_AT
 from hcc_scope.storage.same_section import refuse_another_section
@@ -181,7 +180,7 @@ def _stored_plan(store: SectionStore) -> Plan:
     path, spec = store.path, store.spec
     if spec.sampling in ("guided", "chosen"):
         raise StoreError(
-            f"{path} cannot be resumed: its fields are {SAMPLING_TEXTS[spec.sampling]}, by hand",
+            f"{path} cannot be resumed: its fields were captured by hand",
             hint="Continue it with hcc-scope acquire --by-hand --continue.",
         )
     if spec.sampling in ("time_series", "sequence"):
