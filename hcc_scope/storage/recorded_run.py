@@ -405,14 +405,15 @@ def _sample_counts(value: object, name: str) -> SampleCounts | None:
 def _retaken(value: object, name: str) -> dict[int, int]:
     if not isinstance(value, list):
         raise ValueError(f"{name} is no list")  # noqa: TRY004 - one kind of error for one kind of damage
-    pairs = (
-        [
-            values.integer(values.member(values.object_of(one, name), key, f"{name}."), f"{name}.{key}", 0, 1 << 40)
+    found = {}
+    for one in value:
+        pair = values.object_of(one, name)
+        field, seq = (
+            values.integer(values.member(pair, key, f"{name}."), f"{name}.{key}", 0, 1 << 40)
             for key in ("field", "frame")
-        ]
-        for one in value
-    )
-    return dict(pairs)
+        )
+        found[field] = seq
+    return found
 
 
 def _excluded_bounds(value: object, name: str) -> ExcludedBounds | None:
