@@ -92,6 +92,10 @@ def sections(tmp_path: Path) -> Path:
 
 def test_labelled_sections_are_listed_without_excluded_fields(sections: Path, tmp_path: Path):
     NotesWriter(sections / "M2_S1.ome.zarr").add("exclude", "a bubble", 0)
+    retaken = stored(sections, "M4", "S1")
+    label_section(retaken, "low")
+    NotesWriter(retaken).add("exclude", "blurred", 0)  # and then taken again
+    NotesWriter(retaken).add("retake", "", 1, replaces=0)
     out = tmp_path / "sets" / "set.csv"
     made = manifest_of_sections(stores_below(sections), out)
     images = read_manifest(out).images
@@ -99,12 +103,16 @@ def test_labelled_sections_are_listed_without_excluded_fields(sections: Path, tm
         ("M1", "S1", 0, "low"),
         ("M1", "S1", 1, "low"),
         ("M2", "S1", 1, "high"),
+        ("M4", "S1", 1, "low"),
     ]
-    assert made.images == 3
-    assert len(made.left_out) == 3
+    assert made.images == 4
+    assert len(made.left_out) == 4
     assert "M3_S1" in made.left_out[0]
     assert "M2_S2" in made.left_out[1]
-    assert made.left_out[2].startswith("1 field excluded")
+    assert made.left_out[2:] == (
+        "1 field excluded from the score of their sections.",
+        "1 frame of fields that were taken again.",
+    )
     assert "../sections/M1_S1.ome.zarr" in out.read_text()
 
 

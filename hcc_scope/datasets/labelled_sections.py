@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.datasets.images import is_store, opened_store
@@ -12,7 +13,7 @@ from hcc_scope.errors import DatasetError, HccScopeError
 from hcc_scope.formatting import counted
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.storage.naming import STORE_SUFFIX
-from hcc_scope.storage.notes import excluded_fields, read_notes_log
+from hcc_scope.storage.notes import excluded_fields, read_notes_log, stored_retakes
 from hcc_scope.storage.section_labels import certain_label
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.labelled_image import LabelledImage
     from hcc_scope.progress import OnProgress
+    from hcc_scope.storage.notes import NotesLog
 
 __all__ = ["manifest_of_sections", "stores_below"]
 
@@ -48,7 +50,8 @@ def stores_below(folder: Path) -> list[Path]:
 def manifest_of_sections(stores: Sequence[Path], out: Path, on_step: OnProgress = ignore_progress) -> NewManifest:
     """Write a manifest of the sections that are labelled low or high.
 
-    Fields that were excluded from the score are not listed; of a section without any, one line lists all fields.
+    Frames that do not count in the score, as a person excluded them or took their field again, are not listed; of a
+    section without any, one line lists all fields.
 
     Parameters
     ----------
@@ -62,7 +65,7 @@ def manifest_of_sections(stores: Sequence[Path], out: Path, on_step: OnProgress 
     Returns
     -------
     NewManifest
-        Its `left_out` counts sections without a label, those that are left out, and excluded fields.
+        Its `left_out` counts sections without a label, those that are left out, and frames that do not count.
 
     Raises
     ------
@@ -75,7 +78,7 @@ def manifest_of_sections(stores: Sequence[Path], out: Path, on_step: OnProgress 
     refuse_existing(out)
     found: list[tuple[Row, list[LabelledImage]]] = []
     problems: list[HccScopeError] = []
-    unlabelled, left_out, n_excluded = [], [], 0
+    unlabelled, left_out, not_listed = [], [], _NotListed()
     of_section: dict[tuple[str, str], Path] = {}
     for n, store in enumerate(stores):
         on_step(Progress("sections", n, len(stores), store.name))
@@ -87,7 +90,7 @@ def manifest_of_sections(stores: Sequence[Path], out: Path, on_step: OnProgress 
             elif label == "leave out":
                 left_out.append(store.name)
             else:
-                lines, excluded = _lines(store, label, set(excluded_fields(log.notes)), len(found) + 2)
+                lines = _lines(store, label, log, len(found) + 2, not_listed)
                 image = lines[0][1][0]
                 other = of_section.setdefault(image.section, store)
                 if other != store:
@@ -96,7 +99,6 @@ def manifest_of_sections(stores: Sequence[Path], out: Path, on_step: OnProgress 
                         hint="Label one of them 'leave out'.",
                     )
                 found += lines
-                n_excluded += excluded
         except HccScopeError as error:
             problems.append(error)
     raise_all(problems)
@@ -107,15 +109,25 @@ def manifest_of_sections(stores: Sequence[Path], out: Path, on_step: OnProgress 
         sentences.append(f"{counted(len(unlabelled), 'section')} without a label: {listed(unlabelled)}.")
     if left_out:
         sentences.append(f"{counted(len(left_out), 'section')} left out by their label: {listed(left_out)}.")
-    if n_excluded:
-        sentences.append(f"{counted(n_excluded, 'field')} excluded from the score of their sections.")
+    if not_listed.excluded:
+        sentences.append(f"{counted(not_listed.excluded, 'field')} excluded from the score of their sections.")
+    if not_listed.replaced:
+        sentences.append(f"{counted(not_listed.replaced, 'frame')} of fields that were taken again.")
     return write_manifest(out, found, sentences)
 
 
+@dataclass
+class _NotListed:
+    """Frames of labelled sections that are not listed."""
+
+    excluded: int = 0
+    replaced: int = 0
+
+
 def _lines(
-    store: Path, label: Literal["low", "high"], excluded: set[int], first_line: int
-) -> tuple[list[tuple[Row, list[LabelledImage]]], int]:
-    """Return the lines of a store with their images, and how many fields are excluded."""
+    store: Path, label: Literal["low", "high"], log: NotesLog, first_line: int, not_listed: _NotListed
+) -> list[tuple[Row, list[LabelledImage]]]:
+    """Return the lines of a store with their images."""
     assert is_store(store)
     spec = opened_store(store).spec
 
@@ -134,10 +146,20 @@ def _lines(
         )
 
     images = images_of_store(row(first_line, None), str(store))
-    kept = [image for image in images if image.index not in excluded]
+    there = {image.index for image in images}
+    retakes = stored_retakes(log.notes, max(there) + 1)
+    replaced = {
+        frame
+        for k, counts in retakes.counting(lambda seq: seq in there).items()
+        for frame in retakes.frames_of(k)
+        if frame != counts and frame in there
+    }
+    excluded = (excluded_fields(log.notes).keys() & there) - replaced  # a mark on a replaced frame has no effect
+    kept = [image for image in images if image.index not in excluded | replaced]
     if not kept:
         raise DatasetError(f"All fields of {store} are excluded from its score", hint="Label it 'leave out'.")
+    not_listed.excluded += len(excluded)
+    not_listed.replaced += len(replaced)
     if len(kept) == len(images):
-        return [(row(first_line, None, images[0].day), images)], 0
-    lines = [(row(first_line + n, image.index, image.day), [image]) for n, image in enumerate(kept)]
-    return lines, len(images) - len(kept)
+        return [(row(first_line, None, images[0].day), images)]
+    return [(row(first_line + n, image.index, image.day), [image]) for n, image in enumerate(kept)]
