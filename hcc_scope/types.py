@@ -59,8 +59,8 @@ ScoreWeight = Literal["field", "tissue"]
 RunState = Literal["completed", "cancelled", "failed"]
 FrameOutcome = Literal["classified", "excluded", "failed"]
 NoteKind = Literal["note", "exclude", "include", "spoilt", "retake", "label"]
-"""A note: a remark, that a field is excluded from (or included again in) the score, or was taken again, or the section's
-label for training. A run adds ``spoilt`` and ``retake`` itself."""
+"""A note: a remark; that a field is excluded from (or included again in) the score, or was taken again; or the label of
+the section for training. A run adds ``spoilt`` and ``retake`` itself."""
 
 
 class QualityFlag(enum.IntFlag):

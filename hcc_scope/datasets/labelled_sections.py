@@ -147,13 +147,7 @@ def _lines(
 
     images = images_of_store(row(first_line, None), str(store))
     there = {image.index for image in images}
-    retakes = stored_retakes(log.notes, max(there) + 1)
-    replaced = {
-        frame
-        for k, counts in retakes.counting(lambda seq: seq in there).items()
-        for frame in retakes.frames_of(k)
-        if frame != counts and frame in there
-    }
+    replaced = there.intersection(stored_retakes(log.notes, max(there) + 1).set_aside(lambda seq: seq in there))
     excluded = (excluded_fields(log.notes).keys() & there) - replaced  # a mark on a replaced frame has no effect
     kept = [image for image in images if image.index not in excluded | replaced]
     if not kept:

@@ -24,8 +24,8 @@ def apply_theme(app: QApplication, theme: ThemeName) -> None:
     c = colours(theme)
     app.setStyle("Fusion")
     app.setPalette(_palette(c))  # takes back those of single classes
-    for kind in (b"QCheckBox", b"QRadioButton"):
-        app.setPalette(_with_outline(c), kind)
+    for kind in ("QCheckBox", "QRadioButton"):
+        app.setPalette(_with_outline(c), kind)  # type: ignore[arg-type]  # it takes text, and no bytes
 
 
 def _with_outline(c: Colours) -> QPalette:
