@@ -89,7 +89,7 @@ def test_the_manifest_of_the_folder_for_sections_is_written(qapp: QApplication, 
         settle(qtbot, app.jobs)
         images = read_manifest(folder / "set.csv").images
         assert [(one.animal_id, one.tumour_class) for one in images] == [("M1", "low"), ("M2", "high")]
-        assert messages[-1].startswith(f"{folder / 'set.csv'} lists 2 images in 2 lines: low has 1 image of 1 animal")
+        assert messages[-1].startswith(f"{folder / 'set.csv'} lists 2 images in 2 lines: high has 1 image of 1 animal")
 
 
 def write_run(folder: Path, n_steps: int, *, epochs: int, torn: bytes = b"") -> None:
