@@ -12,15 +12,27 @@ from hcc_scope.errors import StoreDamagedError
 from hcc_scope.storage.notes import LABEL_TEXTS, NotesWriter, read_notes_log
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hcc_scope.storage.notes import Note, NotesLog
 
-__all__ = ["LABELS", "SectionLabel", "certain_label", "describe_label", "label_section", "section_label"]
+__all__ = ["LABELS", "SectionLabel", "certain_label", "describe_label", "label_of", "label_section", "section_label"]
 
 SectionLabel = Literal["low", "high", "leave out"]
 LABELS: tuple[SectionLabel, ...] = ("low", "high", "leave out")
 _NO_LABEL = LABEL_TEXTS[-1]
+
+
+def label_of(notes: Sequence[Note]) -> SectionLabel | None:
+    """Return the label that notes give a section, oldest note first: the last one counts. None: it has none.
+
+    Where a line of the notes may be unreadable, `certain_label` is the one to ask.
+    """
+    for note in reversed(notes):
+        if note.kind == "label":
+            return None if note.text == _NO_LABEL else cast("SectionLabel", note.text)
+    return None
 
 
 def section_label(store: Path) -> SectionLabel | None:
@@ -54,7 +66,7 @@ def certain_label(store: Path, log: NotesLog) -> SectionLabel | None:
         raise StoreDamagedError(
             f"The label of {store.name} is not certain: {log.problems[-1]}", hint="Label the section again."
         )
-    return _meaning(log.notes[last].text) if last >= 0 else None
+    return label_of(log.notes)
 
 
 def label_section(store: Path, label: SectionLabel | None) -> Note:
@@ -90,7 +102,3 @@ def describe_label(text: str) -> str:
             return "label taken back"
         case _:
             return f"labelled {text} for training"
-
-
-def _meaning(text: str) -> SectionLabel | None:
-    return None if text == _NO_LABEL else cast("SectionLabel", text)
