@@ -46,7 +46,8 @@ _PROTOCOLS = {
     "by_site": "by site",
     "permuted": "control with permuted classes",
 }
-_OF_ANIMALS = ("paper", "by_animal")
+_WITH_FIGURES = ("paper", "by_animal", "by_site")
+ProgressState = Literal["under way", "finished", "stopped", "not known"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class TrainingProgress:
 
     folder: Path
     kind: Literal["training", "evaluation"]
-    state: Literal["under way", "finished", "stopped"]
+    state: ProgressState
     about: str
     """Network, recipe and budget, as a sentence."""
     networks: tuple[NetworkProgress, ...]
@@ -151,6 +152,8 @@ class TrainingProgress:
                 return f"{what} is finished."
             case "stopped":
                 return f"{what} was stopped or killed before its end; --resume continues it."
+            case "not known":
+                return f"{what} is not finished; whether it is under way is not known, as its lock cannot be opened."
 
 
 def follow_training(folder: Path, before: TrainingProgress | None = None) -> TrainingProgress:
@@ -189,18 +192,29 @@ def follow_training(folder: Path, before: TrainingProgress | None = None) -> Tra
     )
 
 
-def _is_held(folder: Path) -> bool:
-    """Return whether a training or an evaluation is at work in a folder: it holds the folder's lock."""
+def _is_held(folder: Path) -> bool | None:
+    """Return whether a training or an evaluation is at work in a folder: it holds its lock. None: not known.
+
+    Where the file system knows no locks (some network drives), it is never held.
+    """
     try:
         with (folder / LOCK_FILE).open("rb+") as file:
             return not lock(file.fileno())
     except FileNotFoundError:
         return False
-    except PermissionError:  # another user's run, or a disk that cannot be written: nothing is known
-        return False
+    except OSError:  # another user's, or on a disk that is only read
+        return None
 
 
-def _training(folder: Path, held: bool, problems: list[str]) -> TrainingProgress:
+def _state(held: bool | None, *, finished: bool) -> ProgressState:
+    if held:
+        return "under way"
+    if finished:
+        return "finished"
+    return "not known" if held is None else "stopped"
+
+
+def _training(folder: Path, held: bool | None, problems: list[str]) -> TrainingProgress:
     config = _json(folder / CONFIG_FILE, problems)
     finished = (folder / MODEL_FOLDER / "card.yaml").is_file()
     state: Literal["under way", "finished", "stopped"] = "under way" if held else "finished" if finished else "stopped"
@@ -227,7 +241,7 @@ def _training(folder: Path, held: bool, problems: list[str]) -> TrainingProgress
 
 
 def _evaluation(
-    folder: Path, held: bool, known: Mapping[tuple[str, int, int], NetworkProgress], problems: list[str]
+    folder: Path, held: bool | None, known: Mapping[tuple[str, int, int], NetworkProgress], problems: list[str]
 ) -> TrainingProgress:
     plan = _json(folder / PLAN_FILE, problems) if (folder / PLAN_FILE).is_file() else {}
     finished = (folder / EVALUATION_FILE).is_file()
@@ -259,7 +273,7 @@ def _evaluation(
                 n_finished += 1
                 network = known.get((protocol, fold, start))
                 networks.append(network or _network(start_folder, protocol, fold, start, 1, "finished", problems))
-            auc = _auc(done, problems) if protocol in _OF_ANIMALS or protocol == "by_site" else None
+            auc = _auc(done, problems) if protocol in _WITH_FIGURES else None
             if auc is not None:
                 aucs.append((fold, len(done), auc))
         protocols.append(ProtocolProgress(protocol, (n_finished, begun), tuple(aucs)))
