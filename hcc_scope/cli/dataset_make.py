@@ -54,8 +54,8 @@ def run_make(options: MakeOptions, *, json_mode: bool) -> None:
         if rules is None:
             from hcc_scope.datasets.labelled_sections import manifest_of_sections, stores_below
 
-            stores = [store for folder in options.sections for store in stores_below(folder)]
-            made = manifest_of_sections(list(dict.fromkeys(stores)), options.out, on_step)
+            stores = {store.resolve(): store for folder in options.sections for store in stores_below(folder)}
+            made = manifest_of_sections(list(stores.values()), options.out, on_step)
         else:
             from hcc_scope.datasets.image_folders import manifest_of_folders
 

@@ -35,16 +35,21 @@ def stores_below(folder: Path) -> list[Path]:
     Raises
     ------
     DatasetError
-        If it is no folder, or cannot be read.
+        If it is no folder, cannot be read, or holds none.
     """
     if folder.name.endswith(STORE_SUFFIX):
         return [folder]
     try:
-        return sorted(one for one in folder.iterdir() if one.name.endswith(STORE_SUFFIX) and one.is_dir())
+        found = sorted(one for one in folder.iterdir() if one.name.endswith(STORE_SUFFIX) and one.is_dir())
     except OSError as error:
         raise DatasetError(
             f"{folder} cannot be read: {error.strerror or error}", hint="Name the folder that holds the sections."
         ) from error
+    if not found:
+        raise DatasetError(
+            f"{folder} holds no stored section", hint=f"Name the folder of the stores, which end in {STORE_SUFFIX}."
+        )
+    return found
 
 
 def manifest_of_sections(stores: Sequence[Path], out: Path, on_step: OnProgress = ignore_progress) -> NewManifest:

@@ -125,11 +125,12 @@ def write_manifest(
     out = out.absolute()
     refuse_existing(out)
     images = [image for _, some in found for image in some]
-    problems: list[HccScopeError] = [*_copies([row for row, _ in found]), *_unwritable(row for row, _ in found)]
+    rows = [row for row, _ in found]
+    problems: list[HccScopeError] = [*_copies(rows), *_unwritable(rows, out.parent)]
     problems += mixtures(out, images)
-    problems += _phantoms(out, {row.path for row, _ in found})
+    problems += _phantoms(out, {row.path for row in rows})
     raise_all(problems)
-    text = _csv(out.parent, [row for row, _ in found])
+    text = _csv(out.parent, rows)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         create_file(out, text)
@@ -182,11 +183,15 @@ def _written(path: Path, folder: Path) -> str:
         return path.as_posix()
 
 
-def _unwritable(rows: Iterable[Row]) -> list[HccScopeError]:
+def _unwritable(rows: Sequence[Row], folder: Path) -> list[HccScopeError]:
     """Return which names cannot stand in a manifest: they are text in one line, without spaces around it."""
     problems: list[HccScopeError] = []
     for row in rows:
-        for what, text in (("path", str(row.path)), ("animal", row.animal_id), ("section", row.section_id)):
+        for what, text in (
+            ("path", _written(row.path, folder)),
+            ("animal", row.animal_id),
+            ("section", row.section_id),
+        ):
             if not text.isprintable() or text != text.strip():
                 problems.append(
                     ManifestError(

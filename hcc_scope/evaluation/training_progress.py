@@ -47,6 +47,7 @@ _PROTOCOLS = {
     "permuted": "control with permuted classes",
 }
 _WITH_FIGURES = ("paper", "by_animal", "by_site")
+NetworkState = Literal["finished", "under way", "broken off", "unfinished"]
 ProgressState = Literal["under way", "finished", "stopped", "not known"]
 
 
@@ -60,7 +61,7 @@ class NetworkProgress:
     """1, 2, ..."""
     start: int
     attempt: int
-    state: Literal["finished", "under way", "broken off"]
+    state: NetworkState
     steps: tuple[tuple[int, float], ...]
     """Steps so far, and the mean loss of the epoch until there."""
     epochs: tuple[Epoch, ...]
@@ -115,13 +116,13 @@ class ProtocolProgress:
         Examples
         --------
         >>> ProtocolProgress("by_animal", (3, 4), ((1, 2, 0.81), (2, 1, 0.77))).describe()
-        'By animal: 3 networks finished, 1 under way; AUC of tiles so far 0.810 (fold 1), 0.770 (fold 2).'
+        'By animal: 3 networks finished, 1 not yet; AUC of tiles so far 0.810 (fold 1), 0.770 (fold 2).'
         """
         finished, begun = self.networks
         words = _PROTOCOLS.get(self.protocol, self.protocol)
         text = f"{words[:1].upper()}{words[1:]}: {counted(finished, 'network')} finished"
         if begun > finished:
-            text += f", {begun - finished} under way"
+            text += f", {begun - finished} not yet"
         if self.aucs:
             text += "; AUC of tiles so far " + ", ".join(f"{auc:.3f} (fold {fold})" for fold, _n, auc in self.aucs)
         return f"{text}."
@@ -214,13 +215,16 @@ def _state(held: bool | None, *, finished: bool) -> ProgressState:
     return "not known" if held is None else "stopped"
 
 
+def _unfinished(held: bool | None) -> NetworkState:
+    if held is None:
+        return "unfinished"
+    return "under way" if held else "broken off"
+
+
 def _training(folder: Path, held: bool | None, problems: list[str]) -> TrainingProgress:
     config = _json(folder / CONFIG_FILE, problems)
     finished = (folder / MODEL_FOLDER / "card.yaml").is_file()
-    state: Literal["under way", "finished", "stopped"] = "under way" if held else "finished" if finished else "stopped"
-    of_network: Literal["finished", "under way", "broken off"] = (
-        "finished" if finished else "under way" if held else "broken off"
-    )
+    of_network = "finished" if finished else _unfinished(held)
     networks = [_network(folder, "", 1, 1, 1, of_network, problems)]
     networks += [
         _network(part, "", 1, 1, _last_number(part.name) or 2, of_network, problems)
@@ -231,7 +235,7 @@ def _training(folder: Path, held: bool | None, problems: list[str]) -> TrainingP
     return TrainingProgress(
         folder,
         "training",
-        state,
+        _state(held, finished=finished),
         _about(asked if isinstance(asked, dict) else {}),
         tuple(networks),
         (),
@@ -263,11 +267,10 @@ def _evaluation(
                     continue
                 begun += 1
                 if is_part:
-                    state: Literal["under way", "broken off"] = "under way" if held else "broken off"
                     attempts = sorted(start_folder.glob("attempt-*"))
                     newest = attempts[-1] if attempts else start_folder
                     attempt = (_last_number(newest.name) if attempts else None) or 1
-                    networks.append(_network(newest, protocol, fold, start, attempt, state, problems))
+                    networks.append(_network(newest, protocol, fold, start, attempt, _unfinished(held), problems))
                     continue
                 done.append(start_folder)
                 n_finished += 1
@@ -285,7 +288,7 @@ def _evaluation(
     return TrainingProgress(
         folder,
         "evaluation",
-        "under way" if held else "finished" if finished else "stopped",
+        _state(held, finished=finished),
         about,
         tuple(networks),
         tuple(protocols),
@@ -323,7 +326,7 @@ def _network(
     fold: int,
     start: int,
     attempt: int,
-    state: Literal["finished", "under way", "broken off"],
+    state: NetworkState,
     problems: list[str],
 ) -> NetworkProgress:
     """Return a network from its metrics; a line that is being written is left for the next look."""
