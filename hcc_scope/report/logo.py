@@ -15,8 +15,14 @@ _REACH = 18.4
 """Of the side of a quarter: its corner lies 1.5 off the middle."""
 
 
-def logo_svg() -> str:
-    """Return the logo, of 64 x 64 units, with its own ground: readable on light and dark."""
+def logo_svg(*, in_page: bool = False) -> str:
+    """Return the logo, of 64 x 64 units, with its own ground: readable on light and dark.
+
+    Parameters
+    ----------
+    in_page : bool
+        Whether it is part of an HTML page: a file of its own has to name what it is.
+    """
     c = colours("dark")
     quarters = [
         element(
@@ -35,6 +41,6 @@ def logo_svg() -> str:
         element("rect", width=_SIDE, height=_SIDE, rx=13, fill=c.window),
         *quarters,
         element("circle", cx=32, cy=32, r=24, fill="none", stroke=c.text, stroke_width=4),
-        xmlns="http://www.w3.org/2000/svg",
+        **({} if in_page else {"xmlns": "http://www.w3.org/2000/svg"}),
         viewBox=f"0 0 {_SIDE} {_SIDE}",
     )

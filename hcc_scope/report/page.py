@@ -135,7 +135,7 @@ def render(facts: PageFacts) -> str:
             ],
             score_of_all=_score_of_all(facts.score_of_all),
             colours=css_variables(),
-            logo=logo_svg(),
+            logo=logo_svg(in_page=True),
             scale=score_scale(facts.score),
             course=course_chart(facts.picture, format_section_threshold(facts.score)),
             field_map=field_map(facts.picture),

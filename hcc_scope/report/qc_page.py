@@ -63,7 +63,7 @@ def render(found: ControlCharts) -> str:
             height=_HEIGHT,
             run_length=RUN_LENGTH,
             colours=css_variables(),
-            logo=logo_svg(),
+            logo=logo_svg(in_page=True),
         )
     )
 
