@@ -1,4 +1,4 @@
-"""The logo: a field of view of four tiles, one of them high, as a small vector graphic."""
+"""The logo: a round field of view in tiles, some of them high, as a small vector graphic."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from hcc_scope.theme_colours import colours
 __all__ = ["logo_svg"]
 
 _SIDE = 64
-_HIGH_TILE = (1, -1)
-"""To the right, above."""
-_RADIUS = 20.0
-_REACH = 18.4
-"""Of the side of a quarter: its corner lies 1.5 off the middle."""
+_TILE, _STEP, _FIRST = 14, 17, 8
+_TILES = (
+    ("low", 0.4), ("low", 0.7), ("high", 1.0),
+    ("low", 0.6), ("low", 1.0), ("high", 0.7),
+    ("low", 0.35), ("low", 0.6), ("low", 0.85),
+)  # fmt: skip
+"""Side and strength, from the upper left."""
+_CORNERS = {(0, 0): (1, 1), (2, 0): (0, 1), (0, 2): (1, 0), (2, 2): (0, 0)}
+"""Column and row of a tile at a corner of the view: which of its own corners faces the middle."""
 
 
 def logo_svg(*, in_page: bool = False) -> str:
@@ -24,23 +28,25 @@ def logo_svg(*, in_page: bool = False) -> str:
         Whether it is part of an HTML page: a file of its own has to name what it is.
     """
     c = colours("dark")
-    quarters = [
-        element(
-            "path",
-            d=f"M{32 + 1.5 * x} {32 + 1.5 * y}h{_REACH * x}A{_RADIUS} {_RADIUS} 0 0 {int(x == y)} {32 + 1.5 * x} "
-            f"{32 + (1.5 + _REACH) * y}z",
-            fill=c.high if (x, y) == _HIGH_TILE else c.low,
-            fill_opacity=1.0 if (x, y) == _HIGH_TILE else 0.65 + 0.15 * (x + y),
-        )
-        for y in (-1, 1)
-        for x in (-1, 1)
-    ]
+    tiles = []
+    for n, (side, strength) in enumerate(_TILES):
+        column, row = n % 3, n // 3
+        left, top = _FIRST + _STEP * column, _FIRST + _STEP * row
+        colour = {"fill": c.high if side == "high" else c.low, "fill_opacity": strength}
+        if (column, row) not in _CORNERS:
+            tiles.append(element("rect", x=left, y=top, width=_TILE, height=_TILE, rx=2, **colour))
+            continue
+        right, lower = _CORNERS[column, row]  # a quarter of a disc: the view is round
+        x, y = left + right * _TILE, top + lower * _TILE
+        dx, dy = (1 - 2 * right) * _TILE, (1 - 2 * lower) * _TILE
+        sweep = int(right == lower)
+        shape = f"M{x} {y}h{dx}A{_TILE} {_TILE} 0 0 {sweep} {x} {y + dy}z"
+        tiles.append(element("path", d=shape, **colour))
     return element(
         "svg",
         element("title", "HCC-Scope"),
         element("rect", width=_SIDE, height=_SIDE, rx=13, fill=c.window),
-        *quarters,
-        element("circle", cx=32, cy=32, r=24, fill="none", stroke=c.text, stroke_width=4),
+        *tiles,
         **({} if in_page else {"xmlns": "http://www.w3.org/2000/svg"}),
         viewBox=f"0 0 {_SIDE} {_SIDE}",
     )
