@@ -18,6 +18,7 @@ from hcc_scope.report.overview import PlacedFields, display_window, example_fiel
 from hcc_scope.report.png import png_uri
 from hcc_scope.report.svg import drawing, element, number, words
 from hcc_scope.score_text import describe_named_score, describe_threshold_interval, format_section_threshold
+from hcc_scope.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +39,8 @@ _MOST_POINTS = 400
 _LEVELS = 10
 """Of the strength of a tile's colour."""
 _WEAKEST = 0.15
+_LEAST_PX, _FINER = 16, 3.0
+"""Pixels of a field's picture on the map: at least, and for one unit of the drawing."""
 _LETTER = 6.6
 """Width of a letter of a legend, on average."""
 
@@ -202,7 +205,8 @@ def field_map(section: SectionPicture) -> str:
     black, white = display_window(section)
 
     def picture(field: FieldPicture, x: float, y: float, width: float, height: float) -> str:
-        uri = png_uri(field.image, black, white)
+        side_px = max(_LEAST_PX, math.ceil(_FINER * max(width, height)))
+        uri = png_uri(thumbnail(field.image, side_px), black, white)
         return element("image", href=uri, x=x, y=y, width=width, height=height, preserveAspectRatio="none")
 
     placed = place_fields(section)
