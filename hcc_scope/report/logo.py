@@ -32,7 +32,7 @@ def logo_svg(*, in_page: bool = False) -> str:
     for n, (side, strength) in enumerate(_TILES):
         column, row = n % 3, n // 3
         left, top = _FIRST + _STEP * column, _FIRST + _STEP * row
-        colour = {"fill": c.high if side == "high" else c.low, "fill_opacity": strength}
+        colour: dict[str, str | float] = {"fill": c.high if side == "high" else c.low, "fill_opacity": strength}
         if (column, row) not in _CORNERS:
             tiles.append(element("rect", x=left, y=top, width=_TILE, height=_TILE, rx=2, **colour))
             continue
