@@ -14,6 +14,7 @@ import pytest
 
 from hcc_scope.cli.evaluate import EvaluateOptions, known_unit, run_evaluate, train_config
 from hcc_scope.errors import StoreError, UsageError
+from hcc_scope.evaluation.training_progress import follow_training
 from hcc_scope.training.config import TrainConfig
 from tests.commands import WAIT_S, cli, start
 
@@ -72,6 +73,13 @@ def test_evaluate_from_a_manifest_to_the_report_and_bags_on_its_networks(tmp_pat
         "weights.safetensors",
     }
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    progress = follow_training(out)
+    assert (progress.state, progress.report, progress.problems) == ("finished", out / "report.md", ())
+    assert progress.about == "Network meng2019, recipe modern, 1 step. 2 folds, 2 networks each."
+    assert [(one.protocol, one.networks, len(one.aucs)) for one in progress.protocols] == [
+        ("paper", (4, 4), 2),
+        ("by_animal", (4, 4), 2),
+    ]
     bags = cli("evaluate-bags", table, "--features", out, "--out", tmp_path / "bags", "--no-figures", "--json")
     assert bags.code == 0, bags.err
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*")}
@@ -154,3 +162,6 @@ def test_ctrl_c_keeps_finished_folds_and_leaves_no_process(tmp_path: Path) -> No
     assert not psutil.wait_procs(children, timeout=WAIT_S)[1]
     assert (out / "plan.json").exists()
     assert not (out / "evaluation.json").exists()
+    progress = follow_training(out)
+    assert progress.state == "stopped"
+    assert progress.protocols[0].networks[0] >= 1

@@ -91,7 +91,7 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_picture_of_a_report_draws_islands_apart_and_nothing_at_an_unknown_place(by_hand: Path):
     section = section_picture(by_hand, threshold=0.5)
-    placed = overview._placed(section)
+    placed = overview.place_fields(section)
     assert placed.n_left_out == 1
     extents = np.array([extent for _, extent in placed.extents])
     assert len(extents) == 3

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,10 +17,13 @@ from matplotlib.image import imread
 
 from hcc_scope.errors import StoreError
 from hcc_scope.latency import LatencyHistogram
+from hcc_scope.report.drawings import course_chart, examples, field_map, heat_legend, score_scale, tile_map
+from hcc_scope.report.logo import logo_svg
 from hcc_scope.report.overview import FieldPicture, SectionPicture, draw_overview
 from hcc_scope.report.pictures import course, field_picture
 from hcc_scope.report.summary import SectionReport, build_summary, section_account, write_summary
 from hcc_scope.scoring import SectionScorer
+from hcc_scope.theme_colours import colours, css_variables
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import Counts, Frame, FrameResult, RunOutcome, RunState
 
@@ -148,13 +156,78 @@ def test_a_field_shows_excluded_tiles_as_holes() -> None:
     assert field.score == pytest.approx((0.1 + 0.3 + 0.4) / 3)
 
 
-@pytest.mark.parametrize("centre", [(0.0, 0.0), None])
-def test_the_overview_is_drawn_with_and_without_a_stage(tmp_path: Path, centre: tuple[float, float] | None) -> None:
+def test_the_overview_is_drawn_with_and_without_a_stage(tmp_path: Path) -> None:
     image = np.full((8, 8), 500, dtype=np.uint16)
     tiles = np.float32([[0.9, np.nan], [0.1, 0.5]])
-    fields = [FieldPicture(centre, (600.0, 600.0), image, image, tiles, 0.5)]
     rows = np.array([[1.0, 0.5, 0.0, 1.0]])
-    drawn = SectionPicture("drawn", fields, rows, 0.45, interval_valid=True)
+    sections = [
+        SectionPicture(
+            "drawn", [FieldPicture(centre, (600.0, 600.0), image, image, tiles, 0.5)], rows, 0.45, interval_valid=True
+        )
+        for centre in ((0.0, 0.0), None)
+    ]
+    sections.append(SectionPicture("empty", [], np.empty((0, 4)), 0.45, interval_valid=False))
+    picture = imread(draw_overview(sections, tmp_path / "overview.png", subtitle="test"))
+    for row in np.array_split(picture, 3):
+        assert row.std() > 0.05  # something is on it
+
+
+def parsed(drawing: str) -> ElementTree.Element:
+    """Return a drawing as a tree: it is well-formed, and has no colour of its own."""
+    assert re.search(r"#[0-9a-fA-F]{3,6}\b(?![^<]*base64)", re.sub(r'href="[^"]*"', "", drawing)) is None
+    return ElementTree.fromstring(drawing)
+
+
+def marks(drawing: str, class_: str) -> list[ElementTree.Element]:
+    return [one for one in parsed(drawing).iter() if one.get("class") == class_]
+
+
+@pytest.mark.parametrize("centre", [(0.0, 0.0), None])
+def test_drawings_follow_the_page_and_show_what_is_stored(centre: tuple[float, float] | None) -> None:
+    image = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    tiles = np.float32([[0.9, np.nan], [0.1, 0.5]])
+    fields = [
+        FieldPicture(centre, (600.0, 600.0), image, image, tiles, 0.5),
+        FieldPicture(centre, (600.0, 600.0), image, image, tiles, 0.3, taken_out=True),
+    ]
+    rows = np.array([[1.0, 0.5, 0.0, 1.0], [2.0, 0.4, 0.2, 0.9]])
+    section = SectionPicture("<&>", fields, rows, 0.45, interval_valid=True, threshold_interval=(0.4, 0.5))
+    assert len(marks(tile_map(section), "cross")) == 1  # of the field that is excluded
+    assert {one.get("class") for one in parsed(tile_map(section)).iter()} >= {"tile low", "tile high", "hatched"}
+    assert len([one for one in parsed(field_map(section)).iter() if one.tag == "image"]) == 2
+    assert len(marks(field_map(section), "scale")) == (1 if centre else 0)  # no positions, no scale
+    assert ("No positions" in field_map(section)) == (centre is None)
+    course_ = course_chart(section, "0.45 < 1")
+    assert [len(marks(course_, kind)) for kind in ("interval-band", "band", "mark high")] == [2, 2, 2]  # and the legend
+    assert not marks(course_, "mark low")  # the only low field is excluded
+    parsed(heat_legend(0.45))
+    (example,) = examples(section)
+    shown = imread(io.BytesIO(base64.b64decode(example.uri.partition(",")[2])))
+    assert (shown[0, 0], shown[-1, -1]) == (0.0, 1.0)
     empty = SectionPicture("empty", [], np.empty((0, 4)), 0.45, interval_valid=False)
-    picture = imread(draw_overview([drawn, empty], tmp_path / "overview.png", subtitle="test"))
-    assert picture.std() > 0.05  # something is on it
+    for drawing in (tile_map(empty), field_map(empty), course_chart(empty, "0.45")):
+        parsed(drawing)
+
+
+def test_the_scale_shows_an_interval_only_where_it_is_valid() -> None:
+    scorer = SectionScorer(0.5, 1.0, "random")
+    none = score_scale(scorer.score())
+    assert not marks(none, "score")
+    for seq in range(3):
+        scorer.add(result(seq, 0.9, 0.8))
+    assert len(marks(score_scale(scorer.score()), "interval")) == 1
+    raster = SectionScorer(0.5, 1.0, "raster")
+    raster.add(result(0, 0.9))
+    drawn = score_scale(raster.score())
+    assert (len(marks(drawn, "interval")), len(marks(drawn, "score open"))) == (0, 1)
+
+
+def test_both_themes_have_every_colour_and_paper_is_white() -> None:
+    style = css_variables()
+    light, rest = style.split("@media screen")
+    dark, paper = rest.split("@media print")
+    for name, colour in asdict(colours("light")).items():
+        assert f"--{name.replace('_', '-')}: {colour};" in light
+        assert f"--{name.replace('_', '-')}: {getattr(colours('dark'), name)};" in dark
+    assert "#ffffff" in paper
+    assert ElementTree.fromstring(logo_svg()).get("viewBox") == "0 0 64 64"

@@ -27,6 +27,7 @@ from hcc_scope.errors import (
     TrainingError,
     UsageError,
 )
+from hcc_scope.evaluation.training_progress import follow_training
 from hcc_scope.inference import load_model
 from hcc_scope.progress import Progress
 from hcc_scope.training import attempts, run_folder
@@ -96,6 +97,10 @@ def test_a_run_folder_holds_everything(run: Path):
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in metrics] == [1, 1, 2, 2, 3, 3, 4, 4]
     assert "held_out_auc" in metrics[-1]
+    progress = follow_training(run)
+    assert (progress.state, progress.report, progress.problems) == ("finished", run / "model" / "README.md", ())
+    assert [len(one.epochs) for one in progress.networks] == [4]
+    assert progress.about.startswith("Network compact, recipe ")
 
 
 def test_the_model_can_be_used(run: Path):

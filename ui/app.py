@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import logging
 import os
@@ -33,6 +34,7 @@ from ui.control.settings_store import SettingsStore
 from ui.focus_presenter import FocusPresenter
 from ui.hand_presenter import HandPresenter
 from ui.kit.error_report import describe
+from ui.kit.icons import app_icon
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
 from ui.plan_presenter import PlanPresenter
@@ -45,6 +47,7 @@ from ui.shell.messages import MessageQueue
 from ui.shell.section_keys import SectionKeys
 from ui.shell.system_check import look_around, models_to_choose
 from ui.shutdown import Shutdown
+from ui.training_presenter import TrainingPresenter
 from ui.views import Views
 
 if TYPE_CHECKING:
@@ -87,6 +90,7 @@ class App:
     log: MessageQueue
     emergency_key: EmergencyKey
     section_keys: SectionKeys
+    training: TrainingPresenter
 
     @classmethod
     def make(cls, folder: Path | None = None, *, allow_phantom_model: bool = False) -> App:
@@ -124,6 +128,7 @@ class App:
             FocusPresenter(window, views, jobs, state, rig, focus),
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
+        training = TrainingPresenter(window, views, jobs, state, setup, focus)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         window.top.set_models(models_to_choose(), settings.model)
         action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references)
@@ -137,7 +142,7 @@ class App:
         hand.keys.begin()  # the last filter is asked first
         made = cls(
             window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, commands,
-            action_states, shutdown, log, emergency_key, keys,
+            action_states, shutdown, log, emergency_key, keys, training,
         )  # fmt: skip
         made.connect()
         for problem in problems:
@@ -214,6 +219,9 @@ def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
     _opened.set()
     app.setApplicationName("hcc-scope")
     app.setDesktopFileName("hcc-scope")
+    app.setWindowIcon(app_icon())
+    if sys.platform == "win32":  # else the taskbar shows the icon of Python
+        ctypes.windll.shell32.SetCurrentProcessExplicitAppUserModelID("hcc-scope")
     made = App.make(allow_phantom_model=allow_phantom_model)
     sys.excepthook = partial(_on_bug, made)
     faulthandler.enable()

@@ -32,9 +32,10 @@ def run_desktop_app(rig: str | None, *, allow_phantom_model: bool = False) -> No
                 f"the desktop app needs the package {package}, which is not installed",
                 hint="Install it with: pip install 'hcc-scope[app]'.",
             )
-    from ui.kit.display import check_display
+    from ui.kit.display import check_display, choose_file_dialogs
 
     check_display()  # before Qt is loaded, which would end the process
+    choose_file_dialogs()
     from ui.app import run_app
 
     raise SystemExit(run_app(rig, allow_phantom_model=allow_phantom_model))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.check import DatasetReport, GroupCount
 
-__all__ = ["run_check"]
+__all__ = ["group_table", "run_check"]
 
 _MOST_ROWS = 40
 """Of a table on screen; ``--json`` has them all."""
@@ -61,15 +61,16 @@ def run_check(manifest: Path, *, json_mode: bool) -> None:
 def _tables(report: DatasetReport) -> list[Table]:
     optional = (("Sites", report.sites), ("Batches", report.batches))
     return [
-        _table("Classes", report.classes, ("images", "animals", "sections", "days")),
-        _table("Animals", report.animals, ("low", "high", "sections", "days")),
-        _table("Sections", report.sections, ("low", "high", "days")),
-        _table("Days", report.days, ("low", "high", "animals", "sections")),
-        *(_table(title, groups, ("low", "high", "animals", "days")) for title, groups in optional if groups),
+        group_table("Classes", report.classes, ("images", "animals", "sections", "days")),
+        group_table("Animals", report.animals, ("low", "high", "sections", "days")),
+        group_table("Sections", report.sections, ("low", "high", "days")),
+        group_table("Days", report.days, ("low", "high", "animals", "sections")),
+        *(group_table(title, groups, ("low", "high", "animals", "days")) for title, groups in optional if groups),
     ]
 
 
-def _table(title: str, groups: Sequence[GroupCount], columns: Sequence[str]) -> Table:
+def group_table(title: str, groups: Sequence[GroupCount], columns: Sequence[str]) -> Table:
+    """Return a table of groups of images for the screen."""
     from rich.table import Table
     from rich.text import Text
 

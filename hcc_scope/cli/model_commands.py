@@ -14,7 +14,7 @@ from hcc_scope.inference.base import REFERENCE
 __all__ = ["dataset_app", "evaluate", "evaluate_bags", "models_app", "phantom_app", "train"]
 
 models_app = typer.Typer(help="List, read, test and export models.", no_args_is_help=True)
-dataset_app = typer.Typer(help="Check labelled images, and plan how many are needed.", no_args_is_help=True)
+dataset_app = typer.Typer(help="List and check labelled images, and plan how many are needed.", no_args_is_help=True)
 phantom_app = typer.Typer(help="Make synthetic data with known truth.", no_args_is_help=True)
 
 
@@ -170,6 +170,62 @@ def dataset_check(
     from hcc_scope.cli.dataset import run_check
 
     run_check(manifest, json_mode=json_mode)
+
+
+@dataset_app.command("make")
+def dataset_make(
+    out: Annotated[Path, typer.Option("--out", help="The new manifest, a CSV file.")],
+    sections: Annotated[
+        list[Path] | None,
+        typer.Option("--sections", help="Folder of stored sections: those labelled low or high. May be repeated."),
+    ] = None,
+    low: Annotated[
+        list[Path] | None, typer.Option("--low", help="Folder of images of class low. May be repeated.")
+    ] = None,
+    high: Annotated[
+        list[Path] | None, typer.Option("--high", help="Folder of images of class high. May be repeated.")
+    ] = None,
+    ids: Annotated[
+        str | None,
+        typer.Option("--ids", help="Where they stand below that folder: '{animal}/{section}/*' or '{animal}_{day}_*'."),
+    ] = None,
+    ids_in: Annotated[
+        str, typer.Option("--ids-in", help="What --ids is about: path, or ome-name (of the image in OME metadata).")
+    ] = "path",
+    section: Annotated[str | None, typer.Option("--section", help="Of all images, instead of {section}.")] = None,
+    day: Annotated[
+        str | None, typer.Option("--day", help="Of all images, instead of {day}; 'ome': the date in OME metadata.")
+    ] = None,
+    pixel_size_um: Annotated[
+        float | None, typer.Option("--pixel-size-um", help="Of all images. Default: as each file states it.")
+    ] = None,
+    bit_depth: Annotated[
+        int | None, typer.Option("--bit-depth", min=8, max=16, help="Of all images. Default: as each file states it.")
+    ] = None,
+    colour: Annotated[
+        str | None, typer.Option("--colour", help="How colour becomes grey: luminance, red, green, blue, od.")
+    ] = None,
+    json_mode: Json = False,
+) -> None:
+    """Write the manifest of labelled sections, or of folders of images. Nothing about an image is guessed."""
+    from hcc_scope.cli.dataset_make import MakeOptions, run_make
+
+    run_make(
+        MakeOptions(
+            out=out,
+            sections=sections or [],
+            low=low or [],
+            high=high or [],
+            ids=ids,
+            ids_in=ids_in,
+            section=section,
+            day=day,
+            pixel_size_um=pixel_size_um,
+            bit_depth=bit_depth,
+            colour=colour,
+        ),
+        json_mode=json_mode,
+    )
 
 
 @dataset_app.command("power")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from hcc_scope.datasets.cache import TILE_PX, digest_of
-from hcc_scope.datasets.dataset_report import DatasetReport, GroupCount, Problem, Severity
+from hcc_scope.datasets.dataset_report import DatasetReport, GroupCount, Problem, Severity, group_counts
 from hcc_scope.datasets.depth import TopCounts, depth_problems, file_problems, top_counts
 from hcc_scope.datasets.duplicate_images import overlap_problems
 from hcc_scope.datasets.images import classified_pixels, is_store, opened_store, read_pixels
@@ -39,7 +39,7 @@ from hcc_scope.quality import QualityLimits, assess, describe_reason_counts, rea
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from hcc_scope.datasets.labelled_image import LabelledImage
@@ -121,12 +121,12 @@ def check_dataset(path: Path, on_progress: OnProgress | None = None) -> DatasetR
     return DatasetReport(
         manifest=path,
         images=len(images),
-        classes=_counts(images, lambda image: image.tumour_class),
-        animals=_counts(images, lambda image: image.animal_id),
-        sections=_counts(images, lambda image: f"{image.animal_id} / {image.section_id}"),
-        days=_counts(images, lambda image: image.day),
-        sites=_counts([image for image in images if image.site], lambda image: image.site or ""),
-        batches=_counts([image for image in images if image.batch], lambda image: image.batch or ""),
+        classes=group_counts(images, lambda image: image.tumour_class),
+        animals=group_counts(images, lambda image: image.animal_id),
+        sections=group_counts(images, lambda image: f"{image.animal_id} / {image.section_id}"),
+        days=group_counts(images, lambda image: image.day),
+        sites=group_counts([image for image in images if image.site], lambda image: image.site or ""),
+        batches=group_counts([image for image in images if image.batch], lambda image: image.batch or ""),
         shapes_yx=_breakdown(f"{image.shape_yx[0]} x {image.shape_yx[1]}" for image in images),
         bit_depths=_breakdown(str(image.bit_depth) for image in images),
         pixel_sizes_um=_breakdown(f"{image.pixel_size_um:g}" for image in images),
@@ -148,27 +148,6 @@ def _problem(severity: Severity, kind: str, error: HccScopeError) -> Problem:
 
 def _warning(kind: str, what: str, hint: str, images: Sequence[LabelledImage] = ()) -> Problem:
     return Problem("warning", kind, what, hint, tuple(image.full_name for image in images))
-
-
-# ---- counts ---------------------------------------------------------------------------------------------------------
-
-
-def _counts(images: Sequence[LabelledImage], name_of: Callable[[LabelledImage], str]) -> tuple[GroupCount, ...]:
-    groups: dict[str, list[LabelledImage]] = {}
-    for image in images:
-        groups.setdefault(name_of(image), []).append(image)
-    return tuple(
-        GroupCount(
-            name=name,
-            images=len(group),
-            low=sum(image.tumour_class == "low" for image in group),
-            high=sum(image.tumour_class == "high" for image in group),
-            animals=len({image.animal_id for image in group}),
-            sections=len({image.section for image in group}),
-            days=len({image.day for image in group}),
-        )
-        for name, group in sorted(groups.items())
-    )
 
 
 def _breakdown(values: Iterable[str]) -> dict[str, int]:

@@ -6,9 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["DatasetReport", "GroupCount", "Problem", "Severity"]
+    from hcc_scope.datasets.labelled_image import LabelledImage
+
+__all__ = ["DatasetReport", "GroupCount", "Problem", "Severity", "group_counts"]
 
 Severity = Literal["error", "warning"]
 
@@ -46,6 +49,25 @@ class GroupCount:
     animals: int
     sections: int
     days: int
+
+
+def group_counts(images: Sequence[LabelledImage], name_of: Callable[[LabelledImage], str]) -> tuple[GroupCount, ...]:
+    """Return how many images each group has, by name."""
+    groups: dict[str, list[LabelledImage]] = {}
+    for image in images:
+        groups.setdefault(name_of(image), []).append(image)
+    return tuple(
+        GroupCount(
+            name=name,
+            images=len(group),
+            low=sum(image.tumour_class == "low" for image in group),
+            high=sum(image.tumour_class == "high" for image in group),
+            animals=len({image.animal_id for image in group}),
+            sections=len({image.section for image in group}),
+            days=len({image.day for image in group}),
+        )
+        for name, group in sorted(groups.items())
+    )
 
 
 @dataclass(frozen=True, slots=True)

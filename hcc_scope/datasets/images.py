@@ -17,7 +17,7 @@ import numpy as np
 
 from hcc_scope.datasets.header import CAMERA_KINDS, COPY_AGAIN, Header
 from hcc_scope.datasets.pngs import SIGNATURE, png_header, png_pixels
-from hcc_scope.datasets.tiffs import SIGNATURES, tiff_headers, tiff_pixels
+from hcc_scope.datasets.tiffs import SIGNATURES, tiff_headers, tiff_ome, tiff_pixels
 from hcc_scope.errors import HccScopeError, ImageError
 from hcc_scope.shading.correction import analysed_pixels
 from hcc_scope.workers import Failure, attempt
@@ -30,9 +30,19 @@ if TYPE_CHECKING:
 
     from hcc_scope.colour import ColourConversion
     from hcc_scope.datasets.labelled_image import LabelledImage
+    from hcc_scope.datasets.ome import OmeXml
     from hcc_scope.storage.reader import SectionStore
 
-__all__ = ["Header", "classified_pixels", "frames_of", "is_store", "opened_store", "read_headers", "read_pixels"]
+__all__ = [
+    "Header",
+    "classified_pixels",
+    "frames_of",
+    "is_store",
+    "ome_of",
+    "opened_store",
+    "read_headers",
+    "read_pixels",
+]
 
 T = TypeVar("T")
 
@@ -66,6 +76,17 @@ def read_headers(path: Path, page: int | None = None, colour: ColourConversion |
             raise ImageError(f"{path} has no page {page}: a PNG has page 0 alone")
         return [header]
     return _guarded(path, "cannot be read as a TIFF", lambda: tiff_headers(path, page, colour))
+
+
+def ome_of(path: Path) -> OmeXml | None:
+    """Return what the OME-XML of a file states; None for a PNG, and for a TIFF without any.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing or unreadable.
+    """
+    return None if _kind(path) == "png" else _guarded(path, "cannot be read as a TIFF", lambda: tiff_ome(path))
 
 
 def read_pixels(image: LabelledImage) -> NDArray[np.uint16]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from hcc_scope.datasets.header import Header
     from hcc_scope.datasets.manifest_rows import Row
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "counted",
     "holds_tile",
     "images_of",
+    "images_of_file",
+    "images_of_store",
     "listed",
     "mixtures",
     "read_manifest",
@@ -115,15 +118,24 @@ def images_of(row: Row, manifest: Path) -> list[LabelledImage]:
     """
     where = f"{manifest}, line {row.line}"
     try:
-        return _frames(row, where) if is_store(row.path) else _pages(row, where)
+        if is_store(row.path):
+            return images_of_store(row, where)
+        return images_of_file(row, read_headers(row.path, row.page, row.colour), where)
     except ImageError as error:
         raise ImageError(f"{where}: {error.message}", hint=error.hint) from error
 
 
-def _pages(row: Row, where: str) -> list[LabelledImage]:
+def images_of_file(row: Row, headers: Sequence[Header], where: str) -> list[LabelledImage]:
+    """Return the images of a row whose file has these headers; `where` begins the sentence of an error.
+
+    Raises
+    ------
+    ManifestError
+        If the row's bit depth does not fit.
+    """
     assert row.pixel_size_um is not None  # only a store's row may lack it
     images = []
-    for header in read_headers(row.path, row.page, row.colour):
+    for header in headers:
         if row.bit_depth is not None and row.bit_depth > header.bit_depth:
             raise ManifestError(
                 f"{where}: bit_depth is {row.bit_depth}, but {row.path.name} holds numbers of {header.bit_depth} bits"
@@ -152,7 +164,16 @@ def _pages(row: Row, where: str) -> list[LabelledImage]:
     return images
 
 
-def _frames(row: Row, where: str) -> list[LabelledImage]:
+def images_of_store(row: Row, where: str) -> list[LabelledImage]:
+    """Return the images of a row that names a store; `where` begins the sentence of an error.
+
+    Raises
+    ------
+    ImageError
+        If the store cannot be opened, or has no frame.
+    ManifestError
+        If the row contradicts it.
+    """
     frames = frames_of(row.path, row.page)
     store = opened_store(row.path)
     spec = store.spec

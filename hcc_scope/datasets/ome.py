@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 from xml.etree import ElementTree
 
@@ -40,6 +41,9 @@ class OmeXml:
     """Images that lie in this file; None if it does not state which."""
     pixel_size_yx_um: tuple[float, float] | None
     significant_bits: int | None
+    image_name: str | None = None
+    acquired: str | None = None
+    """Day of acquisition, ``YYYY-MM-DD``."""
 
 
 def read_ome(xml: str | None, file_name: str) -> OmeXml | None:
@@ -65,6 +69,8 @@ def read_ome(xml: str | None, file_name: str) -> OmeXml | None:
         planes_here=_planes_here(every, file_name),
         pixel_size_yx_um=_agreed(map(_pixel_size_yx_um, every)),
         significant_bits=_agreed(_whole(one.get("SignificantBits")) for one in every),
+        image_name=_agreed(one.get("Name") for one in root.iter() if _tag(one) == "Image"),
+        acquired=_agreed(_day(one.text) for one in root.iter() if _tag(one) == "AcquisitionDate"),
     )
 
 
@@ -74,6 +80,13 @@ def _tag(element: ElementTree.Element) -> str:
 
 def _whole(text: str | None) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def _day(text: str | None) -> str | None:
+    try:
+        return datetime.fromisoformat((text or "").strip()).date().isoformat()
+    except ValueError:
+        return None
 
 
 def _size(pixels: ElementTree.Element, name: str) -> int:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.colour import ColourConversion
 
-__all__ = ["SIGNATURES", "tiff_headers", "tiff_pixels"]
+__all__ = ["SIGNATURES", "tiff_headers", "tiff_ome", "tiff_pixels"]
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _REDUCED = 1
@@ -118,6 +118,19 @@ def tiff_headers(path: Path, page: int | None, colour: ColourConversion | None =
         _refuse_what_lies_behind(path, file, pages)
         _refuse_reduced(path, images)
         return [_header(path, i, file, one, ome, colour) for i, one in images or pages]
+
+
+def tiff_ome(path: Path) -> OmeXml | None:
+    """Return the facts in the OME-XML of a TIFF; None if it has none.
+
+    Raises
+    ------
+    ImageError
+        If it is no TIFF that can be walked through.
+    """
+    _chain(path)
+    with _tifffile().TiffFile(path) as file:
+        return read_ome(file.ome_metadata, path.name) if file.is_ome else None
 
 
 def tiff_pixels(path: Path, index: int, colour: ColourConversion | None = None) -> NDArray[np.uint16]:

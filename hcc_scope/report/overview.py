@@ -13,9 +13,10 @@ from hcc_scope.islands import IslandLayout, boxes_of_fields, lay_out_islands
 from hcc_scope.position_tags import PositionOrigin, describe_island
 from hcc_scope.printable import printable
 from hcc_scope.research_use import RESEARCH_USE_ONLY
+from hcc_scope.theme_colours import colours
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -24,10 +25,20 @@ if TYPE_CHECKING:
 
     from hcc_scope.plans.drawn_sample import DrawnSample
 
-__all__ = ["FieldPicture", "SectionPicture", "draw_overview"]
+__all__ = [
+    "FieldPicture",
+    "PlacedFields",
+    "SectionPicture",
+    "display_window",
+    "draw_overview",
+    "example_fields",
+    "place_fields",
+    "scored_fields",
+]
 
-_BAND_COLOUR = "#e08214"
-_LOW_COLOUR, _HIGH_COLOUR = "#2166ac", "#b2182b"  # both ends of the colour-blind-safe RdBu map
+_COLOURS = colours("light")
+_PALE = "#f7f7f7"
+"""Of a tile at a probability of one half."""
 _EXAMPLES = 3
 _OF_STAGE = PositionOrigin("stage")
 
@@ -100,16 +111,16 @@ def _draw(sections: Sequence[SectionPicture], path: Path, subtitle: str) -> Path
     figure.suptitle(f"HCC-Scope: {subtitle}\n{RESEARCH_USE_ONLY}", fontsize=12)
     grid = figure.add_gridspec(rows, 4, width_ratios=(1.15, 1.25, 0.46, 1.15))
     for row, section in enumerate(sections):
-        display = _display_window(section)
+        display = display_window(section)
         fields_axes = figure.add_subplot(grid[row, 0])
-        placed = _placed(section)
+        placed = place_fields(section)
         _draw_fields(fields_axes, section, placed, display)
         heat_axes = figure.add_subplot(grid[row, 1])
         image = _draw_heat(heat_axes, section, placed)
         bar = figure.colorbar(image, ax=heat_axes, shrink=0.8)
         bar.set_label("probability of high, per tile")
         examples = grid[row, 2].subgridspec(_EXAMPLES, 1, hspace=0.05)
-        for index, field in enumerate(_examples(section)):
+        for index, field in enumerate(example_fields(section)):
             axes = figure.add_subplot(examples[index, 0])
             axes.imshow(field.detail, cmap="gray", vmin=display[0], vmax=display[1], interpolation="nearest")
             axes.set_axis_off()
@@ -123,7 +134,7 @@ def _draw(sections: Sequence[SectionPicture], path: Path, subtitle: str) -> Path
     return path
 
 
-def _display_window(section: SectionPicture) -> tuple[float, float]:
+def display_window(section: SectionPicture) -> tuple[float, float]:
     """Return black and white levels shared by all fields of a section, so that they can be compared."""
     if not section.fields:
         return 0.0, 1.0
@@ -132,21 +143,21 @@ def _display_window(section: SectionPicture) -> tuple[float, float]:
     return float(low), float(max(high, low + 1))
 
 
-def _examples(section: SectionPicture) -> list[FieldPicture]:
+def example_fields(section: SectionPicture) -> list[FieldPicture]:
     """Return the scored fields nearest to the lowest, middle and highest score."""
-    scored = sorted(_scored(section), key=lambda field: field.score or 0.0)
+    scored = sorted(scored_fields(section), key=lambda field: field.score or 0.0)
     if len(scored) <= _EXAMPLES:
         return scored
     return [scored[0], scored[len(scored) // 2], scored[-1]]
 
 
-def _scored(section: SectionPicture) -> list[FieldPicture]:
+def scored_fields(section: SectionPicture) -> list[FieldPicture]:
     """Return the fields that the section's score rests on."""
     return [field for field in section.fields if field.score is not None and not field.taken_out]
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
+class PlacedFields:
     """Where a section's fields are drawn."""
 
     layout: IslandLayout
@@ -157,13 +168,18 @@ class _Placed:
     tracked: bool
     """Whether the positions were measured from the pictures."""
 
+    @property
+    def islands_um(self) -> Mapping[int, tuple[float, float, float, float]]:
+        """Left, top, width and height of each island, where they are drawn apart; else empty."""
+        return self.layout.boxes_um if self.layout.apart else {}
 
-def _placed(section: SectionPicture) -> _Placed:
+
+def place_fields(section: SectionPicture) -> PlacedFields:
     """Lay out a section's fields: islands apart; if none has a position, in a row."""
     known = [(field.origin.island, field.centre_um) for field in section.fields if field.centre_um is not None]
     if not known:
         row = [(field, _extent((i * 1.1 * field.size_um[0], 0.0), field)) for i, field in enumerate(section.fields)]
-        return _Placed(IslandLayout(), row, 0, tracked=False)
+        return PlacedFields(IslandLayout(), row, 0, tracked=False)
     size_um = section.fields[0].size_um
     corners = [] if section.outline_um is None else section.outline_um.tolist()
     edge = [(section.outline_island, (x, y)) for x, y in corners]
@@ -174,7 +190,7 @@ def _placed(section: SectionPicture) -> _Placed:
         if field.centre_um is not None
     ]
     tracked = any(field.origin.source == "tracked" for field, _ in drawn)
-    return _Placed(layout, drawn, len(section.fields) - len(drawn), tracked)
+    return PlacedFields(layout, drawn, len(section.fields) - len(drawn), tracked)
 
 
 def _extent(centre_um: tuple[float, float], field: FieldPicture) -> tuple[float, float, float, float]:
@@ -182,7 +198,7 @@ def _extent(centre_um: tuple[float, float], field: FieldPicture) -> tuple[float,
     return x - width / 2, x + width / 2, y + height / 2, y - height / 2
 
 
-def _frame_axes(axes: Axes, section: SectionPicture, placed: _Placed, title: str) -> None:
+def _frame_axes(axes: Axes, section: SectionPicture, placed: PlacedFields, title: str) -> None:
     extents = np.array([extent for _, extent in placed.extents]).reshape(-1, 4)
     points = [extents[:, :2].ravel(), extents[:, 2:].ravel()]
     if section.outline_um is not None:
@@ -190,7 +206,7 @@ def _frame_axes(axes: Axes, section: SectionPicture, placed: _Placed, title: str
         outline = np.array([*corners, *corners[:1]])
         axes.plot(outline[:, 0], outline[:, 1], color="0.5", linewidth=1)
         points = [np.concatenate([points[0], outline[:, 0]]), np.concatenate([points[1], outline[:, 1]])]
-    boxes = placed.layout.boxes_um if placed.layout.apart else {}
+    boxes = placed.islands_um
     for left, top, width, height in boxes.values():
         points = [np.append(points[0], (left, left + width)), np.append(points[1], (top, top + height))]
     if points[0].size:
@@ -217,7 +233,7 @@ def _frame_axes(axes: Axes, section: SectionPicture, placed: _Placed, title: str
     axes.set_title(printable(title), fontsize=10)
 
 
-def _draw_fields(axes: Axes, section: SectionPicture, placed: _Placed, display: tuple[float, float]) -> None:
+def _draw_fields(axes: Axes, section: SectionPicture, placed: PlacedFields, display: tuple[float, float]) -> None:
     for field, extent in placed.extents:
         axes.imshow(field.image, cmap="gray", vmin=display[0], vmax=display[1], extent=extent, zorder=2)
     if section.sample is not None:
@@ -231,17 +247,16 @@ def _draw_unreached(axes: Axes, sample: DrawnSample, layout: IslandLayout) -> No
         places = [layout.drawn_um(sample.island, *sample.fields_um[number]) for number in numbers]
         if places:
             x, y = zip(*places, strict=True)
-            axes.plot(x, y, marker, color="tab:orange", fillstyle="none", label=f"drawn, {label}", zorder=3)
+            axes.plot(x, y, marker, color=_COLOURS.warning, fillstyle="none", label=f"drawn, {label}", zorder=3)
             axes.legend(fontsize=8, loc="best")
 
 
-def _draw_heat(axes: Axes, section: SectionPicture, placed: _Placed) -> ScalarMappable:
-    from matplotlib import colormaps
+def _draw_heat(axes: Axes, section: SectionPicture, placed: PlacedFields) -> ScalarMappable:
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
     from matplotlib.patches import Rectangle
 
-    colours = colormaps["RdBu_r"].with_extremes(bad="white")
+    shades = LinearSegmentedColormap.from_list("low to high", [_COLOURS.low, _PALE, _COLOURS.high])
     for field, (left, right, bottom, top) in placed.extents:
         axes.add_patch(
             Rectangle(
@@ -250,7 +265,7 @@ def _draw_heat(axes: Axes, section: SectionPicture, placed: _Placed) -> ScalarMa
         )
         shown = np.ma.masked_invalid(field.probabilities)
         axes.imshow(
-            colours(shown, alpha=np.where(np.ma.getmaskarray(shown), 0.0, 1.0)),
+            shades(shown, alpha=np.where(np.ma.getmaskarray(shown), 0.0, 1.0)),
             extent=(left, right, bottom, top),
             interpolation="nearest",
             zorder=2,
@@ -261,7 +276,7 @@ def _draw_heat(axes: Axes, section: SectionPicture, placed: _Placed) -> ScalarMa
     taken_out = any(field.taken_out for field, _ in placed.extents)
     crossed = "; crossed: excluded by the operator" if taken_out else ""
     _frame_axes(axes, section, placed, f"tiles (hatched: excluded{crossed})")
-    return ScalarMappable(Normalize(0, 1), colours)
+    return ScalarMappable(Normalize(0, 1), shades)
 
 
 def _draw_course(axes: Axes, section: SectionPicture) -> None:
@@ -270,7 +285,7 @@ def _draw_course(axes: Axes, section: SectionPicture) -> None:
         axes.fill_between(frames, low, high, color="0.85", label="95 % confidence sequence", step=None)
     if section.threshold_interval is not None:
         low_end, high_end = section.threshold_interval
-        axes.axhspan(low_end, high_end, color=_BAND_COLOUR, alpha=0.35, label="95 % interval of the threshold")
+        axes.axhspan(low_end, high_end, color=_COLOURS.text_muted, alpha=0.35, label="95 % interval of the threshold")
     axes.plot(frames, score, color="black", linewidth=1.5, label="section score")
     axes.axhline(
         section.threshold,
@@ -279,8 +294,8 @@ def _draw_course(axes: Axes, section: SectionPicture) -> None:
         linewidth=1,
         label=f"threshold {format_threshold(section.threshold)}",
     )
-    field_scores = [field.score for field in _scored(section) if field.score is not None]
-    side = [_HIGH_COLOUR if value >= section.threshold else _LOW_COLOUR for value in field_scores]
+    field_scores = [field.score for field in scored_fields(section) if field.score is not None]
+    side = [_COLOURS.high if value >= section.threshold else _COLOURS.low for value in field_scores]
     axes.scatter(np.arange(1, len(field_scores) + 1), field_scores, s=12, c=side, label="single fields", zorder=3)
     axes.set_ylim(0, 1)
     axes.set_xlabel("classified fields")

@@ -24,6 +24,8 @@ from hcc_scope.inference.card_evaluation import StatementRecord
 from hcc_scope.position_tags import POSITION_TAG, describe_origin, position_origin
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.report.acquired_text import describe_acquired
+from hcc_scope.report.drawings import course_chart, examples, field_map, heat_legend, score_scale, tile_map
+from hcc_scope.report.logo import logo_svg
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
     SAMPLING_TEXTS,
@@ -37,9 +39,12 @@ from hcc_scope.score_text import (
     describe_stability,
     format_confidence,
     format_section_score,
+    format_section_threshold,
 )
 from hcc_scope.scoring import animal_score, frame_score
+from hcc_scope.storage.section_labels import describe_label
 from hcc_scope.templates import environment
+from hcc_scope.theme_colours import css_variables
 from hcc_scope.validation_text import SCORE_MEANING, describe_animal, describe_statement
 
 if TYPE_CHECKING:
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hcc_scope.report.hand_account import HandAccount
+    from hcc_scope.report.overview import SectionPicture
     from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
@@ -71,8 +77,8 @@ class PageFacts:
     """With them."""
     threshold_known: bool
     problems: Sequence[str]
-    picture: str
-    """The overview as a PNG in base64."""
+    picture: SectionPicture
+    """What is drawn of it."""
     made_utc: datetime
     by_hand: HandAccount | None = None
     """How the fields were captured by hand; None for a section that was not."""
@@ -122,9 +128,20 @@ def render(facts: PageFacts) -> str:
             score_warnings=_score_warnings(facts),
             coverage=_coverage(facts),
             by_hand=[] if facts.by_hand is None else facts.by_hand.rows(),
-            excluded=[(f"field {seq}", why or "no reason given") for seq, why in facts.excluded.items()],
+            excluded=[
+                (f"field {seq}", why or "no reason given")
+                for seq, why in facts.excluded.items()
+                if seq not in facts.score.set_aside
+            ],
             score_of_all=_score_of_all(facts.score_of_all),
-            picture=facts.picture,
+            colours=css_variables(),
+            logo=logo_svg(in_page=True),
+            scale=score_scale(facts.score),
+            course=course_chart(facts.picture, format_section_threshold(facts.score)),
+            field_map=field_map(facts.picture),
+            tile_map=tile_map(facts.picture),
+            heat_legend=heat_legend(facts.picture.threshold),
+            examples=examples(facts.picture),
             notes=_notes(facts.notes),
             fields=_fields(facts),
             provenance=_provenance(facts),
@@ -211,6 +228,9 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         ("fields that the interval rests on", str(score.interval_frames)),
         ("tiles in the score", str(score.tiles)),
     ]
+    if score.set_aside:
+        rows.append(("fields taken again", str(len(score.retaken))))
+        rows.append(("frames that another one of their field replaces", str(len(score.set_aside))))
     if score.weight == "tissue":
         rows.append(("a field counts in the score", "as many as it has usable tiles"))
     if score.n_lattice is not None:
@@ -257,11 +277,23 @@ def _notes(notes: Sequence[Note]) -> list[tuple[str, str]]:
     return [
         (
             f"{format_utc(note.t_utc, seconds=False)}, {'section' if note.seq is None else f'field {note.seq}'}",
-            note.text if note.kind == "note" else f"no valid interval: {note.text}",
+            _note_text(note),
         )
         for note in notes
-        if note.kind in ("note", "spoilt")
+        if note.kind in ("note", "spoilt", "label") or (note.kind == "retake" and note.replaces is not None)
     ]
+
+
+def _note_text(note: Note) -> str:
+    match note.kind:
+        case "spoilt":
+            return f"no valid interval: {note.text}"
+        case "retake":
+            return f"takes field {note.replaces} again: {note.text}"
+        case "label":
+            return describe_label(note.text)
+        case _:
+            return note.text
 
 
 def _fields(facts: PageFacts) -> list[_FieldRow]:
@@ -275,6 +307,8 @@ def _fields(facts: PageFacts) -> list[_FieldRow]:
             why = ""
         else:
             why = result.error or "" if result.outcome == "failed" else ", ".join(_excluded_tiles(result))
+        if seq in facts.score.set_aside:
+            why = "; ".join(filter(None, (why, "does not count: another frame shows this field")))
         rows.append(
             _FieldRow(
                 seq=seq,

@@ -12,7 +12,9 @@ from hcc_scope.atomic_file import replace_file
 from hcc_scope.control_chart import RUN_LENGTH
 from hcc_scope.errors import StoreUnwritableError
 from hcc_scope.formatting import format_utc, significant
+from hcc_scope.report.logo import logo_svg
 from hcc_scope.templates import environment
+from hcc_scope.theme_colours import css_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +62,8 @@ def render(found: ControlCharts) -> str:
             width=_WIDTH,
             height=_HEIGHT,
             run_length=RUN_LENGTH,
+            colours=css_variables(),
+            logo=logo_svg(in_page=True),
         )
     )
 

@@ -6,7 +6,6 @@ score is that of the fields that count now; where it differs from the score at t
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -95,7 +94,7 @@ def section_report(store_path: Path, out_dir: Path | None = None, *, prevalence:
             score_of_all=rescored(predictions.results, scorer, store.n_frames),
             threshold_known=recorded_threshold is not None,
             problems=tuple(filter(None, (*store.problems, *notes.problems, predictions.problem))),
-            picture=base64.b64encode(picture.read_bytes()).decode("ascii"),
+            picture=drawn,
             made_utc=datetime.now(UTC),
             by_hand=hand_account(store.spec.sampling, store.journal, notes.notes),
             other_scores=[

@@ -24,6 +24,7 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
 from hcc_scope.storage.run_log import read_run_log
 from hcc_scope.storage.scorer import store_scorer
+from hcc_scope.storage.section_labels import certain_label
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.recorded_run import RecordedOutcome, RecordedRun
+    from hcc_scope.storage.section_labels import SectionLabel
     from hcc_scope.types import Frame, FrameResult, RunOutcome, RunSpec, SectionScore
 
 __all__ = [
@@ -197,6 +199,8 @@ class OpenedStore:
     """Oldest first."""
     excluded: set[int] = field(default_factory=set)
     """Fields that the operator excluded."""
+    label: SectionLabel | None = None
+    """For training; None: it has none, or it is not certain, which is then among the problems."""
     happened: tuple[str, ...] = ()
     """The latest lines of its run log: actions, messages, skipped fields."""
     n_replays: int = 0
@@ -296,6 +300,12 @@ def open_section(path: Path) -> OpenedStore:
         problems.insert(0, _why_incomplete(path))
     log = read_notes_log(path)
     problems += log.problems
+    label = None
+    try:
+        label = certain_label(path, log)
+    except StoreDamagedError as error:
+        if any(note.kind == "label" for note in log.notes):  # else the unreadable line alone is worth a sentence
+            problems.append(str(error))
     excluded = set(_in_store(store, excluded_fields(log.notes)))
     analyses: list[SectionAnalysis] = []
     for name in _prediction_names(path):
@@ -317,6 +327,7 @@ def open_section(path: Path) -> OpenedStore:
         tuple(problems),
         list(log.notes),
         excluded,
+        label,
         happened=happened,
         focusings=focusings,
     )

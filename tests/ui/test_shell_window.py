@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 NEEDS_RIG = {"reconnect", "close_rig", "live", "snap", "references", "emergency", "start", "continue"}
 NEEDS_SECTION = {"pause", "stop", "skip_analysis", "exclude", "include", "note", "report"}
+NEEDS_SECTION |= {"label_low", "label_high", "label_out"}
 
 
 def dialogs(shell: App) -> list[QDialog]:

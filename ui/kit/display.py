@@ -14,9 +14,9 @@ from hcc_scope.errors import UsageError
 from hcc_scope.system_libraries import describe_packages, missing_libraries, qt_files, qt_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
-__all__ = ["check_display"]
+__all__ = ["check_display", "choose_file_dialogs"]
 
 _HEADLESS = "Without a screen, `hcc-scope demo` (`make demo` in a checkout) shows the same in files."
 _SCREENLESS = ("offscreen", "minimal", "minimalegl", "vnc", "linuxfb", "eglfs", "vkkhrdisplay")
@@ -56,6 +56,17 @@ def check_display(environment: Mapping[str, str] = os.environ) -> None:
             f"the window cannot be opened: no screen answers at DISPLAY={display}",
             hint=f"Start it in a desktop session, or check DISPLAY. {_HEADLESS}",
         )
+
+
+def choose_file_dialogs(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Have Qt open the file dialogs of the desktop, also on KDE; call it before Qt is loaded.
+
+    Windows, macOS and GNOME need nothing. KDE's own plugin is built against KDE's Qt, so pip's Qt has only the way over
+    the desktop's portal, and takes it only where it is asked to. What the user has chosen stays.
+    """
+    desktops = environment.get("XDG_CURRENT_DESKTOP", "").upper().split(":")
+    if sys.platform.startswith("linux") and "KDE" in desktops and environment.get("DBUS_SESSION_BUS_ADDRESS"):
+        environment.setdefault("QT_QPA_PLATFORMTHEME", "xdgdesktopportal")
 
 
 def answers(display: str) -> bool:

@@ -38,7 +38,8 @@ _LABEL_CHARACTERS = 13
 
 def colours_of(widget: QWidget) -> Colours:
     """Return the colours of the theme that a widget's palette belongs to."""
-    dark = widget.palette().color(QPalette.ColorRole.Window).lightness() < _DARK_BELOW
+    # not by the window's: check boxes have one of their own (`ui.kit.theme`)
+    dark = widget.palette().color(QPalette.ColorRole.Base).lightness() < _DARK_BELOW
     return colours("dark" if dark else "light")
 
 

@@ -1,84 +1,44 @@
-"""The look of the app: one grid, one accent colour, and colours that colour-blind people can distinguish.
-
-Fusion with our own palette, dark or light. A colour is never the only sign: its meaning is also written.
-"""
+"""The look of the app: one grid, and Fusion with our own palette, dark or light (`hcc_scope.theme_colours`)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QColor, QPalette
+
+from hcc_scope.theme_colours import Colours, ThemeName, colours
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
 __all__ = ["GRID_PX", "Colours", "ThemeName", "apply_theme", "colours"]
 
-ThemeName = Literal["dark", "light"]
-
 GRID_PX = 8
 """Distances are multiples of this, or its half."""
-
-
-@dataclass(frozen=True, slots=True)
-class Colours:
-    """The colours of one theme, as ``#rrggbb``."""
-
-    window: str
-    surface: str
-    """Behind images, lists and plots."""
-    text: str
-    text_muted: str
-    border: str
-    accent: str
-    """What a person can press, and what is chosen."""
-    low: str
-    """Low metastatic (blue of Okabe and Ito)."""
-    high: str
-    """High metastatic (vermilion of Okabe and Ito)."""
-    good: str
-    warning: str
-    error: str
-
-
-_DARK = Colours(
-    window="#1f2226",
-    surface="#15171a",
-    text="#e6e8eb",
-    text_muted="#9aa1a9",
-    border="#3a3f46",
-    accent="#4aa3df",
-    low="#56b4e9",
-    high="#e8743b",
-    good="#2bb596",
-    warning="#e6b422",
-    error="#ef6a6a",
-)
-_LIGHT = Colours(
-    window="#f4f5f7",
-    surface="#ffffff",
-    text="#1c1f23",
-    text_muted="#5a626b",
-    border="#c9ced4",
-    accent="#0b6aa8",
-    low="#0072b2",
-    high="#c44e00",
-    good="#00765a",
-    warning="#8a6500",
-    error="#b3261e",
-)
-
-
-def colours(theme: ThemeName) -> Colours:
-    """Return the colours of a theme."""
-    return _DARK if theme == "dark" else _LIGHT
+_FUSION_DARKENS = 140
+"""In percent: how much darker than the window Fusion draws an outline."""
 
 
 def apply_theme(app: QApplication, theme: ThemeName) -> None:
     """Give the whole app a theme; may be called again while it runs."""
+    c = colours(theme)
     app.setStyle("Fusion")
-    app.setPalette(_palette(colours(theme)))
+    app.setPalette(_palette(c))  # takes back those of single classes
+    for kind in ("QCheckBox", "QRadioButton"):
+        app.setPalette(_with_outline(c), kind)  # type: ignore[arg-type]  # it takes text, and no bytes
+
+
+def _with_outline(c: Colours) -> QPalette:
+    """Return the palette of check boxes and radio buttons.
+
+    Fusion draws their outline in a darker shade of the window's colour, which a dark window swallows. Nothing else of
+    them is drawn in that role: they have no ground of their own.
+    """
+    palette = _palette(c)
+    outline = QColor(c.text_muted).lighter(_FUSION_DARKENS)
+    palette.setColor(QPalette.ColorRole.Window, outline)
+    palette.setColor(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Window, QColor(c.border).lighter(_FUSION_DARKENS))
+    return palette
 
 
 def _palette(c: Colours) -> QPalette:

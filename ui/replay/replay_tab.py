@@ -23,6 +23,7 @@ from ui.kit.theme import GRID_PX, colours
 from ui.replay.classify_panel import ClassifyPanel
 from ui.replay.compare_panel import ComparePanel
 from ui.replay.frame_pane import FramePane, Overlay
+from ui.replay.label_row import LabelRow
 from ui.replay.notes_panel import NotesPanel
 from ui.replay.section_panel import SectionPanel
 from ui.replay.store_list import StoreList, dropped_stores
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 
+    from hcc_scope.storage.section_labels import SectionLabel
     from ui.kit.jobs import JobRunner
     from ui.kit.theme import ThemeName
 
@@ -60,6 +62,8 @@ class ReplayTab(QWidget):
     """Another section is shown, or its analyses changed: its tiles belong into the gallery."""
     section_closed = Signal()
     """No section is shown any more."""
+    label_changed = Signal()
+    """A section that is open was given a label, or it was taken back."""
     message = Signal(str, str)
     """Level (``info``, ``warning``, ``error``) and text: for the operator, and for the log."""
     report_made = Signal(Path)
@@ -83,6 +87,8 @@ class ReplayTab(QWidget):
         self.classify = ClassifyPanel(jobs, allow_phantom_model=allow_phantom_model)
         self.compare = ComparePanel()
         self.notes = NotesPanel(jobs)
+        self.labels: LabelRow | None = None
+        """Of the first section that is shown; before there is nothing to label."""
         self.pages = QTabWidget()
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._left = QSplitter(Qt.Orientation.Vertical)
@@ -119,7 +125,7 @@ class ReplayTab(QWidget):
         buttons.addWidget(report)
         buttons.addStretch(1)
         upper = QWidget()
-        left_column = QVBoxLayout(upper)
+        left_column = self._left_column = QVBoxLayout(upper)
         left_column.setContentsMargins(0, 0, 0, 0)
         left_column.setSpacing(GRID_PX)
         left_column.addWidget(self.stores, 1)
@@ -206,6 +212,10 @@ class ReplayTab(QWidget):
         self.section.set_store(opened)
         self.classify.set_store(opened)
         self.notes.set_store(opened)
+        if opened is not None and self.labels is None:
+            self._make_labels()
+        if self.labels is not None:
+            self.labels.set_store(opened)
         self.pane.set_store(opened)
         self.compare.set_store(opened, newest=True)
         for action in self._needs_store:
@@ -253,6 +263,27 @@ class ReplayTab(QWidget):
             self.section.set_store(opened)
             self.compare.set_store(opened)
             self.section_shown.emit(opened)
+
+    # -- the label ---------------------------------------------------------------------------------------------------
+
+    def _make_labels(self) -> None:
+        self.labels = LabelRow(self._jobs)
+        self.labels.set_theme(self._theme)
+        self.labels.changed.connect(self._labelled)
+        self.labels.failed.connect(self._warn)
+        self._left_column.insertWidget(1, self.labels)
+
+    def choose_label(self, label: SectionLabel) -> None:
+        """Give the section that is shown a label for training; the label that it has is taken back."""
+        if self.labels is not None:
+            self.labels.choose(label)
+
+    @Slot(OpenedStore)
+    def _labelled(self, opened: OpenedStore) -> None:
+        self.stores.show_store(opened)
+        if opened is self._shown:
+            self.notes.show_notes()
+        self.label_changed.emit()
 
     # -- exports -----------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.formatting import capital, counted
 from hcc_scope.score_text import describe_named_score, format_section_score
+from hcc_scope.storage.section_labels import describe_label
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ class StoreList(QWidget):
             lines[1] += ", no score" if score.score is None else f", score {format_section_score(score)}"
         else:
             lines[1] += ", not classified"
+        if opened.label is not None:
+            lines.append(capital(describe_label(opened.label)))
         if opened.problems:
             lines.append(f"⚠ {counted(len(opened.problems), 'problem')}")
         item.setText("\n".join(lines))

@@ -36,6 +36,7 @@ ActionName = Literal[
     "emergency",
     "start",
     "continue",
+    "resume",
     "pause",
     "stop",
     "skip_analysis",
@@ -50,6 +51,11 @@ ActionName = Literal[
     "full_screen",
     "panels",
     "reset_layout",
+    "label_low",
+    "label_high",
+    "label_out",
+    "manifest",
+    "training",
     "qc",
     "doctor",
     "shortcuts",
@@ -78,14 +84,33 @@ class ActionSpec:
 
 
 SPECS: tuple[ActionSpec, ...] = (
-    ActionSpec("open_store", "file", "Open sections …", "Open stored sections in the tab Replay", "Ctrl+O"),
+    ActionSpec("open_store", "file", "Open sections …", "Open stored sections in the tab Replay", "Ctrl+O", "folder"),
     ActionSpec("choose_folder", "file", "Folder for sections …", "Choose where new sections are stored"),
     ActionSpec("recover", "file", "Recover a section …", "Make the store of an interrupted run valid again"),
     ActionSpec(
         "export_view", "file", "Export view …", "Save what the open tab shows as a PNG file", "Ctrl+E", separate=True
     ),
     ActionSpec(
-        "report", "file", "Write report", "Write the report of the last section beside its store", "Ctrl+Shift+E"
+        "report",
+        "file",
+        "Write report",
+        "Write the report of the last section beside its store",
+        "Ctrl+Shift+E",
+        "report",
+    ),
+    ActionSpec(
+        "manifest",
+        "file",
+        "Write manifest …",
+        "List the labelled sections of the folder for sections in a file that train and evaluate take",
+        icon="manifest",
+    ),
+    ActionSpec(
+        "training",
+        "file",
+        "Follow a training …",
+        "Show how far a training or an evaluation is, from its folder; it may be under way on the command line",
+        icon="progress",
     ),
     ActionSpec(
         "qc",
@@ -137,6 +162,12 @@ SPECS: tuple[ActionSpec, ...] = (
         "Continue a section …",
         "Add fields to a stored section by hand, yesterday's for example; its specimen may lie elsewhere now",
     ),
+    ActionSpec(
+        "resume",
+        "section",
+        "Resume a section …",
+        "Take the fields that are left of a stored section; its specimen must lie as it did",
+    ),
     ActionSpec("pause", "section", "Pause", "Wait between frames; again to continue", "F9", "pause", checkable=True),
     ActionSpec("stop", "section", "Stop", "End the section; what was acquired is stored and classified", "F10", "stop"),
     ActionSpec(
@@ -152,12 +183,38 @@ SPECS: tuple[ActionSpec, ...] = (
         "Exclude field",
         "Exclude the field on the screen from the score; it stays stored",
         "Ctrl+Z",
-        "undo",
+        "exclude",
         separate=True,
     ),
-    ActionSpec("include", "section", "Include it again", "Include the field that was excluded last", "Ctrl+Shift+Z"),
-    ActionSpec("note", "section", "Add a note …", "Write a note into the store of this section", "Ctrl+N"),
-    ActionSpec("plan", "section", "Plan …", "Choose how many fields are acquired, and where", "Ctrl+P", separate=True),
+    ActionSpec(
+        "include", "section", "Include it again", "Include the field that was excluded last", "Ctrl+Shift+Z", "include"
+    ),
+    ActionSpec("note", "section", "Add a note …", "Write a note into the store of this section", "Ctrl+N", "note"),
+    ActionSpec(
+        "label_low",
+        "section",
+        "Label: low",
+        "Train on the section in Replay as low metastatic; again to take it back",
+        checkable=True,
+        separate=True,
+    ),
+    ActionSpec(
+        "label_high",
+        "section",
+        "Label: high",
+        "Train on the section in Replay as high metastatic; again to take it back",
+        checkable=True,
+    ),
+    ActionSpec(
+        "label_out",
+        "section",
+        "Label: leave out",
+        "Write no manifest with the section in Replay; again to take it back",
+        checkable=True,
+    ),
+    ActionSpec(
+        "plan", "section", "Plan …", "Choose how many fields are acquired, and where", "Ctrl+P", "plan", separate=True
+    ),
     ActionSpec("ids", "section", "Edit ids", "Go to the animal id", "Ctrl+I"),
     ActionSpec("theme", "view", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
     ActionSpec(

@@ -7,7 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QRect, Qt, Signal
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -20,12 +21,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ui.kit.icons import logo
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PySide6.QtGui import QAction
+    from PySide6.QtGui import QAction, QPaintEvent, QPixmap
 
     from hcc_scope.doctor.results import Result
     from ui.kit.theme import ThemeName
@@ -61,11 +63,7 @@ class Welcome(QScrollArea):
         outer = QVBoxLayout(page)
         outer.setContentsMargins(4 * GRID_PX, 4 * GRID_PX, 4 * GRID_PX, 4 * GRID_PX)
         outer.setSpacing(2 * GRID_PX)
-        title = QLabel("HCC-Scope")
-        font = title.font()
-        font.setPointSizeF(font.pointSizeF() * 2)
-        title.setFont(font)
-        outer.addWidget(title)
+        outer.addWidget(_Title("HCC-Scope"))
         intro = QLabel(
             "Does this liver-tumour section look like a low- or a high-metastatic tumour? See it while the section is"
             " still under the lens."
@@ -119,6 +117,30 @@ class Welcome(QScrollArea):
         self._theme = theme
         if self._findings is not None:
             self.set_findings(self._findings)
+
+
+class _Title(QLabel):
+    """The program's name beside its logo."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * 2)
+        self.setFont(font)
+        self._side_px = round(self.fontMetrics().height() * 1.5)
+        self._logo: QPixmap | None = None
+        self.setContentsMargins(self._side_px + 2 * GRID_PX, 0, 0, 0)
+        self.setMinimumHeight(self._side_px)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Paint both."""
+        super().paintEvent(event)
+        wanted_px = round(self._side_px * self.devicePixelRatioF())
+        if self._logo is None or self._logo.width() != wanted_px:
+            self._logo = logo(wanted_px)
+        painter = QPainter(self)
+        painter.drawPixmap(QRect(0, (self.height() - self._side_px) // 2, self._side_px, self._side_px), self._logo)
+        painter.end()
 
 
 class _Part(QWidget):

@@ -48,7 +48,7 @@ __all__ = [
 PHANTOM = "Phantom: synthetic images, no tissue."
 
 CLASS_COLOURS = ("#2166ac", "#b2182b")
-"""Low, high: both ends of the colour-blind-safe RdBu map, as in the overview of a run."""
+"""Low, high: both ends of the colour-blind-safe RdBu map."""
 CLASS_MARKERS = ("o", "^")
 PROTOCOL_COLOURS = {"paper": "#e08214", "by_animal": "#053061", "by_site": "#1b7837", "permuted": "#7f7f7f"}
 PROTOCOL_WORDS = {
