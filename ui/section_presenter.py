@@ -118,6 +118,7 @@ class SectionPresenter(QObject):
         views.map.set_plan(
             run.positions_um, run.outline_um, orientation.extent_um(spec.frame_shape_yx, um), orientation
         )
+        views.map.set_reader(fields.read, spec.frame_shape_yx)
         views.map.set_threshold(run.threshold)
         views.tiles.set_threshold(run.threshold)
         views.tiles.set_pixel_size_um(um, orientation)
@@ -214,8 +215,7 @@ class SectionPresenter(QObject):
         views.live.set_result(result, run.grid, run.threshold)
         views.tiles.add_result(result, run.grid)
         self._judged = result
-        if result.seq in views.map.fields.fields:
-            views.map.set_result(result, run.grid, run.threshold)
+        self._map.show_result(result)
 
     # -- one chosen field ----------------------------------------------------------------------------------------------
 
@@ -293,6 +293,9 @@ class SectionPresenter(QObject):
         views.devices.set_locked(reason, paused=phase == "paused")
         views.properties.set_locked(reason)
         views.map.set_move_allowed(phase in ("idle", "paused"))
+        run = self._run.run
+        fast = run is not None and run.spec.sampling in ("sequence", "time_series")
+        views.map.set_beside_run(phase not in ("idle", "paused"), allowed=not fast)
 
     @Slot(object)
     def _take_scoring_model(self, scoring_model: ScoringModel) -> None:
