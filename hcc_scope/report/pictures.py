@@ -9,7 +9,7 @@ import numpy as np
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import position_origin
 from hcc_scope.report.overview import FieldPicture, SectionPicture
-from hcc_scope.scoring import frame_score, rescored
+from hcc_scope.scoring import field_entry, frame_score, prepare, rescored
 from hcc_scope.storage.drawn_sample import stored_sample
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
@@ -38,18 +38,18 @@ def course(
 ) -> NDArray[np.float64]:
     """Return the course of the score: (n, 4) classified frames, score, lower and upper end of the interval.
 
-    The fields of `excluded` are left out. `scorer` is left as it is.
+    The fields of `excluded` are left out, and a field that was taken again is at the place of its first frame. `scorer`
+    is left as it is.
     """
+    found = {result.seq: field_entry(result) for result in results}
     scorer = scorer.fresh()
-    for seq in excluded:
-        scorer.exclude(seq)
+    fields = prepare(scorer, ((seq, found.get(seq)) for seq in range(max(found, default=-1) + 1)), excluded)
     rows: list[tuple[float, float, float, float]] = []
-    expected_seq = 0
-    for result in sorted(results, key=lambda r: r.seq):
-        for missing in range(expected_seq, result.seq):
-            scorer.skip(missing)
-        expected_seq = result.seq + 1
-        scorer.add(result)
+    for seq, entry in sorted(fields, key=lambda field: field[0]):
+        if entry is None:
+            scorer.skip(seq)
+            continue
+        scorer.add_entry(entry)
         score = scorer.score()
         if score.score is not None and (not rows or score.frames > rows[-1][0]):
             rows.append((float(score.frames), score.score, *score.interval))

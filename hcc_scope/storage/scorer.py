@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.storage.drawn_sample import give_sample
-from hcc_scope.storage.notes import read_notes
+from hcc_scope.storage.notes import read_notes, stored_retakes
 
 if TYPE_CHECKING:
     from hcc_scope.storage.reader import SectionStore
@@ -20,7 +20,7 @@ def store_scorer(
     temperature: float = 1.0,
     threshold_interval: tuple[float, float] | None = None,
 ) -> SectionScorer:
-    """Return a fresh scorer for the frames of a store.
+    """Return a fresh scorer for the frames of a store, with the fields that were taken again.
 
     Parameters
     ----------
@@ -37,10 +37,13 @@ def store_scorer(
     StoreError
         If the store's notes or its drawn sample are there and cannot be read.
     """
+    notes = read_notes(store.path)
     scorer = SectionScorer.for_section(store.spec, threshold, temperature, threshold_interval=threshold_interval)
     if scorer.drawn is not None:
         give_sample(scorer.drawn, store.path, store.journal)
-    noted = [note.text for note in read_notes(store.path) if note.kind == "spoilt"]
+    else:
+        scorer.retakes = stored_retakes(notes, store.n_frames)
+    noted = [note.text for note in notes if note.kind == "spoilt"]
     for why in (store.recorded.lasting_reason, *noted):
         if why:
             scorer.spoil(why)
