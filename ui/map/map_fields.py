@@ -20,6 +20,8 @@ from ui.map.fine_pictures import Wish
 from ui.map.map_field import MapField, cell_shares
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from PySide6.QtGui import QImage
 
     from ui.canvas.viewport import Box, Viewport
@@ -63,8 +65,10 @@ class FieldsLayer:
         self.shows_heat = True
         self.shows_words = True
         self.chosen: int | None = None
-        self._replaced: dict[int, int] = {}
-        """Fields that were taken again, and the field that stands in the place of each."""
+        self._retaken: Mapping[int, int] = {}
+        """Fields that were taken again, and the retake that counts for each."""
+        self._set_aside: frozenset[int] = frozenset()
+        """Takes that do not count."""
         self._contrast = CommonContrast()
 
     # -- fields ------------------------------------------------------------------------------------------------------
@@ -90,7 +94,7 @@ class FieldsLayer:
     def clear(self) -> None:
         """Forget all fields."""
         self.fields.clear()
-        self._replaced.clear()
+        self.set_retakes({}, ())
         self._contrast.clear()
         self.n_not_drawn = 0
         self.chosen = None
@@ -102,33 +106,32 @@ class FieldsLayer:
             for one in self.fields.values():
                 one.heat = None
 
-    def set_replaced(self, seq: int, by: int) -> None:
-        """Take note that a field was taken again: it is hidden once the newer one is on the map."""
-        self._replaced[seq] = by
-        if self.chosen == seq and by in self.fields:
-            self.chosen = by
+    def set_retakes(self, retaken: Mapping[int, int], set_aside: Collection[int]) -> None:
+        """Take which fields were taken again: of each, the take that counts is shown.
 
-    def is_retake(self, seq: int) -> bool:
-        """Return whether a field stands in the place of an earlier one."""
-        return seq in self._replaced.values()
+        Parameters
+        ----------
+        retaken : mapping
+            Number of a field to the retake that counts for it.
+        set_aside : collection of int
+            Takes that do not count, as another one of the same field does.
+        """
+        self._retaken, self._set_aside = retaken, frozenset(set_aside)
+        if self.chosen is not None and self._hidden(self.chosen):
+            self.chosen = self._retaken.get(self.chosen)
 
     def retake_of(self, seq: int) -> int | None:
-        """Return the field in whose place another one was taken; None if it is no retake."""
-        return next((old for old, new in self._replaced.items() if new == seq), None)
+        """Return the field for which a later take counts; None if it is no retake."""
+        return next((field for field, take in self._retaken.items() if take == seq), None)
 
     def _hidden(self, seq: int) -> bool:
-        """Return whether a later take of the same field is on the map."""
-        later = self._replaced.get(seq)
-        while later is not None:
-            if later in self.fields:
-                return True
-            later = self._replaced.get(later)
-        return False
+        """Return whether a field is not shown: another take of it counts, and is on the map."""
+        return seq in self._set_aside and self._retaken.get(seq, seq) in self.fields
 
     @property
     def shown(self) -> list[MapField]:
-        """The fields without those that a later take stands for, in the order in which they came."""
-        if not self._replaced:
+        """The fields, each by the take that counts, in the order in which they came."""
+        if not self._set_aside:
             return list(self.fields.values())
         return [one for one in self.fields.values() if not self._hidden(one.seq)]
 
@@ -178,7 +181,7 @@ class FieldsLayer:
         parts = [f"Field {one.seq}"]
         earlier = self.retake_of(one.seq)
         if earlier is not None:
-            parts.append(f"taken again in place of field {earlier}")
+            parts.append(f"taken again, in the place of field {earlier}")
         if one.stage_um is not None:
             parts.append(f"centre at {describe_position((*one.stage_um, None), one.origin, decimals=1)}")
         if one.excluded:
@@ -289,7 +292,7 @@ class FieldsLayer:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
             double_lines(painter, cross, QColor("#ffffff"), 1.5)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        if self._replaced and self.is_retake(one.seq):
+        if one.seq in self._retaken.values():
             self._paint_retake(painter, rect)
         if one.seq == self.chosen:
             double_rect(painter, rect, QColor(ON_IMAGE), 2.5, Qt.PenStyle.SolidLine)

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 
 from hcc_scope.errors import StoreError
 from hcc_scope.position_tags import island_and_place, position_origin
+from hcc_scope.retakes import replaced_frame
 from ui.control.growing_store import StoredFields, small
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ class MapFiller(QObject):
         if place is None:
             self._n_placeless += 1
             return self._n_placeless <= MAX_PLACELESS
+        if replaced_frame(frame.tags) is not None:
+            return True  # it takes the place of the field that was there
         if self._run is not None and self._run.spec.sampling in ("guided", "chosen"):
             return True  # each was captured on its own; one that was undone must not hide the one that took its place
         new = place not in self._places
@@ -160,6 +163,7 @@ class MapFiller(QObject):
             run.grid,
             origin=position_origin(frame.tags, has_position=frame.stage_um is not None),
             excluded=self._control.is_excluded(frame.seq),
+            retake=replaced_frame(frame.tags) is not None,
         )
 
     def show_result(self, result: FrameResult) -> None:
@@ -251,7 +255,7 @@ def _look(fields: StoredFields, missing: Sequence[int], taken: AbstractSet[Place
     for seq in missing:
         try:
             place = fields.place_um(seq)
-            if _rounded(place) in taken:
+            if _rounded(place) in taken and not fields.is_retake(seq):
                 passed.append(seq)
                 continue
             return _Found(passed, _with_small(fields.read(seq)))

@@ -29,7 +29,7 @@ from ui.map.map_text import describe_place, describe_progress
 from ui.map.plan_tools import PlanTools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -222,6 +222,7 @@ class SectionMapTab(QWidget):
         *,
         origin: PositionOrigin | None = None,
         excluded: bool | None = None,
+        retake: bool = False,
     ) -> None:
         """Put a field on the map.
 
@@ -242,6 +243,8 @@ class SectionMapTab(QWidget):
             How the position was obtained; from the stage without it.
         excluded : bool, optional
             By the operator; as before without it.
+        retake : bool
+            Whether a field is taken again that was counted as acquired before.
 
         Raises
         ------
@@ -258,7 +261,7 @@ class SectionMapTab(QWidget):
             new.origin = origin
         new.set_result(result, grid)
         self.fields.add(new)
-        if centre is not None and old is None and not self.fields.is_retake(seq):
+        if centre is not None and old is None and not retake:
             self._plan.visited([centre])
         self._changed()
 
@@ -283,9 +286,9 @@ class SectionMapTab(QWidget):
             one.excluded = excluded
             self._changed()
 
-    def set_replaced(self, seq: int, by: int) -> None:
-        """Show a field that was taken again once: its newest take, with a mark."""
-        self.fields.set_replaced(seq, by)
+    def set_retakes(self, retaken: Mapping[int, int], set_aside: Collection[int]) -> None:
+        """Show each field that was taken again once: the take that counts, with a mark (`FieldsLayer.set_retakes`)."""
+        self.fields.set_retakes(retaken, set_aside)
         self._changed()
 
     def set_not_shown(self, n: int) -> None:
