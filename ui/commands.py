@@ -426,8 +426,8 @@ class Commands(QObject):
         elif self._run.note_store is not None:
             self._notes.open(self._run.note_store)
 
-    def _write_note(self, store: Path, text: str) -> None:
-        self._run.write_note(store, text)
+    def _write_note(self, store: Path, seq: int | None, text: str) -> None:
+        self._run.write_note(store, text, seq)
 
     @Slot()
     def _close_dialogs(self) -> None:

@@ -115,7 +115,7 @@ class Canvas(QWidget):
     cancelled = Signal()
     """Escape was pressed."""
     menu_asked = Signal(object, QPoint)
-    """World x, y of a click with the right button, or None for the menu key; and where on the screen the menu belongs."""
+    """World x, y of a right click, or None for the menu key; and where on the screen the menu belongs."""
 
     def __init__(self, scales: tuple[float, float] = (0.01, 64.0), parent: QWidget | None = None) -> None:
         super().__init__(parent)

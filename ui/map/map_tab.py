@@ -324,6 +324,16 @@ class SectionMapTab(QWidget):
         self.fields.chosen = seq if seq in self.fields.fields else None
         self._changed()
 
+    def reveal(self, seq: int) -> None:
+        """Choose a field, and bring it into the middle unless it is in sight."""
+        self.choose(seq)
+        box = next((box for one, box in self.fields.boxes() if one.seq == seq), None)
+        if box is not None:
+            x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
+            left, top, width, height = self.view.viewport.visible()
+            if not (left <= x <= left + width and top <= y <= top + height):
+                self.view.centre_on(x, y)
+
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self.view.set_theme(theme)

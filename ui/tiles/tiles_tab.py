@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QSize, Qt, Slot
+from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
     QComboBox,
     QLabel,
     QListView,
-    QStackedWidget,
     QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from PySide6.QtGui import QHideEvent, QShowEvent
+    from PySide6.QtGui import QContextMenuEvent, QHideEvent, QShowEvent
 
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame, FrameResult
@@ -54,6 +53,21 @@ _ORDER_TIPS = {
 _EMPTY = "No tiles yet. They appear here while a section is acquired, or when a store is opened."
 
 
+class _Gallery(QListView):
+    """The list; the menu key asks for a menu on the current tile, wherever the mouse is."""
+
+    menu_asked = Signal(QModelIndex, QPoint)
+    """A tile, which may be none, and where on the screen the menu belongs."""
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
+        """Ask for a menu on the tile."""
+        by_key = event.reason() == event.Reason.Keyboard
+        index = self.currentIndex() if by_key else self.indexAt(event.pos())
+        at = self.viewport().mapToGlobal(self.visualRect(index).center()) if by_key else event.globalPos()
+        self.menu_asked.emit(index, at)
+        event.accept()
+
+
 class TilesTab(QWidget):
     """The gallery.
 
@@ -63,6 +77,9 @@ class TilesTab(QWidget):
         Makes thumbnails and saliency off the Qt thread.
     parent : QWidget, optional
     """
+
+    menu_asked = Signal(object, QPoint)
+    """Field and tile that a menu is asked for, or None; and where on the screen it belongs."""
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -75,14 +92,13 @@ class TilesTab(QWidget):
         self._scrolled_to = 0
         self.model = TileListModel(self)
         self.thumbnails = Thumbnails(jobs, self)
-        self.view = QListView()
+        self.view = _Gallery()
         self._delegate = TileDelegate(self.thumbnails, self.model, self.view)
         self._order = QComboBox()
         self._filter = QComboBox()
         self._live = QCheckBox("Keep up with the run")
         self._count = ValueLabel("Number of tiles")
         self._empty = ValueLabel("Why there are no tiles", _EMPTY)
-        self._pages = QStackedWidget()
         self._build()
         self.model.about_to_reorder.connect(self._remember_place)
         self.model.reordered.connect(self._restore_place)
@@ -117,13 +133,12 @@ class TilesTab(QWidget):
         self._set_up_view()
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
-        self._pages.addWidget(self._empty)
-        self._pages.addWidget(self.view)
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.setSpacing(GRID_PX)
         column.addLayout(bar)
-        column.addWidget(self._pages, 1)
+        column.addWidget(self._empty, 1)
+        column.addWidget(self.view, 1)
 
     def _set_up_view(self) -> None:
         view = self.view
@@ -145,6 +160,7 @@ class TilesTab(QWidget):
         view.setGridSize(size)
         view.verticalScrollBar().setSingleStep(size.height() // 3)
         view.activated.connect(self._opened)
+        view.menu_asked.connect(self._ask_for_menu)
 
     # -- content -----------------------------------------------------------------------------------------------------
 
@@ -276,6 +292,21 @@ class TilesTab(QWidget):
         tile = self.model.tile_at(index.row())
         self.open_tile(tile.seq, tile.index)
 
+    @property
+    def current(self) -> tuple[int, int] | None:
+        """Field and tile that are chosen in the gallery; None for none."""
+        return self._tile_of(self.view.currentIndex())
+
+    def _tile_of(self, index: QModelIndex) -> tuple[int, int] | None:
+        if not index.isValid():
+            return None
+        tile = self.model.tile_at(index.row())
+        return tile.seq, tile.index
+
+    @Slot(QModelIndex, QPoint)
+    def _ask_for_menu(self, index: QModelIndex, at: QPoint) -> None:
+        self.menu_asked.emit(self._tile_of(index), at)
+
     @Slot(int)
     def _step(self, step: int) -> None:
         """Go to the next or the previous tile of the gallery's order; from a tile that is not in it, to the first."""
@@ -333,7 +364,8 @@ class TilesTab(QWidget):
         shown, n = counts[self._filter.currentData() or TileFilter.ALL], self.model.n_tiles
         fields = counted(self.model.n_fields, "field")
         self._count.setText(f"{shown:,} of {counted(n, 'tile')}, {fields}" if n else "")
-        self._pages.setCurrentWidget(self.view if shown else self._empty)
+        self.view.setVisible(shown > 0)
+        self._empty.setVisible(not shown)
         self._empty.setText("No tile matches." if n and not shown else _EMPTY)
 
     @Slot(int)
