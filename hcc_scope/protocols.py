@@ -141,8 +141,10 @@ class RetakingSource(FrameSource, Protocol):
     ``spec.expected_frames``.
     """
 
-    def retake(self, seq: int) -> None:
+    def retake(self, seq: int, reason: str = "") -> None:
         """Take the field of an earlier frame again, before the next field of the plan. Safe from any thread.
+
+        The reason goes into the tags of the frame.
 
         Raises
         ------

@@ -20,10 +20,24 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import TagValue
 
-__all__ = ["RETAKE_TAG", "Retakes", "replaced_frame"]
+__all__ = ["RETAKE_TAG", "Retakes", "replaced_frame", "retake_reason", "retake_tags"]
 
 RETAKE_TAG = "retake_of"
 """Tag of a frame: the number of the frame that it takes again."""
+REASON_TAG = "retake_reason"
+"""Tag of a frame: why, if a person stated it."""
+BY_OPERATOR = "taken again by the operator"
+
+
+def retake_tags(replaced: int, reason: str) -> dict[str, TagValue]:
+    """Return the tags of a frame that takes another one again."""
+    return {RETAKE_TAG: replaced, **({REASON_TAG: reason} if reason else {})}
+
+
+def retake_reason(tags: Mapping[str, TagValue]) -> str:
+    """Return why a frame takes another one again, from its tags."""
+    reason = tags.get(REASON_TAG)
+    return reason if isinstance(reason, str) and reason else BY_OPERATOR
 
 
 def replaced_frame(tags: Mapping[str, TagValue]) -> int | None:

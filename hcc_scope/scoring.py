@@ -80,6 +80,11 @@ __all__ = [
 NOT_VALID = "interval not valid: "
 """How `SectionScore.stabilised_reason` starts when the interval is not valid; what follows is the reason."""
 
+DEVICE_FAILED = "a device failed during the run"
+"""Why the fields of a random plan are no random choice; `FIELDS_SKIPPED` is another reason. Both no longer hold once
+the plan goes on at the field at which it stood (`hcc_scope.storage.lasting_reasons`)."""
+FIELDS_SKIPPED = "a field was not reached, so the others are no random choice of the section"
+
 _NOT_RANDOM = {
     "raster": "fields were taken as a raster",
     "positions": "fields were chosen from a list",

@@ -23,7 +23,7 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.plans import PositionList, RandomFields, check_plan, field_of
 from hcc_scope.plans.progress import PlanProgress
 from hcc_scope.position_tags import PositionOrigin, position_tags
-from hcc_scope.retakes import RETAKE_TAG
+from hcc_scope.retakes import retake_tags
 from hcc_scope.score_rule import LATTICE_KEY, current_rule_facts
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class MicroManagerSource:
         self._plan = plan
         self._progress = PlanProgress() if progress is None else progress
         self._fields = list(self._progress.fields)
-        self._wanted: deque[int] = deque()
+        self._wanted: deque[tuple[int, str]] = deque()
         self._ended = False
         self._retake_lock = threading.Lock()
         self._listener: SourceListener | None = None
@@ -248,8 +248,15 @@ class MicroManagerSource:
 
     # --- fields that are taken again ---
 
-    def retake(self, seq: int) -> None:
+    def retake(self, seq: int, reason: str = "") -> None:
         """Take the field of an earlier frame again, before the next field of the plan. Safe from any thread.
+
+        Parameters
+        ----------
+        seq : int
+            The frame.
+        reason : str
+            Why; a tag of the new frame.
 
         Raises
         ------
@@ -266,19 +273,20 @@ class MicroManagerSource:
                 )
             if not 0 <= seq < len(self._fields):
                 raise UsageError(f"there is no field {seq} yet that could be taken again")
-            self._wanted.append(seq)
+            self._wanted.append((seq, reason))
 
     def _next(self, coming: tuple[int, _Event] | None) -> tuple[int, _Event, int | None] | None:
         """Return place in the plan, event and replaced frame of what is taken next; None if nothing is left."""
         with self._retake_lock:
-            seq = self._wanted.popleft() if self._wanted else None
-            if seq is None:
+            wanted = self._wanted.popleft() if self._wanted else None
+            if wanted is None:
                 self._ended = coming is None
-        if seq is None:
+        if wanted is None:
             return None if coming is None else (*coming, None)
+        seq, reason = wanted
         index = self._fields[seq]
         event = next(islice(self._plan.events(self._field_um), index, None))
-        return index, {**event, "tags": {**event.get("tags", {}), RETAKE_TAG: seq}}, seq
+        return index, {**event, "tags": {**event.get("tags", {}), **retake_tags(seq, reason)}}, seq
 
     def _miss(self, event: _Event, replaced: int | None, why: PlaceMissedError) -> None:
         """Leave a field out that the stage does not reach; one that was to be taken again has its frame already."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import UsageError
 from hcc_scope.protocols import RetakingSource
-from hcc_scope.retakes import replaced_frame
+from hcc_scope.retakes import replaced_frame, retake_reason
 
 if TYPE_CHECKING:
     from hcc_scope.protocols import FrameSource, NoteSink
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from hcc_scope.types import Frame
 
 __all__ = ["Retaking"]
-
-BY_OPERATOR = "taken again by the operator"
 
 
 class Retaking:
@@ -38,8 +35,6 @@ class Retaking:
         self._score = score
         self._ledger = ledger
         self._notes = notes
-        self._reasons: dict[int, str] = {}
-        self._lock = threading.Lock()
 
     def ask(self, seq: int, reason: str) -> None:
         """Ask for a retake. Raises like `hcc_scope.session.Session.retake`."""
@@ -48,9 +43,7 @@ class Retaking:
             raise UsageError(f"there is no field {seq} in this run: it has {n} so far")
         if not isinstance(self._source, RetakingSource):
             raise UsageError("the fields of this run cannot be taken again", hint="Take a further section.")
-        with self._lock:
-            self._reasons[seq] = reason
-        self._source.retake(seq)
+        self._source.retake(seq, reason)
 
     def take(self, frame: Frame) -> None:
         """Take a new frame, before it is stored: a retake is written down, and counted once it has a result.
@@ -63,10 +56,8 @@ class Retaking:
         replaced = replaced_frame(frame.tags)
         if replaced is None:
             return
-        with self._lock:
-            reason = self._reasons.pop(replaced, "") or BY_OPERATOR
         if self._notes is not None:
-            self._notes.add("retake", reason, frame.seq, replaced)
+            self._notes.add("retake", retake_reason(frame.tags), frame.seq, replaced)
         self._ledger.expect_another()
         with self._score.lock:
             self._ledger.rescore(self._score.retake(frame.seq, replaced))

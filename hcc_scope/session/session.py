@@ -47,6 +47,7 @@ from hcc_scope.errors import DeviceError
 from hcc_scope.protocols import ReportingSource
 from hcc_scope.readings import ReadingsLog
 from hcc_scope.run_events import RunEvents
+from hcc_scope.scoring import DEVICE_FAILED
 from hcc_scope.session.acquisition import AcquisitionWorker
 from hcc_scope.session.analysis import AnalysisWorker
 from hcc_scope.session.cadence import Cadence
@@ -461,7 +462,7 @@ class Session:
         if isinstance(error, DeviceError) and not self._guided:
             # which fields are there depends on where the device failed, and no longer on chance alone. A guided section
             # rests on all of its drawn fields or has no valid interval, wherever it was interrupted
-            guard("marks", lambda: self._exclusions.spoil("a device failed during the run"), self._errors.set)
+            guard("marks", lambda: self._exclusions.spoil(DEVICE_FAILED), self._errors.set)
         self._ledger.set_message(str(self._errors.error))
         self._stop.abort()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from hcc_scope.plans.drawn_sample import SKIP_REASONS
 from hcc_scope.quality import QualityLimits
 from hcc_scope.storage import values
+from hcc_scope.storage.parts import LEFT_OUT, RESUMED_AT
 from hcc_scope.storage.shading_copy import is_corrected
 from hcc_scope.types import Drift, ExcludedBounds, SampleCounts, ScoreWeight, SectionScore
 
@@ -173,6 +174,8 @@ class RecordedPart:
     outcome: RecordedOutcome | None = None
     """How the run of this part ended; its counts and its score are those of all frames up to then."""
     outcome_before_recovery: RecordedOutcome | None = None
+    takes_up_plan: bool = False
+    """Whether the plan goes on with it and no field before it is left out."""
 
     @classmethod
     def parse(cls, part: object, key: str) -> RecordedPart:
@@ -190,7 +193,7 @@ class RecordedPart:
             for name in ("outcome", "outcome_before_recovery")
         )
         values.scalars(found.get("software", {}), f"{key}.software")
-        values.scalars(found.get("provenance", {}), f"{key}.provenance")
+        provenance = values.scalars(found.get("provenance", {}), f"{key}.provenance")
         return cls(
             first_frame=values.integer(
                 values.member(found, "first_frame", f"{key}."), f"{key}.first_frame", 0, 1 << 40
@@ -200,6 +203,7 @@ class RecordedPart:
             ended_utc=None if ended is None else values.time_of(ended, f"{key}.ended_utc"),
             outcome=outcome,
             outcome_before_recovery=before,
+            takes_up_plan=RESUMED_AT in provenance and provenance.get(LEFT_OUT) == 0,
         )
 
 
@@ -283,15 +287,6 @@ class RecordedRun:
     def excluded_by_operator(self) -> tuple[int, ...]:
         """`seq` of the fields that were out of the score when the run ended."""
         return () if self.outcome is None else self.outcome.excluded_by_operator
-
-    @property
-    def lasting_reason(self) -> str | None:
-        """Why the fields are no random choice although the plan was one; None if they are."""
-        outcomes = [self.outcome, self.outcome_before_recovery]
-        for part in self.parts:
-            outcomes += [part.outcome, part.outcome_before_recovery]
-        reasons = (one.lasting_reason for one in outcomes if one is not None)
-        return next((reason for reason in reasons if reason is not None), None)
 
 
 def _parts(

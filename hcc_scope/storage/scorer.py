@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.scoring import SectionScorer
 from hcc_scope.storage.drawn_sample import give_sample
+from hcc_scope.storage.lasting_reasons import lasting_reasons
 from hcc_scope.storage.notes import read_notes, stored_retakes
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ def store_scorer(
     threshold: float,
     temperature: float = 1.0,
     threshold_interval: tuple[float, float] | None = None,
+    *,
+    goes_on: bool = False,
 ) -> SectionScorer:
     """Return a fresh scorer for the frames of a store, with the fields that were taken again.
 
@@ -31,6 +34,8 @@ def store_scorer(
         Of results that are to come; recorded ones are calibrated already, and 1 will do.
     threshold_interval : (float, float), optional
         The card's interval of the threshold.
+    goes_on : bool
+        Whether the store's plan goes on now, at the field at which it stood.
 
     Raises
     ------
@@ -43,8 +48,6 @@ def store_scorer(
         give_sample(scorer.drawn, store.path, store.journal)
     else:
         scorer.retakes = stored_retakes(notes, store.n_frames)
-    noted = [note.text for note in notes if note.kind == "spoilt"]
-    for why in (store.recorded.lasting_reason, *noted):
-        if why:
-            scorer.spoil(why)
+    for why in lasting_reasons(store.recorded, store.n_frames, notes, goes_on=goes_on):
+        scorer.spoil(why)
     return scorer
