@@ -29,7 +29,7 @@ from ui.tiles.tile_model import TileListModel
 from ui.tiles.tile_table import TileFilter, TileOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -181,6 +181,8 @@ class TilesTab(QWidget):
         pixel_size_um: float | None = None,
         orientation: Orientation | None = None,
         excluded: Iterable[int] = (),
+        retaken: Mapping[int, int] | None = None,
+        set_aside: Collection[int] = (),
         saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None,
     ) -> None:
         """Show a complete section in place of the present one.
@@ -197,6 +199,7 @@ class TilesTab(QWidget):
             self.add_result(result, grid)
         for seq in excluded:
             self.set_excluded(seq, excluded=True)
+        self.set_retakes(retaken or {}, set_aside)
         self.model.bring_up_to_date()
 
     def clear(self) -> None:
@@ -241,6 +244,18 @@ class TilesTab(QWidget):
         """Mark a field as excluded by the operator, or take that back."""
         (self._context.excluded.add if excluded else self._context.excluded.discard)(seq)
         self.model.set_excluded(seq, excluded)
+
+    def set_retakes(self, retaken: Mapping[int, int], set_aside: Collection[int]) -> None:
+        """Show each field that was taken again once: the take that counts, with a mark.
+
+        Parameters
+        ----------
+        retaken : mapping
+            Number of a field to the retake that counts for it.
+        set_aside : collection of int
+            Takes that do not count.
+        """
+        self.model.set_retakes(retaken, set_aside)
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
