@@ -278,10 +278,9 @@ class FieldPresenter(QObject):
     def _do(self, name: FieldEntry, _checked: bool = False) -> None:
         self._does[name]()
 
-    @property
-    def _section(self) -> Running | OpenedStore | None:
-        """The section that the spot belongs to."""
-        return self._views.replay.opened if self._spot.in_replay else self._run.correctable
+    def _section_of(self, spot: FieldSpot) -> Running | OpenedStore | None:
+        """Return the section that a spot belongs to."""
+        return self._views.replay.opened if spot.in_replay else self._run.correctable
 
     def _show_field(self) -> None:
         if self._spot.seq is None:
@@ -302,7 +301,7 @@ class FieldPresenter(QObject):
             self._views.map.reveal(self._spot.seq)
 
     def _ask_reason(self) -> None:
-        section = self._section
+        section = self._section_of(self._spot)
         if self._spot.seq is not None and section is not None:
             name = f"{section.spec.animal_id} {section.spec.section_id}"
             self._reasons.open(_Excluded(self._spot, section), self._spot.seq, name)
@@ -310,7 +309,7 @@ class FieldPresenter(QObject):
     def _exclude(self, what: object, reason: str) -> None:
         assert isinstance(what, _Excluded)
         seq = what.spot.seq
-        shown = self._views.replay.opened if what.spot.in_replay else self._run.correctable
+        shown = self._section_of(what.spot)
         if seq is None or shown is not what.section:
             self._state.message.emit("warning", _OTHER_SECTION)
         elif what.spot.in_replay:
@@ -331,10 +330,11 @@ class FieldPresenter(QObject):
             self._run.retake(self._spot.seq)
 
     def _begin_note(self) -> None:
-        section = self._section
-        if section is not None:
-            store = self._views.replay.opened.path if self._spot.in_replay else section.store_path  # type: ignore[union-attr]
-            self._notes.open(store, self._spot.seq)
+        opened, run = self._views.replay.opened, self._run.correctable
+        if self._spot.in_replay and opened is not None:
+            self._notes.open(opened.path, self._spot.seq)
+        elif not self._spot.in_replay and run is not None:
+            self._notes.open(run.store_path, self._spot.seq)
 
     def _write_note(self, store: Path, seq: int | None, text: str) -> None:
         opened = self._views.replay.opened

@@ -209,13 +209,16 @@ def test_a_running_section_is_read_and_gets_most_of_the_disks_time(
 
 
 def test_a_frame_that_cannot_be_read_keeps_its_thumbnail(qtbot: QtBot, jobs: Jobs):
+    asked: list[int] = []
+
     def damaged(seq: int) -> Frame:
+        asked.append(seq)
         raise StoreError(f"frame {seq} is damaged")
 
     fine = FinePictures(jobs)
     fine.set_reader(damaged, (SIDE, SIDE))
     layer, view = layer_of(fine), Viewport(2.56, (0.0, 0.0), (300.0, 300.0))
     before = painted(layer, view)
-    wait(qtbot, lambda: jobs.n_open)
+    wait(qtbot, lambda: asked)
     settle(qtbot, jobs)
     assert painted(layer, view) == before

@@ -393,6 +393,7 @@ class SectionMapTab(QWidget):
             self._controls.show_hand(self.hand.on)
             self._tools.set_allowed(self._outline_allowed)
         self._field_um = None
+        self.set_reader(None)
         self.fields.clear()
         self._plan.set_plan(None, (1.0, 1.0))
         self._outline.points_um = None
