@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint
 from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from view_parts import on_screen
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QPoint
+
     from ui.app import App
     from ui.canvas.canvas import Canvas
 

@@ -6,14 +6,13 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
 from field_menu_parts import in_menu, menu_key, right_click
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QComboBox, QInputDialog, QMenu, QPlainTextEdit
 from shell_parts import notices, wait_for
 
-from hcc_scope.plans import PositionList
+from hcc_scope.plans import parse_plan
 from hcc_scope.storage.notes import USUAL_REASONS, read_notes
 
 if TYPE_CHECKING:
@@ -71,7 +70,8 @@ def test_the_menu_of_a_stored_field_acts_on_the_section_in_replay(shell: App, tm
     actions["copy_position"].trigger()
     copied = QGuiApplication.clipboard().text()
     x_um, y_um, _ = pane.frame.stage_um
-    assert PositionList(positions_um=[yaml.safe_load(copied)]).positions_um == ((round(x_um, 2), round(y_um, 2)),)
+    plan = parse_plan(f"kind: positions\npositions_um:\n  - {copied}\n")
+    assert plan.positions_um == ((round(x_um, 2), round(y_um, 2)),)
     assert copied in notices(shell)
 
     shell.window.tabs.setCurrentWidget(shell.views.tiles)

@@ -86,6 +86,7 @@ def test_a_click_on_a_field_makes_picture_box_quality_and_button_speak_of_it(hel
     wait_for(lambda: run.field_on_screen not in (None, 1), "the newest field")
     assert views.map.fields.chosen is None
     assert held.window.actions_["exclude"].text() == f"Exclude field {run.field_on_screen}"
+    wait_for(lambda: 2 in views.map.fields.fields, "another field on the map")
     views.map.choose(2)
     menu_key(views.map.view)
     assert in_menu(held)["go_to_field"][1] == "the section moves the stage: pause it first"
