@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.section_analyses import OpenedStore
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame, RunSpec, TagValue
+    from ui.canvas.canvas import Canvas
     from ui.control.app_state import AppState
     from ui.control.field_spot import FieldEntry
     from ui.control.replay_focus import ReplayFocus
@@ -147,19 +148,21 @@ class FieldPresenter(QObject):
 
     @Slot(object, QPoint)
     def _on_map(self, place_um: XY | None, at: QPoint) -> None:
-        view = self._views.map.view
-        if view.drag_tool is None:  # else the button belongs to what is drawn
-            self._open(self._map_spot(place_um, view.viewport.scale), at)
+        self._open_on_map(self._views.map.view, place_um, at)
 
     @Slot(object, QPoint)
     def _on_hand_map(self, place_um: XY | None, at: QPoint) -> None:
-        view = self._views.hand_map.view
-        if view.drag_tool is None:
+        self._open_on_map(self._views.hand_map.view, place_um, at)
+
+    def _open_on_map(self, view: Canvas, place_um: XY | None, at: QPoint) -> None:
+        if view.drag_tool is None:  # else the button belongs to what is drawn
+            if place_um is None and self._views.map.fields.chosen is None:
+                place_um = view.cursor_at
             self._open(self._map_spot(place_um, view.viewport.scale), at)
 
     @Slot(object, QPoint)
     def _on_live(self, point_px: XY | None, at: QPoint) -> None:
-        self._open(self._live_spot(point_px), at)
+        self._open(self._live_spot(point_px or self._views.live.view.cursor_at), at)
 
     @Slot(object, QPoint)
     def _on_tiles(self, tile: tuple[int, int] | None, at: QPoint) -> None:
@@ -167,7 +170,7 @@ class FieldPresenter(QObject):
 
     @Slot(object, QPoint)
     def _on_replay(self, point_px: XY | None, at: QPoint) -> None:
-        self._open(self._replay_spot(point_px), at)
+        self._open(self._replay_spot(point_px or self._views.replay.pane.view.cursor_at), at)
 
     def _map_spot(self, place_um: XY | None, scale: float) -> FieldSpot:
         """Return the field, its tile if tiles are large enough to be told apart, or the place."""

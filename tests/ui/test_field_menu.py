@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from field_menu_parts import in_menu, menu_key, right_click
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
@@ -70,7 +71,7 @@ def test_the_menu_of_a_stored_field_acts_on_the_section_in_replay(shell: App, tm
     actions["copy_position"].trigger()
     copied = QGuiApplication.clipboard().text()
     x_um, y_um, _ = pane.frame.stage_um
-    plan = parse_plan(f"kind: positions\npositions_um:\n  - {copied}\n")
+    plan = parse_plan(yaml.safe_load(f"kind: positions\npositions_um:\n  - {copied}\n"))
     assert plan.positions_um == ((round(x_um, 2), round(y_um, 2)),)
     assert copied in notices(shell)
 
