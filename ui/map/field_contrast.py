@@ -27,14 +27,17 @@ class CommonContrast:
         """Counts of black and white; None before the first field."""
         self._counts = np.zeros(1 << 16, np.int64)
 
-    def add(self, thumbnail: NDArray[np.uint16]) -> bool:
-        """Count a field (y, x) in; return whether the limits are new."""
+    def add(self, thumbnail: NDArray[np.uint8] | NDArray[np.uint16]) -> bool:
+        """Count a field (y, x) in; return whether the limits are new. One of uint8 is shown as it is, and left out."""
+        if thumbnail.dtype == np.uint8:
+            return False
         self._counts += self._histogram(thumbnail)
         return self._renew()
 
-    def remove(self, thumbnail: NDArray[np.uint16]) -> None:
+    def remove(self, thumbnail: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
         """Take a field out again; the limits stay until the next one comes."""
-        self._counts -= self._histogram(thumbnail)
+        if thumbnail.dtype != np.uint8:
+            self._counts -= self._histogram(thumbnail)
 
     def clear(self) -> None:
         """Forget all fields."""
@@ -42,7 +45,7 @@ class CommonContrast:
         self._counts[:] = 0
 
     @staticmethod
-    def _histogram(thumbnail: NDArray[np.uint16]) -> NDArray[np.intp]:
+    def _histogram(thumbnail: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.intp]:
         return np.bincount(thumbnail[::_STEP, ::_STEP].ravel(), minlength=1 << 16)
 
     def _renew(self) -> bool:

@@ -77,7 +77,7 @@ class FieldsLayer:
         """Add a field, or replace that of the same number."""
         self._take_out(new.seq)
         self.fields[new.seq] = new
-        if new.thumbnail.dtype != np.uint8 and self._contrast.add(new.thumbnail):
+        if self._contrast.add(new.thumbnail):
             self._forget_images()
 
     def remove(self, seq: int) -> None:
@@ -88,7 +88,7 @@ class FieldsLayer:
 
     def _take_out(self, seq: int) -> None:
         old = self.fields.pop(seq, None)
-        if old is not None and old.thumbnail.dtype != np.uint8:
+        if old is not None:
             self._contrast.remove(old.thumbnail)
 
     def clear(self) -> None:
@@ -277,7 +277,7 @@ class FieldsLayer:
             paint_hatch(painter, QRectF(corner, other), int(one.result.flags[tile]), rect.topLeft())
 
     def _paint_border(self, painter: QPainter, rect: QRectF, one: MapField) -> None:
-        left, top, width, height = rect.getRect()
+        left, top, width, height = rect.x(), rect.y(), rect.width(), rect.height()
         # rectangles: a line around it is stroked, which costs ten times as much
         for edge in (
             QRectF(left, top, width, 1),
