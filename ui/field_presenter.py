@@ -174,22 +174,23 @@ class FieldPresenter(QObject):
 
     def _map_spot(self, place_um: XY | None, scale: float) -> FieldSpot:
         """Return the field, its tile if tiles are large enough to be told apart, or the place."""
-        fields, run = self._views.map.fields, self._run.correctable
+        fields, in_replay = self._views.map.fields, self._focus.fills_map
         if place_um is None:
             one = None if fields.chosen is None else fields.fields.get(fields.chosen)
         else:
             one = fields.at(*place_um)
         if one is None:
             on_stage = fields.has_places and not fields.by_hand
-            return FieldSpot(place_um=place_um if on_stage else None)
-        tracked = one.origin.source == "tracked"
+            return FieldSpot(place_um=place_um if on_stage else None, in_replay=in_replay)
+        tracked, spec = one.origin.source == "tracked", self._spec(in_replay=in_replay)
         tile = None
-        if run is not None and one.grid is not None and one.stage_um is not None and place_um is not None:
+        if spec is not None and one.grid is not None and one.stage_um is not None and place_um is not None:
             if fields.field_um[0] * scale >= _LEAST_TILE_PX * max(one.grid.shape_rc):
-                tile = _tile_on_stage(one, fields.layout.drawn_um(one.origin.island, *one.stage_um), place_um, run.spec)
+                tile = _tile_on_stage(one, fields.layout.drawn_um(one.origin.island, *one.stage_um), place_um, spec)
             if tile is not None:
-                return FieldSpot(one.seq, tile, _tile_place(one.grid, tile, one.stage_um, run.spec), tracked)
-        return FieldSpot(one.seq, None, one.stage_um, tracked)
+                place = _tile_place(one.grid, tile, one.stage_um, spec)
+                return FieldSpot(one.seq, tile, place, tracked, in_replay)
+        return FieldSpot(one.seq, None, one.stage_um, tracked, in_replay)
 
     def _live_spot(self, point_px: XY | None) -> FieldSpot:
         live, run = self._views.live, self._run.correctable
@@ -211,25 +212,30 @@ class FieldPresenter(QObject):
         if tile is None:
             return FieldSpot(in_replay=in_replay)
         seq, index = tile
-        opened, run = self._views.replay.opened, self._run.correctable
-        spec: RunSpec | None
-        if in_replay:
-            spec = None if opened is None else opened.spec
-            stage_um, tags = (None, {}) if opened is None else _journalled(opened, seq)
+        opened, spec = self._views.replay.opened, self._spec(in_replay=in_replay)
+        stage_um: XY | None = None
+        tracked = False
+        if in_replay and opened is not None:
+            stage_um, tags = _journalled(opened, seq)
             tracked = position_origin(tags, has_position=stage_um is not None).source == "tracked"
-        else:
-            spec = None if run is None else run.spec
-            one = self._views.map.fields.fields.get(seq)
-            stage_um, tracked = (None, False) if one is None else (one.stage_um, one.origin.source == "tracked")
+        elif not in_replay and not self._focus.fills_map and (one := self._views.map.fields.fields.get(seq)):
+            stage_um, tracked = one.stage_um, one.origin.source == "tracked"
         place = None if spec is None or stage_um is None or grid is None else _tile_place(grid, index, stage_um, spec)
         return FieldSpot(seq, index, place, tracked, in_replay)
+
+    def _spec(self, *, in_replay: bool) -> RunSpec | None:
+        """Return what is known of the section in Replay, or of that of the run."""
+        opened, run = self._views.replay.opened, self._run.correctable
+        if in_replay:
+            return None if opened is None else opened.spec
+        return None if run is None else run.spec
 
     # -- what can be done ----------------------------------------------------------------------------------------------
 
     def _facts(self, spot: FieldSpot) -> FieldFacts:
         views, run = self._views, self._run
         seq, tab = spot.seq, self._window.shown_tab
-        no_tile = self._why_no_tile(spot)
+        no_tile, not_on_map = self._why_no_tile(spot), self._why_not_on_map(spot)
         if spot.in_replay:
             opened, frame = views.replay.opened, views.replay.pane.frame
             under_way = opened is not None and run.correctable is not None and run.correctable.store_path == opened.path
@@ -237,7 +243,7 @@ class FieldPresenter(QObject):
                 no_section="no section is open in Replay" if opened is None else "",
                 on_screen=tab is views.replay and frame is not None and frame.seq == seq,
                 no_tile=no_tile,
-                not_on_map="" if under_way and seq in views.map.fields.fields else "the map shows another section",
+                not_on_map=not_on_map,
                 excluded=opened is not None and seq in opened.excluded,
                 no_retake=run.why_no_retake() if under_way else "only a field of the last section can be taken again",
                 no_move=self._why_no_move(),
@@ -248,7 +254,7 @@ class FieldPresenter(QObject):
             no_section="" if run.correctable is not None else "there is no section",
             on_screen=tab is views.live and mine,
             no_tile=no_tile,
-            not_on_map="" if seq in views.map.fields.fields else "the map does not show it",
+            not_on_map=not_on_map,
             excluded=seq is not None and run.is_excluded(seq),
             not_included=""
             if seq is not None and run.can_include(seq)
@@ -265,6 +271,11 @@ class FieldPresenter(QObject):
         if self._views.tiles.model.find(spot.seq, spot.tile) is None:
             return "it is not classified"
         return ""
+
+    def _why_not_on_map(self, spot: FieldSpot) -> str:
+        if spot.in_replay != self._focus.fills_map:
+            return "the map shows another section"
+        return "" if spot.seq in self._views.map.fields.fields else "the map does not show it"
 
     def _why_no_move(self) -> str:
         loaded = self._rig.loaded
