@@ -112,7 +112,7 @@ def test_the_thumbnail_stays_until_the_finer_picture_is_there(qtbot: QtBot):
     layer, view = layer_of(fine), Viewport(2.56, (0.0, 0.0), (300.0, 300.0))  # one screen px for each of the frame
     before = painted(layer, view)
     assert greys(before) == {127}
-    wait(qtbot, lambda: held.waiting)
+    wait(qtbot, lambda: bool(held.waiting))
     assert painted(layer, view) == before
     with qtbot.waitSignal(fine.arrived):
         held.go()
@@ -138,12 +138,12 @@ def test_only_what_is_in_sight_is_read_and_what_has_left_is_not(qtbot: QtBot):
     fine.set_reader(reader(read), (SIDE, SIDE))
     layer = layer_of(fine, 9)
     painted(layer, Viewport(2.56, (0.0, 0.0), (300.0, 300.0)))  # fields 0 and 1
-    wait(qtbot, lambda: held.waiting)
+    wait(qtbot, lambda: bool(held.waiting))
     painted(layer, Viewport(2.56, (800.0, 0.0), (300.0, 300.0)))  # 7 and 8, before anything is read
     held.go()
     assert read == []  # it was cancelled
     while not fine.complete:
-        wait(qtbot, lambda: held.waiting)
+        wait(qtbot, lambda: bool(held.waiting))
         held.go()
     assert read == [8, 7]  # the middle of the view first
 
@@ -157,13 +157,13 @@ def test_pictures_take_no_more_than_their_bound(qtbot: QtBot, monkeypatch: pytes
     for first in range(0, 12, 2):
         fine.wish([Wish(first + i, 1.0, i) for i in range(2)], LIMITS, VIEW)
         while not fine.complete:
-            wait(qtbot, lambda: held.waiting)
+            wait(qtbot, lambda: bool(held.waiting))
             held.go()
     assert fine.n_bytes == 4 * whole
     assert [fine.picture(seq, 1.0) is None for seq in range(12)] == [True] * 8 + [False] * 4
     fine.wish([Wish(seq, 1.0, seq) for seq in range(12)], LIMITS, VIEW)  # as fine as that they do not fit
     while not fine.complete:
-        wait(qtbot, lambda: held.waiting)
+        wait(qtbot, lambda: bool(held.waiting))
         held.go()
     assert fine.n_bytes <= 4 * whole
     assert all(fine.picture(seq, 1.0) is not None for seq in range(12))
@@ -174,7 +174,7 @@ def test_another_section_shows_no_picture_of_the_one_before(qtbot: QtBot):
     fine = FinePictures(held)
     fine.set_reader(reader([]), (SIDE, SIDE))
     fine.wish([Wish(0, 1.0, 0.0)], LIMITS, VIEW)
-    wait(qtbot, lambda: held.waiting)
+    wait(qtbot, lambda: bool(held.waiting))
     fine.set_reader(reader([]), (SIDE, SIDE))
     held.go()
     assert fine.picture(0, 1.0) is None
@@ -219,6 +219,6 @@ def test_a_frame_that_cannot_be_read_keeps_its_thumbnail(qtbot: QtBot, jobs: Job
     fine.set_reader(damaged, (SIDE, SIDE))
     layer, view = layer_of(fine), Viewport(2.56, (0.0, 0.0), (300.0, 300.0))
     before = painted(layer, view)
-    wait(qtbot, lambda: asked)
+    wait(qtbot, lambda: bool(asked))
     settle(qtbot, jobs)
     assert painted(layer, view) == before
