@@ -232,7 +232,7 @@ class FieldsLayer:
             if rect.intersects(screen):
                 self._paint_field(painter, rect, one, wishes)
                 if self.shows_words:
-                    self._paint_text(painter, rect, one, font)
+                    self._paint_text(painter, rect.intersected(screen), one, font)
         painter.restore()
         if self.fine is not None:
             self.fine.wish(wishes, self.limits, view)
@@ -308,6 +308,7 @@ class FieldsLayer:
         painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _paint_text(self, painter: QPainter, rect: QRectF, one: MapField, font: str) -> None:
+        """Write number and outcome into the part of a field that is in sight."""
         number, height = str(one.seq), _line_height(font)
         fits = _width(number, font) + 8 <= _NUMBER_SHARE * rect.width() and height <= _NUMBER_SHARE / 2 * rect.height()
         if fits or one.seq == self.chosen:
