@@ -290,7 +290,11 @@ class FieldPresenter(QObject):
     # -- doing it ------------------------------------------------------------------------------------------------------
 
     def _do(self, name: FieldEntry, _checked: bool = False) -> None:
-        self._does[name]()
+        reason = why_not(self._spot, self._facts(self._spot))[name]  # it may have changed while the menu was open
+        if reason:
+            self._state.message.emit("warning", f"{entry_texts(self._spot)[name]}: {reason}.")
+        else:
+            self._does[name]()
 
     def _section_of(self, spot: FieldSpot) -> Running | OpenedStore | None:
         """Return the section that a spot belongs to."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,17 +22,7 @@ FieldEntry = Literal[
     "copy_position",
 ]
 """The entries of the menu, in their order; the names of their actions."""
-FIELD_ENTRIES: tuple[FieldEntry, ...] = (
-    "show_field",
-    "show_tile",
-    "show_on_map",
-    "exclude_field",
-    "include_field",
-    "retake_field",
-    "note_field",
-    "go_to_field",
-    "copy_position",
-)
+FIELD_ENTRIES: tuple[FieldEntry, ...] = get_args(FieldEntry)
 
 _NO_FIELD = "no field is chosen: click one on the map, or choose a tile"
 _NO_PLACE = "its position is not known"

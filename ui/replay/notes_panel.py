@@ -196,7 +196,8 @@ class NotesPanel(QWidget):
 
     @Slot()
     def _add(self, kind: NoteKind, seq: int | None) -> None:
-        self._write(kind, self.text.toPlainText(), seq, self.text.clear)
+        if not self._writing:
+            self._write(kind, self.text.toPlainText(), seq, self.text.clear)
 
     def write(self, kind: NoteKind, text: str, seq: int) -> None:
         """Add a note or a mark on a field that was written elsewhere; the text in the editor stays."""
@@ -204,7 +205,7 @@ class NotesPanel(QWidget):
 
     def _write(self, kind: NoteKind, text: str, seq: int | None, then: Callable[[], None]) -> None:
         opened = self._opened
-        if opened is None or self._writing:
+        if opened is None:
             return
         self._writing = True
         self._show_buttons()
