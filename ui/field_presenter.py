@@ -124,12 +124,12 @@ class FieldPresenter(QObject):
     @Slot()
     def _aim_at_screen(self) -> None:
         """Let the menu bar's entries be about what is chosen in the view that is shown."""
-        views, tab = self._views, self._window.shown_tab
-        if tab is views.replay:
+        views = self._views
+        if views.replay.isVisible():
             self._aim(self._replay_spot(None))
-        elif tab is views.tiles:
+        elif views.tiles.isVisible():
             self._aim(self._tile_spot(views.tiles.current))
-        elif tab is views.live:
+        elif views.live.isVisible() and (views.map.fields.chosen is None or not views.map.isVisible()):
             self._aim(self._live_spot(None))
         else:
             self._aim(self._map_spot(None, 0.0))
@@ -234,14 +234,14 @@ class FieldPresenter(QObject):
 
     def _facts(self, spot: FieldSpot) -> FieldFacts:
         views, run = self._views, self._run
-        seq, tab = spot.seq, self._window.shown_tab
+        seq = spot.seq
         no_tile, not_on_map = self._why_no_tile(spot), self._why_not_on_map(spot)
         if spot.in_replay:
             opened, frame = views.replay.opened, views.replay.pane.frame
             under_way = opened is not None and run.correctable is not None and run.correctable.store_path == opened.path
             return FieldFacts(
                 no_section="no section is open in Replay" if opened is None else "",
-                on_screen=tab is views.replay and frame is not None and frame.seq == seq,
+                on_screen=views.replay.isVisible() and frame is not None and frame.seq == seq,
                 no_tile=no_tile,
                 not_on_map=not_on_map,
                 excluded=opened is not None and seq in opened.excluded,
@@ -252,7 +252,7 @@ class FieldPresenter(QObject):
         mine = frame is not None and frame.seq == seq and views.live.pinned
         return FieldFacts(
             no_section="" if run.correctable is not None else "there is no section",
-            on_screen=tab is views.live and mine,
+            on_screen=views.live.isVisible() and mine,
             no_tile=no_tile,
             not_on_map=not_on_map,
             excluded=seq is not None and run.is_excluded(seq),

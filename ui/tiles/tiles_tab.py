@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QLabel,
     QListView,
+    QStackedWidget,
     QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
@@ -99,6 +100,7 @@ class TilesTab(QWidget):
         self._live = QCheckBox("Keep up with the run")
         self._count = ValueLabel("Number of tiles")
         self._empty = ValueLabel("Why there are no tiles", _EMPTY)
+        self._pages = QStackedWidget()
         self._build()
         self.model.about_to_reorder.connect(self._remember_place)
         self.model.reordered.connect(self._restore_place)
@@ -133,12 +135,13 @@ class TilesTab(QWidget):
         self._set_up_view()
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
+        self._pages.addWidget(self._empty)
+        self._pages.addWidget(self.view)
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.setSpacing(GRID_PX)
         column.addLayout(bar)
-        column.addWidget(self._empty, 1)
-        column.addWidget(self.view, 1)
+        column.addWidget(self._pages, 1)
 
     def _set_up_view(self) -> None:
         view = self.view
@@ -379,8 +382,7 @@ class TilesTab(QWidget):
         shown, n = counts[self._filter.currentData() or TileFilter.ALL], self.model.n_tiles
         fields = counted(self.model.n_fields, "field")
         self._count.setText(f"{shown:,} of {counted(n, 'tile')}, {fields}" if n else "")
-        self.view.setVisible(shown > 0)
-        self._empty.setVisible(not shown)
+        self._pages.setCurrentWidget(self.view if shown else self._empty)
         self._empty.setText("No tile matches." if n and not shown else _EMPTY)
 
     @Slot(int)
