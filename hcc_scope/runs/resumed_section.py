@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ResumableSection",
     "check_resumed_model",
-    "fields_left",
+    "rest_of",
     "resumable_section",
     "resume_section",
     "resumed_model",
@@ -108,7 +108,8 @@ class ResumableSection:
             noun = "Field" if len(self.retakes) == 1 else "Fields"
             verb = "is" if len(self.retakes) == 1 else "are"
             return f"{noun} {listed([str(seq) for seq in self.retakes])} of {name} {verb} taken again."
-        words = f"{self.n_left} of {counted(self.n_planned, 'field')} of {name} are left"
+        verb = "is" if self.n_left == 1 else "are"
+        words = f"{self.n_left} of {counted(self.n_planned, 'field')} of {name} {verb} left"
         if n := self.progress.n_skipped:
             words += f"; {counted(n, 'field')} before them {'was' if n == 1 else 'were'} not reached and stay left out"
         return f"{words}."
@@ -151,15 +152,15 @@ def resumable_section(path: Path, retakes: tuple[int, ...] = ()) -> ResumableSec
     return section
 
 
-def fields_left(store: SectionStore) -> int:
-    """Return how many fields of a stored plan are still to come; 0 for a store whose plan cannot go on.
+def rest_of(store: SectionStore) -> ResumableSection | None:
+    """Return what is left of an open store's section; None for one whose plan cannot go on.
 
     Quick: nothing but journal and facts is looked at.
     """
     try:
-        return _left_of(store).n_left
+        return _left_of(store)
     except StoreError:
-        return 0
+        return None
 
 
 def _left_of(store: SectionStore) -> ResumableSection:
@@ -360,9 +361,8 @@ def _stored_settings(store: SectionStore) -> dict[str, object]:
     last = next((entry for entry in reversed(store.journal) if entry is not None), None)
     if last is not None and not math.isnan(last.exposure_ms):
         settings["exposure_ms"] = last.exposure_ms
-    if last is not None:
-        if settings.get("em_gain", last.em_gain) is not None:  # else it was switched off
-            settings["em_gain"] = last.em_gain
+    if last is not None and settings.get("em_gain") is not None:  # else it was switched off, or there is none
+        settings["em_gain"] = last.em_gain
     return settings
 
 

@@ -338,16 +338,6 @@ class RunControl(QObject):
     def _asked_again(self, seq: int, _nothing: object) -> None:
         self._state.message.emit("info", f"Field {seq} is taken again next.")
 
-    @property
-    def n_left(self) -> int:
-        """Fields of the plan that the section, which ended last, has left; 0 if its plan cannot go on."""
-        run, snapshot = self._correctable, self._state.snapshot
-        resumable = run is not None and run.spec.sampling in ("random", "raster", "positions")
-        if not resumable or snapshot is None or snapshot.expected_frames is None:
-            return 0
-        counts = snapshot.counts
-        return max(0, snapshot.expected_frames - counts.acquired - counts.skipped - counts.lost)
-
     def retake_stored(
         self, store: Path, seqs: tuple[int, ...], reason: str = "", request: SectionRequest | None = None
     ) -> None:
