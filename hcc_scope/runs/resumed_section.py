@@ -35,7 +35,7 @@ from hcc_scope.storage.same_section import refuse_another_section
 from hcc_scope.storage.space import check_free_space, check_out_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from hcc_scope.microscope.micromanager import MicroManager
@@ -136,6 +136,7 @@ def resumable_section(path: Path, retakes: tuple[int, ...] = ()) -> ResumableSec
         If nothing can be added to it.
     """
     store = continuable_store(path)
+    _refuse_damage(store, store.journal_problems)  # what takes long comes last
     section = replace(_left_of(store), retakes=tuple(retakes), specimen=_specimen(store))
     for seq in retakes:
         if not 0 <= seq < store.n_frames:
@@ -224,14 +225,19 @@ def _specimen(store: SectionStore) -> Specimen | None:
 def _check_sound(store: SectionStore) -> None:
     """Refuse a damaged store. What only an interrupted run leaves behind (a torn line) is no damage."""
     path = store.path
-    problems = (*store.problems, *read_notes_log(path).problems) if store.complete else store.journal_problems
-    for problem in problems:
-        raise StoreDamagedError(
-            f"{path} cannot be resumed: {problem}", hint="Run hcc-scope recover on it and try again, or start anew."
-        )
+    if store.complete:
+        _refuse_damage(store, (*store.problems, *read_notes_log(path).problems))
     for frame in store.read_ahead(range(store.n_frames), _AHEAD):
         if isinstance(frame, StoreDamagedError):
             raise StoreDamagedError(f"{path} cannot be resumed: {frame.message}", hint=_NEW)
+
+
+def _refuse_damage(store: SectionStore, problems: Iterable[str]) -> None:
+    for problem in problems:
+        raise StoreDamagedError(
+            f"{store.path} cannot be resumed: {problem}",
+            hint="Run hcc-scope recover on it and try again, or start a new section.",
+        )
 
 
 def resumed_model(section: ResumableSection, scoring_model: ScoringModel) -> ScoringModel:
