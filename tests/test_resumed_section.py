@@ -317,7 +317,7 @@ def test_what_cannot_be_resumed_is_refused_in_one_sentence_and_stays_as_it_was(b
     }.items():
         assert message in refused(**changes)  # type: ignore[arg-type]
     shard(path, 1).unlink()
-    with pytest.raises(StoreDamagedError, match=r"cannot be resumed: .*frame 1"):
+    with pytest.raises(StoreDamagedError, match=r"cannot be resumed: Frame 1 in .* is missing"):
         resumable_section(path)
     assert {name: made for name, made in before.items() if "/c/1/" not in name} == fingerprint(path)
     with pytest.raises(StoreError, match="has no field 7"):
