@@ -424,12 +424,14 @@ class Commands(QObject):
             self._window.notice.show_notice("info", words, "Resume", partial(self.resume_section, path))
 
     def _ask_to_resume(self, resumed: tuple[SectionRequest, str]) -> None:
+        from hcc_scope.runs.resumed_section import SAME_PLACE
+
         request, left = resumed
         box = QMessageBox(QMessageBox.Icon.Question, "Resume a section", left, parent=self._window)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setInformativeText(
             "The plan goes on in the same store, at the places that were drawn, with the model, exposure and dark and "
-            "flat fields of its first part. The specimen must lie on the stage as it did."
+            f"flat fields of its first part. {SAME_PLACE}"
         )
         go_on = box.addButton("Resume", QMessageBox.ButtonRole.AcceptRole)
         go_on.clicked.connect(partial(self._resume, request))

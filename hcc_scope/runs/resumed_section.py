@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hcc_scope.workers import StopToken
 
 __all__ = [
+    "SAME_PLACE",
     "ResumableSection",
     "check_resumed_model",
     "rest_of",
@@ -58,6 +59,8 @@ __all__ = [
     "resumed_source",
 ]
 
+SAME_PLACE = "The specimen must lie on the stage as it did."
+"""What no program can check, for the operator."""
 _NEW = "Start a new section."
 _AHEAD = 3
 _SAME = 1e-3
@@ -111,7 +114,8 @@ class ResumableSection:
         verb = "is" if self.n_left == 1 else "are"
         words = f"{self.n_left} of {counted(self.n_planned, 'field')} of {name} {verb} left"
         if n := self.progress.n_skipped:
-            words += f"; {counted(n, 'field')} before them {'was' if n == 1 else 'were'} not reached and stay left out"
+            verbs = "was not reached and stays" if n == 1 else "were not reached and stay"
+            words += f"; {counted(n, 'field')} before them {verbs} left out"
         return f"{words}."
 
 
