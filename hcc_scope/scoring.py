@@ -44,6 +44,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.drawn_fields import DrawnFields
@@ -72,6 +73,7 @@ __all__ = [
     "feed",
     "field_entry",
     "frame_score",
+    "is_analysed",
     "log_odds",
     "prepare",
     "rescored",
@@ -442,6 +444,12 @@ def rescored(
     return fresh.score()
 
 
+def is_analysed(results: Mapping[int, FrameResult] | Mapping[int, FieldEntry | None], seq: int) -> bool:
+    """Return whether a frame has a result that has not failed, so that it counts if it is a retake."""
+    result = results.get(seq)
+    return result is not None and result.outcome != "failed"
+
+
 def feed(
     scorer: SectionScorer, entries: Iterable[tuple[int, FieldEntry | None]], excluded: Collection[int] = ()
 ) -> None:
@@ -493,10 +501,7 @@ def prepare(
         else:
             fields.append((seq, entry))
 
-    def analysed(seq: int) -> bool:
-        entry = again.get(seq)
-        return entry is not None and entry.outcome != "failed"
-
+    analysed = partial(is_analysed, again)
     counting = retakes.counting(analysed)
     for field, seq in counting.items():
         if seq in excluded:

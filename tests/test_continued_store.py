@@ -30,6 +30,7 @@ from hcc_scope.report.control_charts import read
 from hcc_scope.run_events import RunEvent
 from hcc_scope.storage import journal_writer, reopened, section_writer
 from hcc_scope.storage.drawn_sample import SampleWriter, stored_sample
+from hcc_scope.storage.lasting_reasons import lasting_reasons
 from hcc_scope.storage.notes import NotesWriter, excluded_fields, read_notes
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
 from hcc_scope.storage.reader import open_store
@@ -135,7 +136,7 @@ def test_a_third_part_follows_the_second(tmp_path: Path):
     charted = [(one.t_utc, one.values["focus"]) for one in read(path)]
     assert charted == [(part.began_utc, value) for part, value in zip(recorded.parts, (0.5, 1, 2), strict=True)]
     assert [(part.first_frame, part.n_frames) for part in recorded.parts] == [(0, 1), (1, 1), (2, 1)]
-    assert recorded.lasting_reason == "a device failed"
+    assert lasting_reasons(recorded, 3) == ["a device failed"]
 
 
 def test_without_a_new_frame_every_byte_is_as_before(tmp_path: Path):

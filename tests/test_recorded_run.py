@@ -12,6 +12,7 @@ import pytest
 
 from hcc_scope.quality import QualityLimits
 from hcc_scope.score_rule import ScoreRule
+from hcc_scope.storage.lasting_reasons import lasting_reasons
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recorded_run import Provenance, RecordedOutcome, RecordedRun
 from hcc_scope.types import Drift, ExcludedBounds, SectionScore
@@ -46,7 +47,7 @@ def test_the_stores_of_earlier_versions_give_what_they_recorded():
         assert run.outcome.threshold == score.threshold == how.decision_threshold
         assert run.excluded_by_operator == ((1,) if version == 2 else ())
         assert score.fields_excluded_by_operator == version - 1
-        assert run.lasting_reason is None
+        assert lasting_reasons(run, version) == []
     killed = open_store(OLD / "version1_killed.ome.zarr").recorded
     assert (killed.complete, killed.frames, killed.outcome, killed.excluded_by_operator) == (False, None, None, ())
 
@@ -149,7 +150,8 @@ def test_keys_of_later_versions_are_ignored():
 @pytest.mark.parametrize("key", ["outcome", "outcome_before_recovery"])
 def test_why_fields_are_no_random_choice_lasts(outcome: dict[str, Any], reason: str | None, key: str):
     made = {"created_utc": "2026-11-29T12:00:00+00:00", "outcome": {"state": "recovered"}}
-    assert RecordedRun.parse({**made, key: outcome}, {}).lasting_reason == reason
+    run = RecordedRun.parse({**made, key: outcome}, {})
+    assert lasting_reasons(run, 3) == ([] if reason is None else [reason])
 
 
 @pytest.mark.parametrize(

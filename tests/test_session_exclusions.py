@@ -26,7 +26,8 @@ class Notes:
         self.lines: list[tuple[NoteKind, int | None, str]] = []
         self._error = error
 
-    def add(self, kind: NoteKind, text: str, seq: int | None = None) -> None:
+    def add(self, kind: NoteKind, text: str, seq: int | None = None, replaces: int | None = None) -> None:
+        del replaces
         if self._error is not None:
             raise self._error
         self.lines.append((kind, seq, text))

@@ -67,14 +67,17 @@ def plan_progress(
     PlanProgress(fields=(0, 1, 0), next_field=2)
     """
     places = list(plan.places(field_um))
-    index_of = {tuple(sorted(axes.items())): index for index, (axes, *_) in enumerate(places)}
+    index_of: dict[tuple[tuple[str, TagValue], ...], int] = {
+        tuple(sorted(axes.items())): index for index, (axes, *_) in enumerate(places)
+    }
+    names = {f"axis_{name}" for axes, *_ in places[:1] for name in axes}
     fields: list[int] = []
     last = -1
     for seq, tags in enumerate(frames):
         if tags is None:
             raise PlanError(f"which field of the plan frame {seq} shows is not known: its line is damaged")
-        axes = tuple(sorted((key.removeprefix("axis_"), tags[key]) for key in tags if key.startswith("axis_")))
-        index = index_of.get(axes)  # type: ignore[call-overload]  # values of another type are no key
+        axes = tuple(sorted((key.removeprefix("axis_"), tags[key]) for key in names & tags.keys()))
+        index = index_of.get(axes)
         if index is None:
             raise PlanError(f"frame {seq} shows no field of the plan")
         _, x_um, y_um, _ = places[index]

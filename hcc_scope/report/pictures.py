@@ -115,7 +115,9 @@ def section_picture(
     own = store.recorded.threshold_interval if threshold == store.recorded.decision_threshold else None
     scorer = store_scorer(store, threshold, threshold_interval=own)
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
-    step = max(1, -(-store.n_frames // MAX_FIELDS))
+    score = rescored(results, scorer, store.n_frames, [seq for seq in excluded if seq < store.n_frames])
+    drawn = [seq for seq in range(store.n_frames) if seq not in score.set_aside]
+    step = max(1, -(-len(drawn) // MAX_FIELDS))
     fields = [
         field_picture(
             frame,
@@ -125,7 +127,7 @@ def section_picture(
             orientation=Orientation(spec.camera_axes),
             taken_out=frame.seq in excluded,
         )
-        for frame in store.read_ahead(range(0, store.n_frames, step), ahead=2)
+        for frame in store.read_ahead(drawn[::step], ahead=2)
         if not isinstance(frame, Exception)
     ]
     sample = stored_sample(store.path, store.journal)
@@ -136,9 +138,7 @@ def section_picture(
         fields=fields,
         course=course(results.values(), scorer, excluded),
         threshold=threshold,
-        interval_valid=rescored(
-            results, scorer, store.n_frames, [seq for seq in excluded if seq < store.n_frames]
-        ).interval_valid,
+        interval_valid=score.interval_valid,
         outline_um=None if outline_um is None else np.asarray(outline_um, dtype=np.float64),
         threshold_interval=own,
         sample=sample,

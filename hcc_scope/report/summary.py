@@ -98,6 +98,8 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "by_hand": None if report.by_hand is None else report.by_hand.as_json(),
         "fields_excluded_by_operator": score.fields_excluded_by_operator,
         "excluded_by_operator": list(outcome.excluded_by_operator),
+        "retaken": [{"field": field, "frame": seq} for field, seq in sorted(score.retaken.items())],
+        "set_aside": list(score.set_aside),
         "stabilised": score.stabilised,
         "stabilised_reason": score.stabilised_reason,
         "store": report.store,

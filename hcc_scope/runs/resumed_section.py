@@ -29,14 +29,13 @@ from hcc_scope.runs.continued_section import continuable_store, continue_section
 from hcc_scope.runs.references import SETTINGS_KEY, settings_now
 from hcc_scope.runs.section import section_source
 from hcc_scope.score_rule import LATTICE_KEY, ScoreRule
-from hcc_scope.score_text import SAMPLING_TEXTS
 from hcc_scope.storage.notes import read_notes_log
 from hcc_scope.storage.parts import LEFT_OUT, RESUMED_AT
 from hcc_scope.storage.same_section import refuse_another_section
 from hcc_scope.storage.space import check_free_space, check_out_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from hcc_scope.microscope.micromanager import MicroManager
@@ -46,17 +45,22 @@ if TYPE_CHECKING:
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
     from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.types import TagValue
     from hcc_scope.workers import StopToken
 
 __all__ = [
+    "SAME_PLACE",
     "ResumableSection",
     "check_resumed_model",
+    "rest_of",
     "resumable_section",
     "resume_section",
     "resumed_model",
     "resumed_source",
 ]
 
+SAME_PLACE = "The specimen must lie on the stage as it did."
+"""What no program can check, for the operator."""
 _NEW = "Start a new section."
 _AHEAD = 3
 _SAME = 1e-3
@@ -107,9 +111,11 @@ class ResumableSection:
             noun = "Field" if len(self.retakes) == 1 else "Fields"
             verb = "is" if len(self.retakes) == 1 else "are"
             return f"{noun} {listed([str(seq) for seq in self.retakes])} of {name} {verb} taken again."
-        words = f"{self.n_left} of {counted(self.n_planned, 'field')} of {name} are left"
+        verb = "is" if self.n_left == 1 else "are"
+        words = f"{self.n_left} of {counted(self.n_planned, 'field')} of {name} {verb} left"
         if n := self.progress.n_skipped:
-            words += f"; {counted(n, 'field')} before them {'was' if n == 1 else 'were'} not reached and stay left out"
+            verbs = "was not reached and stays" if n == 1 else "were not reached and stay"
+            words += f"; {counted(n, 'field')} before them {verbs} left out"
         return f"{words}."
 
 
@@ -134,30 +140,45 @@ def resumable_section(path: Path, retakes: tuple[int, ...] = ()) -> ResumableSec
         If nothing can be added to it.
     """
     store = continuable_store(path)
-    plan = _stored_plan(store)
-    spec = store.spec
+    _refuse_damage(store, store.journal_problems)  # what takes long comes last
+    section = replace(_left_of(store), retakes=tuple(retakes), specimen=_specimen(store))
+    for seq in retakes:
+        if not 0 <= seq < store.n_frames:
+            raise StoreError(f"{path} has no field {seq}", hint=f"It has {counted(store.n_frames, 'frame')}, from 0.")
+    if not retakes and not section.n_left:
+        words = "every field of its plan is stored"
+        if section.progress.n_skipped:
+            words += " or was not reached"
+        raise StoreError(f"{path} cannot be resumed: {words}, and nothing is left", hint="Take single fields again.")
+    _check_sound(store)
+    coming = replace(store.spec, expected_frames=len(retakes) or section.n_left)
+    check_out_dir(store.path)
+    check_free_space(store.path, coming)
+    return section
+
+
+def rest_of(store: SectionStore) -> ResumableSection | None:
+    """Return what is left of an open store's section; None for one whose plan cannot go on.
+
+    Quick: nothing but journal and facts is looked at.
+    """
+    try:
+        return _left_of(store)
+    except StoreError:
+        return None
+
+
+def _left_of(store: SectionStore) -> ResumableSection:
+    plan, spec = _stored_plan(store), store.spec
     try:
         field_um = field_of(plan, Orientation(spec.camera_axes), spec.frame_shape_yx, spec.pixel_size_um)
         n_planned = check_plan(plan, field_um)
         tags = [None if entry is None else entry.tags for entry in store.journal]
         progress = plan_progress(plan, field_um, tags)
     except PlanError as error:
-        raise StoreError(f"{path} cannot be resumed: {error.message}", hint=_NEW) from error
+        raise StoreError(f"{store.path} cannot be resumed: {error.message}", hint=_NEW) from error
     assert n_planned is not None  # only a sequence has an open end
-    section = ResumableSection(store, plan, progress, n_planned, tuple(retakes), _specimen(store))
-    for seq in retakes:
-        if not 0 <= seq < store.n_frames:
-            raise StoreError(f"{path} has no field {seq}", hint=f"It has {counted(store.n_frames, 'frame')}, from 0.")
-    if not retakes and not section.n_left:
-        words = "every field of its plan is stored"
-        if progress.n_skipped:
-            words += " or was not reached"
-        raise StoreError(f"{path} cannot be resumed: {words}, and nothing is left", hint="Take single fields again.")
-    _check_sound(store)
-    coming = replace(spec, expected_frames=len(retakes) or section.n_left)
-    check_out_dir(store.path)
-    check_free_space(store.path, coming)
-    return section
+    return ResumableSection(store, plan, progress, n_planned)
 
 
 def _stored_plan(store: SectionStore) -> Plan:
@@ -165,7 +186,7 @@ def _stored_plan(store: SectionStore) -> Plan:
     path, spec = store.path, store.spec
     if spec.sampling in ("guided", "chosen"):
         raise StoreError(
-            f"{path} cannot be resumed: its fields are {SAMPLING_TEXTS[spec.sampling]}, by hand",
+            f"{path} cannot be resumed: its fields were captured by hand",
             hint="Continue it with hcc-scope acquire --by-hand --continue.",
         )
     if spec.sampling in ("time_series", "sequence"):
@@ -182,9 +203,8 @@ def _stored_plan(store: SectionStore) -> Plan:
     try:
         plan = parse_plan(json.loads(stored), f"the plan in {path}")
     except (PlanError, ValueError, RecursionError) as error:
-        raise StoreError(
-            f"{path} cannot be resumed: its plan is not one of this version: {error}", hint=_NEW
-        ) from error
+        words = f"{path} cannot be resumed: its plan is not one of this version: {error}"
+        raise StoreError(words, hint=_NEW) from error
     if isinstance(plan, RandomFields) and spec.provenance.get(LATTICE_KEY) is None:
         raise StoreError(
             f"{path} cannot be resumed: it was made by an earlier version, which drew its fields in another way",
@@ -209,14 +229,19 @@ def _specimen(store: SectionStore) -> Specimen | None:
 def _check_sound(store: SectionStore) -> None:
     """Refuse a damaged store. What only an interrupted run leaves behind (a torn line) is no damage."""
     path = store.path
-    problems = (*store.problems, *read_notes_log(path).problems) if store.complete else store.journal_problems
-    for problem in problems:
-        raise StoreDamagedError(
-            f"{path} cannot be resumed: {problem}", hint="Run hcc-scope recover on it and try again, or start anew."
-        )
+    if store.complete:
+        _refuse_damage(store, (*store.problems, *read_notes_log(path).problems))
     for frame in store.read_ahead(range(store.n_frames), _AHEAD):
         if isinstance(frame, StoreDamagedError):
             raise StoreDamagedError(f"{path} cannot be resumed: {frame.message}", hint=_NEW)
+
+
+def _refuse_damage(store: SectionStore, problems: Iterable[str]) -> None:
+    for problem in problems:
+        raise StoreDamagedError(
+            f"{store.path} cannot be resumed: {problem}",
+            hint="Run hcc-scope recover on it and try again, or start a new section.",
+        )
 
 
 def resumed_model(section: ResumableSection, scoring_model: ScoringModel) -> ScoringModel:
@@ -298,20 +323,17 @@ def resume_section(
         If the rig is not set as the store states, or the section cannot be continued: the store is then as it was,
         or recovered. What goes wrong later is in the outcome.
     """
-    facts: dict[str, str | int | float | bool | None] = {}
+    facts: dict[str, TagValue] = {RESUMED_AT: section.progress.next_field, LEFT_OUT: section.progress.n_skipped}
+    skipped: int | None = section.progress.n_skipped
+    if section.retakes:
+        facts, skipped = {"retakes": ", ".join(str(seq) for seq in section.retakes)}, None
     with ExitStack() as unused:
         unused.callback(source.put_back)
         remarks = list(_settings_changed(section, rig))
-        if section.retakes:
-            facts["retakes"] = ", ".join(str(seq) for seq in section.retakes)
-            for seq in section.retakes:
-                source.retake(seq, reason)
-        else:
-            facts |= {RESUMED_AT: section.progress.next_field, LEFT_OUT: section.progress.n_skipped}
+        for seq in section.retakes:
+            source.retake(seq, reason)
         unused.pop_all()
-    run = continue_section(
-        source, scoring_model, section.store.path, stop, facts=facts, skipped=section.progress.n_skipped
-    )
+    run = continue_section(source, scoring_model, section.store.path, stop, facts=facts, skipped=skipped)
     for remark in remarks:
         run.session.remark(remark)
     return run
@@ -347,10 +369,10 @@ def _stored_settings(store: SectionStore) -> dict[str, object]:
             found = json.loads(recorded)
             settings = dict(found) if isinstance(found, dict) else {}
     last = next((entry for entry in reversed(store.journal) if entry is not None), None)
-    if last is not None:
+    if last is not None and not math.isnan(last.exposure_ms):
         settings["exposure_ms"] = last.exposure_ms
-        if settings.get("em_gain", last.em_gain) is not None:  # else it was switched off
-            settings["em_gain"] = last.em_gain
+    if last is not None and settings.get("em_gain") is not None:  # else it was switched off, or there is none
+        settings["em_gain"] = last.em_gain
     return settings
 
 

@@ -94,7 +94,7 @@ def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyon
     results : mapping
         `seq` to result.
     outcome : RunOutcome
-        Fields that the operator excluded are not counted.
+        Frames that do not count are not counted: the operator excluded them, or their field was taken again.
     beyond : float or None
         The model's threshold; None: such tiles were not scored, or the model cannot recognise them.
 
@@ -105,10 +105,11 @@ def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyon
     """
     if beyond is None:
         return None
+    out = {*outcome.excluded_by_operator, *outcome.score.set_aside}
     return sum(
         int(np.count_nonzero((result.flags == 0) & (result.distances > beyond)))
         for seq, result in results.items()
-        if result.distances is not None and seq not in outcome.excluded_by_operator
+        if result.distances is not None and seq not in out
     )
 
 

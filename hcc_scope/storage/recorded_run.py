@@ -127,6 +127,8 @@ class RecordedOutcome:
     """Why the fields are no random choice although the plan was one; None if they are. True after a recovery too."""
     excluded_by_operator: tuple[int, ...] = ()
     """`seq` of the fields that were out of the score when the run ended."""
+    retaken: Mapping[int, int] = field(default_factory=dict)
+    """Fields for which a retake counted then: number of the first frame to that of the retake."""
     lost_frames: int = 0
     """Frames that the camera lost before they reached the program."""
     skipped_fields: int = 0
@@ -156,6 +158,7 @@ class RecordedOutcome:
             section_score=_section_score(found),
             lasting_reason=_lasting_reason(found),
             excluded_by_operator=tuple(found.get("excluded_by_operator", ())),
+            retaken=_retaken(found.get("retaken", []), f"{key}.retaken"),
             lost_frames=found.get("counts", {}).get("lost", 0),
             skipped_fields=found.get("counts", {}).get("skipped", 0),
             readings=found.get("readings", {}),
@@ -288,6 +291,11 @@ class RecordedRun:
         """`seq` of the fields that were out of the score when the run ended."""
         return () if self.outcome is None else self.outcome.excluded_by_operator
 
+    @property
+    def retakes(self) -> tuple[int, ...]:
+        """`seq` of the retakes that counted when the run ended."""
+        return () if self.outcome is None else tuple(sorted(self.outcome.retaken.values()))
+
 
 def _parts(
     found: object, n_frames: int | None, ended_utc: datetime | None, outcome: RecordedOutcome | None
@@ -332,7 +340,9 @@ def _check(outcome: Mapping[str, Any], where: str) -> None:
             _excluded_bounds(value, name)
         elif key == "drift":
             _drift(value, name)
-        elif key == "excluded_by_operator":
+        elif key == "retaken":
+            _retaken(value, name)
+        elif key in {"excluded_by_operator", "set_aside"}:
             if not isinstance(value, list):
                 raise ValueError(f"{name} is no list")
             for seq in value:
@@ -369,6 +379,8 @@ def _section_score(outcome: Mapping[str, Any]) -> SectionScore | None:
             n_lattice=outcome.get("lattice_fields"),
             excluded_bounds=_excluded_bounds(outcome.get("excluded_bounds"), "excluded_bounds"),
             drift=_drift(outcome.get("drift"), "drift"),
+            retaken=_retaken(outcome.get("retaken", []), "retaken"),
+            set_aside=tuple(outcome.get("set_aside", ())),
         )
     except (KeyError, TypeError):  # a part is missing, or null
         return None
@@ -388,6 +400,20 @@ def _sample_counts(value: object, name: str) -> SampleCounts | None:
         for reason, n in skipped.items()
     }
     return SampleCounts(drawn, reached, by_reason, beside)
+
+
+def _retaken(value: object, name: str) -> dict[int, int]:
+    if not isinstance(value, list):
+        raise ValueError(f"{name} is no list")  # noqa: TRY004 - one kind of error for one kind of damage
+    found = {}
+    for one in value:
+        pair = values.object_of(one, name)
+        field, seq = (
+            values.integer(values.member(pair, key, f"{name}."), f"{name}.{key}", 0, 1 << 40)
+            for key in ("field", "frame")
+        )
+        found[field] = seq
+    return found
 
 
 def _excluded_bounds(value: object, name: str) -> ExcludedBounds | None:

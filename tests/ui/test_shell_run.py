@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from find import find
-from PySide6.QtWidgets import QDialogButtonBox, QLabel, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QLabel, QLineEdit, QMessageBox, QPushButton, QWidget
 from shell_parts import finish, name_section, notices, start, wait_for, wait_until_held
 from storage_cases import change_facts
 
@@ -420,3 +420,31 @@ def test_a_section_that_is_being_written_is_not_offered(ready: App):
     start(ready)
     wait_for(lambda: ready.state.snapshot.counts.stored >= 1, "a stored field")
     assert find_unfinished([ready.setup.request.out_dir]) == []
+
+
+def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(ready: App):
+    start(ready)
+    wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
+    ready.window.actions_["pause"].trigger()
+    wait_until_held(ready)
+    n = ready.state.snapshot.counts.acquired
+    ready.window.actions_["stop"].trigger()
+    finish(ready)
+    store = ready.setup.request.out_dir / "M7_S1.ome.zarr"
+    wait_for(lambda: f"{6 - n} of 6 fields of section M7 S1" in ready.window.notice.text, "the offer")
+    find(ready.window.notice, QPushButton, "Resume").click()
+    wait_for(lambda: ready.window.findChildren(QMessageBox), "the question")
+    (box,) = ready.window.findChildren(QMessageBox)
+    assert f"{6 - n} of 6 fields of section M7 S1" in box.text()
+    _press(box, "Resume")
+    wait_for(lambda: ready.run.phase == "running", f"the section to go on: {notices(ready)}")
+    finish(ready)
+    assert open_store(store).n_frames == 6
+    assert ready.window.top.section.value == "S2"
+    assert ready.run.why_no_retake() == ""
+    ready.run.retake(1, "a bubble")
+    wait_for(lambda: ready.run.active, f"the retake: {notices(ready)}")
+    finish(ready)
+    assert [(note.seq, note.replaces, note.text) for note in read_notes(store)] == [(6, 1, "a bubble")]
+    assert dict(ready.state.snapshot.score.retaken) == {1: 6}
+    assert open_store(store).recorded.state == "completed"

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["request_to_resume"]
 
 
-def request_to_resume(path: Path, request: SectionRequest, retakes: tuple[int, ...] = ()) -> tuple[SectionRequest, str]:
+def request_to_resume(
+    path: Path, request: SectionRequest, retakes: tuple[int, ...] = (), reason: str = ""
+) -> tuple[SectionRequest, str]:
     """Return a request with what the store at `path` states, and a sentence on what will be taken; reads a disk.
 
     Parameters
@@ -23,6 +25,8 @@ def request_to_resume(path: Path, request: SectionRequest, retakes: tuple[int, .
         The present one: the rest is taken from it.
     retakes : tuple of int
         Fields that are taken again, and nothing else; empty: the plan goes on.
+    reason : str
+        Why they are.
 
     Raises
     ------
@@ -45,5 +49,6 @@ def request_to_resume(path: Path, request: SectionRequest, retakes: tuple[int, .
         engine=recorded_engine(section.store),
         resumes=section.store.path,
         retakes=retakes,
+        retake_reason=reason,
     )
     return resumed, section.describe()

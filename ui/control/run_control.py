@@ -343,19 +343,32 @@ class RunControl(QObject):
         elif run is not None and self.run is run:
             self._jobs.submit("disk", partial(run.session.retake, seq, reason), partial(self._asked_again, seq))
         elif run is not None:
-            self.retake_stored(run.store_path, (seq,))
+            self.retake_stored(run.store_path, (seq,), reason)
 
     def _asked_again(self, seq: int, _nothing: object) -> None:
         self._state.message.emit("info", f"Field {seq} is taken again next.")
 
-    def retake_stored(self, store: Path, seqs: tuple[int, ...]) -> None:
-        """Take fields of a section that has ended again, in a further part of its store."""
-        if self.request is None:
-            return
-        ask = partial(request_to_resume, store, self.request, seqs)
-        self._jobs.submit("disk", ask, self._resume)
+    def retake_stored(
+        self, store: Path, seqs: tuple[int, ...], reason: str = "", request: SectionRequest | None = None
+    ) -> None:
+        """Take fields of a section that has ended again, in a further part of its store.
 
-    def _resume(self, resumed: tuple[SectionRequest, str]) -> None:
+        Parameters
+        ----------
+        store : Path
+        seqs : tuple of int
+            A frame of each field.
+        reason : str
+            Why; goes into the notes.
+        request : SectionRequest, optional
+            What is set up; that of the last section of this window, if not given.
+        """
+        request = self.request if request is None else request
+        if request is not None:
+            ask = partial(request_to_resume, store, request, seqs, reason)
+            self._jobs.submit("disk", ask, self._start_again)
+
+    def _start_again(self, resumed: tuple[SectionRequest, str]) -> None:
         self.start(resumed[0])
 
     # -- what is written beside the frames -----------------------------------------------------------------------------

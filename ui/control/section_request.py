@@ -149,6 +149,8 @@ class SectionRequest:
     """The store of an earlier section whose plan goes on; None for a new section."""
     retakes: tuple[int, ...] = ()
     """Of a section that goes on: fields that are taken again, and nothing else."""
+    retake_reason: str = ""
+    """Why."""
 
     @property
     def store(self) -> Path:
