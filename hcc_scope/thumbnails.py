@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["THUMBNAIL_PX", "block_means", "middle", "thumbnail"]
+__all__ = ["THUMBNAIL_PX", "block_means", "middle", "reduced", "thumbnail"]
 
 THUMBNAIL_PX = 128
 """Longer side of a field's thumbnail."""
@@ -46,8 +46,12 @@ def block_means(pixels: NDArray[np.uint16], step_px: int) -> NDArray[np.float32]
 
 def thumbnail(pixels: NDArray[np.uint16], side_px: int = THUMBNAIL_PX) -> NDArray[np.uint16]:
     """Return (y, x) pixels reduced by a whole number, to at most `side_px` on the longer side."""
-    step_px = max(1, -(-max(pixels.shape) // side_px))
-    return block_means(pixels, step_px).round().astype(np.uint16)
+    return reduced(pixels, max(1, -(-max(pixels.shape) // side_px)))
+
+
+def reduced(pixels: NDArray[np.uint16], step_px: int) -> NDArray[np.uint16]:
+    """Return pixels (y, x) reduced by a whole number: the rounded `block_means`; the pixels themselves for 1."""
+    return pixels if step_px == 1 else block_means(pixels, step_px).round().astype(np.uint16)
 
 
 def middle(pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.orientation import Orientation
+
 __all__ = ["TileGrid"]
 
 
@@ -82,6 +84,17 @@ class TileGrid:
     def n(self) -> int:
         """How many tiles."""
         return len(self.origins_yx)
+
+    def centres_um(self, orientation: Orientation, pixel_size_um: float) -> NDArray[np.float64]:
+        """Return where the tiles' centres lie on the stage, from the frame's position.
+
+        Returns
+        -------
+        (n, 2) ndarray
+            x, y in um.
+        """
+        offsets_yx_px = self.origins_yx + self.tile_px / 2 - np.array(self.frame_shape_yx) / 2
+        return orientation.to_stage_um(offsets_yx_px[:, ::-1], pixel_size_um)
 
     def views(self, pixels: NDArray[np.uint16]) -> list[NDArray[np.uint16]]:
         """Return the n tiles (tile, tile) of a frame as views into it: nothing is copied.

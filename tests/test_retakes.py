@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcc_scope.errors import UsageError
+from hcc_scope.errors import PlanError, UsageError
+from hcc_scope.plans import Grid
+from hcc_scope.plans.progress import PlanProgress, plan_progress
 from hcc_scope.report.pictures import course
 from hcc_scope.report.summary import SectionReport, section_account
 from hcc_scope.retakes import Retakes, retake_tags
@@ -252,3 +254,21 @@ def run_freely(session: Session) -> RunOutcome:
     session.start()
     assert session.wait(PATIENCE_S)
     return session.join()
+
+
+def test_how_far_frames_have_carried_out_a_plan():
+    plan = Grid(rectangle_um=(0, 0, 300, 200), overlap=0)
+    places = list(plan.places((100, 100)))
+    tags = [{"axis_row": a["row"], "axis_column": a["column"], "planned_x_um": x} for a, x, *_ in places]
+    assert plan_progress(plan, (100, 100), []) == PlanProgress()
+    found = plan_progress(plan, (100, 100), [tags[0], tags[1], tags[4], {**tags[1], "retake_of": 1}])
+    assert (found, found.n_skipped, found.n_frames) == (PlanProgress((0, 1, 4, 1), 5), 2, 4)
+    for wrong, message in (
+        ([None], "its line is damaged"),
+        ([{"axis_row": 9, "axis_column": 0}], "frame 0 shows no field of the plan"),
+        ([{"axis_position": 0}], "frame 0 shows no field of the plan"),
+        ([tags[1], tags[0]], "frame 1 shows a field out of the order of the plan"),
+        ([{**tags[0], "planned_x_um": 51.0}], "frame 0 was taken at another place"),
+    ):
+        with pytest.raises(PlanError, match=message):
+            plan_progress(plan, (100, 100), wrong)

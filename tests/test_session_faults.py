@@ -31,8 +31,8 @@ from hcc_scope.errors import (
     StoreError,
 )
 from hcc_scope.protocols import Tiles
-from hcc_scope.scoring import SectionScorer
-from hcc_scope.types import Classification, Counts, FrameResult, RunOutcome
+from hcc_scope.scoring import FieldEntry, SectionScorer
+from hcc_scope.types import Classification, Counts, RunOutcome
 
 
 def notes(outcome: RunOutcome) -> list[str]:
@@ -502,14 +502,14 @@ def test_a_results_file_that_cannot_be_closed_fails_the_run():
 
 
 def test_a_scorer_that_dies_fails_the_run_but_every_frame_is_stored(monkeypatch: pytest.MonkeyPatch):
-    add = SectionScorer.add
+    add = SectionScorer.add_entry
 
-    def broken(self: SectionScorer, result: FrameResult) -> None:
-        if result.seq == 2:
+    def broken(self: SectionScorer, entry: FieldEntry) -> None:
+        if entry.seq == 2:
             raise ArithmeticError("a bug")
-        add(self, result)
+        add(self, entry)
 
-    monkeypatch.setattr(SectionScorer, "add", broken)
+    monkeypatch.setattr(SectionScorer, "add_entry", broken)
     outcome = run(make_session(Source(range(6)), Sink(), Classifier(), analyse_frames=6))
     assert outcome.state == "failed"
     assert isinstance(outcome.cause, ArithmeticError)

@@ -31,6 +31,7 @@ from ui.control.run_control import RunControl
 from ui.control.section_setup import SectionSetup
 from ui.control.settings import load_settings, settings_folder
 from ui.control.settings_store import SettingsStore
+from ui.field_presenter import FieldPresenter
 from ui.focus_presenter import FocusPresenter
 from ui.hand_presenter import HandPresenter
 from ui.kit.error_report import describe
@@ -82,7 +83,7 @@ class App:
     references: ReferenceControl
     focus: ReplayFocus
     recovery: Recovery
-    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter, FocusPresenter]
+    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter, FocusPresenter, FieldPresenter]
     hand: HandPresenter
     commands: Commands
     action_states: ActionStates
@@ -126,6 +127,7 @@ class App:
             SectionPresenter(window, views, jobs, state, run, focus, store),
             ReplayPresenter(window, views, state, run, focus, store),
             FocusPresenter(window, views, jobs, state, rig, focus),
+            FieldPresenter(window, views, state, rig, run, focus),
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
         training = TrainingPresenter(window, views, jobs, state, setup, focus)

@@ -11,7 +11,6 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QMessageBox
 
 from hcc_scope.errors import CameraError, DeviceError
-from hcc_scope.formatting import counted
 from hcc_scope.runs.unfinished import describe_unfinished
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import Failure, attempt
@@ -109,6 +108,7 @@ class Commands(QObject):
         window.top.exclude_button.released.connect(self._aim_no_more)
         rig.opened.connect(self._rig_opened)
         recovery.found.connect(self._offer_recovery)
+        recovery.recovered.connect(self._look_for_rest)
         run.phase_changed.connect(self._phase_changed)
         state.run_finished.connect(self._run_finished)
         state.finish_failed.connect(self._finish_failed)
@@ -424,12 +424,14 @@ class Commands(QObject):
             self._window.notice.show_notice("info", words, "Resume", partial(self.resume_section, path))
 
     def _ask_to_resume(self, resumed: tuple[SectionRequest, str]) -> None:
+        from hcc_scope.runs.resumed_section import SAME_PLACE
+
         request, left = resumed
         box = QMessageBox(QMessageBox.Icon.Question, "Resume a section", left, parent=self._window)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setInformativeText(
             "The plan goes on in the same store, at the places that were drawn, with the model, exposure and dark and "
-            "flat fields of its first part. The specimen must lie on the stage as it did."
+            f"flat fields of its first part. {SAME_PLACE}"
         )
         go_on = box.addButton("Resume", QMessageBox.ButtonRole.AcceptRole)
         go_on.clicked.connect(partial(self._resume, request))
@@ -456,9 +458,17 @@ class Commands(QObject):
         if isinstance(report.outcome.cause, CameraError | DeviceError) and self._rig.last_name:
             self._window.notice.show_notice("error", describe_end(report)[1], "Reconnect rig", self.reconnect)
 
-        if report.store is not None and (n := self._run.n_left):
-            words = f"{counted(n, 'field')} of section {report.animal_id} {report.section_id} are left."
-            self._window.notice.show_notice("info", words, "Resume", partial(self.resume_section, report.store))
+        if report.store is not None and report.outcome.state != "completed":
+            self._look_for_rest(Path(report.store))
+
+    @Slot(object)
+    def _look_for_rest(self, path: Path) -> None:
+        """Look in the background whether a stored section has fields left, and offer to take them."""
+        self._jobs.submit("disk", partial(_what_is_left, path), partial(self._offer_resume, path))
+
+    def _offer_resume(self, path: Path, left: str) -> None:
+        if left and not self._run.active:
+            self._window.notice.show_notice("info", left, "Resume", partial(self.resume_section, str(path)))
 
     @Slot()
     def _finish_failed(self) -> None:
@@ -471,8 +481,8 @@ class Commands(QObject):
         elif self._run.note_store is not None:
             self._notes.open(self._run.note_store)
 
-    def _write_note(self, store: Path, text: str) -> None:
-        self._run.write_note(store, text)
+    def _write_note(self, store: Path, seq: int | None, text: str) -> None:
+        self._run.write_note(store, text, seq)
 
     @Slot()
     def _close_dialogs(self) -> None:
@@ -541,3 +551,12 @@ class Commands(QObject):
 
 def _ignoring_checked(do: Callable[[], None], _checked: bool = False) -> None:
     do()
+
+
+def _what_is_left(path: Path) -> str:
+    """Return how many fields of a stored section are left, as a sentence; empty if its plan cannot go on."""
+    from hcc_scope.runs.resumed_section import rest_of
+    from hcc_scope.storage.reader import open_store
+
+    section = rest_of(open_store(path))
+    return "" if section is None or not section.n_left else section.describe()

@@ -95,6 +95,8 @@ class ReplayPresenter(QObject):
             pixel_size_um=opened.spec.pixel_size_um,
             orientation=Orientation(opened.spec.camera_axes),
             excluded=opened.excluded,
+            retaken=recorded.score.retaken,
+            set_aside=recorded.score.set_aside,
         )
 
     @Slot()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hcc_scope.inference.card_evaluation import StatementRecord
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.storage.animal_sections import OtherSection
-    from hcc_scope.types import Frame, FrameResult, RunSpec, Snapshot
+    from hcc_scope.types import Frame, FrameResult, RunSpec, SectionScore, Snapshot
     from ui.control.app_state import AppState, System
     from ui.control.growing_store import StoredFields
     from ui.control.replay_focus import ReplayFocus
@@ -70,6 +70,7 @@ class SectionPresenter(QObject):
         self._shown: Running | None = None
         self._course_is_new = False
         self._judged: FrameResult | None = None
+        self._retakes: tuple[dict[int, int], tuple[int, ...]] = ({}, ())
         self._numbers = QTimer(self)
         self._numbers.setSingleShot(True)
         self._numbers.setInterval(NUMBERS_MS)
@@ -108,6 +109,7 @@ class SectionPresenter(QObject):
         self._asked = None
         self._course_is_new = False
         self._judged = None
+        self._retakes = ({}, ())
         spec, fields = run.spec, self._map.fields
         assert fields is not None
         for part in (views.live, views.map, views.tiles):
@@ -118,6 +120,7 @@ class SectionPresenter(QObject):
         views.map.set_plan(
             run.positions_um, run.outline_um, orientation.extent_um(spec.frame_shape_yx, um), orientation
         )
+        views.map.set_reader(fields.read, spec.frame_shape_yx)
         views.map.set_threshold(run.threshold)
         views.tiles.set_threshold(run.threshold)
         views.tiles.set_pixel_size_um(um, orientation)
@@ -168,6 +171,7 @@ class SectionPresenter(QObject):
         views.status.set_snapshot(snapshot, self._state.live_fps)
         if self._shown is not None:
             self._map.stored(snapshot.counts.stored, over=snapshot.phase == "finished")
+            self._show_retakes(snapshot.score)
         if self._focus.on:
             return
         views.score.set_snapshot(snapshot)
@@ -175,6 +179,15 @@ class SectionPresenter(QObject):
             views.score.set_course(self._state.course.as_array())
             self._course_is_new = False
         self._show_quality()
+
+    def _show_retakes(self, score: SectionScore) -> None:
+        """Show the take that counts of each field, once another one has a result."""
+        shown = dict(score.retaken), score.set_aside
+        if shown != self._retakes:
+            self._retakes = shown
+            self._views.map.set_retakes(*shown)
+            if not self._focus.fills_gallery:
+                self._views.tiles.set_retakes(*shown)
 
     @Slot(object)
     def _show_system(self, system: System) -> None:
@@ -214,8 +227,7 @@ class SectionPresenter(QObject):
         views.live.set_result(result, run.grid, run.threshold)
         views.tiles.add_result(result, run.grid)
         self._judged = result
-        if result.seq in views.map.fields.fields:
-            views.map.set_result(result, run.grid, run.threshold)
+        self._map.show_result(result)
 
     # -- one chosen field ----------------------------------------------------------------------------------------------
 
@@ -293,6 +305,9 @@ class SectionPresenter(QObject):
         views.devices.set_locked(reason, paused=phase == "paused")
         views.properties.set_locked(reason)
         views.map.set_move_allowed(phase in ("idle", "paused"))
+        run = self._run.run
+        fast = run is not None and run.spec.sampling in ("sequence", "time_series")
+        views.map.set_beside_run(phase not in ("idle", "paused"), allowed=not fast)
 
     @Slot(object)
     def _take_scoring_model(self, scoring_model: ScoringModel) -> None:

@@ -68,7 +68,7 @@ class Views(QObject):
 
     def _make_tabs(self, jobs: Jobs, allow_phantom_model: bool) -> None:
         window = self._window
-        self.live, self.map, self.tiles = LiveTab(), SectionMapTab(), TilesTab(jobs)
+        self.live, self.map, self.tiles = LiveTab(), SectionMapTab(jobs=jobs), TilesTab(jobs)
         self.replay = ReplayTab(jobs, allow_phantom_model=allow_phantom_model)
         self.hand_map = HandMapView(self.map)
         self.hand = HandTab([window.actions_[name] for name in ("start", "pause", "stop", "panels")], self.hand_map)

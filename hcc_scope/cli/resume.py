@@ -25,6 +25,7 @@ from hcc_scope.report.summary import software_versions
 from hcc_scope.runs.phantoms import grown
 from hcc_scope.runs.replay import recorded_engine, recorded_model
 from hcc_scope.runs.resumed_section import (
+    SAME_PLACE,
     ResumableSection,
     check_resumed_model,
     resumable_section,
@@ -97,7 +98,7 @@ def run_resume(options: AcquireOptions, path: Path) -> None:
         checked = check_rig(rig_or_cfg, adapters_dir=options.adapters)
         check_plan_exposure(section.plan.exposure_ms, checked.rig.handling)
     console = people(json_mode=options.json_mode)
-    console.note(section.describe(), "dim")
+    console.note(f"{section.describe()} {SAME_PLACE}", "dim")
     started = datetime.now(UTC)
     stop = StopToken()
     with interruptible("nothing was acquired"):

@@ -24,7 +24,7 @@ from hcc_scope.plans.models import (
 )
 from hcc_scope.plans.outline import check_outline, first_crossing
 from hcc_scope.plans.reading import load_plan, parse_plan
-from hcc_scope.plans.saving import plan_text, save_plan
+from hcc_scope.plans.saving import plan_text, position_text, save_plan
 from hcc_scope.plans.validation import check_plan
 
 __all__ = [
@@ -46,5 +46,6 @@ __all__ = [
     "load_plan",
     "parse_plan",
     "plan_text",
+    "position_text",
     "save_plan",
 ]

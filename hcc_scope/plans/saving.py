@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.plans.models import Plan
 
-__all__ = ["plan_text", "save_plan"]
+__all__ = ["plan_text", "position_text", "save_plan"]
 
 _HEADING = "# A plan of HCC-Scope: positions in um, exposures in ms (docs/plans.md)."
 
@@ -43,6 +43,17 @@ def plan_text(plan: Plan) -> str:
         else:
             lines.append(f"{key}: {_flow(value)}")
     return "\n".join(lines) + "\n"
+
+
+def position_text(x_um: float, y_um: float) -> str:
+    """Return a place as an item of a plan's ``positions_um``, to a hundredth of a um.
+
+    Examples
+    --------
+    >>> position_text(1203.456, -88.0)
+    '[1203.46, -88.0]'
+    """
+    return _flow([round(x_um, 2) + 0.0, round(y_um, 2) + 0.0])
 
 
 def _flow(value: object) -> str:

@@ -35,7 +35,7 @@ from hcc_scope.storage.same_section import refuse_another_section
 from hcc_scope.storage.space import check_free_space, check_out_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from hcc_scope.microscope.micromanager import MicroManager
@@ -49,15 +49,18 @@ if TYPE_CHECKING:
     from hcc_scope.workers import StopToken
 
 __all__ = [
+    "SAME_PLACE",
     "ResumableSection",
     "check_resumed_model",
-    "fields_left",
+    "rest_of",
     "resumable_section",
     "resume_section",
     "resumed_model",
     "resumed_source",
 ]
 
+SAME_PLACE = "The specimen must lie on the stage as it did."
+"""What no program can check, for the operator."""
 _NEW = "Start a new section."
 _AHEAD = 3
 _SAME = 1e-3
@@ -108,9 +111,11 @@ class ResumableSection:
             noun = "Field" if len(self.retakes) == 1 else "Fields"
             verb = "is" if len(self.retakes) == 1 else "are"
             return f"{noun} {listed([str(seq) for seq in self.retakes])} of {name} {verb} taken again."
-        words = f"{self.n_left} of {counted(self.n_planned, 'field')} of {name} are left"
+        verb = "is" if self.n_left == 1 else "are"
+        words = f"{self.n_left} of {counted(self.n_planned, 'field')} of {name} {verb} left"
         if n := self.progress.n_skipped:
-            words += f"; {counted(n, 'field')} before them {'was' if n == 1 else 'were'} not reached and stay left out"
+            verbs = "was not reached and stays" if n == 1 else "were not reached and stay"
+            words += f"; {counted(n, 'field')} before them {verbs} left out"
         return f"{words}."
 
 
@@ -135,6 +140,7 @@ def resumable_section(path: Path, retakes: tuple[int, ...] = ()) -> ResumableSec
         If nothing can be added to it.
     """
     store = continuable_store(path)
+    _refuse_damage(store, store.journal_problems)  # what takes long comes last
     section = replace(_left_of(store), retakes=tuple(retakes), specimen=_specimen(store))
     for seq in retakes:
         if not 0 <= seq < store.n_frames:
@@ -151,15 +157,15 @@ def resumable_section(path: Path, retakes: tuple[int, ...] = ()) -> ResumableSec
     return section
 
 
-def fields_left(store: SectionStore) -> int:
-    """Return how many fields of a stored plan are still to come; 0 for a store whose plan cannot go on.
+def rest_of(store: SectionStore) -> ResumableSection | None:
+    """Return what is left of an open store's section; None for one whose plan cannot go on.
 
     Quick: nothing but journal and facts is looked at.
     """
     try:
-        return _left_of(store).n_left
+        return _left_of(store)
     except StoreError:
-        return 0
+        return None
 
 
 def _left_of(store: SectionStore) -> ResumableSection:
@@ -223,14 +229,19 @@ def _specimen(store: SectionStore) -> Specimen | None:
 def _check_sound(store: SectionStore) -> None:
     """Refuse a damaged store. What only an interrupted run leaves behind (a torn line) is no damage."""
     path = store.path
-    problems = (*store.problems, *read_notes_log(path).problems) if store.complete else store.journal_problems
-    for problem in problems:
-        raise StoreDamagedError(
-            f"{path} cannot be resumed: {problem}", hint="Run hcc-scope recover on it and try again, or start anew."
-        )
+    if store.complete:
+        _refuse_damage(store, (*store.problems, *read_notes_log(path).problems))
     for frame in store.read_ahead(range(store.n_frames), _AHEAD):
         if isinstance(frame, StoreDamagedError):
             raise StoreDamagedError(f"{path} cannot be resumed: {frame.message}", hint=_NEW)
+
+
+def _refuse_damage(store: SectionStore, problems: Iterable[str]) -> None:
+    for problem in problems:
+        raise StoreDamagedError(
+            f"{store.path} cannot be resumed: {problem}",
+            hint="Run hcc-scope recover on it and try again, or start a new section.",
+        )
 
 
 def resumed_model(section: ResumableSection, scoring_model: ScoringModel) -> ScoringModel:
@@ -360,9 +371,8 @@ def _stored_settings(store: SectionStore) -> dict[str, object]:
     last = next((entry for entry in reversed(store.journal) if entry is not None), None)
     if last is not None and not math.isnan(last.exposure_ms):
         settings["exposure_ms"] = last.exposure_ms
-    if last is not None:
-        if settings.get("em_gain", last.em_gain) is not None:  # else it was switched off
-            settings["em_gain"] = last.em_gain
+    if last is not None and settings.get("em_gain") is not None:  # else it was switched off, or there is none
+        settings["em_gain"] = last.em_gain
     return settings
 
 

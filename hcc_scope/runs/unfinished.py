@@ -75,17 +75,17 @@ def find_unfinished(folders: Iterable[Path]) -> list[Unfinished]:
 
 
 def _unfinished(path: Path) -> Unfinished | None:
-    from hcc_scope.runs.resumed_section import fields_left
+    from hcc_scope.runs.resumed_section import rest_of
     from hcc_scope.storage.reader import open_store, read_facts
 
     try:
         facts, _ = read_facts(path)
         if facts.run.complete or is_written_to(path):
             return None
-        n_left = fields_left(open_store(path))
+        rest = rest_of(open_store(path))
     except (StoreError, OSError):
         return None
-    return Unfinished(path, facts.spec.animal_id, facts.spec.section_id, n_left)
+    return Unfinished(path, facts.spec.animal_id, facts.spec.section_id, 0 if rest is None else rest.n_left)
 
 
 def describe_unfinished(found: Sequence[Unfinished]) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LABEL_TEXTS",
     "NOTES",
+    "USUAL_REASONS",
     "Note",
     "NotesLog",
     "NotesWriter",
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 NOTES = "notes.jsonl"
+USUAL_REASONS = ("out of focus", "fold or tear", "air bubble or dirt", "no tissue", "wrong place")
+"""Why a field is excluded from the score most often; any other text may stand in a mark."""
 LONGEST_TEXT = 10_000
 """Characters of one note: more belongs into a document."""
 _KINDS = frozenset(get_args(NoteKind))

@@ -410,10 +410,7 @@ def _rows(
         x_um: Iterable[float | None] = [None] * n
         y_um: Iterable[float | None] = [None] * n
     else:
-        middle_yx = np.array(grid.frame_shape_yx) / 2
-        centres_yx_px = grid.origins_yx + grid.tile_px / 2 - middle_yx
-        orientation = Orientation(axes_from_json(header.get("camera_axes")))
-        centres_um = orientation.to_stage_um(centres_yx_px[:, ::-1], pixel_size_um)
+        centres_um = grid.centres_um(Orientation(axes_from_json(header.get("camera_axes"))), pixel_size_um)
         x_um = place[1] + centres_um[:, 0]
         y_um = place[2] + centres_um[:, 1]
     included = may_enter & (result.flags == 0) & (result.outcome == "classified") & np.isfinite(result.probabilities)

@@ -288,7 +288,8 @@ def test_after_a_section_by_hand_the_map_is_that_of_a_plan_again(tab: SectionMap
 def test_a_field_captured_again_where_one_was_undone_is_shown(qtbot: QtBot, tab: SectionMapTab, tmp_path: Path):
     jobs = Jobs()
     spec = RunSpec((256, 256), 16, 1.0, "M1", "S1", tile_px=128, sampling="guided")
-    running = SimpleNamespace(store_path=tmp_path, spec=spec, results={}, grid=grid_of(256, 128))
+    results = {seq: result_of(seq, [0.5] * 4) for seq in range(2)}
+    running = SimpleNamespace(store_path=tmp_path, spec=spec, results=results, grid=grid_of(256, 128))
     filler = MapFiller(tab, jobs, SimpleNamespace(is_excluded=lambda seq: seq == 0))  # type: ignore[arg-type]
     filler.begin(running)  # type: ignore[arg-type]
     tags = position_tags(PositionOrigin("tracked", 0, 0.2))

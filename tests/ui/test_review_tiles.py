@@ -302,3 +302,21 @@ def test_both_themes_paint(qtbot: QtBot, tab: TilesTab, jobs: Jobs, theme: Theme
     assert_usable_without_eyes_or_mouse(tab)
     assert not tab.dialog.grab().isNull()
     assert tab.view.indexAt(QPointF(20, 20).toPoint()).isValid()
+
+
+def test_a_field_that_was_taken_again_is_shown_once_with_a_mark(tab: TilesTab):
+    fill(tab, 3)
+    assert tab.model.rowCount() == 12
+    before = tab.view.grab().toImage()
+    tab.set_retakes({0: 2}, (0,))
+    tab.model.bring_up_to_date()
+    shown = [tab.model.tile_at(row).seq for row in range(tab.model.rowCount())]
+    assert sorted(set(shown)) == [1, 2]
+    assert tab.model.counts()[TileFilter.OUT_OF_FOCUS] == 2
+    assert (tab.model.n_tiles, tab.model.n_fields) == (8, 2)
+    tip = tab.model.index(shown.index(2)).data(Qt.ItemDataRole.ToolTipRole)
+    assert "Taken again, in the place of field 0" in tip
+    assert tab.view.grab().toImage() != before
+    tab.clear()
+    fill(tab, 1)
+    assert tab.model.rowCount() == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from field_menu_parts import in_menu, menu_key, right_click
 from find import find
 from PySide6.QtWidgets import QLabel, QToolButton, QWidget
 from shell_parts import finish, name_section, notices, start, wait_for, wait_until_held
@@ -61,8 +62,11 @@ def test_a_click_on_a_field_makes_picture_box_quality_and_button_speak_of_it(hel
     run, views = held.run, held.views
     wait_for(lambda: 1 in views.map.fields.fields, "the field on the map")
     held.window.tabs.setCurrentWidget(views.map)
-    views.map.choose(1)
-    views.map.field_chosen.emit(1)
+    right_click(views.map.view, *views.map.fields.fields[1].stage_um)
+    offered = in_menu(held)
+    assert offered["show_field"] == ("Show field 1", "")
+    assert offered["go_to_field"] == ("Move the stage there", "")  # in a pause
+    held.window.actions_["show_field"].trigger()
     wait_for(lambda: views.live.pinned and run.field_on_screen == 1, "the field")
     assert held.window.tabs.currentWidget() is views.live
     assert about_words(held).startswith("Stored field 1,")
@@ -82,6 +86,15 @@ def test_a_click_on_a_field_makes_picture_box_quality_and_button_speak_of_it(hel
     wait_for(lambda: run.field_on_screen not in (None, 1), "the newest field")
     assert views.map.fields.chosen is None
     assert held.window.actions_["exclude"].text() == f"Exclude field {run.field_on_screen}"
+    wait_for(lambda: 2 in views.map.fields.fields, "another field on the map")
+    views.map.choose(2)
+    menu_key(views.map.view)
+    assert in_menu(held)["go_to_field"][1] == "the section moves the stage: pause it first"
+    held.window.actions_["retake_field"].trigger()
+    wait_for(lambda: 2 in held.state.snapshot.score.retaken, "the retake")
+    again = held.state.snapshot.score.retaken[2]
+    wait_for(lambda: again in [one.seq for one in views.map.fields.shown], "the retake on the map")
+    wait_for(lambda: 2 not in [one.seq for one in views.map.fields.shown], "the field shown once")
     held.window.actions_["skip_analysis"].trigger()
     finish(held)
 

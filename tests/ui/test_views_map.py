@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from find import find
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QImage
+from PySide6.QtGui import QAction, QContextMenuEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QProgressBar
+from PySide6.QtWidgets import QAbstractButton, QApplication, QProgressBar
 from view_parts import (
     THRESHOLD,
     colour_at,
@@ -324,3 +324,44 @@ def test_fields_that_were_not_stored_after_all_are_taken_away(tab: SectionMapTab
     tab.keep_below(2)
     assert set(tab.fields.fields) == {0, 1}
     assert tab.fields.chosen is None
+
+
+def test_a_field_that_was_taken_again_is_shown_once(tab: SectionMapTab, picture: NDArray[np.uint16]):
+    for seq, place in ((0, PLACES[0]), (1, PLACES[1])):
+        tab.add_field(seq, picture, place, result_of(seq, [0.9] * 4), GRID)
+    tab.choose(0)
+    tab.set_retakes({0: 2}, (0,))  # its result is there before it is on the map
+    assert [one.seq for one in tab.fields.shown] == [0, 1]
+    tab.add_field(2, picture, PLACES[0], result_of(2, [0.1] * 4), GRID, retake=True)
+    tab.set_retakes({0: 2}, (0,))
+    assert [one.seq for one in tab.fields.shown] == [1, 2]
+    assert tab.fields.chosen == 2
+    assert "2 of 4 planned fields acquired; 1 taken again" in about(tab)
+    assert tab.view.tooltip_of(*PLACES[0]).startswith("Field 2, taken again, in the place of field 0, centre at")
+    marked = tab.view.grab().toImage()
+    tab.set_retakes({}, (2,))  # the retake failed: the first one counts
+    assert [one.seq for one in tab.fields.shown] == [0, 1]
+    assert tab.view.grab().toImage() != marked
+
+
+def test_words_hide_where_a_field_is_small(tab: SectionMapTab, picture: NDArray[np.uint16]):
+    tab.add_field(0, picture, PLACES[0], result_of(0, [0.9] * 4), GRID)
+    words = find(tab, QAbstractButton, "Words")
+    for scale, shown in ((0.2, False), (1.5, True)):
+        tab.view.zoom_to(scale)
+        tab.view.centre_on(*PLACES[0])
+        with_words = tab.view.grab().toImage()
+        words.click()
+        assert (tab.view.grab().toImage() != with_words) == shown
+        words.click()
+
+
+def test_a_right_click_and_the_menu_key_ask_for_a_menu(tab: SectionMapTab, qtbot: QtBot):
+    point = on_screen(tab.view, 500, 400)
+    for reason, at in (
+        (QContextMenuEvent.Reason.Mouse, pytest.approx((500.0, 400.0), abs=2.0)),
+        (QContextMenuEvent.Reason.Keyboard, None),
+    ):
+        with qtbot.waitSignal(tab.view.menu_asked) as asked:
+            QApplication.sendEvent(tab.view, QContextMenuEvent(reason, point, tab.view.mapToGlobal(point)))
+        assert asked.args[0] == at

@@ -5,7 +5,7 @@ items, no transformation of what need not be transformed. That is what makes 30 
 (``benchmarks/bench_display.py``), and lines and text come out sharp at every zoom.
 
 Keys: arrows pan, + and - zoom, 0 fits, Ctrl+arrows move the cursor by one unit (with Shift by ten), Enter clicks where
-the cursor is, Escape leaves what one was drawing.
+the cursor is, Escape leaves what one was drawing. The menu key and the right button ask for a menu.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPen
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QContextMenuEvent, QHelpEvent, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from ui.canvas.drawing import ON_IMAGE
@@ -114,6 +114,8 @@ class Canvas(QWidget):
     """In world units, when the button is released."""
     cancelled = Signal()
     """Escape was pressed."""
+    menu_asked = Signal(object, QPoint)
+    """World x, y of a right click, or None for the menu key; and where on the screen the menu belongs."""
 
     def __init__(self, scales: tuple[float, float] = (0.01, 64.0), parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -324,6 +326,14 @@ class Canvas(QWidget):
                 self.rectangle_drawn.emit(rectangle)
         elif press.button == Qt.MouseButton.LeftButton and self._mode is not MouseMode.RECTANGLE and not press.moved:
             self.clicked.emit(*self._view.to_world(press.start.x(), press.start.y()))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
+        """Ask for a menu on what was clicked, or by the menu key."""
+        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            self.menu_asked.emit(None, self.mapToGlobal(self.rect().center()))
+        else:
+            self.menu_asked.emit(self._view.to_world(event.x(), event.y()), event.globalPos())
+        event.accept()
 
     def _world_rectangle(self, one: QPointF, other: QPointF) -> QRectF:
         first = QPointF(*self._view.to_world(one.x(), one.y()))

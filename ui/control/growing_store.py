@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreError
 from hcc_scope.position_tags import island_and_place
+from hcc_scope.retakes import replaced_frame
 from hcc_scope.shading.correction import analysed_pixels
 from hcc_scope.thumbnails import thumbnail
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.shading.correction import Shading
+    from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import Frame
 
@@ -75,11 +77,19 @@ class StoredFields:
         StoreError
             If it is not stored (yet), or its line is damaged.
         """
+        entry = self._entry(seq)
+        return island_and_place(entry.stage_um, entry.tags)
+
+    def is_retake(self, seq: int) -> bool:
+        """Return whether a frame takes a field again. Raises like `place_um`."""
+        return replaced_frame(self._entry(seq).tags) is not None
+
+    def _entry(self, seq: int) -> JournalEntry:
         store = self._with(seq)
         entry = store.journal[seq] if seq < store.n_frames else None
         if entry is None:
             raise StoreError(f"{self._path}: the journal has no line for frame {seq} that can be read")
-        return island_and_place(entry.stage_um, entry.tags)
+        return entry
 
     def _with(self, seq: int) -> SectionStore:
         """Return the store as last read, or read it again if it did not have the field yet."""

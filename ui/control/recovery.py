@@ -38,6 +38,9 @@ class Recovery(QObject):
     found = Signal(tuple)
     """The unfinished stores, each a `hcc_scope.runs.unfinished.Unfinished`; not emitted if there are none."""
 
+    recovered = Signal(object)
+    """The path of a store that was recovered alone."""
+
     def __init__(
         self,
         jobs: Jobs,
@@ -62,8 +65,10 @@ class Recovery(QObject):
 
     def recover(self, paths: list[Path]) -> None:
         """Make stores valid again; comes back by messages."""
-        self._jobs.submit("disk", partial(recover_all, paths), self._recovered)
+        self._jobs.submit("disk", partial(recover_all, paths), partial(self._recovered, paths))
 
-    def _recovered(self, sentences: list[str]) -> None:
+    def _recovered(self, paths: list[Path], sentences: list[str]) -> None:
         for sentence in sentences:
             self._state.message.emit("info", sentence)
+        if len(paths) == 1:
+            self.recovered.emit(paths[0])

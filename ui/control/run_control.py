@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelChoice", "Phase", "RunControl", "describe_end"]
 
+_NO_REASON = "excluded by the operator"
 Phase = Literal["idle", "preparing", "running", "paused", "stopping", "analysis_skipped", "finishing"]
 
 
@@ -251,21 +252,26 @@ class RunControl(QObject):
         if seq is not None:
             self.exclude(seq)
 
-    def exclude(self, seq: int) -> None:
-        """Take a field out of the score."""
+    def exclude(self, seq: int, reason: str = "") -> None:
+        """Take a field out of the score, for a reason that is kept in the notes."""
         run = self.correctable
         if run is not None and seq not in self._excluded:
             self._excluded.append(seq)
-            act = partial(run.session.exclude, seq, "excluded by the operator")
+            act = partial(run.session.exclude, seq, reason.strip() or _NO_REASON)
             self._jobs.submit(
                 "disk", act, partial(self._changed, run, seq, True), partial(self._not_excluded, run, seq)
             )
 
     def include_again(self) -> None:
         """Include the field that was excluded last."""
+        if self._excluded:
+            self.include(self._excluded[-1])
+
+    def include(self, seq: int) -> None:
+        """Include a field that the operator excluded."""
         run = self.correctable
-        if run is not None and self._excluded:
-            seq = self._excluded.pop()
+        if run is not None and seq in self._excluded:
+            self._excluded.remove(seq)
             self._jobs.submit("disk", partial(run.session.include, seq), partial(self._changed, run, seq, False))
 
     def take_undone(self, seq: int) -> None:
@@ -293,6 +299,10 @@ class RunControl(QObject):
     def is_excluded(self, seq: int) -> bool:
         """Return whether a field of this section is excluded."""
         return seq in self._excluded or seq in self._undone
+
+    def can_include(self, seq: int) -> bool:
+        """Return whether a field is excluded and can be brought back here: not one whose capture was undone."""
+        return seq in self._excluded
 
     @property
     def last_excluded(self) -> int | None:
@@ -338,16 +348,6 @@ class RunControl(QObject):
     def _asked_again(self, seq: int, _nothing: object) -> None:
         self._state.message.emit("info", f"Field {seq} is taken again next.")
 
-    @property
-    def n_left(self) -> int:
-        """Fields of the plan that the section, which ended last, has left; 0 if its plan cannot go on."""
-        run, snapshot = self._correctable, self._state.snapshot
-        resumable = run is not None and run.spec.sampling in ("random", "raster", "positions")
-        if not resumable or snapshot is None or snapshot.expected_frames is None:
-            return 0
-        counts = snapshot.counts
-        return max(0, snapshot.expected_frames - counts.acquired - counts.skipped - counts.lost)
-
     def retake_stored(
         self, store: Path, seqs: tuple[int, ...], reason: str = "", request: SectionRequest | None = None
     ) -> None:
@@ -378,10 +378,10 @@ class RunControl(QObject):
         """The store that a note goes to: of the section under way, else of the one that ended last."""
         return self.last_store if self.run is None else self.run.store_path
 
-    def write_note(self, store: Path, text: str) -> None:
-        """Add a note to a store, unless it is blank."""
+    def write_note(self, store: Path, text: str, seq: int | None = None) -> None:
+        """Add a note to a store, on a field if one is named, unless it is blank."""
         if text.strip():
-            self._jobs.submit("disk", partial(_write_note, store, text.strip()), self._noted)
+            self._jobs.submit("disk", partial(_write_note, store, text.strip(), seq), self._noted)
 
     def _noted(self, _note: object) -> None:
         self._state.message.emit("info", "The note is stored with the section.")
@@ -436,10 +436,10 @@ def describe_end(report: SectionReport) -> tuple[str, str]:
 # -- in the workers ----------------------------------------------------------------------------------------------------
 
 
-def _write_note(store: Path, text: str) -> object:
+def _write_note(store: Path, text: str, seq: int | None) -> object:
     from hcc_scope.storage.notes import NotesWriter
 
-    return NotesWriter(store).add("note", text)
+    return NotesWriter(store).add("note", text, seq)
 
 
 def _write_report(store: Path, prevalence: float | None) -> Path:

@@ -25,7 +25,7 @@ __all__ = ["JobRunner", "Jobs", "WorkerName"]
 
 T = TypeVar("T")
 
-WorkerName = Literal["rig", "disk", "model", "replay", "report", "trial"]
+WorkerName = Literal["rig", "disk", "model", "replay", "report", "trial", "pictures"]
 """The workers that widgets use. Work on one worker is done in order, and never beside other work on it."""
 
 _POLL_MS = 15
@@ -42,7 +42,7 @@ class JobRunner(Protocol):
 
         Parameters
         ----------
-        worker : {"rig", "disk", "model", "replay", "report", "trial"}
+        worker : {"rig", "disk", "model", "replay", "report", "trial", "pictures"}
             Where it runs.
         fn : callable
             The work. It touches no widget.

@@ -10,8 +10,11 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from PySide6.QtCore import QObject, QTimer, Slot
+
 from hcc_scope.errors import StoreError
 from hcc_scope.position_tags import island_and_place, position_origin
+from hcc_scope.retakes import replaced_frame
 from ui.control.growing_store import StoredFields, small
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hcc_scope.types import Frame
+    from hcc_scope.types import Frame, FrameResult
     from ui.control.run_control import RunControl
     from ui.control.running import Running
     from ui.kit.jobs import Jobs
@@ -33,6 +36,10 @@ MAX_PLACELESS = 300
 """Fields on the map of a rig without a stage, where they are only laid out in rows."""
 _AT_ONCE = 2000
 """Fields whose places are looked up at a time."""
+
+_RESULT_WAIT_S = 1.0
+"""A field appears together with its result, or without one after so long."""
+_RESULT_LOOK_MS = 100
 
 _REST_S, _REST_SHARE = 0.5, 10.0
 """At least so long, and so many times as long as it took, between two looks into the store of a run under way."""
@@ -50,8 +57,16 @@ class _Found(NamedTuple):
     """The first field at another place, and how it is drawn."""
 
 
-class MapFiller:
-    """Puts the fields of one section after the other on the map.
+class _Waiting(NamedTuple):
+    """A field that is not on the map yet, as its result may come in a moment."""
+
+    until_s: float
+    frame: Frame
+    thumbnail: NDArray[np.uint16]
+
+
+class MapFiller(QObject):
+    """Puts the fields of one section after the other on the map, each once, with its result.
 
     Parameters
     ----------
@@ -63,6 +78,7 @@ class MapFiller:
     """
 
     def __init__(self, on_map: SectionMapTab, jobs: Jobs, run: RunControl) -> None:
+        super().__init__(on_map)
         self._map, self._jobs, self._control = on_map, jobs, run
         self._run: Running | None = None
         self.fields: StoredFields | None = None
@@ -75,10 +91,14 @@ class MapFiller:
         self._over = False
         self._reading = False
         self._asked_s = self._next_s = 0.0
+        self._waiting: dict[int, _Waiting] = {}
+        self._patience = QTimer(self, interval=_RESULT_LOOK_MS)
+        self._patience.timeout.connect(self._show_without_result)
 
     def begin(self, run: Running) -> None:
         """Take another section; the map is empty."""
         self._run, self.fields = run, StoredFields(run.store_path)
+        self._waiting.clear()
         self._known.clear()
         self._places.clear()
         self._n_placeless = self._n_stored = self._first_open = self._passed = 0
@@ -99,6 +119,7 @@ class MapFiller:
         """Say how many fields are stored by now, and whether there will be no more."""
         self._n_stored, self._over = n, over
         if over:
+            self._show_all()
             self._map.keep_below(n)
         if over or time.monotonic() >= self._next_s:
             self._fill()
@@ -109,6 +130,8 @@ class MapFiller:
         if place is None:
             self._n_placeless += 1
             return self._n_placeless <= MAX_PLACELESS
+        if replaced_frame(frame.tags) is not None:
+            return True  # it takes the place of the field that was there
         if self._run is not None and self._run.spec.sampling in ("guided", "chosen"):
             return True  # each was captured on its own; one that was undone must not hide the one that took its place
         new = place not in self._places
@@ -120,15 +143,54 @@ class MapFiller:
         self._map.set_not_shown(self._passed)
 
     def _put(self, fields: StoredFields | None, got: tuple[Frame, NDArray[np.uint16]]) -> None:
-        """Put a field on the map, unless another section has begun meanwhile."""
+        """Put a field on the map once it has its result, unless another section has begun meanwhile."""
         frame, thumbnail = got
         run = self._run
         if run is None or fields is not self.fields or (self._over and frame.seq >= self._n_stored):
             return
-        origin = position_origin(frame.tags, has_position=frame.stage_um is not None)
-        self._map.add_field(frame.seq, thumbnail, frame.stage_um, run.results.get(frame.seq), run.grid, origin=origin)
-        if self._control.is_excluded(frame.seq):
-            self._map.set_excluded(frame.seq, True)
+        if self._over or frame.seq in run.results:
+            self._show(run, frame, thumbnail)
+        else:
+            self._waiting[frame.seq] = _Waiting(time.monotonic() + _RESULT_WAIT_S, frame, thumbnail)
+            self._patience.start()
+
+    def _show(self, run: Running, frame: Frame, thumbnail: NDArray[np.uint16]) -> None:
+        self._map.add_field(
+            frame.seq,
+            thumbnail,
+            frame.stage_um,
+            run.results.get(frame.seq),
+            run.grid,
+            origin=position_origin(frame.tags, has_position=frame.stage_um is not None),
+            excluded=self._control.is_excluded(frame.seq),
+            retake=replaced_frame(frame.tags) is not None,
+        )
+
+    def show_result(self, result: FrameResult) -> None:
+        """Show a result: on a field that is on the map, or with the field that waited for it."""
+        run, waiting = self._run, self._waiting.pop(result.seq, None)
+        if run is None:
+            return
+        if waiting is not None:
+            self._show(run, waiting.frame, waiting.thumbnail)
+        elif result.seq in self._map.fields.fields:
+            self._map.set_result(result, run.grid, run.threshold)
+
+    @Slot()
+    def _show_without_result(self) -> None:
+        now_s = time.monotonic()
+        self._show_those([one for one in self._waiting.values() if one.until_s <= now_s])
+
+    def _show_all(self) -> None:
+        self._show_those(list(self._waiting.values()))
+
+    def _show_those(self, those: list[_Waiting]) -> None:
+        for one in those:
+            del self._waiting[one.frame.seq]
+            if self._run is not None:
+                self._show(self._run, one.frame, one.thumbnail)
+        if not self._waiting:
+            self._patience.stop()
 
     # -- what no look saw --------------------------------------------------------------------------------------------
 
@@ -193,7 +255,7 @@ def _look(fields: StoredFields, missing: Sequence[int], taken: AbstractSet[Place
     for seq in missing:
         try:
             place = fields.place_um(seq)
-            if _rounded(place) in taken:
+            if _rounded(place) in taken and not fields.is_retake(seq):
                 passed.append(seq)
                 continue
             return _Found(passed, _with_small(fields.read(seq)))

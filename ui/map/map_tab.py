@@ -20,6 +20,7 @@ from ui.canvas.view_controls import lay_out_page
 from ui.kit.controls import ElidedLabel, TwoLines, style_buttons
 from ui.kit.theme import GRID_PX
 from ui.map.boxes import box_around, box_of, box_of_boxes
+from ui.map.fine_pictures import FinePictures
 from ui.map.hand_map import HandMap
 from ui.map.map_controls import MapControls
 from ui.map.map_fields import FieldsLayer, MapField
@@ -28,7 +29,7 @@ from ui.map.map_text import describe_place, describe_progress
 from ui.map.plan_tools import PlanTools
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -38,9 +39,10 @@ if TYPE_CHECKING:
     from hcc_scope.position_tags import PositionOrigin
     from hcc_scope.tiling import TileGrid
     from hcc_scope.tracking.mosaic import SeenMosaic
-    from hcc_scope.types import FrameResult
+    from hcc_scope.types import Frame, FrameResult
     from ui.canvas.canvas import Layer
     from ui.canvas.viewport import Box
+    from ui.kit.jobs import JobRunner
     from ui.kit.theme import ThemeName
 
 __all__ = ["MAP_SCALES", "Points", "SectionMapTab"]
@@ -53,7 +55,14 @@ MAP_SCALES = (1e-4, 16.0)
 
 
 class SectionMapTab(QWidget):
-    """The tab. `set_plan` comes first: it gives the size of a field."""
+    """The tab. `set_plan` comes first: it gives the size of a field.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+    jobs : JobRunner, optional
+        Reads finer pictures than the thumbnails (`set_reader`); without it there are none.
+    """
 
     field_chosen = Signal(int)
     """seq of a field that was clicked or reached by the keys."""
@@ -71,12 +80,12 @@ class SectionMapTab(QWidget):
     redrawn = Signal()
     """What the map shows has changed: for `ui.map.hand_view.HandMapView`, which shows the same."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, jobs: JobRunner | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Section map")
         self._field_um: tuple[float, float] | None = None
         self._outline_allowed = True
-        self.fields = FieldsLayer()
+        self.fields = FieldsLayer(None if jobs is None else FinePictures(jobs, self))
         self._outline = OutlineLayer()
         self.hand = HandMap(self.fields, self._outline)
         """The section by hand, if one is shown."""
@@ -114,6 +123,8 @@ class SectionMapTab(QWidget):
         self._tools.changed.connect(self._show_progress)
         self._tools.editing.connect(self.outline_editing)
         self._tools.search_requested.connect(self.tissue_search_requested)
+        if self.fields.fine is not None:
+            self.fields.fine.arrived.connect(self._finer)
         self._changed()
 
     # -- what it shows -----------------------------------------------------------------------------------------------
@@ -155,6 +166,24 @@ class SectionMapTab(QWidget):
         self._tools.outline.set_outline([] if outline_um is None else self._corners())
         self._changed()
 
+    def set_reader(self, reader: Callable[[int], Frame] | None, frame_shape_yx: tuple[int, int] = (1, 1)) -> None:
+        """Take what reads a field's frame (off the Qt thread) for finer pictures; None: there are only thumbnails.
+
+        Call it after `set_plan`, which gives the camera's orientation.
+        """
+        if self.fields.fine is not None:
+            self.fields.fine.set_reader(reader, frame_shape_yx, self.fields.orientation)
+
+    def set_beside_run(self, beside: bool, *, allowed: bool = True) -> None:
+        """Note whether a section is acquired, and whether finer pictures may be read meanwhile."""
+        if self.fields.fine is not None:
+            self.fields.fine.set_beside_run(beside, allowed=allowed)
+
+    @Slot()
+    def _finer(self) -> None:
+        self.view.update()
+        self.redrawn.emit()
+
     def set_outline(self, corners_um: Points) -> None:
         """Show the outline of the next section's random fields; empty for none."""
         self._outline.points_um = _points(corners_um) if len(corners_um) else None
@@ -192,6 +221,8 @@ class SectionMapTab(QWidget):
         grid: TileGrid | None = None,
         *,
         origin: PositionOrigin | None = None,
+        excluded: bool | None = None,
+        retake: bool = False,
     ) -> None:
         """Put a field on the map.
 
@@ -210,6 +241,10 @@ class SectionMapTab(QWidget):
             Where the result's tiles lie.
         origin : PositionOrigin, optional
             How the position was obtained; from the stage without it.
+        excluded : bool, optional
+            By the operator; as before without it.
+        retake : bool
+            Whether a field is taken again that was counted as acquired before.
 
         Raises
         ------
@@ -220,12 +255,13 @@ class SectionMapTab(QWidget):
             raise ValueError("call set_plan, which gives the size of a field, before fields are added")
         centre = None if stage_um is None else (float(stage_um[0]), float(stage_um[1]))
         old = self.fields.fields.get(seq)
-        new = MapField(seq, frame_thumbnail, centre, excluded=old is not None and old.excluded)
+        was_excluded = old is not None and old.excluded
+        new = MapField(seq, frame_thumbnail, centre, excluded=was_excluded if excluded is None else excluded)
         if origin is not None:
             new.origin = origin
         new.set_result(result, grid)
         self.fields.add(new)
-        if centre is not None and old is None:
+        if centre is not None and old is None and not retake:
             self._plan.visited([centre])
         self._changed()
 
@@ -249,6 +285,11 @@ class SectionMapTab(QWidget):
         if one is not None:
             one.excluded = excluded
             self._changed()
+
+    def set_retakes(self, retaken: Mapping[int, int], set_aside: Collection[int]) -> None:
+        """Show each field that was taken again once: the take that counts, with a mark (`FieldsLayer.set_retakes`)."""
+        self.fields.set_retakes(retaken, set_aside)
+        self._changed()
 
     def set_not_shown(self, n: int) -> None:
         """Take the number of stored fields without their own place: the stage had been there, or there is none."""
@@ -282,6 +323,16 @@ class SectionMapTab(QWidget):
         """Mark a field as if it had been clicked; `field_chosen` is not emitted."""
         self.fields.chosen = seq if seq in self.fields.fields else None
         self._changed()
+
+    def reveal(self, seq: int) -> None:
+        """Choose a field, and bring it into the middle unless it is in sight."""
+        self.choose(seq)
+        box = next((box for one, box in self.fields.boxes() if one.seq == seq), None)
+        if box is not None:
+            x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
+            left, top, width, height = self.view.viewport.visible()
+            if not (left <= x <= left + width and top <= y <= top + height):
+                self.view.centre_on(x, y)
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
@@ -342,6 +393,7 @@ class SectionMapTab(QWidget):
             self._controls.show_hand(self.hand.on)
             self._tools.set_allowed(self._outline_allowed)
         self._field_um = None
+        self.set_reader(None)
         self.fields.clear()
         self._plan.set_plan(None, (1.0, 1.0))
         self._outline.points_um = None
@@ -427,7 +479,7 @@ class SectionMapTab(QWidget):
         """Return the flags of all tiles of all fields that the operator did not exclude."""
         flags = [
             one.result.flags
-            for one in self.fields.fields.values()
+            for one in self.fields.shown
             if one.result is not None and one.result.outcome != "failed" and not one.excluded
         ]
         return np.concatenate(flags) if flags else None
@@ -460,7 +512,7 @@ class SectionMapTab(QWidget):
 
     @Slot(int)
     def _step(self, by: int) -> None:
-        order = sorted(self.fields.fields)
+        order = sorted(one.seq for one in self.fields.shown)
         if not order:
             return
         if self.fields.chosen is None:

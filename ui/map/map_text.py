@@ -24,12 +24,14 @@ def describe_progress(fields: FieldsLayer, n_done: int = 0, n_planned: int = 0) 
     n_done, n_planned : int
         Planned places that were acquired, and all of them.
     """
-    n = len(fields.fields)
+    n = len(fields.shown)
     if n_planned:
         parts = [f"{n_done:,} of {counted(n_planned, 'planned field')} acquired"]
     else:
         parts = [counted(n, "field") if n else "No field yet"]
-    excluded = sum(one.excluded for one in fields.fields.values())
+    if len(fields.fields) > n:
+        parts.append(f"{len(fields.fields) - n} taken again")
+    excluded = sum(one.excluded for one in fields.shown)
     if excluded:
         parts.append(f"{excluded} excluded by the operator")
     if not fields.has_places:

@@ -28,6 +28,8 @@ from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hcc_scope.storage.notes import Note
     from hcc_scope.types import NoteKind
     from ui.kit.jobs import JobRunner
@@ -201,24 +203,31 @@ class NotesPanel(QWidget):
 
     @Slot()
     def _add(self, kind: NoteKind, seq: int | None) -> None:
+        if not self._writing:
+            self._write(kind, self.text.toPlainText(), seq, self.text.clear)
+
+    def write(self, kind: NoteKind, text: str, seq: int) -> None:
+        """Add a note or a mark on a field that was written elsewhere; the text in the editor stays."""
+        self._write(kind, text, seq, _nothing)
+
+    def _write(self, kind: NoteKind, text: str, seq: int | None, then: Callable[[], None]) -> None:
         opened = self._opened
-        if opened is None or self._writing:
+        if opened is None:
             return
         self._writing = True
-        text = self.text.toPlainText()
         self._show_buttons()
         self._jobs.submit(
             "disk",
             lambda: NotesWriter(opened.path).add(kind, text, seq),
-            partial(self._kept, opened),
+            partial(self._kept, opened, then),
             self._not_kept,
         )
 
-    def _kept(self, opened: OpenedStore, note: Note) -> None:
+    def _kept(self, opened: OpenedStore, then: Callable[[], None], note: Note) -> None:
         self._writing = False
         opened.notes.append(note)
         opened.excluded = set(excluded_fields(opened.notes))
-        self.text.clear()
+        then()
         self._state.setText("")
         self._show()
         self.changed.emit(opened)
@@ -234,3 +243,7 @@ class NotesPanel(QWidget):
         seq = item.data(Qt.ItemDataRole.UserRole)
         if seq is not None:
             self.field_requested.emit(seq)
+
+
+def _nothing() -> None:
+    """Do nothing."""

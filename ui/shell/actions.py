@@ -43,6 +43,15 @@ ActionName = Literal[
     "exclude",
     "include",
     "note",
+    "show_field",
+    "show_tile",
+    "show_on_map",
+    "exclude_field",
+    "include_field",
+    "retake_field",
+    "note_field",
+    "go_to_field",
+    "copy_position",
     "plan",
     "ids",
     "theme",
@@ -62,8 +71,15 @@ ActionName = Literal[
     "about",
 ]
 """The key of each action."""
-Menu = Literal["file", "rig", "section", "view", "help"]
-MENUS: dict[Menu, str] = {"file": "File", "rig": "Rig", "section": "Section", "view": "View", "help": "Help"}
+Menu = Literal["file", "rig", "section", "field", "view", "help"]
+MENUS: dict[Menu, str] = {
+    "file": "File",
+    "rig": "Rig",
+    "section": "Section",
+    "field": "Fie&ld",
+    "view": "View",
+    "help": "Help",
+}
 """The menus in their order, with their titles."""
 
 
@@ -211,6 +227,37 @@ SPECS: tuple[ActionSpec, ...] = (
         "Label: leave out",
         "Write no manifest with the section in Replay; again to take it back",
         checkable=True,
+    ),
+    ActionSpec("show_field", "field", "Show field", "Show the stored picture of the field, with its tiles"),
+    ActionSpec("show_tile", "field", "Show tile", "Show the tile closely: its pixels, its saliency and its neighbours"),
+    ActionSpec("show_on_map", "field", "Show field on the map", "Show where the field lies on the section"),
+    ActionSpec(
+        "exclude_field",
+        "field",
+        "Exclude field for a reason …",
+        "Exclude the field from the score, for a reason that is kept in the notes; it stays stored",
+        separate=True,
+    ),
+    ActionSpec("include_field", "field", "Include field again", "Let the field count in the score again"),
+    ActionSpec(
+        "retake_field",
+        "field",
+        "Take field again",
+        "Take the field again: the new frame counts in its place, and both stay stored",
+    ),
+    ActionSpec("note_field", "field", "Note on field …", "Write a note on the field into the store of its section"),
+    ActionSpec(
+        "go_to_field",
+        "field",
+        "Move the stage there",
+        "Move the stage to the coordinates of the field, the tile or the place; the specimen may lie elsewhere by now",
+        separate=True,
+    ),
+    ActionSpec(
+        "copy_position",
+        "field",
+        "Copy position",
+        "Copy x and y in µm as a list of positions in a plan takes them",
     ),
     ActionSpec(
         "plan", "section", "Plan …", "Choose how many fields are acquired, and where", "Ctrl+P", "plan", separate=True

@@ -136,7 +136,7 @@ class MainWindow(QMainWindow):
 
     def _make_menus(self) -> None:
         for name, title in MENUS.items():
-            menu = self.menuBar().addMenu(f"&{title}")
+            menu = self.menuBar().addMenu(title if "&" in title else f"&{title}")
             menu.setToolTipsVisible(True)
             for spec, action in self.actions_.menu(name):
                 if spec.separate:

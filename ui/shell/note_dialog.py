@@ -1,4 +1,7 @@
-"""The dialog in which a note about a section is written. It is not modal: the emergency stop stays in reach."""
+"""The dialogs in which a note, or the reason to exclude a field, is written.
+
+They are not modal: the emergency stop stays in reach.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Slot
-from PySide6.QtWidgets import QInputDialog, QPlainTextEdit
+from PySide6.QtWidgets import QComboBox, QInputDialog, QPlainTextEdit
 
 from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.notes import USUAL_REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-__all__ = ["NoteDialogs"]
+__all__ = ["NoteDialogs", "ReasonDialogs"]
 
 
 class NoteDialogs(QObject):
@@ -26,27 +30,28 @@ class NoteDialogs(QObject):
     ----------
     window : QWidget
     written : callable
-        Takes the store and the text of a note.
+        Takes the store, the field or None, and the text of a note.
     """
 
-    def __init__(self, window: QWidget, written: Callable[[Path, str], None]) -> None:
+    def __init__(self, window: QWidget, written: Callable[[Path, int | None, str], None]) -> None:
         super().__init__(window)
         self._window, self._written = window, written
         self._dialog: QInputDialog | None = None
 
-    def open(self, store: Path) -> None:
-        """Open a dialog for a note about a store, or bring the open one to the front."""
+    def open(self, store: Path, seq: int | None = None) -> None:
+        """Open a dialog for a note about a store, or about one of its fields; one that is open comes to the front."""
         if self._dialog is not None:
             self._dialog.raise_()
             self._dialog.activateWindow()
             return
+        about = store.name.removesuffix(STORE_SUFFIX)
         dialog = self._dialog = QInputDialog(self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setWindowTitle("Add a note")
-        dialog.setLabelText(f"Note about {store.name.removesuffix(STORE_SUFFIX)}")
+        dialog.setLabelText(f"Note about {about}" if seq is None else f"Note about field {seq} of {about}")
         dialog.setOption(QInputDialog.InputDialogOption.UsePlainTextEditForTextInput)
         dialog.setOkButtonText("Add")
-        dialog.textValueSelected.connect(partial(self._written, store))
+        dialog.textValueSelected.connect(partial(self._written, store, seq))
         dialog.finished.connect(self._finished)
         dialog.show()
         for field in dialog.findChildren(QPlainTextEdit):
@@ -57,6 +62,47 @@ class NoteDialogs(QObject):
         """Close the open dialog and keep its text as a note."""
         if self._dialog is not None:
             self._dialog.accept()
+
+    @Slot()
+    def _finished(self) -> None:
+        self._dialog = None
+
+
+class ReasonDialogs(QObject):
+    """Asks why a field is excluded, for one field at a time.
+
+    Parameters
+    ----------
+    window : QWidget
+    given : callable
+        Takes what was handed to `open`, and the reason.
+    """
+
+    def __init__(self, window: QWidget, given: Callable[[object, str], None]) -> None:
+        super().__init__(window)
+        self._window, self._given = window, given
+        self._dialog: QInputDialog | None = None
+
+    def open(self, of: object, field: int, section: str) -> None:
+        """Ask for the reason to exclude a field; a question that is open is dropped."""
+        self.close()
+        dialog = self._dialog = QInputDialog(self._window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setWindowTitle("Exclude a field")
+        dialog.setLabelText(f"Why field {field} of {section} is excluded from the score; it stays stored")
+        dialog.setComboBoxItems(USUAL_REASONS)
+        dialog.setComboBoxEditable(True)
+        dialog.setOkButtonText("Exclude")
+        dialog.textValueSelected.connect(partial(self._given, of))
+        dialog.finished.connect(self._finished)
+        dialog.show()
+        for box in dialog.findChildren(QComboBox):
+            box.setAccessibleName(dialog.labelText())
+
+    def close(self) -> None:
+        """Exclude nothing, and close the dialog."""
+        if self._dialog is not None:
+            self._dialog.reject()
 
     @Slot()
     def _finished(self) -> None:

@@ -27,6 +27,7 @@ ELSEWHERE: tuple[tuple[str, str], ...] = (
     ("+  −  0", "Zoom in, zoom out, fit"),
     ("Ctrl and arrow keys", "Move the cursor over the picture by 1 px, with Shift by 10 px"),
     ("Enter", "Choose the item under the cursor"),
+    ("Menu key", "What can be done with the chosen field or tile, as in the menu Field"),
     ("Escape", "Cancel the drawing, close a dialog"),
     *HAND_KEYS,
 )
@@ -44,7 +45,7 @@ def keys_of(window: QMainWindow, actions: Actions) -> list[tuple[str, list[tuple
             if not action.shortcut().isEmpty():
                 rows.append(_row(action))
         if rows:
-            sections.append((title, rows))
+            sections.append((title.replace("&", ""), rows))
     others = [
         _row(action)
         for action in window.findChildren(QAction)

@@ -91,6 +91,9 @@ class TileDelegate(QStyledItemDelegate):
             paint_hatch(painter, QRectF(picture), tile.flags)
         if tile.failed or self._model.is_excluded(tile.seq):
             plate(painter, QPointF(picture.topLeft()) + QPointF(4, 4), "failed" if tile.failed else "by operator")
+        if self._model.retake_of(tile.seq) is not None:
+            below = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom
+            plate(painter, QPointF(picture.bottomLeft()) + QPointF(4, -3), "taken again", below)
 
     def _paint_bar(self, painter: QPainter, tile: Tile, bar: QRectF) -> None:
         """Paint the probability from 0 to 1, with a notch at the threshold."""

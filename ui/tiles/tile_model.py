@@ -11,6 +11,8 @@ from ui.tiles.tile_table import TileFilter, TileOrder, TileTable
 from ui.tiles.tile_text import format_place, format_probability, tile_tooltip
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from numpy.typing import NDArray
 
     from hcc_scope.tiling import TileGrid
@@ -40,6 +42,7 @@ class TileListModel(QAbstractListModel):
         self._filter = TileFilter.ALL
         self._live = True
         self._excluded: set[int] = set()
+        self._retaken: Mapping[int, int] = {}
         self.grid: TileGrid | None = None
         self.threshold = 0.5
         self._pace = QTimer(self, singleShot=True)
@@ -55,6 +58,7 @@ class TileListModel(QAbstractListModel):
         self._table = TileTable()
         self._rows = np.empty(0, dtype=np.intp)
         self._excluded.clear()
+        self._retaken = {}
         self.endResetModel()
         self.counts_changed.emit()
 
@@ -72,6 +76,16 @@ class TileListModel(QAbstractListModel):
         """Mark a field as excluded by the operator, or take that back."""
         (self._excluded.add if excluded else self._excluded.discard)(seq)
         self._soon()
+
+    def set_retakes(self, retaken: Mapping[int, int], set_aside: Collection[int]) -> None:
+        """Show of each field that was taken again the take that counts (`hcc_scope.types.SectionScore`)."""
+        self._retaken = retaken
+        self._table.set_aside(set_aside)
+        self._soon()
+
+    def retake_of(self, seq: int) -> int | None:
+        """Return the field for which a later take counts; None if it is no retake."""
+        return next((field for field, take in self._retaken.items() if take == seq), None)
 
     def is_excluded(self, seq: int) -> bool:
         """Return whether the operator excluded a field."""
@@ -176,7 +190,8 @@ class TileListModel(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return format_probability(tile)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return tile_tooltip(tile, self.grid, self.threshold, excluded=excluded)
+            retake_of = self.retake_of(tile.seq)
+            return tile_tooltip(tile, self.grid, self.threshold, excluded=excluded, retake_of=retake_of)
         if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.AccessibleDescriptionRole):
             return f"{format_place(tile, self.grid)}: {format_probability(tile)}"
         return None

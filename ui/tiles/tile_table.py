@@ -101,14 +101,19 @@ class TileTable:
         self._n = 0
         self._fields: dict[int, tuple[int, int]] = {}
         """First row and number of rows of each field."""
+        self._set_aside: tuple[int, ...] = ()
 
     def __len__(self) -> int:
-        return self._n
+        return self._n - sum(self._fields.get(seq, (0, 0))[1] for seq in self._set_aside)
 
     @property
     def n_fields(self) -> int:
         """How many fields there are."""
-        return len(self._fields)
+        return len(self._fields) - sum(seq in self._fields for seq in self._set_aside)
+
+    def set_aside(self, seqs: Collection[int]) -> None:
+        """Leave frames out of what is shown and counted, as another take of the same field counts."""
+        self._set_aside = tuple(seqs)
 
     def add(self, result: FrameResult) -> None:
         """Take the tiles of one field; a field that failed before it was cut has none."""
@@ -182,7 +187,7 @@ class TileTable:
         """
         table, n = self._rows, self._n
         seq, tile, probability = table.seq[:n], table.tile[:n], table.probability[:n]
-        rows = np.flatnonzero(self._masks(excluded)[which]())
+        rows = np.flatnonzero(self._masks(excluded)[which]() & self._there())
         key: NDArray[np.float32]
         match order:
             case TileOrder.NEWEST:
@@ -200,7 +205,14 @@ class TileTable:
 
     def counts(self, excluded: Collection[int] = ()) -> dict[TileFilter, int]:
         """Return how many tiles each filter lets through."""
-        return {which: int(np.count_nonzero(mask())) for which, mask in self._masks(excluded).items()}
+        there = self._there()
+        return {which: int(np.count_nonzero(mask() & there)) for which, mask in self._masks(excluded).items()}
+
+    def _there(self) -> NDArray[np.bool_]:
+        """Return which rows are not set aside."""
+        if not self._set_aside:
+            return np.ones(self._n, dtype=np.bool_)
+        return ~np.isin(self._rows.seq[: self._n], self._set_aside)
 
     def _masks(self, excluded: Collection[int]) -> dict[TileFilter, Callable[[], NDArray[np.bool_]]]:
         rows, n = self._rows, self._n

@@ -36,7 +36,9 @@ def format_place(tile: Tile, grid: TileGrid | None) -> str:
     return f"field {tile.seq}, row {row + 1}, col {column + 1}"
 
 
-def tile_tooltip(tile: Tile, grid: TileGrid | None, threshold: float, *, excluded: bool) -> str:
+def tile_tooltip(
+    tile: Tile, grid: TileGrid | None, threshold: float, *, excluded: bool, retake_of: int | None = None
+) -> str:
     """Return all that is known about a tile, in a few lines."""
     lines = [capital(format_place(tile, grid))]
     if tile.failed:
@@ -51,6 +53,8 @@ def tile_tooltip(tile: Tile, grid: TileGrid | None, threshold: float, *, exclude
         )
     if tile.distance is not None:
         lines.append(f"Distance from the model's training tiles: {significant(tile.distance)}")
+    if retake_of is not None:
+        lines.append(f"Taken again, in the place of field {retake_of}")
     if excluded:
         lines.append("The operator excluded this field from the score")
     lines.append("Enter or double-click opens it")

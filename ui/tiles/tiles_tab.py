@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QSize, Qt, Slot
+from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -30,12 +30,12 @@ from ui.tiles.tile_model import TileListModel
 from ui.tiles.tile_table import TileFilter, TileOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
-    from PySide6.QtGui import QHideEvent, QShowEvent
+    from PySide6.QtGui import QContextMenuEvent, QHideEvent, QShowEvent
 
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame, FrameResult
@@ -54,6 +54,21 @@ _ORDER_TIPS = {
 _EMPTY = "No tiles yet. They appear here while a section is acquired, or when a store is opened."
 
 
+class _Gallery(QListView):
+    """The list; the menu key asks for a menu on the current tile, wherever the mouse is."""
+
+    menu_asked = Signal(QModelIndex, QPoint)
+    """A tile, which may be none, and where on the screen the menu belongs."""
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
+        """Ask for a menu on the tile."""
+        by_key = event.reason() == event.Reason.Keyboard
+        index = self.currentIndex() if by_key else self.indexAt(event.pos())
+        at = self.viewport().mapToGlobal(self.visualRect(index).center()) if by_key else event.globalPos()
+        self.menu_asked.emit(index, at)
+        event.accept()
+
+
 class TilesTab(QWidget):
     """The gallery.
 
@@ -63,6 +78,9 @@ class TilesTab(QWidget):
         Makes thumbnails and saliency off the Qt thread.
     parent : QWidget, optional
     """
+
+    menu_asked = Signal(object, QPoint)
+    """Field and tile that a menu is asked for, or None; and where on the screen it belongs."""
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -75,7 +93,7 @@ class TilesTab(QWidget):
         self._scrolled_to = 0
         self.model = TileListModel(self)
         self.thumbnails = Thumbnails(jobs, self)
-        self.view = QListView()
+        self.view = _Gallery()
         self._delegate = TileDelegate(self.thumbnails, self.model, self.view)
         self._order = QComboBox()
         self._filter = QComboBox()
@@ -145,6 +163,7 @@ class TilesTab(QWidget):
         view.setGridSize(size)
         view.verticalScrollBar().setSingleStep(size.height() // 3)
         view.activated.connect(self._opened)
+        view.menu_asked.connect(self._ask_for_menu)
 
     # -- content -----------------------------------------------------------------------------------------------------
 
@@ -165,6 +184,8 @@ class TilesTab(QWidget):
         pixel_size_um: float | None = None,
         orientation: Orientation | None = None,
         excluded: Iterable[int] = (),
+        retaken: Mapping[int, int] | None = None,
+        set_aside: Collection[int] = (),
         saliency: Callable[[NDArray[np.uint16]], NDArray[np.float32]] | None = None,
     ) -> None:
         """Show a complete section in place of the present one.
@@ -181,6 +202,7 @@ class TilesTab(QWidget):
             self.add_result(result, grid)
         for seq in excluded:
             self.set_excluded(seq, excluded=True)
+        self.set_retakes(retaken or {}, set_aside)
         self.model.bring_up_to_date()
 
     def clear(self) -> None:
@@ -225,6 +247,18 @@ class TilesTab(QWidget):
         """Mark a field as excluded by the operator, or take that back."""
         (self._context.excluded.add if excluded else self._context.excluded.discard)(seq)
         self.model.set_excluded(seq, excluded)
+
+    def set_retakes(self, retaken: Mapping[int, int], set_aside: Collection[int]) -> None:
+        """Show each field that was taken again once: the take that counts, with a mark.
+
+        Parameters
+        ----------
+        retaken : mapping
+            Number of a field to the retake that counts for it.
+        set_aside : collection of int
+            Takes that do not count.
+        """
+        self.model.set_retakes(retaken, set_aside)
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
@@ -275,6 +309,21 @@ class TilesTab(QWidget):
     def _opened(self, index: QModelIndex) -> None:
         tile = self.model.tile_at(index.row())
         self.open_tile(tile.seq, tile.index)
+
+    @property
+    def current(self) -> tuple[int, int] | None:
+        """Field and tile that are chosen in the gallery; None for none."""
+        return self._tile_of(self.view.currentIndex())
+
+    def _tile_of(self, index: QModelIndex) -> tuple[int, int] | None:
+        if not index.isValid():
+            return None
+        tile = self.model.tile_at(index.row())
+        return tile.seq, tile.index
+
+    @Slot(QModelIndex, QPoint)
+    def _ask_for_menu(self, index: QModelIndex, at: QPoint) -> None:
+        self.menu_asked.emit(self._tile_of(index), at)
 
     @Slot(int)
     def _step(self, step: int) -> None:
