@@ -292,7 +292,6 @@ class SectionPresenter(QObject):
         reason = None if phase == "idle" else "A section is being acquired."
         views.devices.set_locked(reason, paused=phase == "paused")
         views.properties.set_locked(reason)
-        views.map.set_move_allowed(phase in ("idle", "paused"))
 
     @Slot(object)
     def _take_scoring_model(self, scoring_model: ScoringModel) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_AREA_UM",
     "DEFAULT_FIELDS",
+    "DEFAULT_OVERLAP",
     "KnownOutline",
     "PlanHints",
     "PlanOptions",
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 DEFAULT_FIELDS = 24
+DEFAULT_OVERLAP = 0.1
+"""Share of a field that neighbours in a grid have in common."""
 DEFAULT_AREA_UM = (8000.0, 6000.0)
 """Width, height in which random fields lie on the demo rig, and what the window proposes."""
 

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from hcc_scope.runs.rigs import OpenRig
     from hcc_scope.types import StageLimits
 
-__all__ = ["PlanSite", "PlannedFields", "plan_site", "planned_fields"]
+__all__ = ["MOST_LISTED", "PlanSite", "PlannedFields", "plan_site", "planned_fields"]
+
+MOST_LISTED = 5000
+"""Fields of a grid that are still edited one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,37 @@ class PlannedFields:
     """None if the plan cannot be carried out."""
     problem: str = ""
     """Why a section would not start with it, and what can be done, as text; empty if it would."""
+
+    @property
+    def as_list(self) -> PositionList | None:
+        """The same fields as a list, which can be edited; None of a plan whose fields are not chosen one by one."""
+        plan = self.plan
+        if isinstance(plan, PositionList):
+            return plan
+        if not isinstance(plan, Grid) or not 0 < len(self.centres_um) <= MOST_LISTED:
+            return None
+        z_um = () if plan.z_um is None else (plan.z_um,)
+        return PositionList(
+            positions_um=tuple((*centre, *z_um) for centre in self.centres_um.tolist()),
+            exposure_ms=plan.exposure_ms,
+            config_group=plan.config_group,
+            focus=plan.focus,
+        )
+
+    @property
+    def no_list(self) -> str:
+        """Why its fields cannot be edited one by one, as text; empty if they can."""
+        match self.plan:
+            case None:
+                return "there is no plan"
+            case RandomFields():
+                return "random fields are left to chance: choose a grid or a list with Section > Plan, or mark fields"
+            case Grid() if len(self.centres_um) > MOST_LISTED:
+                return f"the grid has more than {MOST_LISTED:,} fields"
+            case Grid() | PositionList():
+                return "" if self.as_list is not None else "the grid holds no field"
+            case _:
+                return "the stage stays at one place"
 
     def describe(self) -> str:
         """Return what will be taken, how long that takes, and what it stores; or why it cannot be taken."""

@@ -47,7 +47,7 @@ def test_tissue_is_found_and_the_next_section_lies_inside_it(
 
     app.commands.edit_plan()
     (dialog,) = app.window.findChildren(PlanDialog)
-    assert find(dialog, QComboBox, "Where the random fields lie").currentText() == "Outline on the map"
+    assert find(dialog, QComboBox, "Where the fields lie").currentText() == "Outline on the map"
     find(dialog, QAbstractButton, "Dry run").click()
     result = find(dialog, ValueLabel, "Result of the dry run")
     wait_for(lambda: "can carry this plan out" in result.text(), "the dry run")
