@@ -114,7 +114,9 @@ class ActionStates(QObject):
         demo = loaded is not None and loaded.is_demo
         top.show_specimen(demo, by_hand=loaded is not None and not loaded.has_stage)
         top.show_emergency(loaded is None or loaded.has_drives)
-        top.set_plan(request.plan.describe(outlined=demo and request.specimen != "none"))
+        words = request.plan.describe(outlined=demo and request.specimen != "none")
+        takes = "" if loaded is None else self._setup.plan_takes
+        top.set_plan(f"{words}: {takes}" if takes else words)
         self._store_exists = None
         self._timer.start()
         self._update()

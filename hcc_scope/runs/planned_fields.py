@@ -178,13 +178,19 @@ class PlannedFields:
         if one is None or self.field_um is None:
             return ""
         width, height = self.field_um
-        parts = [f"{self._kind()} of {width:,.0f} × {height:,.0f} µm"]
+        what = f"{self._kind()} of {width:,.0f} × {height:,.0f} µm"
         if one.acquire_s is None or one.store_bytes is None:
-            parts.append("without an end")
-        else:
-            parts.append(f"about {format_duration(one.acquire_s)} to acquire")
-            parts.append(f"{format_bytes(one.store_bytes)} uncompressed")
-        return ", ".join(parts)
+            return f"{what}, without an end"
+        time = format_duration(one.acquire_s)
+        return f"{what}, about {time} to acquire, {format_bytes(one.store_bytes)} uncompressed"
+
+    @property
+    def takes(self) -> str:
+        """Time and size in a few words, such as ``18 s, 201 MB``; empty where they are not known."""
+        one = self.estimate
+        if one is None or one.acquire_s is None or one.store_bytes is None:
+            return ""
+        return f"{format_duration(one.acquire_s)}, {format_bytes(one.store_bytes)}"
 
     def _kind(self) -> str:
         """Return what there is, such as ``24 random fields``."""

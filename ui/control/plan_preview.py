@@ -141,7 +141,7 @@ class PlanPreview(QObject):
 
     def _take(self, number: int, request: SectionRequest, planned: PlannedFields) -> None:
         if request.plan == self._setup.request.plan:
-            self._setup.set_plan_problem(request, planned.problem)
+            self._setup.note_laid_out(request, planned.problem, planned.takes)
         if number == self._n_asked and not self._run.active:
             self._show(planned)
 

@@ -56,7 +56,7 @@ class SectionSetup(QObject):
         super().__init__(parent)
         self._settings_store = settings_store
         self._edited = ""
-        self._plan_problem: tuple[object, str] = (None, "")
+        self._laid_out: tuple[object, str, str] = (None, "", "")
         self._has_focus = True
         """Whether the rig that is open has a focus drive; without, the remembered focusing stays for others."""
         settings = settings_store.settings
@@ -109,14 +109,20 @@ class SectionSetup(QObject):
     @property
     def plan_problem(self) -> str:
         """Why the rig cannot carry the plan out, as text; empty if it can, or that is not known yet."""
-        of, problem = self._plan_problem
+        of, problem, _ = self._laid_out
         return problem if of == _what_is_planned(self._request) else ""
 
-    def set_plan_problem(self, request: SectionRequest, problem: str) -> None:
+    @property
+    def plan_takes(self) -> str:
+        """Time and size of the plan in a few words; empty where they are not known."""
+        of, _, takes = self._laid_out
+        return takes if of == _what_is_planned(self._request) else ""
+
+    def note_laid_out(self, request: SectionRequest, problem: str, takes: str) -> None:
         """Take what was found when the fields of a request were laid out; it holds until another plan is chosen."""
-        before = self.plan_problem
-        self._plan_problem = _what_is_planned(request), problem
-        if self.plan_problem != before:
+        before = self.plan_problem, self.plan_takes
+        self._laid_out = _what_is_planned(request), problem, takes
+        if (self.plan_problem, self.plan_takes) != before:
             self.changed.emit()
 
     # -- what is remembered --------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence
 
-from ui.kit.controls import action_button
+from ui.kit.controls import button_of, explain_action, view_action
 from ui.kit.theme import colours
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ class PartText(NamedTuple):
 
 
 class EditParts(QObject):
-    """The buttons and keys of what is being edited; hidden and without effect while nothing is.
+    """The keys and buttons of what is being edited; without effect, and hidden, while nothing is.
+
+    The buttons are made when something is edited for the first time.
 
     Parameters
     ----------
@@ -106,11 +108,14 @@ class EditParts(QObject):
             "clear": self._clear,
             "undo": self._undo,
         }
-        self._buttons: dict[Part, ViewButton] = {
-            part: action_button(owner, texts[part].text, texts[part].tip, keys[part], does[part]) for part in _KEYS
+        self._texts = texts
+        self._theme: ThemeName = "dark"
+        self._row: QWidget | None = None
+        self._actions: dict[Part, QAction] = {
+            part: view_action(owner, texts[part].text, texts[part].tip, keys[part], does[part]) for part in _KEYS
         }
+        self._buttons: dict[Part, ViewButton] = {}
         self._nudges = [self._nudge_key(owner, key, way) for key, way in _NUDGES.items()]
-        self._word(texts)
         self.serve(None)
 
     def _nudge_key(self, owner: QWidget, keys: str, way: tuple[int, int]) -> QAction:
@@ -122,28 +127,39 @@ class EditParts(QObject):
         owner.addAction(action)
         return action
 
-    def _word(self, texts: dict[Part, PartText]) -> None:
-        for part, button in self._buttons.items():
-            words, action = texts[part], button.defaultAction()
-            action.setText(words.text)
-            key = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
-            action.setToolTip(f"{words.tip} ({key})")
-            button.setAccessibleName(words.name)
-            button.setAccessibleDescription(words.tip)
+    def stand_in(self, row: QWidget) -> None:
+        """Take the row of controls at whose end the buttons are made."""
+        self._row = row
 
-    @property
-    def buttons(self) -> tuple[ViewButton, ...]:
-        """All buttons, in order."""
-        return tuple(self._buttons.values())
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self._theme = theme
+        for button in self._buttons.values():
+            button.set_theme(theme)
+
+    def _make_buttons(self) -> None:
+        layout = None if self._row is None else self._row.layout()
+        if layout is None or self._buttons:
+            return
+        for part, action in self._actions.items():
+            button = self._buttons[part] = button_of(action, self._texts[part].name, self._texts[part].tip)
+            button.set_theme(self._theme)
+            layout.addWidget(button)
 
     def serve(self, tool: EditTool | None) -> None:
         """Act on what this tool edits from now on; None for nothing."""
         self._tool = tool
         if tool is not None:
-            self._word(tool.texts)
-        for button in self.buttons:
-            button.setVisible(tool is not None)
-            button.defaultAction().setEnabled(tool is not None)
+            self._make_buttons()
+            self._texts = tool.texts
+        for part, action in self._actions.items():
+            text = self._texts[part]
+            explain_action(action, text.text, text.tip)
+            action.setEnabled(tool is not None)
+            if part in self._buttons:
+                self._buttons[part].setAccessibleName(text.name)
+                self._buttons[part].setAccessibleDescription(text.tip)
+                self._buttons[part].setVisible(tool is not None)
         for action in self._nudges:
             action.setEnabled(tool is not None)
         self.update()
@@ -153,9 +169,9 @@ class EditParts(QObject):
         if self._tool is None:
             return
         edit = self._tool.edit
-        self._buttons["undo"].defaultAction().setEnabled(edit.can_undo)
-        self._buttons["delete"].defaultAction().setEnabled(edit.chosen is not None)
-        self._buttons["clear"].defaultAction().setEnabled(not edit.empty)
+        self._actions["undo"].setEnabled(edit.can_undo)
+        self._actions["delete"].setEnabled(edit.chosen is not None)
+        self._actions["clear"].setEnabled(not edit.empty)
 
     @Slot(bool)
     def _choose_before(self, _down: bool) -> None:
@@ -235,6 +251,7 @@ class EditTool(QObject):
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self._colours = colours(theme)
+        self.parts.set_theme(theme)
 
     # -- what a tool does in its own way -------------------------------------------------------------------------------
 

@@ -91,6 +91,7 @@ class MapControls(QObject):
             *self._of_hand,
             *tools.buttons,
         )
+        tools.parts.stand_in(self.row)
 
     def show_stage(self, there: bool) -> None:
         """Show what needs a stage, or not."""

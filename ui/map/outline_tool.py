@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from ui.canvas.canvas import Canvas
     from ui.canvas.viewport import Viewport
-    from ui.kit.controls import ViewButton
     from ui.map.edit_tool import Part
 
 __all__ = ["OutlineTool"]
@@ -74,11 +73,6 @@ class OutlineTool(EditTool):
         super().__init__(owner, view, OutlineEdit(), parts, button)
         self._before: tuple[tuple[float, float], ...] = ()
         self._outline: tuple[tuple[float, float], ...] = ()
-
-    @property
-    def buttons(self) -> tuple[ViewButton, ...]:
-        """All its buttons, in order."""
-        return (self.button, *self.parts.buttons)
 
     @property
     def corners_um(self) -> tuple[tuple[float, float], ...]:

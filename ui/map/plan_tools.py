@@ -48,7 +48,8 @@ class PlanTools(QObject):
         parts = EditParts(owner, OutlineTool.texts)
         self.outline = OutlineTool(owner, view, parts)
         self.fields = FieldsTool(owner, view, parts)
-        self._parts = parts
+        self.parts = parts
+        """The buttons of what is being edited."""
         self._words = ""
         self._allowed = True
         self._no_list = _NO_PLAN
@@ -67,8 +68,8 @@ class PlanTools(QObject):
 
     @property
     def buttons(self) -> tuple[ViewButton, ...]:
-        """All buttons, in order."""
-        return (self.search, self.outline.button, self.fields.button, *self._parts.buttons)
+        """The buttons, in order; those of what is being edited follow (`parts`)."""
+        return self.search, self.outline.button, self.fields.button
 
     @property
     def active(self) -> EditTool | None:
