@@ -109,16 +109,26 @@ class MapPresenter(QObject):
         section_map = self._views.map
         if self._run.active or section_map.hand.on:
             return
+        planned = self._preview.planned or PlannedFields()
         if section_map.next.shown or not section_map.fields.fields:
-            planned = self._preview.planned or PlannedFields()
-            section_map.next.show(planned, planned.no_list)
+            section_map.next.show(planned)
+        self._offer_fields(planned)
 
     @Slot()
     def _plan_next(self) -> None:
         """Show the next section's plan, although the one before is still on the map."""
         planned = self._preview.planned
         if planned is not None and not self._run.active:
-            self._views.map.next.show(planned, planned.no_list)
+            self._views.map.next.show(planned)
+            self._offer_fields(planned)
+
+    def _offer_fields(self, planned: PlannedFields) -> None:
+        """Let the fields be edited that are chosen now: what is laid out may be a moment older."""
+        plan = self._setup.request.plan
+        if plan.kind == "list" and plan.listed is not None:
+            self._views.map.next.offer(plan.listed, "")
+        else:
+            self._views.map.next.offer(planned.as_list, planned.no_list)
 
     @Slot(object)
     def _take_fields(self, listed: PositionList) -> None:

@@ -202,6 +202,7 @@ class PlanPresenter(QObject):
         dialog.finished.connect(self._dialog_closed)
         self._dialog = dialog
         self._preview.wanted.emit()
+        self._preview.propose(dialog.choice())
         self._show_in_dialog()
         dialog.open()
 

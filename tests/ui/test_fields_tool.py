@@ -99,7 +99,8 @@ def tab(qtbot: QtBot) -> SectionMapTab:
 
 def plan(tab: SectionMapTab, plan: Plan) -> None:
     planned = planned_fields(lambda: plan, SITE)
-    tab.next.show(planned, planned.no_list)
+    tab.next.show(planned)
+    tab.next.offer(planned.as_list, planned.no_list)
 
 
 def button(tab: SectionMapTab, name: str) -> QAbstractButton:

@@ -103,12 +103,13 @@ def test_tissue_is_found_and_the_next_section_lies_inside_it(
 def refuse_beyond_limits(app: App) -> None:
     """A mark makes a list; where the stage cannot go, Start is refused with the reason, until it is undone."""
     before = app.setup.request.plan
-    app.window.actions_["mark_here"].trigger()
-    assert app.setup.request.plan.listed.positions_um == ((0.0, 0.0),)
+    for _ in range(2):  # the second before the first is laid out
+        app.window.actions_["mark_here"].trigger()
+    assert app.setup.request.plan.listed.positions_um == ((0.0, 0.0), (0.0, 0.0))
     assert "the score's interval is not valid for it" in notices(app)
     app.views.map.next.mark(70_000.0, 0.0)
     wait_for(lambda: "beyond the stage's upper limit" in app.window.actions_.why_not("start"), "Start to be refused")
-    assert "cannot be taken: position 2" in app.views.map.next.words
+    assert "cannot be taken: position 3" in app.views.map.next.words
     app.setup.change(plan=before)
     wait_for(lambda: app.window.actions_["start"].isEnabled(), "Start")
 

@@ -294,7 +294,9 @@ def test_every_action_does_something_visible(tab: SectionMapTab, picture: NDArra
     seen = SeenMosaic((256, 256), 1.0, bit_depth=16)
     seen.add(Place(0, 600.0, 400.0, 0.0), phantom_pixels(256))
     tab.next.show_overview([seen])
-    tab.next.show(planned_fields(lambda: PositionList(positions_um=((0, 0), (300, 700))), SITE))
+    listed = PositionList(positions_um=((0, 0), (300, 700)))
+    tab.next.show(planned_fields(lambda: listed, SITE))
+    tab.next.offer(listed, "")
     actions = tab.findChildren(QAction)
     keys = [action.shortcut().toString() for action in actions]
     assert len(set(keys)) == len(keys)

@@ -27,6 +27,8 @@ MOST_MOSAICS = 3
 """Sizes of a pixel or frame that are kept, such as of a scan with low power and of Live; the oldest goes."""
 MOSAIC_BYTES = 16 * 2**20
 """Bound of the pictures of each."""
+_SAME_PLACE_UM = 1.0
+"""A stage at rest reports positions that differ by less."""
 _REST_S = 0.5
 """Time between two pictures of one position."""
 
@@ -85,7 +87,7 @@ class Overview(QObject):
     def take_live(self, frame: Frame, orientation: Orientation) -> None:
         """Take a picture of Live: the one before is laid if the stage was at rest since."""
         before = self._waiting
-        if before is None or before.stage_um != frame.stage_um or before.pixels.shape != frame.pixels.shape:
+        if before is None or not _same_place(before, frame):
             self._waiting = frame
         elif (frame.t_mono_ns - before.t_mono_ns) / 1e9 >= _REST_S and not self._adding:
             self._waiting = frame
@@ -113,3 +115,9 @@ class Overview(QObject):
             self._mosaics.clear()
         if not empty:
             self.grown.emit()
+
+
+def _same_place(one: Frame, other: Frame) -> bool:
+    if one.stage_um is None or other.stage_um is None or one.pixels.shape != other.pixels.shape:
+        return False
+    return all(abs(a - b) < _SAME_PLACE_UM for a, b in zip(one.stage_um[:2], other.stage_um[:2], strict=True))

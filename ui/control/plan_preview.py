@@ -32,7 +32,7 @@ __all__ = ["PlanPreview"]
 
 _SOON_MS = 120
 """After the last change: a number that is typed has several digits."""
-_SAME_PLACE_UM = 0.5
+_SAME_PLACE_UM = 1.0
 
 
 class PlanPreview(QObject):
@@ -79,13 +79,19 @@ class PlanPreview(QObject):
         self._timer.setInterval(_SOON_MS)
         self._timer.timeout.connect(self._lay_out)
         setup.changed.connect(self._soon)
-        run.phase_changed.connect(self._soon)
+        run.phase_changed.connect(self._phase_changed)
         rig.opened.connect(self._read_site)
         state.rig_changed.connect(self._rig_changed)
         state.rig_gone.connect(self._rig_gone)
 
     @Slot()
     def _soon(self) -> None:
+        self._timer.start()
+
+    @Slot(str)
+    def _phase_changed(self, phase: str) -> None:
+        if phase == "idle" and self._rig.loaded is not None:
+            self._read_site(self._rig.loaded)  # a section, or the operator meanwhile, may have changed the camera
         self._timer.start()
 
     def propose(self, choice: PlanChoice | None) -> None:

@@ -188,7 +188,10 @@ class SectionSetup(QObject):
         if finished_section_id is None:
             return
         plan = self._request.plan.with_outline()
-        self.change(plan=replace(plan, kind=self._settings_store.settings.plan) if plan.kind == "list" else plan)
+        if plan.kind == "list":
+            remembered = self._settings_store.settings.plan
+            plan = replace(plan, kind="random" if remembered in BY_HAND else remembered)
+        self.change(plan=plan)
         if self._request.section_id == finished_section_id:
             self.change(section_id=next_id(finished_section_id))
 

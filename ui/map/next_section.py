@@ -57,15 +57,13 @@ class NextSection(QObject):
         """Whether outline and planned fields on the map are those of the next section."""
         return bool(self.words)
 
-    def show(self, planned: PlannedFields, no_list: str = "") -> None:
-        """Show the plan of the next section, which is not acquired yet; fields that are on the map stay.
+    def offer(self, fields: PositionList | None, no_list: str) -> None:
+        """Take the fields of the next section that can be edited one by one, shown or not; None and why, for none."""
+        self._tools.fields.set_fields(fields or PositionList(positions_um=()), self.field_um or (1.0, 1.0))
+        self._tools.set_no_list(no_list)
 
-        Parameters
-        ----------
-        planned : PlannedFields
-        no_list : str
-            Why its fields cannot be edited one by one; empty if they can, or a list can begin.
-        """
+    def show(self, planned: PlannedFields) -> None:
+        """Show the plan of the next section, which is not acquired yet; fields that are on the map stay."""
         few = len(planned.centres_um) <= MAX_DRAWN
         self.words = planned.describe() + ("" if few else ", too many to be drawn")
         self.field_um = planned.field_um or self.field_um
@@ -74,8 +72,6 @@ class NextSection(QObject):
         self._outline.points_um = planned.outline_um
         corners = () if planned.outline_um is None else [(x, y) for x, y in planned.outline_um.tolist()]
         self._tools.outline.set_outline(corners)
-        self._tools.fields.set_fields(planned.as_list or PositionList(positions_um=()), field_um)
-        self._tools.set_no_list(no_list)
         self.changed.emit()
 
     def leave(self) -> None:
