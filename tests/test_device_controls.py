@@ -309,6 +309,7 @@ def test_a_run_does_not_set_off_again_after_halt(rig: MicroManager, controls: De
         (lambda c: c.move_by_um(0, -50_000), "y = -50000 um lies outside"),
         (lambda c: c.move_to_um(float("inf"), 0), "x cannot be inf um"),
         (lambda c: c.move_z_to_um(301), "z = 301 um lies outside"),
+        (lambda c: c.move_by_fields(10_000, 0, in_picture=True), "um lies outside the stage's limits"),
         (lambda c: c.set_property("Camera", "CCDTemperature RO", "1"), "can only be read"),
         (lambda c: c.set_property("Camera", "MaximumExposureMs", "1"), "only takes effect while"),
         (lambda c: c.set_property("Camera", "Gain", "much"), "takes a number, not 'much'"),

@@ -116,7 +116,9 @@ class ActionStates(QObject):
         demo = loaded is not None and loaded.is_demo
         top.show_specimen(demo, by_hand=loaded is not None and not loaded.has_stage)
         top.show_emergency(loaded is None or loaded.has_drives)
-        top.set_plan(request.plan.describe(outlined=demo and request.specimen != "none"))
+        words = request.plan.describe(outlined=demo and request.specimen != "none")
+        takes = "" if loaded is None else self._setup.plan_takes
+        top.set_plan(f"{words}: {takes}" if takes else words)
         self._store_exists = None
         self._timer.start()
         self._update()
@@ -156,11 +158,22 @@ class ActionStates(QObject):
         problem = request.problem(has_stage=loaded.has_stage)
         if problem:
             return problem
-        if self._setup.outline_open:
-            return "the outline on the map is being edited: finish it with Edit outline, or take it back with Escape"
+        edited = self._setup.edited
+        if edited:
+            verb = "is" if edited == "outline" else "are"
+            return (
+                f"the {edited} on the map {verb} being edited: finish with Edit {edited}, or take it back with Escape"
+            )
+        if self._setup.plan_problem:
+            return self._setup.plan_problem
         if self._store_exists is not None and self._store_exists == (request.store, True):
             return f"{request.store.name} is there already and is never overwritten: choose another section id"
         return ""
+
+    def _no_plan(self) -> str:
+        """Return why there is no plan that could be written to a file."""
+        plan = self._setup.request.plan
+        return "a person goes to the fields of this plan" if plan.by_hand else ""
 
     @Slot()
     def _update(self) -> None:
@@ -191,10 +204,18 @@ class ActionStates(QObject):
             "skip_analysis": "" if phase in ("running", "paused", "stopping") else idle or "it is not running",
             "plan": busy,
             **dict.fromkeys(_LABELS, "" if self._focus.on else "open the section in Replay first"),
+            "load_plan": busy,
+            "save_plan": no_rig or busy or changing or self._no_plan(),
+            "export_positions": no_rig or busy or changing or self._no_plan(),
+            "mark_here": no_rig or busy or changing or _no_stage(loaded),
+            "quick_scan": no_rig or busy or changing or taking or _no_stage(loaded),
+            "forget_overview": "",
             "choose_folder": busy,
             "report": "" if self._focus.on or run.last_store is not None else "no section was finished yet",
             "note": "" if self._focus.on or self._run.note_store is not None else _NO_SECTION,
         }
+        moves: tuple[ActionName, ...] = ("go_there", "step_left", "step_right", "step_up", "step_down")
+        reasons |= dict.fromkeys(moves, no_rig or camera_busy or changing or taking or _no_stage(loaded))
         for name, reason in reasons.items():
             actions.enable(name, reason)
         actions["live"].setChecked(self._rig.live)
@@ -239,6 +260,11 @@ class ActionStates(QObject):
         if field.excluded:
             return None, field.seq, f"field {field.seq}, which is on the screen, is excluded already"
         return field.seq, None, ""
+
+
+def _no_stage(loaded: LoadedRig | None) -> str:
+    """Return why the stage of a rig cannot be sent anywhere; empty if it can, or no rig is open."""
+    return "" if loaded is None or loaded.has_stage else "this rig has no motorised stage"
 
 
 def _needs_hand(loaded: LoadedRig | None) -> str:

@@ -23,6 +23,8 @@ from ui.action_states import ActionStates
 from ui.commands import Commands
 from ui.control.app_state import AppState
 from ui.control.hand_control import HandControl
+from ui.control.overview import Overview
+from ui.control.plan_preview import PlanPreview
 from ui.control.recovery import Recovery
 from ui.control.reference_control import ReferenceControl
 from ui.control.replay_focus import ReplayFocus
@@ -38,6 +40,7 @@ from ui.kit.error_report import describe
 from ui.kit.icons import app_icon
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
+from ui.map_presenter import MapPresenter
 from ui.plan_presenter import PlanPresenter
 from ui.replay_presenter import ReplayPresenter
 from ui.rig_presenter import RigPresenter
@@ -121,7 +124,9 @@ class App:
         references = ReferenceControl(jobs, rig, window)
         focus, recovery = ReplayFocus(window), Recovery(jobs, state, setup, store, window)
         views = Views(window, jobs, allow_phantom_model=allow_phantom_model)
-        plans = PlanPresenter(window, views, jobs, state, rig, run, setup)
+        preview, overview = PlanPreview(jobs, state, rig, run, setup, window), Overview(jobs, window)
+        plans = PlanPresenter(window, views, jobs, state, rig, run, setup, preview, overview)
+        MapPresenter(window, views, state, rig, run, setup, preview, overview)
         presenters = (
             RigPresenter(window, views, jobs, state, rig, run, store, lambda: setup.request),
             SectionPresenter(window, views, jobs, state, run, focus, store),

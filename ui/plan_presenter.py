@@ -1,17 +1,19 @@
-"""The plan of the next section: its outline on the map, the search for tissue, saving and dry runs."""
+"""The plan of the next section: its outline on the map, the search for tissue, files and dry runs."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Slot
 
+from hcc_scope.formatting import counted
 from hcc_scope.workers import StopToken
-from ui.control.plan_work import dry_run, look_for_tissue, save_plan_of
+from ui.control.plan_work import dry_run, look_for_tissue, save_plan_of, scan_quickly
 from ui.kit.save_dialog import ask_where
+from ui.shell.file_dialogs import choose_plan_file
 from ui.shell.plan_dialog import PlanDialog
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from hcc_scope.runs.prescan import Prescan
     from ui.control.app_state import AppState
     from ui.control.loaded_rig import LoadedRig
+    from ui.control.overview import Overview
+    from ui.control.plan_preview import PlanPreview
     from ui.control.rig_control import RigControl, RigLight
     from ui.control.run_control import RunControl
     from ui.control.section_request import PlanChoice, SectionRequest
@@ -30,7 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PlanPresenter"]
 
-_INSIDE = "The random fields of the next section lie inside the outline on the map."
+_T = TypeVar("_T")
+
+_INSIDE = "The fields of the next section lie inside the outline on the map."
 
 
 class PlanPresenter(QObject):
@@ -45,6 +51,8 @@ class PlanPresenter(QObject):
     rig : RigControl
     run : RunControl
     setup : SectionSetup
+    preview : PlanPreview
+    overview : Overview
     """
 
     def __init__(
@@ -56,25 +64,29 @@ class PlanPresenter(QObject):
         rig: RigControl,
         run: RunControl,
         setup: SectionSetup,
+        preview: PlanPreview,
+        overview: Overview,
     ) -> None:
         super().__init__(window)
         self._window, self._views, self._jobs, self._state = window, views, jobs, state
         self._rig, self._run, self._setup = rig, run, setup
+        self._preview, self._overview = preview, overview
+        self._dialog: PlanDialog | None = None
         self._search: StopToken | None = None
         self._searched: LoadedRig | None = None
         self._rig_name = ""
         views.map.outline_drawn.connect(self._take_outline)
-        views.map.outline_editing.connect(setup.set_outline_open)
         views.map.tissue_search_requested.connect(self._search_tissue)
         run.phase_changed.connect(self._phase_changed)
         rig.opened.connect(self._rig_opened)
         rig.light_changed.connect(self._light_changed)
+        preview.changed.connect(self._show_in_dialog)
 
     # -- the outline ---------------------------------------------------------------------------------------------------
 
     @Slot(tuple)
     def _take_outline(self, corners_um: tuple[tuple[float, float], ...]) -> None:
-        """Use an outline for the random fields of the next section; empty for none."""
+        """Use an outline for the fields of the next section; empty for none."""
         self._setup.change(plan=self._setup.request.plan.with_outline(corners_um))
         if corners_um:
             self._state.message.emit("info", _INSIDE)
@@ -108,6 +120,14 @@ class PlanPresenter(QObject):
 
     @Slot(bool)
     def _search_tissue(self, on: bool) -> None:
+        self._scan("Looking for tissue", look_for_tissue, self._found, on=on)
+
+    def scan_quickly(self) -> None:
+        """Look at the plan's area with a few fields, for an overview; again to stop."""
+        self._scan("Scanning quickly", scan_quickly, self._scanned)
+
+    def _scan(self, doing: str, scan: Callable[..., _T], done: Callable[[_T], None], *, on: bool = True) -> None:
+        """Begin a scan with a few fields, or stop the one that is under way."""
         if self._search is not None:
             self._search.request()
             self._views.map.set_search("Stopping: the stage goes back …")
@@ -117,25 +137,28 @@ class PlanPresenter(QObject):
             self._views.map.set_search("")
             return
         self._rig.stop_live()
+        self._preview.wanted.emit()
         self._search, self._searched = StopToken(), loaded
-        self._views.map.set_search("Looking for tissue …")
+        self._views.map.set_search(f"{doing} …")
+        progress = partial(self._note_progress, doing)
         work = partial(
-            look_for_tissue,
-            self._rig.doing,
-            loaded,
-            self._setup.request,
-            self._search,
-            self._note_progress,
+            scan, self._rig.doing, loaded, self._setup.request, self._search, progress, self._overview.take_scanned
         )
-        self._jobs.submit("rig", work, self._found, self._not_found)
+        self._jobs.submit("rig", work, done, self._not_found)
 
-    def _note_progress(self, done: int, whole: int) -> None:
+    def _note_progress(self, doing: str, done: int, whole: int) -> None:
         """Report a field; runs in the worker."""
-        self._jobs.post(partial(self._show_progress, done, whole))
+        self._jobs.post(partial(self._show_progress, doing, done, whole))
 
-    def _show_progress(self, done: int, whole: int) -> None:
+    def _show_progress(self, doing: str, done: int, whole: int) -> None:
         if self._search is not None and not self._search.requested:
-            self._views.map.set_search(f"Looking for tissue: {done} of {whole} fields; again to stop.")
+            self._views.map.set_search(f"{doing}: {done} of {whole} fields; again to stop.")
+
+    def _scanned(self, n_seen: int) -> None:
+        whole = self._search is not None and not self._search.requested
+        self._end_search()
+        end = "" if whole else " The scan was stopped."
+        self._state.message.emit("info", f"{counted(n_seen, 'field')} seen, the stage is where it was.{end}")
 
     def _found(self, found: Prescan | None) -> None:
         meant = self._search is not None and not self._search.requested
@@ -163,7 +186,7 @@ class PlanPresenter(QObject):
     # -- the dialog ----------------------------------------------------------------------------------------------------
 
     def edit_plan(self) -> None:
-        """Let the operator choose another plan, save it, or try it dry."""
+        """Let the operator choose another plan, save it, or try it dry; the map shows what is chosen meanwhile."""
         loaded, request = self._rig.loaded, self._setup.request
         outlined = loaded is not None and loaded.is_demo and request.specimen != "none"
         has_stage = loaded is None or loaded.has_stage
@@ -173,19 +196,69 @@ class PlanPresenter(QObject):
         )
         dialog.offer_work("" if loaded is not None else "no rig is open")
         dialog.chosen.connect(self._choose_plan)
+        dialog.proposed.connect(self._preview.propose)
         dialog.save_asked.connect(partial(self._ask_where_to_save, dialog))
         dialog.check_asked.connect(partial(self._check, dialog))
+        dialog.finished.connect(self._dialog_closed)
+        self._dialog = dialog
+        self._preview.wanted.emit()
+        self._preview.propose(dialog.choice())
+        self._show_in_dialog()
         dialog.open()
+
+    @Slot()
+    def _dialog_closed(self) -> None:
+        self._dialog = None
+        self._preview.propose(None)
+
+    @Slot()
+    def _show_in_dialog(self) -> None:
+        if self._dialog is not None:
+            planned = self._preview.planned
+            self._dialog.show_planned(
+                "" if planned is None else planned.describe(), bad=bool(planned and planned.problem)
+            )
 
     @Slot(object)
     def _choose_plan(self, plan: PlanChoice) -> None:
         self._setup.choose_plan(plan)
-        self._views.map.set_outline(plan.outline_um if plan.uses_outline else ())
+
+    # -- files ---------------------------------------------------------------------------------------------------------
+
+    def load_plan(self) -> None:
+        """Choose a plan file, or a position list of Micro-Manager, as the plan of the next section."""
+        choose_plan_file(self._window, self._plan_folder(), self._use_file)
+
+    def _use_file(self, path: str) -> None:
+        if not self._run.active:
+            self._preview.wanted.emit()
+            self._setup.choose_plan(replace(self._setup.request.plan, kind="file", file=path))
+
+    def save_plan(self) -> None:
+        """Save the plan of the next section as a file."""
+        self._save("Save the plan", "plan.yaml", "Plans (*.yaml)")
+
+    def export_positions(self) -> None:
+        """Save the fields of the plan of the next section for Micro-Manager."""
+        self._save("Export positions", "plan.pos", "Position lists of Micro-Manager (*.pos)")
+
+    def _save(self, title: str, name: str, kind: str) -> None:
+        def save(path: Path) -> None:
+            loaded = self._rig.loaded
+            if loaded is not None:
+                work = partial(save_plan_of, loaded, self._setup.request, path=path)
+                self._jobs.submit("rig", work, partial(self._state.message.emit, "info"))
+
+        ask_where(self._window, title, self._plan_folder() / name, kind, save)
+
+    def _plan_folder(self) -> Path:
+        """Return where the last plan file was, else where sections are stored."""
+        file, out_dir = self._setup.request.plan.file, self._setup.request.out_dir
+        folder = Path(file).parent if file else out_dir
+        return folder if folder.is_dir() else Path.home()
 
     def _ask_where_to_save(self, dialog: PlanDialog, choice: PlanChoice) -> None:
-        last = Path(self._setup.request.plan.file)
-        folder = last.parent if self._setup.request.plan.file else self._setup.request.out_dir
-        suggestion = (folder if folder.is_dir() else Path.home()) / "plan.yaml"
+        suggestion = self._plan_folder() / "plan.yaml"
 
         def save(path: Path) -> None:
             self._work(dialog, choice, partial(save_plan_of, path=path))

@@ -85,7 +85,6 @@ class RigPresenter(QObject):
         views.properties.requested.connect(rig.do)
         views.devices.stage.halt_requested.connect(window.actions_["emergency"].trigger)
         views.devices.camera.roi_draw_requested.connect(self._draw_roi)
-        views.map.move_requested.connect(self._move_to)
         views.devices.camera.em_gain_requested.connect(self._set_em_gain)
         views.devices.camera.auto_exposure_requested.connect(self._find_exposure)
         views.live.auto_exposure_requested.connect(self._find_exposure)
@@ -227,10 +226,6 @@ class RigPresenter(QObject):
         if rig is not None:
             left, top = rig.camera.roi[:2]
             self._rig.do(DeviceAction(DeviceControls.set_roi, (left + x, top + y, width, height)))
-
-    @Slot(float, float)
-    def _move_to(self, x_um: float, y_um: float) -> None:
-        self._rig.do(DeviceAction(DeviceControls.move_to_um, (x_um, y_um)))
 
     @Slot(float, float, bool)
     def _keep_contrast(self, low: float, high: float, auto: bool) -> None:

@@ -304,7 +304,6 @@ class SectionPresenter(QObject):
         reason = None if phase == "idle" else "A section is being acquired."
         views.devices.set_locked(reason, paused=phase == "paused")
         views.properties.set_locked(reason)
-        views.map.set_move_allowed(phase in ("idle", "paused"))
         run = self._run.run
         fast = run is not None and run.spec.sampling in ("sequence", "time_series")
         views.map.set_beside_run(phase not in ("idle", "paused"), allowed=not fast)

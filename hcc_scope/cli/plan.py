@@ -10,14 +10,12 @@ from hcc_scope.cli.rigs import open_rig
 from hcc_scope.cli.runs import interruptible
 from hcc_scope.errors import PlanError, UsageError
 from hcc_scope.formatting import counted
-from hcc_scope.plans import check_plan, field_of, load_plan, save_plan
+from hcc_scope.plans import check_plan, load_plan, save_plan
 from hcc_scope.plans.stage_positions import (
     PosFormat,
     StageChoice,
     plan_of_positions,
-    positions_of_plan,
     read_positions,
-    write_positions,
 )
 
 if TYPE_CHECKING:
@@ -127,28 +125,17 @@ def run_export(file: Path, rig_name: str, out: Path, *, pos_format: str, json_mo
     HccScopeError
         If the plan has no positions, or the rig no stage.
     """
-    from hcc_scope.microscope.plan_source import need_what_moves
+    from hcc_scope.runs.position_export import export_positions
 
     if pos_format not in get_args(PosFormat):
         raise UsageError(f"--format is {' or '.join(get_args(PosFormat))}, not '{pos_format}'")
     plan = load_plan(file)
     console = people(json_mode=json_mode)
     with interruptible("nothing was written"), open_rig(rig_name, console) as rig:
-        microscope = rig.microscope
-        facts = microscope.facts()
-        field_um = field_of(plan, facts.orientation, facts.shape_yx, facts.pixel_size_um)
-        check_plan(plan, field_um, limits=microscope.limits)
-        places = [(x_um, y_um, z_um) for _, x_um, y_um, z_um in plan.places(field_um)]
-        if not places:
-            raise PlanError(f"{file}: the plan moves to no position", hint="A position list needs at least one.")
-        need_what_moves(microscope.hardware, plan, field_um)
-        microscope.hardware.need_xy_stage()
-        if any(z_um is not None for *_, z_um in places):
-            microscope.hardware.need_focus()
-        xy_stage, z_stage = microscope.hardware.xy_stage, microscope.hardware.focus
-    labels = getattr(plan, "labels", None)
-    write_positions(positions_of_plan(places, labels, xy_stage, z_stage), out, "1.4" if pos_format == "1.4" else "2.0")
+        written = export_positions(rig, plan, out, "1.4" if pos_format == "1.4" else "2.0")
     if json_mode:
-        print_json({"file": str(out), "positions": len(places), "format": pos_format, "xy_stage": xy_stage})
+        print_json(
+            {"file": str(out), "positions": written.n_positions, "format": pos_format, "xy_stage": written.xy_stage}
+        )
         return
-    console.note(f"{out}: {counted(len(places), 'position')} for Micro-Manager {pos_format}", "green")
+    console.note(f"{out}: {counted(written.n_positions, 'position')} for Micro-Manager {pos_format}", "green")

@@ -25,6 +25,8 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.exposure import takes_exposure
 from hcc_scope.microscope.focus_now import focus_now
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.camera_lease import UseState
     from hcc_scope.microscope.micromanager import MicroManager
     from hcc_scope.run_events import JsonValue
+    from hcc_scope.types import Frame
 
 __all__ = [
     "CameraState",
@@ -301,6 +304,54 @@ class DeviceControls:
             self._start_xy(x_um + dx_um, y_um + dy_um)
 
         self._move(act, _NOT_MEANWHILE, action="step", dx_um=dx_um, dy_um=dy_um)
+
+    def centre_on(self, frame: Frame, x_px: float, y_px: float) -> None:
+        """Send the stage so that a point of a picture comes into the middle; returns when it has set off.
+
+        Parameters
+        ----------
+        frame : Frame
+            With the stage position and the pixel size of its exposure.
+        x_px, y_px : float
+            The point, from the left and the upper edge.
+        """
+        self._need_number("x", x_px, "px")
+        self._need_number("y", y_px, "px")
+        if frame.stage_um is None or not frame.pixel_size_um:
+            raise DeviceError("it is not known where this picture lies on the stage")
+        here, um = frame.stage_um[:2], frame.pixel_size_um
+        offset_px = np.array([x_px, y_px]) - np.array(frame.pixels.shape[::-1]) / 2
+
+        def act() -> None:
+            orientation = self._hardware.slow().orientation
+            x_um, y_um = (np.array(here) + orientation.to_stage_um(offset_px, um)).tolist()
+            self._start_xy(x_um, y_um)
+
+        self._move(act, _NOT_MEANWHILE, action="centre", x_px=x_px, y_px=y_px)
+
+    def move_by_fields(self, columns: int, rows: int, *, in_picture: bool) -> None:
+        """Send the stage whole fields further; while it is on its way, from where it is sent to.
+
+        Parameters
+        ----------
+        columns, rows : int
+            To the right and down.
+        in_picture : bool
+            Whether that is meant as the camera sees it, or along the stage's axes.
+        """
+
+        def act() -> None:
+            facts = self._hardware.facts()
+            height, width = facts.shape_yx
+            if in_picture:
+                step_px = np.array([columns * width, rows * height], dtype=np.float64)
+                step_um = facts.orientation.to_stage_um(step_px, facts.pixel_size_um)
+            else:
+                step_um = np.array(facts.orientation.extent_um(facts.shape_yx, facts.pixel_size_um)) * (columns, rows)
+            x_um, y_um = (np.array(self._from_xy()) + step_um).tolist()
+            self._start_xy(x_um, y_um)
+
+        self._move(act, _NOT_MEANWHILE, action="step", columns=columns, rows=rows)
 
     def home_origin(self) -> None:
         """Send the stage to the origin of its coordinates, (0, 0)."""

@@ -25,7 +25,7 @@ from hcc_scope.plans.models import (
 from hcc_scope.plans.outline import check_outline, first_crossing
 from hcc_scope.plans.reading import load_plan, parse_plan
 from hcc_scope.plans.saving import plan_text, position_text, save_plan
-from hcc_scope.plans.validation import check_plan
+from hcc_scope.plans.validation import beyond_limits, check_plan
 
 __all__ = [
     "MAX_EXPOSURE_MS",
@@ -38,6 +38,7 @@ __all__ = [
     "RandomFields",
     "Sequence",
     "TimeSeries",
+    "beyond_limits",
     "check_outline",
     "check_plan",
     "field_of",

@@ -1,4 +1,4 @@
-"""The plan from a few options, where there is no plan file: random fields, or a sequence at full rate."""
+"""The plan from a few options, where there is no plan file: random fields, a grid, or a sequence at full rate."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_AREA_UM",
     "DEFAULT_FIELDS",
+    "DEFAULT_OVERLAP",
     "KnownOutline",
     "PlanHints",
     "PlanOptions",
     "StageRig",
+    "area_around_um",
     "plan_of_options",
+    "refuse_without_stage",
 ]
 
 DEFAULT_FIELDS = 24
+DEFAULT_OVERLAP = 0.1
+"""Share of a field that neighbours in a grid have in common."""
 DEFAULT_AREA_UM = (8000.0, 6000.0)
 """Width, height in which random fields lie on the demo rig, and what the window proposes."""
 
@@ -31,7 +36,7 @@ class StageRig(Protocol):
     """What a plan has to know of a rig; `hcc_scope.runs.rigs.OpenRig` is one."""
 
     def need_stage_for_fields(self, *, hint: str) -> None:
-        """Refuse random fields where there is no motorised stage."""
+        """Refuse fields of an area where there is no motorised stage."""
         ...
 
     def is_demo(self) -> bool:
@@ -43,14 +48,35 @@ class StageRig(Protocol):
         ...
 
 
+def refuse_without_stage(has_stage: bool, *, hint: str) -> None:
+    """Refuse fields of an area where nothing can drive to them; `hint` advises what to do then.
+
+    Raises
+    ------
+    PlanError
+        If there is no motorised stage.
+    """
+    if not has_stage:
+        raise PlanError("random fields need a motorised XY stage, and this rig has none", hint=hint)
+
+
+def area_around_um(centre_um: tuple[float, float], size_um: tuple[float, float]) -> tuple[float, float, float, float]:
+    """Return x0, y0, x1, y1 of an area of a width and height around a place."""
+    (x, y), (width, height) = centre_um, size_um
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
     """How the fields of a section are chosen."""
 
     n_frames: int | None = None
-    """Of a sequence at full rate with the stage at rest; None: random fields."""
+    """Of a sequence at full rate with the stage at rest; None: fields of an area."""
     n_fields: int = DEFAULT_FIELDS
+    """Of random fields."""
     seed: int = 0
+    overlap: float | None = None
+    """Share of a field that neighbours in a grid have in common; None: random fields."""
     area_um: tuple[float, float] | None = None
     """Width and height around the stage's present position; None: on the demo rig `DEFAULT_AREA_UM`."""
     exposure_ms: float | None = None
@@ -94,7 +120,7 @@ def plan_of_options(options: PlanOptions, rig: StageRig, outline: KnownOutline |
     Raises
     ------
     PlanError
-        If random fields are asked for and there is no stage or no area, or a number is out of range.
+        If fields of an area are asked for and there is no stage or no area, or a number is out of range.
     """
     from hcc_scope.plans import parse_plan
 
@@ -103,7 +129,10 @@ def plan_of_options(options: PlanOptions, rig: StageRig, outline: KnownOutline |
         values |= {"kind": "sequence", "n_frames": options.n_frames}
         return parse_plan(values, where=hints.where)
     rig.need_stage_for_fields(hint=hints.no_stage)
-    values |= {"kind": "random", "n_fields": options.n_fields, "seed": options.seed}
+    if options.overlap is None:
+        values |= {"kind": "random", "n_fields": options.n_fields, "seed": options.seed}
+    else:
+        values |= {"kind": "grid", "overlap": options.overlap}
     if outline is not None:
         values |= {"outline_um": outline.points_um, "outline_from": outline.source}
         values["outline_margin_um"] = outline.margin_um
@@ -112,7 +141,8 @@ def plan_of_options(options: PlanOptions, rig: StageRig, outline: KnownOutline |
     if size_um is None:
         if not rig.is_demo():
             # a motorised stage is never driven to places that no one named
-            raise PlanError("random fields need an area", hint=hints.no_area)
+            what = "random fields need" if options.overlap is None else "a grid needs"
+            raise PlanError(f"{what} an area", hint=hints.no_area)
         size_um = DEFAULT_AREA_UM
     values["rectangle_um"] = rig.area_around_stage_um(size_um, hint=hints.no_stage)
     return parse_plan(values, where=hints.where)

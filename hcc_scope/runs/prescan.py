@@ -10,7 +10,7 @@ import math
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -28,11 +28,14 @@ if TYPE_CHECKING:
 
     from hcc_scope.microscope.demo_scene import Scene
     from hcc_scope.microscope.micromanager import MicroManager
+    from hcc_scope.microscope.plan_source import MicroManagerSource
     from hcc_scope.orientation import Orientation
     from hcc_scope.plans.tissue_outline import TissueOutline
     from hcc_scope.types import Frame, StageLimits
 
-__all__ = ["Prescan", "PrescanRequest", "clipped_area", "prescan", "tissue_samples"]
+    Seen = Callable[[Frame, Orientation], None]
+
+__all__ = ["Prescan", "PrescanRequest", "clipped_area", "prescan", "quick_scan", "tissue_samples"]
 
 _SAMPLE_PX = 256
 _LEAST_SAMPLE_PX = 32
@@ -43,6 +46,7 @@ _USUAL_FIELDS = 150
 MOST_FIELDS = 5000
 
 Rectangle = tuple[float, float, float, float]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ def prescan(
     stop: StopToken | None = None,
     scene: Scene | None = None,
     progress: Callable[[int, int], None] | None = None,
+    seen: Seen | None = None,
 ) -> Prescan | None:
     """Scan an area sparsely and return the outline of its tissue.
 
@@ -154,6 +159,8 @@ def prescan(
         Replaces the demo camera's pixels.
     progress : callable, optional
         Takes how many fields are done, and how many there are.
+    seen : callable, optional
+        Takes each frame, with how the camera lies over the stage, for an overview.
 
     Returns
     -------
@@ -168,13 +175,61 @@ def prescan(
         If a device fails; the stage was then sent back if it still obeyed.
     """
     stop = StopToken() if stop is None else stop
+    return _there_and_back(
+        microscope, request, lambda halts: _found(_scan_of(microscope, request, halts, scene), stop, progress, seen)
+    )
+
+
+def quick_scan(
+    microscope: MicroManager,
+    request: PrescanRequest,
+    seen: Seen,
+    stop: StopToken | None = None,
+    scene: Scene | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Look at an area sparsely, as `prescan` does, and judge nothing: for an overview.
+
+    Parameters
+    ----------
+    microscope, request, stop, scene, progress
+        As for `prescan`.
+    seen : callable
+        Takes each frame, with how the camera lies over the stage.
+
+    Returns
+    -------
+    int
+        Number of fields that were seen; fewer if stop was requested.
+
+    Raises
+    ------
+    PlanError
+        If there is no stage, or the area cannot be reached.
+    HccScopeError
+        If a device fails; the stage was then sent back if it still obeyed.
+    """
+    stop = StopToken() if stop is None else stop
+
+    def look(halts: int) -> int:
+        scan = _scan_of(microscope, request, halts, scene)
+        with closing(scan.frames(stop, progress, seen)) as frames:
+            n_seen = sum(1 for _ in frames)
+        microscope.events.add("action", action="quick scan", area_um=list(scan.area_um), fields=n_seen)
+        return n_seen
+
+    return _there_and_back(microscope, request, look)
+
+
+def _there_and_back(microscope: MicroManager, request: PrescanRequest, do: Callable[[int], T]) -> T:
+    """Scan, and put back whatever a scan changes; `do` takes how often the stage was halted before."""
     microscope.use.release_for_section()
     hardware = microscope.hardware
     hardware.need_xy_stage()
     check_plan_exposure(request.exposure_ms, microscope.handling)
     state = _State.read(microscope, request)
     state.check_inside(microscope.limits)
-    outcome = attempt(lambda: _scanned(microscope, request, state.halts, stop, scene, progress))
+    outcome = attempt(lambda: do(state.halts))
     back = attempt(lambda: state.restore(microscope))
     if isinstance(outcome, Failure):
         if isinstance(back, Failure):
@@ -249,17 +304,35 @@ class _State:
         microscope.thread.call("moving back", partial(hardware.apply, event, StopToken()))
 
 
-def _scanned(
-    microscope: MicroManager,
-    request: PrescanRequest,
-    halts: int,
-    stop: StopToken,
-    scene: Scene | None,
-    progress: Callable[[int, int], None] | None,
-) -> Prescan | None:
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """A scan that is about to begin."""
+
+    source: MicroManagerSource
+    orientation: Orientation
+    area_um: Rectangle
+    less: bool
+    """Whether the stage's limits have cut the area."""
+    field_um: tuple[float, float]
+    spacing_um: float
+    n_places: int
+
+    def frames(
+        self, stop: StopToken, progress: Callable[[int, int], None] | None, seen: Seen | None
+    ) -> Generator[Frame]:
+        """Yield the frames, and report each."""
+        with closing(cast("Generator[Frame]", self.source.frames(stop))) as frames:
+            for n_done, frame in enumerate(frames, start=1):
+                yield frame
+                if seen is not None:
+                    seen(frame, self.orientation)
+                if progress is not None:
+                    progress(n_done, self.n_places)
+
+
+def _scan_of(microscope: MicroManager, request: PrescanRequest, halts: int, scene: Scene | None) -> _Scan:
     from hcc_scope.microscope.plan_source import MicroManagerSource
     from hcc_scope.plans import PositionList
-    from hcc_scope.plans.tissue_outline import tissue_outline
 
     hardware = microscope.hardware
     microscope.thread.call("preparing the devices", partial(hardware.prepare, request.preset, request.exposure_ms))
@@ -271,38 +344,44 @@ def _scanned(
     source = MicroManagerSource(microscope, plan, animal_id="", section_id="", scene=scene)
     if hardware.halts != halts:  # a source knows of those since it was made
         raise DeviceError("the stage was stopped in an emergency before the prescan began")
+    return _Scan(source, facts.orientation, area_um, less, field_um, spacing_um, len(places))
+
+
+def _found(
+    scan: _Scan, stop: StopToken, progress: Callable[[int, int], None] | None, seen: Seen | None
+) -> Prescan | None:
+    from hcc_scope.plans.tissue_outline import tissue_outline
+
     limits = QualityLimits()
     found: list[NDArray[np.float64]] = []
     shares: list[NDArray[np.float32]] = []
     side_um = 0.0
-    with closing(cast("Generator[Frame]", source.frames(stop))) as frames:
+    with closing(scan.frames(stop, progress, seen)) as frames:
         for frame in frames:
-            xy_um, share, side_um = tissue_samples(frame, facts.orientation, limits)
+            xy_um, share, side_um = tissue_samples(frame, scan.orientation, limits)
             found.append(xy_um)
             shares.append(share)
-            if progress is not None:
-                progress(len(found), len(places))
     if stop.requested:
         return None
-    gap_um = max(side_um, spacing_um - min(field_um) + side_um)
+    gap_um = max(side_um, scan.spacing_um - min(scan.field_um) + side_um)
     samples = np.concatenate(found) if found else np.zeros((0, 2))
     share = np.concatenate(shares) if shares else np.zeros(0, dtype=np.float32)
-    outline = tissue_outline(samples, share.astype(np.float64), area_um, gap_um)
+    outline = tissue_outline(samples, share.astype(np.float64), scan.area_um, gap_um)
     notes = list(outline.remarks())
-    if less:
-        x0, y0, x1, y1 = area_um
+    if scan.less:
+        x0, y0, x1, y1 = scan.area_um
         notes.append(
             f"The area was cut to x = {x0:.0f} to {x1:.0f}, y = {y0:.0f} to {y1:.0f} um: the stage's limits end there."
         )
-    if len(found) < len(places):
+    if len(found) < scan.n_places:
         notes.append(
-            f"{counted(len(places) - len(found), 'field')} of {len(places)} could not be taken: there the edge may be"
-            " farther off, and tissue may be missed."
+            f"{counted(scan.n_places - len(found), 'field')} of {scan.n_places} could not be taken: there the edge may"
+            " be farther off, and tissue may be missed."
         )
-    microscope.events.add(
-        "action", action="prescan", area_um=list(area_um), fields=len(found), tissue_um2=outline.area_um2
+    scan.source.events.add(
+        "action", action="prescan", area_um=list(scan.area_um), fields=len(found), tissue_um2=outline.area_um2
     )
-    return Prescan(outline, area_um, field_um, spacing_um, len(found), float(share.mean()), tuple(notes))
+    return Prescan(outline, scan.area_um, scan.field_um, scan.spacing_um, len(found), float(share.mean()), tuple(notes))
 
 
 def _places(

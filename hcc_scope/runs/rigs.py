@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import ConfigError, PlanError, UsageError
+from hcc_scope.errors import ConfigError, UsageError
 from hcc_scope.memory import free_memory
+from hcc_scope.runs.plan_options import area_around_um, refuse_without_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -125,8 +126,7 @@ class OpenRig:
         PlanError
             If there is no motorised stage.
         """
-        if not self.has_xy_stage:
-            raise PlanError("random fields need a motorised XY stage, and this rig has none", hint=hint)
+        refuse_without_stage(self.has_xy_stage, hint=hint)
 
     def is_demo(self) -> bool:
         """Return whether the camera is Micro-Manager's DemoCamera."""
@@ -148,8 +148,7 @@ class OpenRig:
         self.need_stage_for_fields(hint=hint)
         centre = self.stage_xy_um()
         assert centre is not None  # there is a stage
-        (x, y), (width, height) = centre, size_um
-        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+        return area_around_um(centre, size_um)
 
 
 @contextmanager

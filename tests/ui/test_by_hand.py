@@ -428,7 +428,6 @@ def test_a_stand_that_is_stated_to_be_manual_opens_by_hand_though_a_stage_report
     assert shell.window.tabs.currentWidget() is shell.views.hand
     assert shell.setup.request.plan.kind == "guided", "no plan moves the stage"
     assert not devices.stage.isVisibleTo(devices), "nor does a pad"
-    assert not find(shell.views.map, QToolButton, "Click to move").isVisibleTo(shell.views.map)
     assert find(shell.window.top, QToolButton, "Emergency stop").isVisible(), "its drives can be stopped"
 
 

@@ -118,7 +118,6 @@ def drag(tab: SectionMapTab, start: tuple[float, float], end: tuple[float, float
 def test_an_outline_is_mended_with_the_mouse_and_taken_when_it_is_finished(qtbot: QtBot, tab: SectionMapTab):
     drawn: list[tuple[tuple[float, float], ...]] = []
     tab.outline_drawn.connect(drawn.append)
-    assert not button(tab, "Delete corner").isVisible()
     tab.set_search("Looking for tissue")
     assert not button(tab, "Edit outline").isEnabled()
     tab.set_search("")

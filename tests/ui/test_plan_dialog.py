@@ -47,7 +47,7 @@ def test_on_a_rig_without_a_stage_a_person_goes_to_the_fields(parent: QWidget):
 
 def test_a_rig_with_a_stage_is_offered_all(parent: QWidget):
     dialog = shown(parent, PlanChoice(), has_stage=True)
-    assert len(offered(dialog)) == 3
+    assert len(offered(dialog)) == 5
     assert dialog.choice() == PlanChoice()
 
 
@@ -75,7 +75,7 @@ def test_focusing_is_chosen_with_the_plan(parent: QWidget):
     plane = PlanChoice(focus=Focusing("plane", points=12))
     dialog = PlanDialog(plane, outlined=False, parent=parent)
     assert dialog.choice() == plane
-    find(dialog, QComboBox, "Focusing of random fields").setCurrentIndex(2)
+    find(dialog, QComboBox, "Focusing of the fields").setCurrentIndex(2)
     find(dialog, QSpinBox, "Fields from one focusing to the next").setValue(7)
     assert dialog.choice().focus == Focusing("every_k", every_k=7)
     find(dialog, QRadioButton, "Sequence, stage at rest").click()

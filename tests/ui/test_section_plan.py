@@ -57,8 +57,7 @@ def request(folder: Path = Path("out"), **choice: Any) -> SectionRequest:  # noq
 
 
 def by_window(stage: Stage, *, outlined: bool = False, **choice: Any) -> Plan:  # noqa: ANN401 - as above
-    loaded: Any = SimpleNamespace(rig=stage)
-    return running.plan_of_request(request(**choice), loaded, OUTLINE if outlined else None)
+    return running.plan_of_request(request(**choice), stage, OUTLINE if outlined else None)
 
 
 @pytest.mark.parametrize("outlined", [False, True])

@@ -35,7 +35,7 @@ REQUEST = SectionRequest("M7", "S1", Path("sections"), PlanChoice(), "high", "ph
         ({"model": ""}, True, "no model is chosen"),
         ({"plan": PlanChoice("file", file=" ")}, True, "no plan file is chosen"),
         ({"plan": PlanChoice("file", file="plan.yaml")}, False, ""),
-        ({}, False, "no stage that can move to random fields"),
+        ({}, False, "no stage that can move to fields"),
         ({"plan": PlanChoice("sequence")}, False, ""),
         ({"plan": PlanChoice("guided")}, False, ""),
         ({"plan": PlanChoice("free")}, True, "has a motorised stage"),

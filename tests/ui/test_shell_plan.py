@@ -47,7 +47,7 @@ def test_tissue_is_found_and_the_next_section_lies_inside_it(
 
     app.commands.edit_plan()
     (dialog,) = app.window.findChildren(PlanDialog)
-    assert find(dialog, QComboBox, "Where the random fields lie").currentText() == "Outline on the map"
+    assert find(dialog, QComboBox, "Where the fields lie").currentText() == "Outline on the map"
     find(dialog, QAbstractButton, "Dry run").click()
     result = find(dialog, ValueLabel, "Result of the dry run")
     wait_for(lambda: "can carry this plan out" in result.text(), "the dry run")
@@ -83,7 +83,12 @@ def test_tissue_is_found_and_the_next_section_lies_inside_it(
     assert search.isEnabled()
     app.setup.change(plan=app.setup.request.plan.with_outline(found, "prescan", 50.0))
 
+    refuse_beyond_limits(app)
+    wait_for(lambda: app.views.map.next.words.startswith("3 random fields of 166"), "the plan on the map")
+    planned = app.views.map._plan.positions_um
     start(app)
+    assert np.array_equal(app.run.run.positions_um, planned)  # those that were shown, and no others
+    assert not app.views.map.next.shown
     shown = app.run.run.outline_um
     assert np.array_equal(shown, found)
     assert not button(app, "Edit outline").isEnabled()
@@ -93,6 +98,20 @@ def test_tissue_is_found_and_the_next_section_lies_inside_it(
     assert button(app, "Edit outline").isEnabled()
     assert outline(app) == ()  # it was that section's
     assert "find or draw the one of the next section" in notices(app)
+
+
+def refuse_beyond_limits(app: App) -> None:
+    """A mark makes a list; where the stage cannot go, Start is refused with the reason, until it is undone."""
+    before = app.setup.request.plan
+    for _ in range(2):  # the second before the first is laid out
+        app.window.actions_["mark_here"].trigger()
+    assert app.setup.request.plan.listed.positions_um == ((0.0, 0.0), (0.0, 0.0))
+    assert "the score's interval is not valid for it" in notices(app)
+    app.views.map.next.mark(70_000.0, 0.0)
+    wait_for(lambda: "beyond the stage's upper limit" in app.window.actions_.why_not("start"), "Start to be refused")
+    assert "cannot be taken: position 3" in app.views.map.next.words
+    app.setup.change(plan=before)
+    wait_for(lambda: app.window.actions_["start"].isEnabled(), "Start")
 
 
 def test_exposure_gain_and_cooling_in_the_window(shell: App, small_rig: Path):
@@ -133,6 +152,27 @@ def test_exposure_gain_and_cooling_in_the_window(shell: App, small_rig: Path):
     app.state.frame_arrived.emit(bright)
     assert app.views.status.concern("sensor") == "bad"
     assert app.views.status.value("sensor") == "saturated"
+    go_to_what_was_seen(app)
+
+
+def go_to_what_was_seen(app: App) -> None:
+    """A double click in Live centres what was clicked; keys step by a field; the map keeps what was seen."""
+    wait_for(lambda: app.views.map.next.overview.boxes(), "the picture on the map")
+
+    def reached(x_um: float, y_um: float) -> bool:
+        return app.state.rig.xy_um == pytest.approx((x_um, y_um), abs=0.1)
+
+    um = app.state.frame.pixel_size_um
+    app.views.live.centre_requested.emit(app.state.frame, 356.0, 56.0)
+    wait_for(lambda: reached(100 * um, -200 * um), "the stage to come there")
+    app.window.actions_["step_left"].trigger()
+    wait_for(lambda: reached(-412 * um, -200 * um), "a step")
+    app.views.map.move_requested.emit(20.0, 30.0)
+    wait_for(lambda: reached(20.0, 30.0), "the stage to come back")
+    app.views.map.move_requested.emit(99_000.0, 0.0)
+    wait_for(lambda: "lies outside the stage's limits" in notices(app), "the limit")
+    app.window.actions_["forget_overview"].trigger()
+    assert not app.views.map.next.overview.boxes()
 
 
 def test_a_section_and_the_end_of_the_rig_stop_a_search(ready: App):

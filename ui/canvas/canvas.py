@@ -11,12 +11,13 @@ the cursor is, Escape leaves what one was drawing. The menu key and the right bu
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QContextMenuEvent, QHelpEvent, QPainter, QPen
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QApplication, QSizePolicy, QToolTip, QWidget
 
 from ui.canvas.drawing import ON_IMAGE
 from ui.canvas.viewport import Box, Viewport
@@ -110,6 +111,8 @@ class Canvas(QWidget):
     """The cursor moved, came or left: `cursor_at` is where it is now."""
     clicked = Signal(float, float)
     """World x, y of a click with the left button, or of Enter."""
+    double_clicked = Signal(float, float)
+    """World x, y of a double click with the left button, both clicks here; `clicked` came with the first."""
     rectangle_drawn = Signal(QRectF)
     """In world units, when the button is released."""
     cancelled = Signal()
@@ -130,6 +133,8 @@ class Canvas(QWidget):
         self._fits = True
         self._mode = MouseMode.PAN
         self._press: _Press | None = None
+        self._clicked_ms = -math.inf
+        """When the last click came: Qt also reports a double click whose first half was on another widget."""
         self._rectangle: QRectF | None = None
         self._cursor: tuple[float, float] | None = None
         self._keys = "Arrows pan, plus and minus zoom, 0 fits"
@@ -325,6 +330,7 @@ class Canvas(QWidget):
             if min(rectangle.width(), rectangle.height()) >= _SMALLEST_RECT:
                 self.rectangle_drawn.emit(rectangle)
         elif press.button == Qt.MouseButton.LeftButton and self._mode is not MouseMode.RECTANGLE and not press.moved:
+            self._clicked_ms = event.timestamp()
             self.clicked.emit(*self._view.to_world(press.start.x(), press.start.y()))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
@@ -334,6 +340,16 @@ class Canvas(QWidget):
         else:
             self.menu_asked.emit(self._view.to_world(event.x(), event.y()), event.globalPos())
         event.accept()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Take a second click; one whose first half hit another widget is none."""
+        since_ms = event.timestamp() - self._clicked_ms
+        self._clicked_ms = -math.inf
+        left = event.button() == Qt.MouseButton.LeftButton and self._mode is not MouseMode.RECTANGLE
+        if left and since_ms <= QApplication.doubleClickInterval() and self.drag_tool is None:
+            self.double_clicked.emit(*self._view.to_world(event.position().x(), event.position().y()))
+        else:
+            self.mousePressEvent(event)
 
     def _world_rectangle(self, one: QPointF, other: QPointF) -> QRectF:
         first = QPointF(*self._view.to_world(one.x(), one.y()))

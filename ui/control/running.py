@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
     from hcc_scope.runs.hand_section import HandRun
+    from hcc_scope.runs.plan_options import StageRig
     from hcc_scope.runs.references import SectionReferences
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ui.control.rig_control import RigControl
     from ui.control.section_request import SectionRequest
 
-__all__ = ["Running", "plan_of_request", "start_section_on"]
+__all__ = ["MAX_DRAWN", "Running", "plan_of_request", "start_section_on"]
 
 _PICTURES = "Live and map show raw frames, Tiles what the model sees."
 MAX_DRAWN = 5000
@@ -118,7 +119,7 @@ def start_section_on(
     outline = None if specimen is None else outline_points(specimen)
     if request.plan.by_hand:
         return _start_by_hand(request, loaded, stop, scoring_model, specimen)
-    plan = plan_of_request(request, loaded, outline)
+    plan = plan_of_request(request, loaded.rig, outline)
     with _plan_errors_for_window(request, on_phantom=specimen is not None):
         microscope = loaded.rig.microscope
         source = section_source(microscope, plan, scoring_model, request.animal_id, request.section_id, specimen)
@@ -278,15 +279,13 @@ def _positions(plan: Plan, field_um: tuple[float, float]) -> NDArray[np.float64]
     return np.array([(x_um, y_um) for _, x_um, y_um, _ in places], dtype=np.float64)
 
 
-def plan_of_request(
-    request: SectionRequest, loaded: LoadedRig, outline_um: tuple[tuple[float, float], ...] | None
-) -> Plan:
+def plan_of_request(request: SectionRequest, rig: StageRig, outline_um: tuple[tuple[float, float], ...] | None) -> Plan:
     """Return the plan that the operator chose, as this rig can carry it out.
 
     Parameters
     ----------
     request : SectionRequest
-    loaded : LoadedRig
+    rig : StageRig
     outline_um : tuple of (x, y), optional
         The specimen's own outline; one on the map takes its place.
 
@@ -295,16 +294,20 @@ def plan_of_request(
     PlanError
         If the file is wrong, or a plan needs a stage or an area that is missing.
     """
-    from hcc_scope.plans import load_plan
+    from hcc_scope.plans import load_plan, parse_plan
     from hcc_scope.runs.plan_options import KnownOutline, PlanHints, PlanOptions, plan_of_options
 
     choice = request.plan
     if choice.kind == "file":
         return load_plan(Path(choice.file))
+    if choice.kind == "list":
+        fields = {"kind": "positions", "positions_um": ()} if choice.listed is None else choice.listed.model_dump()
+        return parse_plan({**fields, "focus": choice.focusing})
     wanted = PlanOptions(
         n_frames=choice.n_frames if choice.kind == "sequence" else None,
         n_fields=choice.n_fields,
         seed=request.seed,
+        overlap=choice.overlap if choice.kind == "grid" else None,
         area_um=choice.area_um,
         focus=choice.focusing,
     )
@@ -316,4 +319,4 @@ def plan_of_request(
         no_stage="Choose a sequence, or a plan file with a time series, and move the specimen by hand.",
         no_area="Choose one under Section > Plan.",
     )
-    return plan_of_options(wanted, loaded.rig, outline, hints)
+    return plan_of_options(wanted, rig, outline, hints)

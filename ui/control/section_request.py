@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING, Literal
 from hcc_scope.errors import IdError
 from hcc_scope.formatting import counted, format_number
 from hcc_scope.plans.focusing import NO_FOCUSING, Focusing
-from hcc_scope.runs.plan_options import DEFAULT_AREA_UM, DEFAULT_FIELDS
+from hcc_scope.runs.plan_options import DEFAULT_AREA_UM, DEFAULT_FIELDS, DEFAULT_OVERLAP
 from hcc_scope.storage.naming import check_id, store_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.plans import PositionList
     from hcc_scope.plans.focusing import FocusMode
     from hcc_scope.plans.models import OutlineSource
     from hcc_scope.runs.references import ShadingChoice
 
-__all__ = ["BY_HAND", "FOCUS_WORDS", "PlanChoice", "SectionRequest", "next_id", "problem_with_id"]
+__all__ = ["BY_HAND", "FOCUS_WORDS", "OF_AREA", "PlanChoice", "SectionRequest", "next_id", "problem_with_id"]
 
-PlanKind = Literal["random", "guided", "free", "sequence", "file"]
-"""``guided``, ``free``: an operator moves the specimen to fields that are drawn, or to fields of their choice."""
+PlanKind = Literal["random", "grid", "list", "guided", "free", "sequence", "file"]
+"""``list``: fields that were marked or moved on the map. ``guided``, ``free``: an operator moves the specimen to fields
+that are drawn, or to fields of their choice."""
 BY_HAND: tuple[PlanKind, ...] = ("guided", "free")
+OF_AREA: tuple[PlanKind, ...] = ("random", "grid")
+"""Fields that fill an area, or an outline."""
+_NEED_STAGE: tuple[PlanKind, ...] = (*OF_AREA, "list")
 Specimen = Literal["low", "high", "none", "hand"]
 """``hand``: of class high, and moved by a simulated operator."""
 
@@ -44,25 +49,29 @@ class PlanChoice:
     n_fields: int = DEFAULT_FIELDS
     """Number of random fields, whether a stage goes to them or an operator does."""
     area_um: tuple[float, float] = DEFAULT_AREA_UM
-    """Width and height of the area of the random fields, around the position of the stage."""
+    """Width and height of the area of random fields or a grid, around the position of the stage."""
     n_frames: int = 100
     """Length of a sequence at full rate, the stage at rest."""
     file: str = ""
+    overlap: float = DEFAULT_OVERLAP
+    """Share of a field that neighbours in a grid have in common."""
     outline_um: tuple[tuple[float, float], ...] = ()
     """Corners of the outline that was drawn on the map; empty for none. Of this rig's stage, so it is not kept."""
     uses_outline: bool = False
-    """Whether the random fields lie inside that outline."""
+    """Whether random fields, or the grid, lie inside that outline."""
     outline_from: OutlineSource | None = None
     """How it was obtained."""
     outline_margin_um: float | None = None
     """How far the tissue's edge may lie from it, as a search for tissue stated it."""
+    listed: PositionList | None = None
+    """The fields that were marked or moved on the map; None for none. Of this rig's stage, so it is not kept."""
     focus: Focusing = NO_FOCUSING
     """When to focus by the camera's image; a plan file states it itself."""
 
     @property
     def focusing(self) -> Focusing:
         """When to focus, as far as it goes with this kind: a sequence can be focused only before it begins."""
-        if self.kind == "random":
+        if self.kind in _NEED_STAGE:
             return self.focus
         return Focusing("once") if self.kind == "sequence" and self.focus.mode == "once" else NO_FOCUSING
 
@@ -72,7 +81,7 @@ class PlanChoice:
         source: OutlineSource = "drawn",
         margin_um: float | None = None,
     ) -> PlanChoice:
-        """Return random fields inside an outline; without corners, this plan without its outline.
+        """Return a grid, or random fields, inside an outline; without corners, this plan without its outline.
 
         Parameters
         ----------
@@ -86,16 +95,26 @@ class PlanChoice:
         found = self.outline_from in ("prescan", "mended") and set(corners_um) & set(self.outline_um)
         return replace(
             self,
-            kind="random",
+            kind=self.kind if self.kind in OF_AREA else "random",
             outline_um=corners_um,
             uses_outline=True,
             outline_from="mended" if source == "drawn" and found else source,
             outline_margin_um=margin_um,
         )
 
+    def with_list(self, listed: PositionList) -> PlanChoice:
+        """Return these fields, in their order; how they are focused stays."""
+        focus = self.focus if listed.focus == NO_FOCUSING else listed.focus
+        return replace(self, kind="list", listed=listed.model_copy(update={"focus": NO_FOCUSING}), focus=focus)
+
+    def without_places(self) -> PlanChoice:
+        """Return the plan without what was drawn or marked on one rig's stage; random fields instead of a list."""
+        plan = replace(self.with_outline(), listed=None)
+        return replace(plan, kind="random") if plan.kind == "list" else plan
+
     def fits(self, *, has_stage: bool) -> bool:
         """Return whether a rig can carry it out: a motorised stage, or a person, goes to the fields."""
-        return not self.by_hand if has_stage else self.kind != "random"
+        return not self.by_hand if has_stage else self.kind not in _NEED_STAGE
 
     @property
     def by_hand(self) -> bool:
@@ -116,8 +135,14 @@ class PlanChoice:
                     return f"{counted(self.n_fields, 'field')} in the outline on the map"
                 if outlined:
                     return counted(self.n_fields, "random field")
-                width, height = (format_number(side, 0) for side in self.area_um)
-                return f"{counted(self.n_fields, 'field')} in {width} × {height} µm"
+                return f"{counted(self.n_fields, 'field')} in {self._area()}"
+            case "grid":
+                if self.uses_outline and self.outline_um:
+                    return "grid in the outline on the map"
+                return "grid of the section" if outlined else f"grid in {self._area()}"
+            case "list":
+                n = 0 if self.listed is None else len(self.listed.positions_um)
+                return f"list of {counted(n, 'field')}"
             case "guided":
                 return f"{counted(self.n_fields, 'random field')}, by hand"
             case "free":
@@ -126,6 +151,10 @@ class PlanChoice:
                 return f"{counted(self.n_frames, 'frame')} at rest"
             case "file":
                 return self.file.replace("\\", "/").rsplit("/", 1)[-1] or "no file"
+
+    def _area(self) -> str:
+        width, height = (format_number(side, 0) for side in self.area_um)
+        return f"{width} × {height} µm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +205,10 @@ class SectionRequest:
             return "no model is chosen"
         if self.plan.kind == "file" and not self.plan.file.strip():
             return "no plan file is chosen"
+        if self.plan.kind == "list" and (self.plan.listed is None or not self.plan.listed.positions_um):
+            return "the plan's list holds no field: mark one on the map"
         if not self.plan.fits(has_stage=has_stage):
-            why = "has a motorised stage" if has_stage else "has no stage that can move to random fields"
+            why = "has a motorised stage" if has_stage else "has no stage that can move to fields"
             return f"this rig {why}: choose another plan with Section > Plan"
         return ""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, Signal
 
 from hcc_scope.plans.focusing import NO_FOCUSING
 from ui.control.section_request import BY_HAND, PlanChoice, SectionRequest, next_id
@@ -55,7 +55,8 @@ class SectionSetup(QObject):
     def __init__(self, settings_store: SettingsStore, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._settings_store = settings_store
-        self._outline_open = False
+        self._edited = ""
+        self._laid_out: tuple[object, str, str] = (None, "", "")
         self._has_focus = True
         """Whether the rig that is open has a focus drive; without, the remembered focusing stays for others."""
         settings = settings_store.settings
@@ -69,6 +70,7 @@ class SectionSetup(QObject):
                 settings.area_um,
                 settings.n_frames,
                 settings.plan_file,
+                overlap=settings.overlap,
                 focus=settings.focus,
             ),
             specimen=settings.demo_specimen,
@@ -95,26 +97,45 @@ class SectionSetup(QObject):
             self.changed.emit()
 
     @property
-    def outline_open(self) -> bool:
-        """Whether the outline of the random fields is being edited: what is drawn is not part of the request yet."""
-        return self._outline_open
+    def edited(self) -> str:
+        """What of the plan is being edited on the map, such as ``outline``: it is not part of the request yet."""
+        return self._edited
 
-    @Slot(bool)
-    def set_outline_open(self, is_open: bool) -> None:
-        """Take whether the outline is being edited."""
-        self._outline_open = is_open
+    def set_edited(self, what: str) -> None:
+        """Take what is being edited; empty for nothing."""
+        self._edited = what
         self.changed.emit()
+
+    @property
+    def plan_problem(self) -> str:
+        """Why the rig cannot carry the plan out, as text; empty if it can, or that is not known yet."""
+        of, problem, _ = self._laid_out
+        return problem if of == _what_is_planned(self._request) else ""
+
+    @property
+    def plan_takes(self) -> str:
+        """Time and size of the plan in a few words; empty where they are not known."""
+        of, _, takes = self._laid_out
+        return takes if of == _what_is_planned(self._request) else ""
+
+    def note_laid_out(self, request: SectionRequest, problem: str, takes: str) -> None:
+        """Take what was found when the fields of a request were laid out; it holds until another plan is chosen."""
+        before = self.plan_problem, self.plan_takes
+        self._laid_out = _what_is_planned(request), problem, takes
+        if (self.plan_problem, self.plan_takes) != before:
+            self.changed.emit()
 
     # -- what is remembered --------------------------------------------------------------------------------------------
 
     def choose_plan(self, plan: PlanChoice) -> None:
-        """Take the operator's plan, and remember it."""
+        """Take the operator's plan, and remember it, except for what belongs to this rig's stage."""
         self._settings_store.change(
-            plan=plan.kind,
+            plan=self._settings_store.settings.plan if plan.kind == "list" else plan.kind,
             n_fields=plan.n_fields,
             area_um=plan.area_um,
             n_frames=plan.n_frames,
             plan_file=plan.file,
+            overlap=plan.overlap,
             focus=plan.focus if self._has_focus else self._settings_store.settings.focus,
         )
         self.change(plan=plan)
@@ -160,14 +181,23 @@ class SectionSetup(QObject):
     def prepare_next(self, finished_section_id: str | None) -> None:
         """Draw another seed; suggest the id after that of the section that is finished, unless it was changed since.
 
-        An outline on the map belongs to the section that is finished, and goes with it.
+        An outline on the map belongs to the section that is finished, and goes with it; so does a list of fields, which
+        the plan dialog can choose again.
         """
         self.change(seed=_new_seed())
         if finished_section_id is None:
             return
-        self.change(plan=self._request.plan.with_outline())
+        plan = self._request.plan.with_outline()
+        if plan.kind == "list":
+            remembered = self._settings_store.settings.plan
+            plan = replace(plan, kind="random" if remembered in BY_HAND else remembered)
+        self.change(plan=plan)
         if self._request.section_id == finished_section_id:
             self.change(section_id=next_id(finished_section_id))
+
+
+def _what_is_planned(request: SectionRequest) -> object:
+    return request.plan, request.seed, request.specimen, request.out_dir
 
 
 def _new_seed() -> int:

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.plans.focusing import NO_FOCUSING, FocusPlan
-from hcc_scope.runs.plan_options import DEFAULT_AREA_UM, DEFAULT_FIELDS
+from hcc_scope.runs.plan_options import DEFAULT_AREA_UM, DEFAULT_FIELDS, DEFAULT_OVERLAP
 from ui.kit.theme import ThemeName  # noqa: TC001 - pydantic resolves annotations when the class is made
 
 __all__ = [
@@ -69,11 +69,13 @@ class Settings(BaseModel):
     engine: str = "auto"
     demo_specimen: Literal["low", "high", "none", "hand"] = "high"
     """What the demo camera shows."""
-    plan: Literal["random", "guided", "free", "sequence", "file"] = "random"
+    plan: Literal["random", "grid", "guided", "free", "sequence", "file"] = "random"
     plan_file: str = ""
     n_fields: Annotated[int, Field(ge=1, le=100_000)] = DEFAULT_FIELDS
     n_frames: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     area_um: tuple[Annotated[FiniteFloat, Field(gt=0)], Annotated[FiniteFloat, Field(gt=0)]] = DEFAULT_AREA_UM
+    overlap: Annotated[FiniteFloat, Field(ge=0, lt=0.9)] = DEFAULT_OVERLAP
+    """Share of a field that neighbours in a grid have in common."""
     focus: FocusPlan = NO_FOCUSING
     """When to focus by the camera's image."""
     shading: Literal["auto", "none"] = "auto"

@@ -25,9 +25,12 @@ __all__ = [
     "TwoLines",
     "ViewButton",
     "action_button",
+    "button_of",
     "control_row",
+    "explain_action",
     "paint_bar",
     "style_buttons",
+    "view_action",
 ]
 
 _WIDE_CHARACTERS = 160
@@ -132,17 +135,41 @@ def action_button(
     checked : bool, optional
         Whether it is down at first; None for a button that does not stay down.
     """
+    return button_of(view_action(owner, text, tip, key, do, checked=checked), text, tip)
+
+
+def view_action(
+    owner: QWidget,
+    text: str,
+    tip: str,
+    key: str,
+    do: Callable[[bool], object],
+    *,
+    checked: bool | None = None,
+) -> QAction:
+    """Return the action of `action_button` alone, for a button that is made when it is first needed."""
     action = QAction(text, owner)
     action.setShortcut(QKeySequence(key))
     action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-    action.setToolTip(f"{tip} ({QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)})")
+    explain_action(action, text, tip)
     action.setCheckable(checked is not None)
     action.setChecked(bool(checked))
     action.triggered.connect(do)
     owner.addAction(action)
+    return action
+
+
+def explain_action(action: QAction, text: str, tip: str) -> None:
+    """Give an action its text, and the tooltip that ends with its key."""
+    action.setText(text)
+    action.setToolTip(f"{tip} ({action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)})")
+
+
+def button_of(action: QAction, name: str, tip: str) -> ViewButton:
+    """Return a button for an action, with its name and description for screen readers."""
     button = ViewButton()
     button.setDefaultAction(action)
-    button.setAccessibleName(text)
+    button.setAccessibleName(name)
     button.setAccessibleDescription(tip)
     return button
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QSizePolicy, QWidget
 
+from hcc_scope.types import Frame
 from ui.canvas.frame_layer import FrameBorder
 from ui.canvas.image_view import ImageView
 from ui.canvas.legend import TileLegend
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
 
     from hcc_scope.tiling import TileGrid
-    from hcc_scope.types import Frame, FrameResult
+    from hcc_scope.types import FrameResult
     from ui.kit.controls import ViewButton
     from ui.kit.theme import ThemeName
 
@@ -59,6 +60,8 @@ class LiveTab(QWidget):
     """Find the exposure for a mean level."""
     field_unpinned = Signal()
     """The newest frame is shown again."""
+    centre_requested = Signal(Frame, float, float)
+    """A picture of Live, and x, y in px of the point in it that is to come into the middle."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -103,6 +106,7 @@ class LiveTab(QWidget):
         self.set_theme("dark")
         self.view.painted.connect(self._note_painted)
         self.view.cursor_moved.connect(self._show_cursor)
+        self.view.double_clicked.connect(self._double_clicked)
         self.view.view_changed.connect(self._show_zoom)
         self._roi.drawn.connect(self.roi_drawn)
         self.contrast_panel.changed.connect(self._contrast_follows)
@@ -292,6 +296,15 @@ class LiveTab(QWidget):
     @Slot()
     def _note_painted(self) -> None:
         self._painted = self._frame
+
+    @Slot(float, float)
+    def _double_clicked(self, x_px: float, y_px: float) -> None:
+        frame = self._frame
+        if frame is None or not frame.tags.get("preview"):
+            return
+        height, width = frame.pixels.shape
+        if 0 <= x_px < width and 0 <= y_px < height:
+            self.centre_requested.emit(frame, x_px, y_px)
 
     def export_png(self, path: Path) -> None:
         """Save the view as it is shown, with a caption.

@@ -53,8 +53,9 @@ class HandMapView(QWidget):
             controls.zoom_in(),
             controls.toggle(hand.mosaic, "visible", "Seen", "Pictures of everything that was seen", "S"),
             controls.toggle(hand.course, "visible", "Course", "The way that the field went", "C"),
-            *self.outline.buttons,
+            self.outline.button,
         )
+        self.outline.parts.stand_in(row)
         lay_out_page(self, row, self.view, self._about)
         self.set_theme("dark")
         self.outline.changed.connect(self._editing_changed)

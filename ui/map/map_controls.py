@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ui.map.hand_map import HandMap
     from ui.map.map_fields import FieldsLayer
     from ui.map.map_layers import OutlineLayer, PlanLayer
+    from ui.map.overview_layer import OverviewLayer
     from ui.map.plan_tools import PlanTools
 
 __all__ = ["MapControls"]
@@ -30,7 +31,7 @@ class MapControls(QObject):
     owner : QWidget
         The tab.
     view : Canvas
-    fields, outline, plan : layers of the map
+    fields, outline, plan, overview : layers of the map
     hand : HandMap
         The layers of a section by hand.
     tools : PlanTools
@@ -41,8 +42,6 @@ class MapControls(QObject):
     """Choose the field before (-1) or after (1)."""
     to_stage = Signal()
     """Centre the map on the stage."""
-    click_to_move = Signal(bool)
-    """A click sends the stage there, or no more."""
 
     def __init__(
         self,
@@ -52,25 +51,21 @@ class MapControls(QObject):
         hand: HandMap,
         outline: OutlineLayer,
         plan: PlanLayer,
+        overview: OverviewLayer,
         tools: PlanTools,
     ) -> None:
         super().__init__(owner)
         controls = ViewControls(owner, view)
         self._to_stage = action_button(owner, "To stage", "Centre the map on the stage", "L", self._go)
-        self.move = action_button(
-            owner,
-            "Click to move",
-            "A click sends the stage there; Escape ends it",
-            "M",
-            self._click_to_move,
-            checked=False,
-        )
         before = action_button(owner, "‹", "Choose the field before", "PgUp", self._before)
         after = action_button(owner, "›", "Choose the field after", "PgDown", self._after)
         before.setAccessibleName("Field before")
         after.setAccessibleName("Field after")
-        self._of_stage = (self._to_stage, self.move, tools.search)
-        self._of_plan = (controls.toggle(plan, "visible", "Plan", "Fields that are still to be taken, dashed", "N"),)
+        self._of_stage = (self._to_stage, tools.search, tools.fields.button)
+        self._of_plan = (
+            controls.toggle(plan, "visible", "Plan", "Fields that are still to be taken, dashed", "N"),
+            controls.toggle(overview, "visible", "Overview", "What a scan or Live has seen before the section", "Y"),
+        )
         self._of_hand = (
             controls.toggle(hand.mosaic, "visible", "Seen", "Pictures of everything that was seen", "S"),
             controls.toggle(hand.course, "visible", "Course", "The way that the field went", "C"),
@@ -93,10 +88,10 @@ class MapControls(QObject):
             *self._of_plan,
             controls.share(fields, "opacity", "Opacity", "Opacity of the heatmap in %"),
             self._to_stage,
-            self.move,
             *self._of_hand,
             *tools.buttons,
         )
+        tools.parts.stand_in(self.row)
 
     def show_stage(self, there: bool) -> None:
         """Show what needs a stage, or not."""
@@ -118,10 +113,6 @@ class MapControls(QObject):
     @Slot(bool)
     def _go(self, _down: bool) -> None:
         self.to_stage.emit()
-
-    @Slot(bool)
-    def _click_to_move(self, on: bool) -> None:
-        self.click_to_move.emit(on)
 
 
 def _show(buttons: tuple[ViewButton, ...], shown: bool) -> None:

@@ -1,4 +1,4 @@
-"""The layers of a section map besides its fields: the section's outline, where fields are planned, and the stage."""
+"""The layers of a section map besides its fields: stage limits, outline, where fields are planned, and the stage."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen, QPolygonF
 
 from hcc_scope.formatting import counted
-from ui.canvas.drawing import ON_IMAGE, double_lines, double_rect
+from ui.canvas.drawing import ON_IMAGE, double_lines, double_rect, plate
 from ui.kit.theme import colours
 
 if TYPE_CHECKING:
@@ -17,13 +17,74 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ui.canvas.viewport import Viewport
+    from hcc_scope.types import StageLimits
+    from ui.canvas.viewport import Box, Viewport
     from ui.kit.theme import ThemeName
 
-__all__ = ["OutlineLayer", "PlanLayer", "StageLayer"]
+__all__ = ["LimitsLayer", "OutlineLayer", "PlanLayer", "StageLayer", "cross_out"]
 
 _ARRIVED = 0.05
 """A planned field counts as acquired if a field's centre is nearer than this share of a field."""
+
+
+_MOST_DASHED = 400
+"""More fields than that get a plain line: dashes are slow to draw, and too short to be seen."""
+
+
+def cross_out(rect: QRectF) -> list[QLineF]:
+    """Return the two lines that cross a field out."""
+    return [QLineF(rect.topLeft(), rect.bottomRight()), QLineF(rect.topRight(), rect.bottomLeft())]
+
+
+class LimitsLayer:
+    """Where the stage may go."""
+
+    def __init__(self) -> None:
+        self.limits: StageLimits | None = None
+        self._colours = colours("dark")
+
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take the colours of a theme."""
+        self._colours = colours(theme)
+
+    @property
+    def box(self) -> Box | None:
+        """Left, top, width and height in stage um; None without limits."""
+        if self.limits is None:
+            return None
+        (x0, x1), (y0, y1) = self.limits.x_um, self.limits.y_um
+        return x0, y0, x1 - x0, y1 - y0
+
+    def summary(self, _view: Viewport) -> str:
+        """Return how far the stage may go."""
+        if self.limits is None:
+            return ""
+        (x0, x1), (y0, y1) = self.limits.x_um, self.limits.y_um
+        return f"The stage may go from x {x0:,.0f} to {x1:,.0f} µm, y {y0:,.0f} to {y1:,.0f} µm"
+
+    def paint(self, painter: QPainter, view: Viewport) -> None:
+        """Paint the border, and hatch what is beyond it."""
+        if self.box is None:
+            return
+        left, top, width, height = self.box
+        corner, other = view.to_screen(left, top), view.to_screen(left + width, top + height)
+        screen = QRectF(-4, -4, view.size[0] + 8, view.size[1] + 8)
+        inside = QRectF(QPointF(*corner), QPointF(*other)).intersected(screen)
+        if inside == screen:
+            return
+        painter.save()
+        beyond = QPainterPath()
+        beyond.addRect(screen)
+        beyond.addRect(inside)  # even-odd: what is in both is left out
+        muted = QColor(self._colours.text_muted)
+        muted.setAlpha(90)
+        painter.fillPath(beyond, QBrush(muted, Qt.BrushStyle.BDiagPattern))
+        if not inside.isEmpty():
+            painter.setPen(QPen(QColor(self._colours.text_muted), 1.5))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(inside)
+            plate(painter, inside.topLeft() + QPointF(6, 6), "Stage limits")
+        painter.restore()
 
 
 class OutlineLayer:
@@ -65,12 +126,19 @@ class OutlineLayer:
 
 
 class PlanLayer:
-    """Where fields are going to be taken, in their order; what has been taken is no longer drawn."""
+    """Where fields are going to be taken, in their order; what has been taken is no longer drawn.
+
+    A field that the stage cannot go to is crossed out.
+    """
 
     def __init__(self) -> None:
         self.positions_um: NDArray[np.float64] = np.zeros((0, 2))
         """(n, 2) x, y of the centres."""
         self.done: NDArray[np.bool_] = np.zeros(0, dtype=bool)
+        self.beyond: NDArray[np.bool_] = np.zeros(0, dtype=bool)
+        """Which of them lie beyond the stage's limits."""
+        self.edited = False
+        """Whether the fields are being edited: they are then drawn by the tool."""
         self.field_um: tuple[float, float] = (1.0, 1.0)
         self.visible = True
         self._colours = colours("dark")
@@ -79,11 +147,17 @@ class PlanLayer:
         """Take the colours of a theme."""
         self._colours = colours(theme)
 
-    def set_plan(self, positions_um: NDArray[np.float64] | None, field_um: tuple[float, float]) -> None:
+    def set_plan(
+        self,
+        positions_um: NDArray[np.float64] | None,
+        field_um: tuple[float, float],
+        beyond: NDArray[np.bool_] | None = None,
+    ) -> None:
         """Take another plan; None for none."""
         self.field_um = field_um
         self.positions_um = np.zeros((0, 2)) if positions_um is None else positions_um
         self.done = np.zeros(len(self.positions_um), dtype=bool)
+        self.beyond = self.done.copy() if beyond is None else beyond
 
     def visited(self, centres_um: Iterable[tuple[float, float]]) -> None:
         """Tick off one planned place for each field that is there now."""
@@ -96,24 +170,36 @@ class PlanLayer:
 
     def summary(self, _view: Viewport) -> str:
         """Return how many fields are still to come."""
-        left = int(np.count_nonzero(~self.done))
-        return f"{counted(left, 'planned field')} to come" if self.visible and left else ""
+        left, n_beyond = int(np.count_nonzero(~self.done)), int(np.count_nonzero(self.beyond))
+        if not self.visible or self.edited or not left:
+            return ""
+        beyond = f", {n_beyond} beyond the stage's limits" if n_beyond else ""
+        return f"{counted(left, 'planned field')} to come{beyond}"
 
     def paint(self, painter: QPainter, view: Viewport) -> None:
         """Paint the fields still to come: dashed, the next one in the accent's colour."""
         left = np.flatnonzero(~self.done)
-        if not self.visible or not left.size:
+        if not self.visible or self.edited or not left.size:
             return
         painter.save()
         painter.setBrush(Qt.BrushStyle.NoBrush)
         width, height = (side * view.scale for side in self.field_um)
-        painter.setPen(QPen(QColor(self._colours.text_muted), 1, Qt.PenStyle.DashLine))
-        for index in left[1:]:
+        screen = QRectF(0, 0, *view.size)
+        style = Qt.PenStyle.DashLine if left.size <= _MOST_DASHED else Qt.PenStyle.SolidLine
+        plain, refused = QPen(QColor(self._colours.text_muted), 1, style), QPen(QColor(self._colours.error), 1.5)
+        for index in left[::-1]:  # the next one last: it lies uppermost
             x, y = view.to_screen(*self.positions_um[index])
-            painter.drawRect(QRectF(x - width / 2, y - height / 2, width, height))
-        x, y = view.to_screen(*self.positions_um[left[0]])
-        painter.setPen(QPen(QColor(self._colours.accent), 2, Qt.PenStyle.DashLine))
-        painter.drawRect(QRectF(x - width / 2, y - height / 2, width, height))
+            rect = QRectF(x - width / 2, y - height / 2, width, height)
+            if not rect.intersects(screen):
+                continue
+            if self.beyond[index]:
+                painter.setPen(refused)
+                painter.drawLines(cross_out(rect))
+            elif index == left[0]:
+                painter.setPen(QPen(QColor(self._colours.accent), 2, Qt.PenStyle.DashLine))
+            else:
+                painter.setPen(plain)
+            painter.drawRect(rect)
         painter.restore()
 
 

@@ -12,7 +12,8 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QWidget
 
 from hcc_scope.orientation import Orientation
-from ui.canvas.canvas import Canvas, MouseMode
+from hcc_scope.plans import PositionList
+from ui.canvas.canvas import Canvas
 from ui.canvas.legend import TileLegend
 from ui.canvas.overlays import ScaleBarLayer
 from ui.canvas.save_view import save_picture
@@ -26,6 +27,7 @@ from ui.map.map_controls import MapControls
 from ui.map.map_fields import FieldsLayer, MapField
 from ui.map.map_layers import OutlineLayer, PlanLayer, StageLayer
 from ui.map.map_text import describe_place, describe_progress
+from ui.map.next_section import NextSection
 from ui.map.plan_tools import PlanTools
 
 if TYPE_CHECKING:
@@ -74,6 +76,10 @@ class SectionMapTab(QWidget):
     """Begin to look for tissue, or stop."""
     outline_editing = Signal(bool)
     """The outline begins to be edited, or is edited no more."""
+    fields_edited = Signal(PositionList)
+    """The fields of the next section as a list, after one was moved, added or deleted."""
+    fields_editing = Signal(bool)
+    """The fields of the plan begin to be edited, or are edited no more."""
     outline_mended = Signal(tuple)
     """Corners x, y in µm of the outline of a section by hand, in the coordinates of its island; instead of
     `outline_drawn`, which is the next plan's."""
@@ -100,6 +106,8 @@ class SectionMapTab(QWidget):
             "Arrows pan, plus and minus zoom, 0 fits; Page Up and Page Down choose the field before and after",
         )
         self._tools = PlanTools(self, self.view)
+        self.next = NextSection(self, self._outline, self._plan, self._tools)
+        """What is known before a section."""
         self._legend = TileLegend()
         self._progress = QProgressBar()
         self._progress.setFixedSize(12 * GRID_PX, 2 * GRID_PX)
@@ -108,20 +116,22 @@ class SectionMapTab(QWidget):
         self._about = ElidedLabel("Progress of the section")
         self._cursor = ElidedLabel("Under the cursor", Qt.AlignmentFlag.AlignRight)
         lines = TwoLines(self._about, self._cursor, before=self._progress)
-        self._controls = MapControls(self, self.view, self.fields, self.hand, self._outline, self._plan, self._tools)
+        layers = (self.fields, self.hand, self._outline, self._plan, self.next.overview)
+        self._controls = MapControls(self, self.view, *layers, self._tools)
         lay_out_page(self, self._controls.row, self.view, self._legend, lines)
         self.set_theme("dark")
         self.view.clicked.connect(self._clicked)
         self.view.cursor_moved.connect(self._show_cursor)
-        self.view.cancelled.connect(self._end_click_to_move)
-        self.view.cancelled.connect(self._tools.outline.cancel)
+        self.view.double_clicked.connect(self._double_clicked)
+        self.view.cancelled.connect(self._tools.cancel)
         self._controls.stepped.connect(self._step)
         self._controls.to_stage.connect(self._go)
-        self._controls.click_to_move.connect(self._click_to_move)
-        self._tools.outline.begun.connect(self._end_click_to_move)
+        self.next.changed.connect(self._show_next)
         self._tools.outline.finished.connect(self._take_outline)
-        self._tools.changed.connect(self._show_progress)
+        self._tools.fields.finished.connect(self.fields_edited)
+        self._tools.changed.connect(self._tool_changed)
         self._tools.editing.connect(self.outline_editing)
+        self._tools.fields_editing.connect(self.fields_editing)
         self._tools.search_requested.connect(self.tissue_search_requested)
         if self.fields.fine is not None:
             self.fields.fine.arrived.connect(self._finer)
@@ -156,12 +166,13 @@ class SectionMapTab(QWidget):
         """
         if min(field_um) <= 0:
             raise ValueError(f"a field needs a size in µm, not {field_um}")
+        self.next.leave()
         self._field_um = field_um
         self.fields.orientation = Orientation() if orientation is None else orientation
         self.fields.field_um = self._stage.field_um = field_um
         self._plan.set_plan(_points(positions_um), field_um)
         self._plan.visited(one.stage_um for one in self.fields.fields.values() if one.stage_um is not None)
-        self._tools.outline.cancel()
+        self._tools.cancel()
         self._outline.points_um = _points(outline_um)
         self._tools.outline.set_outline([] if outline_um is None else self._corners())
         self._changed()
@@ -184,6 +195,14 @@ class SectionMapTab(QWidget):
         self.view.update()
         self.redrawn.emit()
 
+    @property
+    def place_to_go_um(self) -> tuple[float, float] | None:
+        """The chosen planned field, else what is under the cursor, else the chosen field; None for none of them."""
+        chosen = self.fields.chosen
+        stored = None if chosen is None else self.fields.fields[chosen].stage_um
+        under = self.view.cursor_at if self.fields.has_places else None
+        return self._tools.fields.chosen_um or under or stored
+
     def set_outline(self, corners_um: Points) -> None:
         """Show the outline of the next section's random fields; empty for none."""
         self._outline.points_um = _points(corners_um) if len(corners_um) else None
@@ -203,6 +222,17 @@ class SectionMapTab(QWidget):
     def outline_open(self) -> bool:
         """Whether the outline is being edited."""
         return self._tools.outline.active
+
+    @Slot()
+    def _show_next(self) -> None:
+        if self.next.shown and self.next.field_um is not None:
+            self._field_um = self._stage.field_um = self.next.field_um
+        self._changed()
+
+    @Slot()
+    def _tool_changed(self) -> None:
+        self._plan.edited = self._tools.fields.active
+        self._show_progress()
 
     def set_search(self, words: str) -> None:
         """Show how far the search for tissue is; empty when it has ended."""
@@ -303,21 +333,13 @@ class SectionMapTab(QWidget):
         self._changed()
 
     def set_stage(self, x_um: float | None, y_um: float | None = None) -> None:
-        """Take the stage's position; None without a stage, which takes click-to-move away."""
+        """Take the stage's position; None without a stage."""
         at = None if x_um is None or y_um is None else (x_um, y_um)
         if at == self._stage.at_um:
             return
         self._stage.at_um = at
-        if at is None:
-            self._end_click_to_move()
         self._controls.show_stage(at is not None)
         self._changed()
-
-    def set_move_allowed(self, allowed: bool) -> None:
-        """Let the operator click to move or not: while a section is acquired the plan moves the stage."""
-        if not allowed:
-            self._end_click_to_move()
-        self._controls.move.defaultAction().setEnabled(allowed)
 
     def choose(self, seq: int | None) -> None:
         """Mark a field as if it had been clicked; `field_chosen` is not emitted."""
@@ -339,8 +361,8 @@ class SectionMapTab(QWidget):
         self.view.set_theme(theme)
         self._outline.set_theme(theme)
         self.hand.set_theme(theme)
-        self._plan.set_theme(theme)
-        self._tools.outline.set_theme(theme)
+        for layer in (self._plan, self.next, self._tools.outline, self._tools.fields):
+            layer.set_theme(theme)
         self._legend.set_theme(theme)
         style_buttons(self, theme)
 
@@ -392,6 +414,7 @@ class SectionMapTab(QWidget):
             self.hand.end()
             self._controls.show_hand(self.hand.on)
             self._tools.set_allowed(self._outline_allowed)
+        self.next.leave()
         self._field_um = None
         self.set_reader(None)
         self.fields.clear()
@@ -428,7 +451,8 @@ class SectionMapTab(QWidget):
         if self.hand.on:
             layers = [*self.hand.below, self.fields, *self.hand.above, self._tools.outline]
         elif self.fields.has_places:
-            layers = [self._outline, self._plan, self.fields, self._stage, self._tools.outline]
+            below: list[Layer] = [self.next.limits, self._outline, self.next.overview, self.fields, self._plan]
+            layers = [*below, self._stage, self._tools.outline, self._tools.fields]
         else:
             layers = [self.fields]
         return [*layers, self._scale_bar]
@@ -443,6 +467,10 @@ class SectionMapTab(QWidget):
         if self.hand.on:
             self._progress.hide()
             self._about.set_text(self.hand.describe())
+            return
+        if self.next.shown:
+            self._progress.hide()
+            self._about.set_text(self.next.words)
             return
         n_done, n_planned = int(self._plan.done.sum()), len(self._plan.positions_um)
         self._progress.setVisible(n_planned > 0)
@@ -459,6 +487,8 @@ class SectionMapTab(QWidget):
         reach = (left - width, top - height, 3 * width, 3 * height)
         if self._stage.at_um is not None:
             reach = box_of_boxes([reach, (*self._stage.at_um, 0.0, 0.0)])
+        if self.next.limits.box is not None:
+            reach = box_of_boxes([reach, self.next.limits.box])
         return box, reach
 
     def _section_box(self) -> Box:
@@ -471,6 +501,8 @@ class SectionMapTab(QWidget):
             boxes += [box_around(at, (width, height)) for at in self._plan.positions_um.tolist()]
             if self._outline.points_um is not None:
                 boxes.append(box_of(self._outline.points_um))
+            if self.next.shown:
+                boxes += self.next.overview.boxes()
         if not boxes:
             boxes.append(box_around(self._stage.at_um or (0.0, 0.0), (4 * width, 4 * height)))
         return box_of_boxes(boxes)
@@ -499,11 +531,9 @@ class SectionMapTab(QWidget):
 
     @Slot(float, float)
     def _clicked(self, x_um: float, y_um: float) -> None:
-        if self._tools.outline.active:
-            self._tools.outline.click(x_um, y_um)
-            return
-        if self.view.mouse_mode is MouseMode.POINT and self.fields.has_places:
-            self.move_requested.emit(x_um, y_um)
+        tool = self._tools.active
+        if tool is not None:
+            tool.click(x_um, y_um)
             return
         one = self.fields.at(x_um, y_um)
         if one is not None:
@@ -537,16 +567,10 @@ class SectionMapTab(QWidget):
         self._changed()
         self.outline_mended.emit(corners)
 
-    @Slot(bool)
-    def _click_to_move(self, moves: bool) -> None:
-        if moves:
-            self._tools.outline.cancel()
-        self.view.set_mouse_mode(MouseMode.POINT if moves else MouseMode.PAN)
-
-    @Slot()
-    def _end_click_to_move(self) -> None:
-        self._controls.move.setChecked(False)
-        self._click_to_move(False)
+    @Slot(float, float)
+    def _double_clicked(self, x_um: float, y_um: float) -> None:
+        if self.fields.has_places and not self.hand.on:
+            self.move_requested.emit(x_um, y_um)
 
     @Slot()
     def _go(self) -> None:

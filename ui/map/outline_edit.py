@@ -69,6 +69,11 @@ class OutlineEdit:
         """Whether there is a step to undo."""
         return bool(self._before)
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no corner."""
+        return not self.corners
+
     def undo(self) -> None:
         """Take the last step back."""
         if self._before:

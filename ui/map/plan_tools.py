@@ -1,4 +1,4 @@
-"""What the map offers for the plan of the next section: its outline by hand, and the search for tissue."""
+"""What the map offers for the plan of the next section: its outline and fields by hand, and the search for tissue."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from ui.kit.controls import action_button
+from ui.map.edit_tool import EditParts
+from ui.map.fields_tool import FieldsTool
 from ui.map.outline_tool import OutlineTool
 
 if TYPE_CHECKING:
@@ -14,34 +16,44 @@ if TYPE_CHECKING:
 
     from ui.canvas.canvas import Canvas
     from ui.kit.controls import ViewButton
+    from ui.map.edit_tool import EditTool
 
 __all__ = ["PlanTools"]
 
+_NO_PLAN = "no plan is shown"
+
 
 class PlanTools(QObject):
-    """The buttons *Find tissue* and *Edit outline*: one excludes the other, and a section excludes both.
+    """The buttons *Find tissue*, *Edit outline* and *Edit fields*: one excludes the others, and a section all of them.
 
     Parameters
     ----------
     owner : QWidget
         The tab; the keys work while the focus is in it.
     view : Canvas
-        Where the outline is drawn.
+        Where outline and fields are drawn.
     """
 
     changed = Signal()
     """What is drawn, or what there is to report (`describe`)."""
     editing = Signal(bool)
     """The outline begins to be edited, or is edited no more."""
+    fields_editing = Signal(bool)
+    """The fields begin to be edited, or are edited no more."""
     search_requested = Signal(bool)
     """Begin to look for tissue, or stop."""
 
     def __init__(self, owner: QWidget, view: Canvas) -> None:
         super().__init__(owner)
-        self.outline = OutlineTool(owner, view)
+        parts = EditParts(owner, OutlineTool.texts)
+        self.outline = OutlineTool(owner, view, parts)
+        self.fields = FieldsTool(owner, view, parts)
+        self.parts = parts
+        """The buttons of what is being edited."""
         self._words = ""
         self._allowed = True
-        self._edits = False
+        self._no_list = _NO_PLAN
+        self._edits = self._edits_fields = False
         self.search = action_button(
             owner,
             "Find tissue",
@@ -50,12 +62,30 @@ class PlanTools(QObject):
             self._search,
             checked=False,
         )
-        self.outline.changed.connect(self._outline_changed)
+        self.outline.changed.connect(self._tool_changed)
+        self.fields.changed.connect(self._tool_changed)
+        self._enable()
 
     @property
     def buttons(self) -> tuple[ViewButton, ...]:
-        """All buttons, in order."""
-        return (self.search, *self.outline.buttons)
+        """The buttons, in order; those of what is being edited follow (`parts`)."""
+        return self.search, self.outline.button, self.fields.button
+
+    @property
+    def active(self) -> EditTool | None:
+        """The tool that is in use; None for none."""
+        return next((tool for tool in (self.outline, self.fields) if tool.active), None)
+
+    def cancel(self) -> None:
+        """Edit no more, and take back what was changed."""
+        for tool in (self.outline, self.fields):
+            tool.cancel()
+
+    def set_no_list(self, why: str) -> None:
+        """Take why there are no fields that can be edited one by one; empty if there are, or a list can begin."""
+        if why != self._no_list:
+            self._no_list = why
+            self._enable()
 
     @property
     def allowed(self) -> bool:
@@ -64,12 +94,12 @@ class PlanTools(QObject):
 
     def describe(self) -> str:
         """Return how far the search is, or what is drawn and what is wrong with it, as text; empty for neither."""
-        return self._words or self.outline.describe()
+        return self._words or self.outline.describe() or self.fields.describe()
 
     def set_allowed(self, allowed: bool) -> None:
         """Let the operator draw the outline and look for tissue, or not: during a section the plan is fixed."""
         if not allowed:
-            self.outline.cancel()
+            self.cancel()
         self._allowed = allowed
         self._enable()
 
@@ -81,16 +111,27 @@ class PlanTools(QObject):
         self.changed.emit()
 
     def _enable(self) -> None:
-        """Enable one while the other is not in use: an outline that is found must not meet one that is drawn."""
-        self.search.defaultAction().setEnabled(self._allowed and not self.outline.active)
-        self.outline.button.defaultAction().setEnabled(self._allowed and not self._words)
+        """Enable each while no other is in use: an outline that is found must not meet one that is drawn."""
+        active = self.active
+        for tool in (self.outline, self.fields):
+            free = self._allowed and not self._words and active in (None, tool)
+            tool.button.defaultAction().setEnabled(free and not (tool is self.fields and self._no_list))
+        self.search.defaultAction().setEnabled(self._allowed and active is None)
+        action = self.fields.button.defaultAction()
+        first = action.toolTip().split("\n")[0]
+        action.setToolTip(f"{first}\nNot now: {self._no_list}" if self._no_list else first)
 
     @Slot()
-    def _outline_changed(self) -> None:
-        if self.outline.active != self._edits:
-            self._edits = self.outline.active
+    def _tool_changed(self) -> None:
+        outline, fields = self.outline.active, self.fields.active
+        if (outline, fields) != (self._edits, self._edits_fields):
+            before, self._edits = self._edits, outline
+            fields_before, self._edits_fields = self._edits_fields, fields
             self._enable()
-            self.editing.emit(self._edits)
+            if before != outline:
+                self.editing.emit(outline)
+            if fields_before != fields:
+                self.fields_editing.emit(fields)
         self.changed.emit()
 
     @Slot(bool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 
 from ui.kit.icons import icon
@@ -53,7 +54,18 @@ ActionName = Literal[
     "go_to_field",
     "copy_position",
     "plan",
+    "load_plan",
+    "save_plan",
+    "export_positions",
     "ids",
+    "mark_here",
+    "go_there",
+    "step_left",
+    "step_right",
+    "step_up",
+    "step_down",
+    "quick_scan",
+    "forget_overview",
     "theme",
     "capture_sound",
     "capture_flash",
@@ -71,12 +83,13 @@ ActionName = Literal[
     "about",
 ]
 """The key of each action."""
-Menu = Literal["file", "rig", "section", "field", "view", "help"]
+Menu = Literal["file", "rig", "section", "field", "map", "view", "help"]
 MENUS: dict[Menu, str] = {
     "file": "File",
     "rig": "Rig",
     "section": "Section",
     "field": "Fie&ld",
+    "map": "Map",
     "view": "View",
     "help": "Help",
 }
@@ -97,6 +110,8 @@ class ActionSpec:
     checkable: bool = False
     separate: bool = False
     """A line above it in the menu."""
+    on_pictures: bool = False
+    """Its key works in the tabs Live and Section map alone: elsewhere it means something else, such as a letter."""
 
 
 SPECS: tuple[ActionSpec, ...] = (
@@ -262,7 +277,53 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "plan", "section", "Plan …", "Choose how many fields are acquired, and where", "Ctrl+P", "plan", separate=True
     ),
+    ActionSpec("load_plan", "section", "Load plan …", "Use a plan file, or a position list of Micro-Manager (.pos)"),
+    ActionSpec("save_plan", "section", "Save plan …", "Save the plan as a file (YAML)"),
+    ActionSpec(
+        "export_positions",
+        "section",
+        "Export positions …",
+        "Save the fields of the plan as a position list of Micro-Manager (.pos)",
+    ),
     ActionSpec("ids", "section", "Edit ids", "Go to the animal id", "Ctrl+I"),
+    ActionSpec(
+        "mark_here",
+        "map",
+        "Mark here",
+        "Add the field under the lens to the plan, which becomes a list of fields",
+        "K",
+        on_pictures=True,
+    ),
+    ActionSpec(
+        "go_there",
+        "map",
+        "Go there",
+        "Send the stage to the chosen field on the map, or to the place under the cursor; the focus stays",
+        "J",
+        on_pictures=True,
+    ),
+    ActionSpec(
+        "step_left",
+        "map",
+        "Step left",
+        "Send the stage one field to the left",
+        "Shift+Left",
+        separate=True,
+        on_pictures=True,
+    ),
+    ActionSpec(
+        "step_right", "map", "Step right", "Send the stage one field to the right", "Shift+Right", on_pictures=True
+    ),
+    ActionSpec("step_up", "map", "Step up", "Send the stage one field up", "Shift+Up", on_pictures=True),
+    ActionSpec("step_down", "map", "Step down", "Send the stage one field down", "Shift+Down", on_pictures=True),
+    ActionSpec(
+        "quick_scan",
+        "map",
+        "Quick scan",
+        "Look at the plan's area around the stage with a few fields, for an overview on the map; again to stop",
+        separate=True,
+    ),
+    ActionSpec("forget_overview", "map", "Forget overview", "Clear what scans and Live have shown on the map"),
     ActionSpec("theme", "view", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
     ActionSpec(
         "capture_sound",
@@ -303,14 +364,21 @@ class Actions:
             action.setCheckable(spec.checkable)
             if spec.keys:
                 action.setShortcut(QKeySequence(spec.keys))
+            if spec.on_pictures:
+                action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+                action.setAutoRepeat(False)  # steps would queue up while the key is held
             self._actions[spec.name] = action
             self.explain(spec.name, "")
         self._actions["panels"].setChecked(True)
         self.set_theme(theme)
-        owner.addActions(list(self._actions.values()))
+        owner.addActions([self._actions[spec.name] for spec in SPECS if not spec.on_pictures])
 
     def __getitem__(self, name: ActionName) -> QAction:
         return self._actions[name]
+
+    def of_pictures(self) -> list[QAction]:
+        """Return the actions whose keys work in the tabs with pictures alone."""
+        return [self._actions[spec.name] for spec in SPECS if spec.on_pictures]
 
     def menu(self, menu: Menu) -> list[tuple[ActionSpec, QAction]]:
         """Return what a menu holds, in order."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-__all__ = ["choose_folder", "choose_new_picture", "choose_rig_file"]
+__all__ = ["choose_folder", "choose_new_picture", "choose_plan_file", "choose_rig_file"]
 
 
 def choose_folder(parent: QWidget, title: str, start: Path, chosen: Callable[[str], None]) -> None:
@@ -27,6 +27,13 @@ def choose_folder(parent: QWidget, title: str, start: Path, chosen: Callable[[st
 def choose_rig_file(parent: QWidget, start: Path, chosen: Callable[[str], None]) -> None:
     """Choose a rig file or a Micro-Manager configuration."""
     dialog = QFileDialog(parent, "Open rig", str(start), "Rigs (*.rig.yaml *.yaml *.yml *.cfg);;All files (*)")
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    _open(dialog, chosen)
+
+
+def choose_plan_file(parent: QWidget, start: Path, chosen: Callable[[str], None]) -> None:
+    """Choose a plan file, or a position list of Micro-Manager."""
+    dialog = QFileDialog(parent, "Load plan", str(start), "Plans (*.yaml *.yml *.pos);;All files (*)")
     dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
     _open(dialog, chosen)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSpinBox, QWidget
 
 from hcc_scope.plans.focusing import NO_FOCUSING, Focusing
@@ -38,6 +38,9 @@ class FocusChoice(QWidget):
         For screen readers.
     """
 
+    changed = Signal()
+    """Another choice."""
+
     def __init__(self, focusing: Focusing, modes: tuple[FocusMode, ...], name: str) -> None:
         super().__init__()
         self._modes = modes
@@ -64,6 +67,9 @@ class FocusChoice(QWidget):
             row.addWidget(self._unit)
         row.addStretch(1)
         self._mode.currentIndexChanged.connect(self._update)
+        self._mode.currentIndexChanged.connect(self.changed)
+        if self._k is not None:
+            self._k.valueChanged.connect(self.changed)
         self._update()
 
     @Slot()

@@ -23,7 +23,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ui.control.section_request import BY_HAND, PlanChoice
+from hcc_scope.formatting import counted
+from ui.control.section_request import BY_HAND, OF_AREA, PlanChoice
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 from ui.shell.focus_choice import FocusChoice
@@ -36,13 +37,15 @@ if TYPE_CHECKING:
 
 __all__ = ["PlanDialog"]
 
+_OF_STAGE: tuple[PlanKind, ...] = ("random", "grid", "list")
+"""The stage goes from field to field."""
 _ALL_MODES: tuple[FocusMode, ...] = ("none", "once", "every_k", "plane")
 _MAX_UM = 200_000.0
 _MOST = 10**9
 
 
 class PlanDialog(QDialog):
-    """Random fields, fields by hand, a sequence, or a plan file.
+    """Random fields, a grid, a list, fields by hand, a sequence, or a plan file.
 
     Parameters
     ----------
@@ -63,6 +66,8 @@ class PlanDialog(QDialog):
     """The plan as it is chosen now is to be saved as a file."""
     check_asked = Signal(PlanChoice)
     """A dry run of it is asked for."""
+    proposed = Signal(PlanChoice)
+    """The plan as it is chosen now, whenever something is changed and can be read."""
 
     def __init__(
         self, choice: PlanChoice, *, outlined: bool, parent: QWidget, has_stage: bool = True, has_focus: bool = True
@@ -74,6 +79,12 @@ class PlanDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._random = QRadioButton("Random fields")
         self._random.setToolTip("The stage goes to places drawn at random: only then is the score's interval valid")
+        self._grid = QRadioButton("Grid")
+        self._grid.setToolTip("Fields side by side over the whole area; the score's interval is then not valid")
+        self._list = QRadioButton("List of fields on the map")
+        self._list.setToolTip(
+            "Fields that were marked, or moved, on the map, in their order; the score's interval is then not valid"
+        )
         self._guided = QRadioButton("Random fields, guided by hand")
         self._guided.setToolTip(
             "You drive round the section, fields are drawn at random inside, and an arrow leads to each:\n"
@@ -89,13 +100,25 @@ class PlanDialog(QDialog):
         )
         self._before = choice
         self._where = QComboBox()
-        self._where.setAccessibleName("Where the random fields lie")
+        self._where.setAccessibleName("Where the fields lie")
         self._where.addItem("Outline of the phantom section" if outlined else "Area around the stage")
         if choice.outline_um:
             self._where.addItem("Outline on the map")
             self._where.setCurrentIndex(int(choice.uses_outline))
         self._n_fields = _count(choice.n_fields, 100_000, "Number of random fields")
         self._n_drawn = _count(choice.n_fields, 100_000, "Number of fields that are drawn")
+        self._overlap = QSpinBox()
+        self._overlap.setRange(0, 89)
+        self._overlap.setSuffix(" %")
+        self._overlap.setValue(round(100 * choice.overlap))
+        self._overlap.setAccessibleName("Overlap of neighbours in the grid")
+        n_listed = 0 if choice.listed is None else len(choice.listed.positions_um)
+        self._listed = QLabel(
+            f"{counted(n_listed, 'field')}; Edit fields on the map adds, moves and deletes"
+            if n_listed
+            else "No field yet: Mark here adds the place under the lens, Edit fields any place on the map"
+        )
+        self._listed.setWordWrap(True)
         self._width = _um(choice.area_um[0], "Width of the area in µm")
         self._height = _um(choice.area_um[1], "Height of the area in µm")
         self._n_frames = _count(choice.n_frames, 1_000_000, "Number of frames")
@@ -107,7 +130,8 @@ class PlanDialog(QDialog):
         self._kept_focus = choice.focus
         self._focus: dict[PlanKind, FocusChoice] = {}
         if has_focus:
-            self._focus["random"] = FocusChoice(choice.focus, _ALL_MODES, "Focusing of random fields")
+            of_fields = FocusChoice(choice.focus, _ALL_MODES, "Focusing of the fields")
+            self._focus |= dict.fromkeys(_OF_STAGE, of_fields)
             self._focus["sequence"] = FocusChoice(choice.focus, ("none", "once"), "Focusing of a sequence")
 
         area = QWidget()
@@ -130,30 +154,33 @@ class PlanDialog(QDialog):
         layout.setSpacing(GRID_PX)
         self._parts: dict[PlanKind, tuple[QRadioButton, QWidget]] = {}
         rows: list[tuple[PlanKind, QRadioButton, list[tuple[str, QWidget]]]] = [
-            ("random", self._random, [("Fields", self._n_fields), ("Where", self._where), ("Area", area)]),
+            ("random", self._random, [("Fields", self._n_fields)]),
+            ("grid", self._grid, [("Overlap", self._overlap)]),
+            ("list", self._list, [("", self._listed)]),
             ("guided", self._guided, [("Fields", self._n_drawn)]),
             ("free", self._free, []),
             ("sequence", self._sequence, [("Frames", self._n_frames)]),
             ("file", self._file, [("File", file)]),
         ]
+        self._area_row, self._outlined = area, outlined
         for name, radio, fields in rows:
-            part = QWidget()
-            form = QFormLayout(part)
-            form.setContentsMargins(3 * GRID_PX, 0, 0, GRID_PX)
-            form.setSpacing(GRID_PX)
-            for label, widget in fields:
-                form.addRow(label, widget)
+            part, form = _form(fields)
             layout.addWidget(radio)
             layout.addWidget(part)
             self._parts[name] = radio, part
             radio.toggled.connect(self._update_parts)
             radio.setChecked(name == kind)
-            if (name in BY_HAND) if has_stage else (name == "random"):
+            if (name in BY_HAND) if has_stage else (name in _OF_STAGE):
                 radio.hide()
                 part.hide()
-            if name == "random":
-                self._area_row, self._outlined = (form, area), outlined
-            if name in self._focus:
+            if name == "list":  # what random fields, a grid and a list have in common
+                common = [("Where", self._where), ("Area", area)]
+                if has_focus:
+                    common.append(("Focus", self._focus["random"]))
+                self._common, self._common_form = _form(common)
+                self._common.setVisible(has_stage)
+                layout.addWidget(self._common)
+            elif name == "sequence" and has_focus:
                 form.addRow("Focus", self._focus[name])
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         self._buttons.accepted.connect(self._accept)
@@ -167,12 +194,17 @@ class PlanDialog(QDialog):
         self._result.hide()
         layout.addStretch(1)
         self._problem = ValueLabel("What is missing in the plan")
+        self._planned = ValueLabel("What the plan takes")
+        self._planned.setWordWrap(True)
+        layout.addWidget(self._planned)
         layout.addWidget(self._result)
         layout.addWidget(self._problem)
         layout.addWidget(self._buttons)
         self._path.textChanged.connect(self._update_parts)
-        for box in (self._n_fields, self._n_drawn, self._width, self._height, self._n_frames):
+        for box in (self._n_fields, self._overlap, self._n_drawn, self._width, self._height, self._n_frames):
             box.valueChanged.connect(self._update_parts)
+        for focus in set(self._focus.values()):
+            focus.changed.connect(self._update_parts)
         self._where.currentIndexChanged.connect(self._update_parts)
         self._update_parts()
         self.setMinimumWidth(480)
@@ -186,11 +218,17 @@ class PlanDialog(QDialog):
             problem = self._describe_problem()
             self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not problem)
             self._problem.setText(problem)
-            form, area = self._area_row
-            form.setRowVisible(area, not self._outlined and self._where.currentIndex() == 0)
+            self._common.setEnabled(any(self._parts[kind][0].isChecked() for kind in _OF_STAGE))
+            around_stage = not self._outlined and self._where.currentIndex() == 0
+            in_area = any(self._parts[kind][0].isChecked() for kind in OF_AREA)
+            self._where.setEnabled(in_area)
+            self._common_form.setRowVisible(self._area_row, around_stage)
+            self._area_row.setEnabled(in_area)
             by_hand = self._guided.isChecked() or self._free.isChecked()  # no device moves, so there is nothing to try
             for button in (self._save, self._check):
                 button.setEnabled(not problem and not self._no_work and not by_hand)
+            if not problem:
+                self.proposed.emit(self.choice())
 
     def _work_button(self, text: str, tip: str, asked: SignalInstance) -> QPushButton:
         button = self._buttons.addButton(text, QDialogButtonBox.ButtonRole.ActionRole)
@@ -206,6 +244,10 @@ class PlanDialog(QDialog):
             button.setToolTip(f"{button.accessibleDescription()}\nNot now: {why_not}" if why_not else button.toolTip())
         self._update_parts()
 
+    def show_planned(self, words: str, *, bad: bool) -> None:
+        """Show what the plan takes as it is chosen now, or why it cannot be taken."""
+        self._planned.setText(f"⚠ {words}" if bad else words)
+
     def show_result(self, words: str, *, bad: bool) -> None:
         """Show what a check or saving came to."""
         self._result.setText(f"⚠ {words}" if bad else words)
@@ -218,6 +260,7 @@ class PlanDialog(QDialog):
             return "Name a plan file: type its path, or browse for it."
         boxes: dict[QRadioButton, tuple[QSpinBox | QDoubleSpinBox, ...]] = {
             self._random: (self._n_fields, self._width, self._height),
+            self._grid: (self._width, self._height),
             self._guided: (self._n_drawn,),
             self._sequence: (self._n_frames,),
         }
@@ -242,6 +285,7 @@ class PlanDialog(QDialog):
             self._before,
             kind=kind,
             n_fields=(self._n_drawn if kind == "guided" else self._n_fields).value(),
+            overlap=self._overlap.value() / 100,
             area_um=(self._width.value(), self._height.value()),
             n_frames=self._n_frames.value(),
             file=self._path.text().strip(),
@@ -255,6 +299,17 @@ class PlanDialog(QDialog):
             return
         self.chosen.emit(self.choice())
         self.accept()
+
+
+def _form(fields: list[tuple[str, QWidget]]) -> tuple[QWidget, QFormLayout]:
+    """Return labelled fields below a radio button."""
+    part = QWidget()
+    form = QFormLayout(part)
+    form.setContentsMargins(3 * GRID_PX, 0, 0, GRID_PX)
+    form.setSpacing(GRID_PX)
+    for label, widget in fields:
+        form.addRow(label, widget)
+    return part, form
 
 
 def _count(value: int, top: int, name: str) -> QSpinBox:

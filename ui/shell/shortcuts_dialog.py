@@ -23,7 +23,8 @@ __all__ = ["ShortcutsDialog", "keys_of"]
 ELSEWHERE: tuple[tuple[str, str], ...] = (
     ("Tab, Shift+Tab", "Next control, previous control"),
     ("Alt and a letter", "Open a menu"),
-    ("Arrow keys", "Pan the picture or the map"),
+    ("Arrow keys", "Pan the picture or the map; with Shift the stage steps by a field"),
+    ("Double click", "In Live or on the map: send the stage there; the focus stays"),
     ("+  −  0", "Zoom in, zoom out, fit"),
     ("Ctrl and arrow keys", "Move the cursor over the picture by 1 px, with Shift by 10 px"),
     ("Enter", "Choose the item under the cursor"),
