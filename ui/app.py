@@ -30,6 +30,7 @@ from ui.control.run_control import RunControl
 from ui.control.section_setup import SectionSetup
 from ui.control.settings import load_settings, settings_folder
 from ui.control.settings_store import SettingsStore
+from ui.empty_pages import EmptyPages
 from ui.focus_presenter import FocusPresenter
 from ui.hand_presenter import HandPresenter
 from ui.kit.error_report import describe
@@ -124,6 +125,7 @@ class App:
             FocusPresenter(window, views, jobs, state, rig, focus),
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
+        EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         window.top.set_models(models_to_choose(), settings.model)
         action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references)

@@ -68,7 +68,7 @@ def test_judgement_without_measured_values():
         "Tissue": "In all 4 tiles",
         "Saturation": "Too bright in 1 of 4 tiles",
         "Light": "Too dark in 1 of 4 tiles",
-        "Likeness": "Not measured by this model",
+        "Similarity": "Not measured by this model",
     }
 
 
@@ -82,9 +82,9 @@ def test_judgement_without_measured_values():
         ([NO_TISSUE] * 16, False, "unknown", "Cannot be judged: no tile was classified"),
     ],
 )
-def test_likeness_comes_from_the_model_alone(flags: list[int], measured: bool, shape: str, words: str):
+def test_similarity_comes_from_the_model_alone(flags: list[int], measured: bool, shape: str, words: str):
     distances = np.ones(16, np.float32) if measured else None
-    found = {line.name: line for line in judge(np.array(flags, np.uint8), None, distances)}["Likeness"]
+    found = {line.name: line for line in judge(np.array(flags, np.uint8), None, distances)}["Similarity"]
     assert (found.shape, found.words) == (shape, words)
 
 
@@ -95,8 +95,8 @@ def test_a_tile_that_was_classified_and_not_scored_is_not_shown_as_unclassified(
     measured = replace(result(3, np.ones(16), flags), distances=np.full(16, 2.0, np.float32))
     panel.set_result(measured)
     assert value(panel, "Outcome of the field") == "Field 3: 13 of 16 tiles scored."
-    assert value(panel, "Likeness") == "Unlike training: 3 of 16 tiles"
-    assert "not scored" in find(panel, ValueLabel, "Likeness").toolTip()
+    assert value(panel, "Similarity") == "Unlike training: 3 of 16 tiles"
+    assert "not scored" in find(panel, ValueLabel, "Similarity").toolTip()
 
 
 def test_quality_panel_shows_what_became_of_the_field(qtbot: QtBot):

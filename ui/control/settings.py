@@ -18,7 +18,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.plans.focusing import NO_FOCUSING, FocusPlan
 from hcc_scope.runs.plan_options import DEFAULT_AREA_UM, DEFAULT_FIELDS
-from ui.kit.theme import ThemeName  # noqa: TC001 - pydantic resolves annotations when the class is made
+from ui.kit.mode import ModeName  # noqa: TC001 - pydantic resolves annotations when the class is made
+from ui.kit.theme import ThemeName  # noqa: TC001 - likewise
 
 __all__ = [
     "FOLDER_VARIABLE",
@@ -53,6 +54,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     theme: ThemeName = "dark"
+    mode: ModeName = "operator"
+    """What the window shows: what a section takes, or all there is."""
     geometry: str = ""
     """Of the main window, as Qt packs it, in base64."""
     layout: str = ""

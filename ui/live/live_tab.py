@@ -17,9 +17,10 @@ from ui.canvas.legend import TileLegend
 from ui.canvas.luts import PALETTES
 from ui.canvas.overlays import TileLayer
 from ui.canvas.save_view import save_picture
-from ui.canvas.view_controls import ViewControls, lay_out_page
+from ui.canvas.view_controls import ViewControls, lay_out_page, set_page_margins
 from ui.kit.controls import ElidedLabel, TwoLines, action_button, control_row, style_buttons
 from ui.kit.labels import ValueLabel
+from ui.kit.mode import offer_in_row
 from ui.kit.theme import colours
 from ui.live.coach_bar import CoachBar
 from ui.live.contrast_panel import ContrastPanel
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame, FrameResult
     from ui.kit.controls import ViewButton
+    from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
 
 __all__ = ["LiveTab"]
@@ -57,6 +59,8 @@ class LiveTab(QWidget):
     """The number of the stored field that stays on the screen."""
     auto_exposure_requested = Signal()
     """Find the exposure for a mean level."""
+    filled = Signal()
+    """The first picture is shown, or none is any more."""
     field_unpinned = Signal()
     """The newest frame is shown again."""
 
@@ -99,7 +103,8 @@ class LiveTab(QWidget):
         self._looking.timeout.connect(self._show_text)
         self.contrast_panel.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         below = (self._legend, TwoLines(self._about, self._cursor), self.coach, self.contrast_panel)
-        lay_out_page(self, self._controls(), self.view, *below)
+        self._row = self._controls()
+        lay_out_page(self, self._row, self.view, *below)
         self.set_theme("dark")
         self.view.painted.connect(self._note_painted)
         self.view.cursor_moved.connect(self._show_cursor)
@@ -128,8 +133,9 @@ class LiveTab(QWidget):
             return action_button(self, text, tip, key, do, checked=down)
 
         self._histogram = toggle("Histogram", "Show histogram and contrast", "T", self._show_histogram)
+        self._fit = controls.fit("Show the whole frame")
         return control_row(
-            controls.fit("Show the whole frame"),
+            self._fit,
             action_button(self, "1:1", "One screen pixel per frame pixel", "1", self._one_to_one),
             controls.zoom_out(),
             self._zoom,
@@ -246,6 +252,15 @@ class LiveTab(QWidget):
         self.view.set_pixel_size_um(self._um())
         self._show_text()
 
+    def set_mode(self, mode: ModeName) -> None:
+        """Show all controls, or in Operator mode those that every section needs; the keys work in both."""
+        expert = mode == "expert"
+        offer_in_row(self._row, (self._fit, self._back), mode)
+        set_page_margins(self, mode)
+        self._legend.setVisible(expert)
+        self._cursor.setVisible(expert)
+        self.contrast_panel.setVisible(expert and self._histogram.isChecked())
+
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self._border.colour = colours(theme).border
@@ -265,6 +280,7 @@ class LiveTab(QWidget):
         self._roi.forget()
         self._legend.set_flags(None)
         self._show_text()
+        self.filled.emit()
 
     def contrast(self) -> tuple[float, float, bool]:
         """Return black and white in counts, and whether they follow every frame."""
@@ -306,8 +322,11 @@ class LiveTab(QWidget):
     # -- showing -----------------------------------------------------------------------------------------------------
 
     def _show_frame(self, frame: Frame) -> None:
+        first = self._frame is None
         shape_changed = self._frame is None or self._frame.pixels.shape != frame.pixels.shape
         self._frame = frame
+        if first:
+            self.filled.emit()
         if shape_changed:
             self._roi.forget()
         self._stale = not self.isVisible()
@@ -407,7 +426,7 @@ class LiveTab(QWidget):
 
     @Slot(bool)
     def _show_histogram(self, shows: bool) -> None:
-        self.contrast_panel.setVisible(shows)
+        self.contrast_panel.setVisible(shows)  # in Operator mode its key shows it
         if shows and self._frame is not None:
             self.contrast_panel.set_frame(self._frame.pixels, self._frame.bit_depth)
 

@@ -8,12 +8,14 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from ui.canvas.view_controls import ViewControls
 from ui.kit.controls import action_button, control_row
+from ui.kit.mode import offer_in_row
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from ui.canvas.canvas import Canvas
     from ui.kit.controls import ViewButton
+    from ui.kit.mode import ModeName
     from ui.map.hand_map import HandMap
     from ui.map.map_fields import FieldsLayer
     from ui.map.map_layers import OutlineLayer, PlanLayer
@@ -56,7 +58,7 @@ class MapControls(QObject):
     ) -> None:
         super().__init__(owner)
         controls = ViewControls(owner, view)
-        self._to_stage = action_button(owner, "To stage", "Centre the map on the stage", "L", self._go)
+        self._to_stage = action_button(owner, "Centre on stage", "Centre the map on the stage", "L", self._go)
         self.move = action_button(
             owner,
             "Click to move",
@@ -78,8 +80,9 @@ class MapControls(QObject):
         )
         self.show_stage(False)
         self.show_hand(False)
+        self._for_operators = (controls.fit("Show the whole section"), *tools.buttons)
         self.row = control_row(
-            controls.fit("Show the whole section"),
+            self._for_operators[0],
             controls.zoom_out(),
             controls.zoom_in(),
             before,
@@ -88,7 +91,7 @@ class MapControls(QObject):
             controls.toggle(
                 fields, "shows_heat", "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H"
             ),
-            controls.toggle(fields, "shows_words", "Words", "Write each field's number and score", "V"),
+            controls.toggle(fields, "shows_words", "Labels", "Write each field's number and score", "V"),
             controls.toggle(outline, "visible", "Outline", "Edge of the section", "O"),
             *self._of_plan,
             controls.share(fields, "opacity", "Opacity", "Opacity of the heatmap in %"),
@@ -97,6 +100,10 @@ class MapControls(QObject):
             *self._of_hand,
             *tools.buttons,
         )
+
+    def set_mode(self, mode: ModeName) -> None:
+        """Show all buttons, or in Operator mode those that every section needs."""
+        offer_in_row(self.row, self._for_operators, mode)
 
     def show_stage(self, there: bool) -> None:
         """Show what needs a stage, or not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import counted, percent, sentence
@@ -28,7 +28,7 @@ _TIPS = {
     "Tissue": "Share of the field that is textured like tissue; bare glass is smooth.",
     "Saturation": "Pixels at full scale carry no information: lower the exposure (ms) or the gain.",
     "Light": "Mean level as a share of full scale: raise the exposure (ms) or the lamp where it is too dark.",
-    "Likeness": "Whether the tiles resemble those that the model was trained on. One that does not (another stain,\n"
+    "Similarity": "Whether the tiles resemble those that the model was trained on. One that does not (another stain,\n"
     "an artefact, no tissue at all) still gets an answer, which would mean nothing: it is not scored.\n"
     "Of tiles like those of training the model flags a few as well; its card states how many (usually 1 in 100).",
 }
@@ -73,7 +73,7 @@ def judge(flags: np.ndarray, quality: TileQuality | None, distances: np.ndarray 
         _tissue(n, no_tissue, quality),
         _saturation(n, saturated, quality),
         _light(n, dark, quality),
-        _likeness(asked, unlike, measured=distances is not None),
+        _similarity(asked, unlike, measured=distances is not None),
     )
 
 
@@ -119,18 +119,21 @@ def _light(n: int, dark: int, quality: TileQuality | None) -> Judgement:
     return Judgement("Light", "good", f"Enough{level}")
 
 
-def _likeness(asked: int, unlike: int, *, measured: bool) -> Judgement:
+def _similarity(asked: int, unlike: int, *, measured: bool) -> Judgement:
     if not asked:
-        return Judgement("Likeness", "unknown", "Cannot be judged: no tile was classified")
+        return Judgement("Similarity", "unknown", "Cannot be judged: no tile was classified")
     if not measured and not unlike:
-        return Judgement("Likeness", "unknown", "Not measured by this model")
+        return Judgement("Similarity", "unknown", "Not measured by this model")
     if not unlike:
-        return Judgement("Likeness", "good", "No tile flagged as unlike training")
-    return Judgement("Likeness", _shape(unlike, asked), f"Unlike training: {_tiles(unlike, asked)}")
+        return Judgement("Similarity", "good", "No tile flagged as unlike training")
+    return Judgement("Similarity", _shape(unlike, asked), f"Unlike training: {_tiles(unlike, asked)}")
 
 
 class QualityPanel(QWidget):
     """Shows the judgements on the newest analysed field."""
+
+    judged = Signal(tuple)
+    """The judgements that are shown now (`Judgement`)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -176,10 +179,12 @@ class QualityPanel(QWidget):
         else:
             self._what.setText(_what(result))
             flags, distances = result.flags, result.distances
-        for name, shape, text in judge(flags, quality, distances):
+        judgements = judge(flags, quality, distances)
+        for name, shape, text in judgements:
             badge, label = self._rows[name]
             badge.show_shape(shape, f"{name}: {text}")
             label.setText(text)
+        self.judged.emit(judgements)
 
 
 def _what(result: FrameResult) -> str:

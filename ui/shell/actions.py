@@ -44,6 +44,7 @@ ActionName = Literal[
     "note",
     "plan",
     "ids",
+    "expert",
     "theme",
     "capture_sound",
     "capture_flash",
@@ -142,7 +143,7 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "skip_analysis",
         "section",
-        "Skip classification",
+        "Stop without classifying",
         "End the section without classifying the rest, which stays stored",
         "Shift+F10",
     ),
@@ -159,6 +160,14 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("note", "section", "Add a note …", "Write a note into the store of this section", "Ctrl+N"),
     ActionSpec("plan", "section", "Plan …", "Choose how many fields are acquired, and where", "Ctrl+P", separate=True),
     ActionSpec("ids", "section", "Edit ids", "Go to the animal id", "Ctrl+I"),
+    ActionSpec(
+        "expert",
+        "view",
+        "Expert mode",
+        "Show all controls and panels; off: only what it takes to acquire a section",
+        "F4",
+        checkable=True,
+    ),
     ActionSpec("theme", "view", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
     ActionSpec(
         "capture_sound",
