@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
+from hcc_scope.cli.pause_screen import PauseScreen
 from hcc_scope.run_events import RunEvent, RunEvents
 from hcc_scope.session.bad_fields import BadFieldWatch
 from hcc_scope.types import FrameResult
-from tests.session_parts import Classifier, Results, Sink, Source, finish, make_session, wait_until
+from tests.session_parts import PATIENCE_S, Classifier, Results, Sink, Source, finish, make_session, wait_until
+
+
+def wait(event: threading.Event) -> None:
+    assert event.wait(PATIENCE_S)
+
 
 GOOD, EMPTY, BLURRED, SATURATED, DARK, FAILED = 0, 1, 2, 4, 8, -1
 
@@ -96,3 +104,28 @@ def test_a_run_whose_frames_are_all_taken_does_not_pause(live: bool):
     session.start()
     outcome = finish(session)
     assert (outcome.state, outcome.counts.excluded) == ("completed", 4)
+
+
+@pytest.mark.parametrize("attended", [True, False])
+def test_in_a_terminal_c_continues_and_without_one_the_section_ends(attended: bool):
+    keys, rung = ["cc"], list[bool]()
+    paused = threading.Event()
+    source = Source(range(9), before=lambda seq: None if seq < 3 else wait(paused), black=(0, 1, 2), expected_frames=9)
+    session = make_session(source, Sink(), Classifier(), bad_fields=BadFieldWatch(3))
+    screen = PauseScreen(session, lambda: keys.pop() if keys else "", attended=attended, ring=lambda: rung.append(True))
+    assert screen.rows() == []  # what was pressed before means nothing
+    session.start()
+    wait_until(lambda: session.snapshot().paused)
+    why = "the last 3 fields (0 to 2) are too dark. Check lamp, shutter and exposure"
+    if attended:
+        assert screen.news() == [f"Paused: {why}, then continue. C continues, Ctrl-C ends the section."]
+        assert (screen.news(), rung) == ([], [True])
+        assert screen.rows() == [("keys", "c continues, Ctrl-C ends the section")]
+        keys.append("xc")
+        assert screen.rows() == []
+    else:
+        assert (screen.news(), rung) == ([], [])
+    paused.set()
+    outcome = finish(session)
+    assert outcome.state == ("completed" if attended else "cancelled")
+    assert outcome.remark == (None if attended else f"the section ended where it would have paused: {why}")

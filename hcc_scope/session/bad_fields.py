@@ -14,6 +14,7 @@ from hcc_scope.field_quality import FAULT_WORDS, field_fault
 
 if TYPE_CHECKING:
     from hcc_scope.field_quality import FieldFault
+    from hcc_scope.plans import Plan
     from hcc_scope.types import FrameResult
 
 __all__ = ["PAUSE_AFTER", "PAUSE_AFTER_MOST", "BadFieldWatch"]
@@ -56,6 +57,14 @@ class BadFieldWatch:
         self._lock = threading.Lock()
         self._next_seq = 0
         self._row: list[tuple[int, FieldFault]] = []
+
+    @classmethod
+    def of_plan(cls, plan: Plan, n: int | None) -> BadFieldWatch | None:
+        """Return what watches a section of a plan; None where it does not pause by itself.
+
+        Fields somewhere in a rectangle may well miss the tissue: those without tissue do not count there.
+        """
+        return None if n is None else cls(n, counts_empty=getattr(plan, "rectangle_um", None) is None)
 
     def add(self, result: FrameResult) -> str | None:
         """Take a field's result; return why the section must pause, as text, or None.

@@ -181,7 +181,7 @@ class Session:
         self._fit = None if shading is None else FramesFit(shading)
         self._bad_fields = bad_fields if source.live else None
         self._pause_reason = ""
-        self._acquiring = True
+        self._acquired = threading.Event()
         self._source, self._classifier = source, classifier
         self._results, self._limits = results, limits
         self._earlier = EarlierResults() if earlier is None else earlier
@@ -271,13 +271,13 @@ class Session:
     def _watch_quality(self, result: FrameResult) -> None:
         """Pause after too many bad fields in a row, while there are frames to come; in the analysis thread."""
         why = None if self._bad_fields is None else self._bad_fields.add(result)
-        if why is None or self._stop.requested or self._stop.paused or not self._acquiring:
+        if why is None or self._stop.requested or self._stop.paused or self._acquired.is_set():
             return
         self._pause_reason = why
         self._stop.pause()
         self._events.add("message", text=why)
         self._ledger.pause(time.monotonic_ns())
-        if not self._acquiring:  # the last frame came meanwhile
+        if self._acquired.is_set():  # the last frame came meanwhile
             self._let_go()
 
     def _let_go(self) -> None:
@@ -407,7 +407,7 @@ class Session:
     # -- acquire -----------------------------------------------------------------------------------------------------
 
     def _after_acquire(self) -> None:
-        self._acquiring = False
+        self._acquired.set()
         if self._pause_reason:
             self._let_go()
         self._ledger.resume(time.monotonic_ns())  # a pause ends with the run, if not before
