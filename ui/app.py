@@ -19,6 +19,7 @@ from PySide6.QtCore import QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from ui.action_states import ActionStates
+from ui.alert_presenter import AlertPresenter
 from ui.commands import Commands
 from ui.control.app_state import AppState
 from ui.control.hand_control import HandControl
@@ -37,6 +38,7 @@ from ui.kit.error_report import describe
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
 from ui.plan_presenter import PlanPresenter
+from ui.preview_presenter import PreviewPresenter
 from ui.replay_presenter import ReplayPresenter
 from ui.rig_presenter import RigPresenter
 from ui.section_presenter import SectionPresenter
@@ -80,7 +82,7 @@ class App:
     references: ReferenceControl
     focus: ReplayFocus
     recovery: Recovery
-    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter, FocusPresenter]
+    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter, FocusPresenter, PreviewPresenter, AlertPresenter]
     hand: HandPresenter
     commands: Commands
     action_states: ActionStates
@@ -122,7 +124,9 @@ class App:
             RigPresenter(window, views, jobs, state, rig, run, store, lambda: setup.request),
             SectionPresenter(window, views, jobs, state, run, focus, store),
             ReplayPresenter(window, views, state, run, focus, store),
-            FocusPresenter(window, views, jobs, state, rig, focus),
+            FocusPresenter(window, views, rig, focus),
+            PreviewPresenter(window, views, jobs, state, rig, run, setup, references, focus),
+            AlertPresenter(window, jobs, state, run, setup, store),
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
         EmptyPages(window, views, rig, run)
@@ -191,6 +195,7 @@ class App:
         self.emergency_key.end()
         self.section_keys.end()
         self.hand.keys.end()
+        self.presenters[-1].alerts.end()
         self.state.end()
         left = self.jobs.close()
         logging.getLogger().removeHandler(self.log)

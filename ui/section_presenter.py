@@ -267,7 +267,7 @@ class SectionPresenter(QObject):
     def _show_quality(self) -> None:
         """Show the quality of the field that stays on the screen, else of the newest one with a result."""
         views, run = self._views, self._shown
-        if run is None or self._focus.on:
+        if run is None or self._focus.on or views.live.shows_live_picture:
             return
         seq = self.field_on_screen if views.live.pinned or self._state.run is None else None
         if views.live.pinned and views.live.shown_frame is not None:

@@ -85,7 +85,7 @@ class Views(QObject):
         window.add_tab(self.replay, "Replay", "Stored sections: view, classify again, compare, write notes")
         window.add_tab(self.hand, "By hand", "Live picture, state, map and steps of a section that is moved by hand")
         self.signs = QualitySigns()
-        self.quality.judged.connect(self.signs.show_judgements)
+        self.quality.changed.connect(self.signs.show_quality)
         self.section = SectionPage(self.signs)
         """Picture and map side by side, in Operator mode."""
         window.add_page(self.section, "Section", "The picture and the map of the section, side by side (Ctrl+1)")

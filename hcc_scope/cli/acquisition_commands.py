@@ -157,6 +157,15 @@ def acquire(
         Path | None,
         typer.Option("--continue", metavar="STORE", help="By hand: add fields to a section, in its own store."),
     ] = None,
+    pause_after: Annotated[
+        int | None,
+        typer.Option(
+            "--pause-after",
+            metavar="N",
+            help="Pause after N bad fields in a row (out of focus, without tissue, saturated, dark); c continues. "
+            "Without a terminal the section ends there.",
+        ),
+    ] = None,
     prop: Properties = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of the random fields (and the phantom). Default: random.")
@@ -208,6 +217,7 @@ def acquire(
             simulate_hand=simulate_hand,
             continue_store=continue_store,
             prevalence=prevalence,
+            pause_after=pause_after,
         )
     )
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from find import find
+from find import find, layers_of
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QImage
 from PySide6.QtTest import QTest
@@ -59,8 +59,9 @@ def about(tab: SectionMapTab) -> str:
 
 def fields_alone(tab: SectionMapTab) -> None:
     """Switch off what is drawn over the fields and where they are planned."""
+    layers = layers_of(tab)
     for name in ("Labels", "Plan"):
-        find(tab, QAbstractButton, name).click()
+        find(layers, QAbstractButton, name).click()
 
 
 def click(tab: SectionMapTab, x_um: float, y_um: float) -> None:
@@ -233,7 +234,7 @@ def test_dragging_in_click_to_move_moves_no_stage(tab: SectionMapTab, qtbot: QtB
 def test_a_stage_far_away_can_be_reached_and_does_not_shrink_the_section(tab: SectionMapTab):
     tab.set_stage(50_000.0, -20_000.0)
     assert tab.view.viewport.scale > 0.5
-    find(tab, QAbstractButton, "Centre on stage").click()
+    find(tab, QAbstractButton, "To stage").click()
     assert tab.view.viewport.centre == (50_000.0, -20_000.0)
 
 

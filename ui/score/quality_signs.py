@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, Slot
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
+from hcc_scope.field_quality import FieldQuality
 from ui.kit.labels import colours_of
 from ui.kit.symbols import paint_symbol
 from ui.kit.theme import GRID_PX
-from ui.score.quality import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from PySide6.QtGui import QPaintEvent
 
+    from hcc_scope.field_quality import Judgement
     from ui.kit.symbols import Shape
-    from ui.score.quality import Judgement
 
 __all__ = ["QualitySigns"]
 
@@ -41,12 +38,12 @@ class _Sign(QWidget):
 
     def show_judgement(self, judgement: Judgement) -> None:
         """Show another judgement; cheap where it is the same."""
-        meaning = f"{self._name}: {judgement.words}"
+        meaning = f"{self._name}: {judgement.text}"
         if meaning != self.accessibleName():
             self.setAccessibleName(meaning)
             self.setToolTip(meaning)
-        if judgement.shape != self._shape:
-            self._shape = judgement.shape
+        if judgement.state != self._shape:
+            self._shape = judgement.state
             self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -82,17 +79,17 @@ class QualitySigns(QWidget):
         super().__init__()
         self.setAccessibleName("Quality of the field on the screen")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        nothing = judge(np.zeros(0, np.uint8), None)
-        self._signs = {judgement.name: _Sign(judgement.name) for judgement in nothing}
+        nothing = FieldQuality.unknown()
+        self._signs = {judgement.aspect: _Sign(judgement.name) for judgement in nothing}
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID_PX)
         for sign in self._signs.values():
             row.addWidget(sign, 1)
-        self.show_judgements(nothing)
+        self.show_quality(nothing)
 
-    @Slot(tuple)
-    def show_judgements(self, judgements: Iterable[Judgement]) -> None:
-        """Show the judgements on a field."""
-        for judgement in judgements:
-            self._signs[judgement.name].show_judgement(judgement)
+    @Slot(FieldQuality)
+    def show_quality(self, quality: FieldQuality) -> None:
+        """Show the judgements on a field or a live picture."""
+        for judgement in quality:
+            self._signs[judgement.aspect].show_judgement(judgement)
