@@ -53,7 +53,9 @@ class FocusPresenter(QObject):
 
     @Slot()
     def show_again(self) -> None:
-        """Show what there is now."""
+        """Show what there is now, once the panel is there."""
+        if not self._views.focus_page.is_made:
+            return
         panel, opened = self._views.focusing, self._views.replay.opened
         if not self._replay_focus.on or opened is None:
             loaded = self._rig.loaded

@@ -89,6 +89,7 @@ class SectionPresenter(QObject):
         state.finish_failed.connect(self._end)
         focus.left.connect(self.show_again)
         run.phase_changed.connect(self._lock)
+        views.property_page.made.connect(self._lock_properties)
         run.model_ready.connect(self._take_scoring_model)
         run.excluded_changed.connect(self._mark_excluded)
         for view in (views.score, views.replay):
@@ -285,13 +286,19 @@ class SectionPresenter(QObject):
 
     # -- begin and end -------------------------------------------------------------------------------------------------
 
+    @Slot()
+    def _lock_properties(self) -> None:
+        """Lock the properties, which are made when they are first shown, if a section is under way."""
+        self._lock(self._run.phase)
+
     @Slot(str)
     def _lock(self, phase: str) -> None:
         """Lock what would spoil the section."""
         views = self._views
         reason = None if phase == "idle" else "A section is being acquired."
         views.devices.set_locked(reason, paused=phase == "paused")
-        views.properties.set_locked(reason)
+        if views.property_page.is_made:
+            views.properties.set_locked(reason)
         views.map.set_move_allowed(phase in ("idle", "paused"))
 
     @Slot(object)

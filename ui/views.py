@@ -10,6 +10,7 @@ from ui.canvas.save_view import save_picture
 from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
 from ui.hand.hand_tab import HandTab
+from ui.kit.late_page import LatePage
 from ui.kit.scrolled import scrolled
 from ui.live.live_tab import LiveTab
 from ui.map.hand_view import HandMapView
@@ -61,15 +62,26 @@ class Views(QObject):
 
     def _make_panels(self) -> None:
         window = self._window
-        self.devices, self.properties = DevicePanels(), PropertyBrowser()
+        self.devices = DevicePanels()
+        self.property_page, self.focus_page = LatePage(PropertyBrowser), LatePage(FocusPanel, scrolled)
+        """Their contents are made when they are first shown."""
         self.score, self.quality, self.status = ScorePanel(), QualityPanel(), StatusStrip()
-        self.focusing = FocusPanel()
         window.add_dock("rig", "Rig", scrolled(self.devices), _LEFT, "Ctrl+Alt+1")
-        window.add_dock("properties", "Properties", self.properties, _LEFT, "Ctrl+Alt+2", beside="rig")
+        window.add_dock("properties", "Properties", self.property_page, _LEFT, "Ctrl+Alt+2", beside="rig")
         window.add_dock("score", "Score", scrolled(self.score), _RIGHT, "Ctrl+Alt+3")
         window.add_dock("quality", "Quality of the field", scrolled(self.quality), _RIGHT, "Ctrl+Alt+4")
-        window.add_dock("focus", "Focus", scrolled(self.focusing), _RIGHT, "Ctrl+Alt+5", beside="quality")
+        window.add_dock("focus", "Focus", self.focus_page, _RIGHT, "Ctrl+Alt+5", beside="quality")
         window.set_status(self.status)
+
+    @property
+    def properties(self) -> PropertyBrowser:
+        """The properties of all devices."""
+        return self.property_page.content
+
+    @property
+    def focusing(self) -> FocusPanel:
+        """The searches for the focus."""
+        return self.focus_page.content
 
     def _make_tabs(self, jobs: Jobs, allow_phantom_model: bool) -> None:
         window = self._window

@@ -49,6 +49,8 @@ _NARROW_PX = 900
 """Below this width the buttons show icons alone, and what the section is made with takes two lines."""
 _LEAST_PX = 560
 _START_PX = 12 * GRID_PX
+_HEIGHT_PX: dict[ModeName, int] = {"operator": 7 * GRID_PX // 2, "expert": 4 * GRID_PX}
+"""Of the buttons; a low window leaves more to the picture in Operator mode."""
 
 
 _SHAPES = {"none": "○", "good": "●", "warning": "▲", "error": "■"}
@@ -216,6 +218,7 @@ class TopBar(QWidget):
         self._panel.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self._panel.setAccessibleName("Panel of the rig")
         self._first.insertWidget(self._first.indexOf(self._buttons["live"]), self._panel)
+        self._panel.setMinimumHeight(_HEIGHT_PX[self._mode])
         self._panel.setVisible(self._mode == "operator")
 
     def set_mode(self, mode: ModeName) -> None:
@@ -226,6 +229,9 @@ class TopBar(QWidget):
             widget.setVisible(expert)
         if self._panel is not None:
             self._panel.setVisible(not expert)
+        for button in (self._emergency, self.plan, self._panel, *self._buttons.values()):
+            if button is not None:
+                button.setMinimumHeight(_HEIGHT_PX[mode])
         self._show_specimen()
         self._show_run()
         self._paint_hint()
@@ -304,6 +310,11 @@ class TopBar(QWidget):
         self._rig.setAccessibleDescription(". ".join(part for part in (light.words, tip) if part))
         self._rig.setToolTip(tip)
 
+    @property
+    def hint(self) -> str:
+        """The next step, as a sentence, shortened on the screen or not."""
+        return self._hint.whole_text()
+
     def set_hint(self, words: str) -> None:
         """Show what to do next, as a sentence (`ui.control.next_step`)."""
         self._hint.set_text(words)
@@ -345,14 +356,14 @@ class TopBar(QWidget):
         self._theme = theme
         c = colours(theme)
         self._emergency.setStyleSheet(
-            f"QToolButton {{ background: #b3261e; color: white; font-weight: bold; padding: 4px 10px;"
+            f"QToolButton {{ background: #b3261e; color: white; font-weight: bold; padding: 2px 10px;"
             f" border: 1px solid #7f1811; border-radius: 4px; }}"
             f"QToolButton:hover {{ background: #c93a31; }} QToolButton:focus {{ border: 2px solid {c.text}; }}"
             f"QToolButton:disabled {{ background: {c.window}; color: {c.text_muted}; border-color: {c.border}; }}"
         )
         ink = c.surface if theme == "dark" else "#ffffff"
         self._buttons["start"].setStyleSheet(
-            f"QToolButton {{ background: {c.accent}; color: {ink}; font-weight: bold; padding: 4px 10px;"
+            f"QToolButton {{ background: {c.accent}; color: {ink}; font-weight: bold; padding: 2px 10px;"
             f" border: 1px solid {c.accent}; border-radius: 4px; }}"
             f"QToolButton:hover, QToolButton:focus {{ border: 2px solid {c.text}; }}"
             f"QToolButton:disabled {{ background: {c.window}; color: {c.text_muted}; border-color: {c.border}; }}"
