@@ -105,6 +105,7 @@ class Views(QObject):
         self._follow_page()
         window.mode_changed.connect(self.set_mode)
         window.page_changed.connect(self._follow_page)
+        window.width_changed.connect(self._follow_width)
 
     @Slot(str)
     def set_theme(self, theme: ThemeName) -> None:
@@ -134,13 +135,24 @@ class Views(QObject):
         if self.by_hand and mode == "expert":
             self._window.show_panels(False)
 
+    @Slot()
+    def _follow_width(self) -> None:
+        """Show picture and map side by side, or as two tabs, as the window has room."""
+        if self._window.mode == "operator":
+            shown = self._window.shown_tab
+            self._offer_views()
+            if shown is not None:
+                self._window.show_view(self.live if shown is self.section else shown)
+
     def _offer_views(self) -> None:
         """Offer the tabs of the present mode and rig."""
-        if self._window.mode == "operator":
+        views: tuple[QWidget, ...] = (self.live, self.map, self.tiles, self.replay)
+        if self._window.mode == "operator" and self._window.narrow:
+            self.section.take(self.live)
+            views = (self.section, self.map, self.tiles, self.replay)
+        elif self._window.mode == "operator":
             self.section.take(self.live, self.map)
-            views: tuple[QWidget, ...] = (self.section, self.tiles, self.replay)
-        else:
-            views = (self.live, self.map, self.tiles, self.replay)
+            views = (self.section, self.tiles, self.replay)
         self._window.offer_views(*((self.hand, *views) if self.by_hand else views))
 
     @Slot()

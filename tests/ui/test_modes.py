@@ -167,7 +167,8 @@ def test_a_change_of_mode_during_a_section_loses_nothing(qapp: QApplication, sma
         finish(app)
         assert app.window.mode == "operator"
         assert begin.isVisible()
-        assert len(app.views.map.fields.fields) == app.state.snapshot.counts.stored == 6
+        assert app.state.snapshot.counts.stored == 6
+        wait_for(lambda: len(app.views.map.fields.fields) == 6, "all fields on the map")
         assert app.views.live.shown_frame is not None
         assert "M7_S1 is stored" in app.window.top.hint
 
@@ -184,12 +185,20 @@ def test_operator_mode_fits_1280_x_720_at_125_to_200_per_cent(operator: App, siz
             if one.isVisible():
                 assert one.width() >= one.minimumSizeHint().width(), name_of(one)
                 assert window.rect().contains(one.mapTo(window, one.rect().bottomRight())), name_of(one)
-        for view in (operator.views.live.view, operator.views.map.view):
-            assert view.isVisible()
+        hint = find(window.top, QLabel, "Next step")
+        assert hint.text() == operator.window.top.hint, "shortened"
+        for view in (operator.views.live, operator.views.map):
+            window.show_view(view)
+            QApplication.processEvents()
+            canvas = view.view
+            assert window.rect().contains(QRect(canvas.mapTo(window, QPoint()), canvas.size()))
+            assert canvas.width() > size[0] / 4
         assert window.rect().contains(window.statusBar().geometry())
     finally:
         window.resize(1280, 720)
         QApplication.processEvents()
+    wait_for(lambda: not window.narrow, "the docks to part")
+    assert area_share(operator) > LEAST_AREA
 
 
 # --- the parts ---

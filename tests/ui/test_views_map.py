@@ -234,7 +234,7 @@ def test_dragging_in_click_to_move_moves_no_stage(tab: SectionMapTab, qtbot: QtB
 def test_a_stage_far_away_can_be_reached_and_does_not_shrink_the_section(tab: SectionMapTab):
     tab.set_stage(50_000.0, -20_000.0)
     assert tab.view.viewport.scale > 0.5
-    find(tab, QAbstractButton, "To stage").click()
+    find(tab, QAbstractButton, "Centre on stage").click()
     assert tab.view.viewport.centre == (50_000.0, -20_000.0)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
     from hcc_scope.focus.trend import TrendState, TrendView
+    from ui.kit.mode import ModeName
     from ui.kit.symbols import Shape
 
 __all__ = ["CoachBar", "FocusCourse"]
@@ -36,6 +37,10 @@ _TIP = (
     "that was seen here. Turn the focus slowly through the best and back to it. Start again at another place."
 )
 _WIDTH_CHARACTERS = 26
+_NARROW_PX = 14 * GRID_PX
+_ANY_PX = 16_777_215
+"""Qt's greatest width: no limit."""
+_AGAIN = "Start again"
 _NAME = "Sharpness relative to the best seen"
 
 
@@ -115,7 +120,7 @@ class CoachBar(QWidget):
         self._line = SignedLine("Where to turn the focus")
         self._line.setToolTip(_TIP)
         self._line.setMinimumWidth(_WIDTH_CHARACTERS * self.fontMetrics().averageCharWidth())
-        again = QPushButton("Start again")
+        self._again = again = QPushButton(_AGAIN)
         describe(again, "Start the focus coach again", "Forgets the best that was seen: at another place, for example.")
         again.clicked.connect(self.restarted)
         again.clicked.connect(self.clear)
@@ -130,6 +135,14 @@ class CoachBar(QWidget):
         layout.addWidget(again)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.clear()
+
+    def set_mode(self, mode: ModeName) -> None:
+        """Use words on the button, or in Operator mode, where two views stand side by side, a sign."""
+        self._again.setText(_AGAIN if mode == "expert" else "↺")
+        self._again.setMaximumWidth(_ANY_PX if mode == "expert" else 4 * GRID_PX)
+        self._line.setMinimumWidth(
+            _WIDTH_CHARACTERS * self.fontMetrics().averageCharWidth() if mode == "expert" else _NARROW_PX
+        )
 
     def clear(self) -> None:
         """Show that nothing was seen yet."""

@@ -321,6 +321,7 @@ class LiveTab(QWidget):
         expert = mode == "expert"
         offer_in_row(self._row, self._for_operators, mode)
         set_page_margins(self, mode)
+        self.coach.set_mode(mode)
         self._legend.setVisible(expert)
         self._cursor.setVisible(expert)
         self.contrast_panel.setVisible(expert and self._histogram.isChecked())

@@ -83,6 +83,11 @@ class DockLayout(QObject):
     # -- what the window asks for --------------------------------------------------------------------------------------
 
     @property
+    def gathered(self) -> bool:
+        """Whether the window is so narrow that all docks share one place."""
+        return self._gathered
+
+    @property
     def fits(self) -> bool:
         """Whether the docks are as the present width of the window asks for."""
         return self._is_narrow() == self._gathered
@@ -185,7 +190,11 @@ class DockLayout(QObject):
         left, right = (_LEFT_NARROW_PX, _RIGHT_NARROW_PX) if narrow else (_LEFT_PX, _RIGHT_PX)
         if operator:
             right = _OPERATOR_PX
-        sides = [(docks[name], px) for name, px in (("rig", left), ("score", right)) if name in docks]
+        sides = [
+            (docks[name], px)
+            for name, px in (("rig", left), ("score", right))
+            if name in docks and not docks[name].isHidden()
+        ]
         if sides:
             window.resizeDocks([dock for dock, _ in sides], [px for _, px in sides], Qt.Orientation.Horizontal)
         if "quality" in docks:

@@ -64,6 +64,8 @@ class MainWindow(QMainWindow):
     theme_changed = Signal(str)
     mode_changed = Signal(str)
     """The window is in Operator or in Expert mode now."""
+    width_changed = Signal()
+    """The window has become narrow, or wide (`narrow`)."""
     page_changed = Signal()
     """Another view, or the welcome page, is shown."""
 
@@ -315,8 +317,14 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _resized(self) -> None:
-        if self.isVisible():
+        if self.isVisible() and not self._layout.fits:
             self._layout.follow_width()
+            self.width_changed.emit()
+
+    @property
+    def narrow(self) -> bool:
+        """Whether there is too little room for two views side by side."""
+        return self._layout.gathered
 
     def reset_layout(self) -> None:
         """Put every dock back in its first place."""

@@ -1,4 +1,4 @@
-"""The page of Operator mode: the picture and the map of the section, side by side."""
+"""The page of Operator mode: the picture and the map of the section, side by side where there is room for both."""
 
 from __future__ import annotations
 
@@ -38,11 +38,14 @@ class SectionPage(QWidget):
         page.setContentsMargins(0, 0, 0, 0)
         page.addWidget(self._split)
 
-    def take(self, picture: QWidget, section_map: QWidget) -> None:
-        """Show two views side by side; they leave the place where they were."""
+    def take(self, picture: QWidget, section_map: QWidget | None = None) -> None:
+        """Show two views side by side, or the picture alone; they leave the place where they were."""
         self._left.insertWidget(0, picture, 1)
+        picture.show()  # a page that another one hides in a tab widget is hidden itself
+        if section_map is None:
+            return
         self._split.addWidget(section_map)
-        for index, view in enumerate((picture, section_map)):
-            view.show()  # a page that another one hides in a tab widget is hidden itself
+        section_map.show()
+        for index in range(self._split.count()):
             self._split.setStretchFactor(index, 1)
         self._split.setSizes([_EQUAL_PX, _EQUAL_PX])

@@ -84,6 +84,7 @@ class TopBar(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
         layout.setSpacing(GRID_PX // 2)
+        self._page = layout
         layout.addLayout(self._first_row())
         layout.addLayout(self._second_row(settings))
         self.set_theme(settings.theme)
@@ -208,6 +209,7 @@ class TopBar(QWidget):
             if name != "start":
                 button.setToolButtonStyle(style)
         self._rows.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
+        self._place_hint()
         self.updateGeometry()
 
     # -- its mode ------------------------------------------------------------------------------------------------------
@@ -234,6 +236,7 @@ class TopBar(QWidget):
                 button.setMinimumHeight(_HEIGHT_PX[mode])
         self._show_specimen()
         self._show_run()
+        self._place_hint()
         self._paint_hint()
         self.updateGeometry()
 
@@ -243,6 +246,18 @@ class TopBar(QWidget):
         self._buttons["start"].setVisible(expert or not self._locked)
         for name in ("pause", "stop"):
             self._buttons[name].setVisible(expert or self._locked)
+
+    def _place_hint(self) -> None:
+        """Give the next step a line of its own in a narrow window in Operator mode."""
+        own_line = self._narrow and self._mode == "operator"
+        before = self._first.indexOf(self._rig) + 2  # behind the spacing
+        for row in (self._first, self._page):
+            row.removeWidget(self._hint)
+        if own_line:
+            self._page.insertWidget(1, self._hint)
+        else:
+            self._first.insertWidget(before, self._hint, 1)
+        self._first.setStretchFactor(self._rig, int(own_line))
 
     def _show_specimen(self) -> None:
         for widget in (self.specimen, self._specimen_label):
