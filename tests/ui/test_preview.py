@@ -48,9 +48,7 @@ def test_a_slow_model_does_not_hold_up_the_judgement_of_focus_and_light(qtbot: Q
     judge.see(frame)
     qtbot.waitUntil(lambda: len(judged) == len(predicted) == 2, timeout=WAIT_MS)
     assert [one.result is None for one in judged] == [False, True]
-    assert judged[1].quality == replace(
-        judged[0].quality, what=judged[1].quality.what
-    )  # its likeness too
+    assert judged[1].quality == replace(judged[0].quality, what=judged[1].quality.what)  # its likeness too
     judge.see(replace(frame, stage_um=(500.0, 0.0, None)))
     qtbot.waitUntil(lambda: len(judged) == 3, timeout=WAIT_MS)
     assert judged[2].quality.likeness.text == NOT_ASKED_YET  # here it has seen nothing
