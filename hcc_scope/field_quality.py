@@ -181,15 +181,20 @@ def judge_tiles(
         (flags & flag.value) != 0 for flag in (QualityFlag.NO_TISSUE, QualityFlag.SATURATED, QualityFlag.UNDER_EXPOSED)
     )
     blind = no_tissue & (saturated | dark)
-    why_blind = ""
-    if blind.all():
-        why_blind = "the picture is saturated" if (blind & saturated).sum() * 2 >= n else "the picture is too dark"
+    all_saturated = bool(blind.all()) and int((blind & saturated).sum()) >= _BAD_SHARE * n
+    why_blind = "the picture is saturated" if all_saturated else "the picture is too dark" if blind.all() else ""
     sharpness = focus if quality is None else _mean(quality.focus[~no_tissue & ~saturated & ~dark])
     return FieldQuality(
         _focus(flags, no_tissue, sharpness, why_blind),
         _tissue(n, int(no_tissue.sum()), quality, why_blind),
         _saturation(n, int(saturated.sum()), quality),
-        _light(n, int(dark.sum()), level if quality is None else float(quality.mean_level.mean()), quality is not None),
+        _light(
+            n,
+            int(dark.sum()),
+            level if quality is None else float(quality.mean_level.mean()),
+            of_all=quality is not None,
+            too_bright=all_saturated,
+        ),
         _no_likeness(why_no_likeness) if why_no_likeness else _likeness(flags, distances, unlike_beyond),
         what,
     )
@@ -278,12 +283,14 @@ def _saturation(n: int, saturated: int, quality: TileQuality | None) -> Judgemen
     return Judgement("saturation", "good", value, f"Within limits{full}" if full else "None")
 
 
-def _light(n: int, dark: int, level: float | None, of_all: bool) -> Judgement:
+def _light(n: int, dark: int, level: float | None, *, of_all: bool, too_bright: bool) -> Judgement:
     value = "" if level is None else percent(level)
     of_tiles = "" if of_all else " in usable tiles"
     mean = "" if level is None else f", mean {value} of full scale{of_tiles}"
     if dark:
         return Judgement("light", _state(dark, n), value, f"Too dark in {_tiles(dark, n)}{mean}")
+    if too_bright:
+        return Judgement("light", "bad", value, f"Too bright{mean}")
     return Judgement("light", "good", value, f"Enough{mean}")
 
 

@@ -66,6 +66,7 @@ def test_a_picture_at_full_scale_says_100_per_cent_and_is_not_called_glass():
     quality = measured([NO_TISSUE | SATURATED] * 4, saturated=1.0)
     judged = of(judge_tiles(quality.flags, quality))
     assert judged["saturation"] == ("bad", "100 %", "Too bright in all 4 tiles, 100 % of pixels at full scale")
+    assert judged["light"][0] == "bad"
     assert judged["focus"] == judged["tissue"] == ("unknown", "", "Cannot be judged: the picture is saturated")
 
 

@@ -48,8 +48,9 @@ def test_only_fields_in_a_row_count_and_the_reason_states_what_to_do():
 
 def test_glass_counts_only_where_tissue_is_expected():
     assert [seq for seq, _ in reasons([EMPTY] * 5, 2)] == [1, 3]
-    assert reasons([EMPTY] * 5, 2, counts_empty=False) == []
-    assert reasons([BLURRED, EMPTY, BLURRED], 2, counts_empty=False) == []
+    assert reasons([EMPTY] * 7 + [GOOD] + [EMPTY] * 7, 2, counts_empty=False) == []
+    assert [seq for seq, _ in reasons([EMPTY] * 8, 2, counts_empty=False)] == [7]  # far out of focus, or off the slide
+    assert [seq for seq, _ in reasons([BLURRED, EMPTY, BLURRED], 2, counts_empty=False)] == [2]
 
 
 def test_a_field_that_is_analysed_late_does_not_count():

@@ -72,6 +72,7 @@ class PreviewPresenter(QObject):
         self._shown: PreviewJudgement | None = None
         self.judge = LiveJudge(jobs, self)
         self.judge.judged.connect(self._show)
+        self.judge.predicted.connect(self._show_prediction)
         live = views.live
         live.coach.restarted.connect(self.judge.restart)
         live.prediction_wanted.connect(self._want_prediction)
@@ -187,12 +188,16 @@ class PreviewPresenter(QObject):
         live = self._views.live
         if judgement.trend is not None:
             live.coach.show_trend(judgement.trend, judgement.quality.focus.value, judgement.course)
-        if self._wants_prediction:
-            live.await_prediction(judgement.result is not None, judgement.why_no_result)
-            if judgement.result is not None and judgement.grid is not None:
-                live.show_predicted(judgement.frame, judgement.result, judgement.grid, judgement.threshold)
+        if self._wants_prediction and judgement.why_no_result:
+            live.await_prediction(False, judgement.why_no_result)
         self._shown = judgement
         self._show_quality()
+
+    @Slot(object)
+    def _show_prediction(self, judgement: PreviewJudgement) -> None:
+        if self._wants_prediction and judgement.result is not None and judgement.grid is not None:
+            self._views.live.await_prediction(True)
+            self._views.live.show_predicted(judgement.frame, judgement.result, judgement.grid, judgement.threshold)
 
     @Slot()
     def _show_quality(self) -> None:

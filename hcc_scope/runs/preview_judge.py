@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from hcc_scope.shading.correction import Shading
     from hcc_scope.types import Frame, FrameResult
 
-__all__ = ["PreviewJudge", "PreviewJudgement", "PreviewMeans"]
+__all__ = ["NOT_ASKED_YET", "PreviewJudge", "PreviewJudgement", "PreviewMeans"]
 
+NOT_ASKED_YET = "The model has not answered yet"
 _TILE_PX = 512
 """Side of a tile where no model states one."""
 _LEAST_PX = 32
@@ -77,9 +78,11 @@ class PreviewJudgement:
     threshold: float
     """The model's decision threshold; NaN without a model."""
     why_no_result: str
-    """Why the model is not asked, for people; empty if it is."""
+    """Why the model cannot be asked, for people; empty if it can."""
     took_s: float
     """What the judgement took."""
+    subject: tuple[object, ...]
+    """Place and settings: what two pictures have in common that show the same."""
 
 
 class PreviewJudge:
@@ -96,7 +99,7 @@ class PreviewJudge:
         """Forget the best focus that was seen: another field is under the lens."""
         self._n_restarts += 1
 
-    def judge(self, frame: Frame, means: PreviewMeans) -> PreviewJudgement:
+    def judge(self, frame: Frame, means: PreviewMeans, *, asks_model: bool = True) -> PreviewJudgement:
         """Return what is known of a picture.
 
         Parameters
@@ -104,6 +107,8 @@ class PreviewJudge:
         frame : Frame
             Not stored, and not part of a section.
         means : PreviewMeans
+        asks_model : bool
+            False: leave the model out, which may take longer than everything else.
 
         Raises
         ------
@@ -115,10 +120,11 @@ class PreviewJudge:
         why = _why_not(frame, means)
         if min(frame.pixels.shape) < _LEAST_PX:
             unknown = FieldQuality.unknown(text=f"Cannot be judged: the picture is smaller than {_LEAST_PX} px")
-            return PreviewJudgement(frame, unknown, None, (), None, None, math.nan, why, time.monotonic() - began)
+            took_s = time.monotonic() - began
+            return PreviewJudgement(frame, unknown, None, (), None, None, math.nan, why, took_s, self._subject)
         shading = _fitting(frame, means)
         quality, result, grid = (
-            _assessed(frame, shading) if why or means.scoring_model is None else _analysed(frame, means, shading)
+            _analysed(frame, means, shading) if asks_model and not why else _assessed(frame, means, shading)
         )
         card = None if result is None or means.scoring_model is None else means.scoring_model.model.card
         judged = judge_tiles(
@@ -126,7 +132,7 @@ class PreviewJudge:
             quality,
             None if result is None else result.distances,
             unlike_beyond=None if means.scoring_model is None else means.scoring_model.unlike_limit(score_unlike=False),
-            why_no_likeness=why,
+            why_no_likeness=why or ("" if asks_model else NOT_ASKED_YET),
             what=_what(quality, result),
         )
         trend = self._trend.add(_sharpness(quality))
@@ -142,6 +148,7 @@ class PreviewJudge:
             threshold=math.nan if card is None else card.decision_threshold,
             why_no_result=why,
             took_s=time.monotonic() - began,
+            subject=self._subject,
         )
 
     def _follow_subject(self, frame: Frame) -> None:
@@ -200,8 +207,9 @@ def _shape(frame: Frame) -> tuple[int, int]:
     return frame.pixels.shape[0], frame.pixels.shape[1]
 
 
-def _assessed(frame: Frame, shading: Shading | None) -> tuple[TileQuality, None, TileGrid]:
-    grid = TileGrid.for_frame(_shape(frame), min(_TILE_PX, *frame.pixels.shape))
+def _assessed(frame: Frame, means: PreviewMeans, shading: Shading | None) -> tuple[TileQuality, None, TileGrid]:
+    tile_px = _TILE_PX if means.scoring_model is None else means.scoring_model.model.card.tile_px
+    grid = TileGrid.for_frame(_shape(frame), min(tile_px, *frame.pixels.shape))
     pixels = analysed_pixels(frame.pixels, shading)
     raw = None if shading is None else frame.pixels
     return assess(pixels, grid, QualityLimits(), frame.bit_depth, raw=raw), None, grid

@@ -22,6 +22,8 @@ __all__ = ["PAUSE_AFTER", "PAUSE_AFTER_MOST", "BadFieldWatch"]
 PAUSE_AFTER = 5
 """After how many fields the window pauses a section, unless the operator chooses another number."""
 PAUSE_AFTER_MOST = 1000
+_EMPTY_FACTOR = 4
+"""So many times as many fields without tissue pause a section whose fields may well miss the tissue."""
 
 _ADVICE: dict[FieldFault, str] = {
     "blurred": "focus again",
@@ -41,7 +43,8 @@ class BadFieldWatch:
     n : int
         After how many of them a section pauses, from 1.
     counts_empty : bool
-        Whether a field without tissue is one of them: not where fields lie anywhere in an area, tissue or not.
+        Whether a field without tissue is one of them: not where fields lie anywhere in an area, tissue or not. There it
+        takes four times as many in a row, which neither chance nor a section's edge explains.
 
     Raises
     ------
@@ -57,12 +60,14 @@ class BadFieldWatch:
         self._lock = threading.Lock()
         self._next_seq = 0
         self._row: list[tuple[int, FieldFault]] = []
+        self._empty_row: list[tuple[int, FieldFault]] = []
+        """Fields without tissue, where they do not count."""
 
     @classmethod
     def of_plan(cls, plan: Plan, n: int | None) -> BadFieldWatch | None:
         """Return what watches a section of a plan; None where it does not pause by itself.
 
-        Fields somewhere in a rectangle may well miss the tissue: those without tissue do not count there.
+        Fields somewhere in a rectangle may well miss the tissue.
         """
         return None if n is None else cls(n, counts_empty=getattr(plan, "rectangle_um", None) is None)
 
@@ -76,19 +81,26 @@ class BadFieldWatch:
                 return None
             self._next_seq = result.seq + 1
             fault = field_fault(result.flags)
-            if fault is None or (fault == "empty" and not self._counts_empty):
-                self._row.clear()
+            if fault == "empty" and not self._counts_empty:
+                row, n = self._empty_row, _EMPTY_FACTOR * self._n
+            else:
+                self._empty_row.clear()
+                row, n = self._row, self._n
+            if fault is None:
+                row.clear()
                 return None
-            self._row.append((result.seq, fault))
-            if len(self._row) < self._n:
+            row.append((result.seq, fault))
+            if len(row) < n:
                 return None
-            row, self._row = self._row, []
-        return _reason(row)
+            reason = _reason(row)
+            row.clear()
+        return reason
 
     def restart(self, first_seq: int) -> None:
         """Count anew, from field `first_seq` on: the operator has seen to what was wrong with those before."""
         with self._lock:
             self._row.clear()
+            self._empty_row.clear()
             self._next_seq = max(self._next_seq, first_seq)
 
 

@@ -98,7 +98,7 @@ def test_what_was_seen_is_drawn_and_what_was_not_is_marked(tab: SectionMapTab, m
     dark, light = rgb(tab, 200.0, 200.0), rgb(tab, 900.0, 200.0)
     assert max(dark) < 40
     assert min(light) > 215
-    hole = [rgb(tab, x, 800.0) for x in range(100, 400, 15)]
+    hole = [rgb(tab, x, 800.0) for x in range(100, 400, 7)]
     assert len(set(hole)) > 1  # hatched
     assert "0.79 mm² seen" in about(tab)
 

@@ -304,7 +304,8 @@ def test_both_themes_look_different_even_before_the_tab_is_shown(qtbot: QtBot):
         tab.set_theme(theme)
         tab.resize(700, 500)
         tab.show()
-        button = next(b for b in tab.findChildren(QAbstractButton) if b.isChecked())
+        button = find(tab, QAbstractButton, "Edit outline")
+        button.click()
         picture = button.grab().toImage()
         pictures.append(picture.pixelColor(picture.width() // 2, picture.height() - 2).name())  # the bar of one down
     assert pictures == [colours("dark").accent, colours("light").accent]

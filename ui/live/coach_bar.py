@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
@@ -88,7 +89,8 @@ class FocusCourse(QWidget):
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft | middle, self._number or "–")
         if self._course:
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignRight | middle, percent(self._course[-1], 0))
+            share = f"{math.floor(100 * self._course[-1])} %"  # 100 % is the best itself
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignRight | middle, share)
         plot = QRectF(left, 3, max(1, self.width() - left - right), self.height() - 6)
         painter.setPen(QPen(QColor(c.border), 1))
         painter.drawLine(plot.topLeft(), plot.topRight())

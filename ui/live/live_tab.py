@@ -180,7 +180,7 @@ class LiveTab(QWidget):
             "Live prediction",
             "Colour the tiles of the live picture by the model; nothing of it is stored or scored",
             "K",
-            self.prediction_wanted.emit,
+            self._want_prediction,
             on=False,
         )
         layers.switch(tiles, "shows_grid", "Tile grid", "Borders of the model's tiles", "G")
@@ -272,6 +272,10 @@ class LiveTab(QWidget):
     @Slot(bool)
     def _ask_exposure(self, _down: bool) -> None:
         self.auto_exposure_requested.emit()
+
+    @Slot(bool)
+    def _want_prediction(self, wanted: bool) -> None:
+        self.prediction_wanted.emit(wanted)
 
     @Slot(bool)
     def _ask_focus(self, _down: bool) -> None:
