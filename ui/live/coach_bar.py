@@ -133,7 +133,7 @@ class CoachBar(QWidget):
         layout.setSpacing(GRID_PX)
         layout.addWidget(title)
         layout.addWidget(self._course, 1)
-        layout.addWidget(self._line)
+        layout.addWidget(self._line, 1)
         layout.addWidget(again)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.clear()

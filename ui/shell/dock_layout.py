@@ -30,8 +30,8 @@ _VERY_NARROW_PX = 1000
 """Below this width docks on both sides leave no room for the picture: all go to one side, as tabs."""
 _SCORE_PX, _QUALITY_PX = 640, 192
 _LEFT_NARROW_PX, _RIGHT_NARROW_PX = 256, 288
-_OPERATOR_PX = 304
-"""Width of the score in Operator mode."""
+_OPERATOR_PX, _LEAST_SCORE_PX = 304, 288
+"""Width of the score in Operator mode, at first and at least."""
 _TALL_PX = 1000
 """From this height on there is room for the messages from the start."""
 _FREE = (
@@ -185,6 +185,8 @@ class DockLayout(QObject):
             if name == "score":
                 of_operator = QDockWidget.DockWidgetFeature.NoDockWidgetFeatures
             dock.setFeatures(of_operator if operator else _FREE)
+        if "score" in docks:  # docks that part in a window that grows take no size
+            docks["score"].setMinimumWidth(_LEAST_SCORE_PX if operator else 0)
         self._place(hidden)
         narrow = window.width() < _NARROW_PX
         left, right = (_LEFT_NARROW_PX, _RIGHT_NARROW_PX) if narrow else (_LEFT_PX, _RIGHT_PX)
