@@ -61,7 +61,7 @@ class ActionStates(QObject):
         references: ReferenceControl,
     ) -> None:
         super().__init__(window)
-        self._window, self._jobs = window, jobs
+        self._window, self._jobs, self._state = window, jobs, state
         self._rig, self._run, self._setup, self._focus = rig, run, setup, focus
         self._references = references
         self._store_exists: tuple[Path, bool] | None = None
@@ -199,7 +199,7 @@ class ActionStates(QObject):
         self._update_exclusion()
 
     def _situation(self, missing: str) -> Situation:
-        loaded, stored = self._rig.loaded, self._run.last_store
+        loaded, stored, snapshot = self._rig.loaded, self._run.last_store, self._state.snapshot
         return Situation(
             rig_open=loaded is not None,
             phase=self._run.phase,
@@ -207,6 +207,7 @@ class ActionStates(QObject):
             rig_busy=self._rig.busy,
             live=self._rig.live,
             by_hand=self._setup.request.plan.by_hand,
+            pause_reason="" if snapshot is None else snapshot.pause_reason,
             just_stored="" if stored is None else stored.name.removesuffix(STORE_SUFFIX),
         )
 

@@ -102,4 +102,5 @@ def set_page_margins(page: QWidget, mode: ModeName) -> None:
     """Leave the usual margins around a page, or narrow ones in Operator mode, where two pages stand side by side."""
     column = page.findChild(QVBoxLayout, _COLUMN)
     px = GRID_PX if mode == "expert" else GRID_PX // 2
+    assert column is not None, "the page is not laid out yet"
     column.setContentsMargins(px, px, px, px)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hcc_scope.formatting import full_stop
+from hcc_scope.formatting import capital, full_stop
 
 if TYPE_CHECKING:
     from ui.control.run_control import Phase
@@ -27,6 +27,8 @@ class Situation:
     """Whether the camera's live picture is on."""
     by_hand: bool = False
     """Whether an operator moves the specimen."""
+    pause_reason: str = ""
+    """Why the section pauses by itself, and what to do, as text; empty if the operator paused it."""
     just_stored: str = ""
     """Animal and section that were stored last; empty for none."""
 
@@ -47,6 +49,8 @@ def next_step(now: Situation) -> str:
                 return "Move the specimen as By hand shows it; Stop (F10) ends the section."
             return "Fields are acquired one after the other; Pause (F9) waits between two."
         case "paused":
+            if now.pause_reason:  # with what to do before
+                return full_stop(capital(now.pause_reason))
             return "Paused: Resume (F9) continues, Stop (F10) ends the section."
         case "stopping" | "analysis_skipped" | "finishing":
             return "Finishing: storing and classifying what was taken …"
