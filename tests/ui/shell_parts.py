@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ui.kit.mode import ModeName
 
-WAIT_S = 170.0
+WAIT_S = 45.0
 ONE_TILE = {"OnCameraCCDXSize": 512, "OnCameraCCDYSize": 512}
 
 

@@ -41,7 +41,8 @@ def operator(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> It
     (folder / "settings").mkdir()  # no settings: the defaults
     with running_app(folder) as app:
         app.window.show_welcome(False)
-        QApplication.processEvents()  # the window fits the screen once it is shown
+        QApplication.processEvents()  # the window fits the screen once it is shown: that of the tests is narrow
+        assert app.window.narrow == ("Section map" in tabs(app))
         app.window.resize(1280, 720)
         QApplication.processEvents()
         yield app
@@ -169,6 +170,7 @@ def test_operator_mode_fits_1280_x_720_at_125_to_200_per_cent(operator: App, siz
             if one.isVisible():
                 assert one.width() >= one.minimumSizeHint().width(), name_of(one)
                 assert window.rect().contains(one.mapTo(window, one.rect().bottomRight())), name_of(one)
+        assert window.narrow == ("Section map" in tabs(operator))
         hint = find(window.top, QLabel, "Next step")
         assert hint.text() == operator.window.top.hint, "shortened"
         for view in (operator.views.live, operator.views.map):

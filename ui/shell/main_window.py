@@ -308,6 +308,7 @@ class MainWindow(QMainWindow):
         if not restored and not self._layout.fits:
             self._layout.lay_out()  # an automatic layout of a small screen is not kept on a larger one
         self.show_score(self._score_beside)
+        self.width_changed.emit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """Lay out the docks again once the window becomes narrow or wide."""
@@ -331,6 +332,7 @@ class MainWindow(QMainWindow):
         self._layout.reset()
         self.actions_["panels"].setChecked(True)
         self.show_score(self._score_beside)
+        self.width_changed.emit()
 
     def show_panels(self, shown: bool) -> None:
         """Show the docks that were put away, or put all away, so that the view has their room."""
