@@ -1,7 +1,7 @@
-"""Draw the pictures of the app: every tab in both themes, of real sections on the demo rigs.
+"""Draw the pictures of the app: every tab in both modes and themes, of real sections on the demo rigs.
 
-``python -m benchmarks.screenshots FOLDER [WIDTHxHEIGHT]``; needs no screen (``QT_QPA_PLATFORM=offscreen``), and is the
-same with one.
+``python -m benchmarks.screenshots FOLDER [WIDTHxHEIGHT [demo|by-hand]]``; needs no screen
+(``QT_QPA_PLATFORM=offscreen``), and is the same with one.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hcc_scope.phantom.hand import Stop
     from hcc_scope.phantom.hand_motion import Pose
     from hcc_scope.phantom.hand_play import Ask, PlayedHand, Screen
+    from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
 
 SIZE = (1440, 900)
@@ -99,6 +100,11 @@ class Camera:
             few.save(path, optimize=True)
         self.window.set_theme("dark")
 
+    def mode(self, mode: ModeName) -> None:
+        """Change to Operator or Expert mode."""
+        if self.window.mode != mode:
+            self.window.actions_["expert"].trigger()
+
     def section(self, animal: str, section: str, specimen: str) -> None:
         """Start a section and wait for its first fields."""
         top = self.window.top
@@ -133,19 +139,30 @@ class Camera:
                 app.run.pause(True)
                 self.wait(lambda: app.state.snapshot is not None and app.state.snapshot.paused, "the pause")
                 self.wait(self._all_classified, "the analysis, so that picture and numbers are of one field")
+                self.tab("Section")
+                self.take("section")
+                self.mode("expert")
                 self.tab("Live")
                 self.take("live")
                 self.tab("Section map")
                 self.take("map")
+                self.mode("operator")
                 app.run.pause(False)
             self.wait(lambda: not app.run.active, "its end")
         self.window.notice.put_away()
-        self.tab("Tiles")
-        self.take("tiles")
+        self._take_both("Tiles", "tiles")
         app.commands.open_one_store(str(app.run.last_store))
         self.wait(lambda: app.views.replay.opened is not None, "the store")
-        self.tab("Replay")
-        self.take("replay")
+        self._take_both("Replay", "replay")
+
+    def _take_both(self, tab: str, name: str) -> None:
+        """Take a tab in both modes; the page shows the pictures of Expert mode under the plain name."""
+        self.tab(tab)
+        self.take(f"{name}-operator")
+        self.mode("expert")
+        self.tab(tab)
+        self.take(name)
+        self.mode("operator")
 
     def run_by_hand(self) -> None:
         """Take those of a section by hand, which a simulated hand plays at the pace of a person."""
@@ -257,8 +274,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         camera = Camera(folder, (width, height), Path(scratch))
         try:
-            camera.run_by_hand()
-            camera.run()
+            if "demo" not in sys.argv[3:]:
+                camera.run_by_hand()
+            if "by-hand" not in sys.argv[3:]:
+                camera.run()
         finally:
             camera.close()
     print(f"The pictures are in {folder}")

@@ -47,6 +47,8 @@ BY_HAND: Mapping[str, object] = {"rig": "demo", "by_hand": True}
         ({"n_frames": 5}, "--by-hand and --frames exclude each other"),
         ({"area_um": "10x10"}, "--by-hand and --area-um exclude each other"),
         ({"prescan": True}, "--by-hand and --prescan exclude each other"),
+        ({"pause_after": 3}, "--by-hand and --pause-after exclude each other"),
+        ({"by_hand": False, "pause_after": 0}, "--pause-after must be from 1 to 1,000, not 0"),
         ({"focus": "once", "n_frames": 5}, "--by-hand and --frames exclude .* Leave out --frames and --focus"),
         ({"phantom": "low"}, "no hand moves a phantom. Add --simulate-hand SEED"),
         ({"by_hand": False, "guided": True}, "--guided is for a section by hand. Add --by-hand"),

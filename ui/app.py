@@ -20,6 +20,7 @@ from PySide6.QtCore import QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from ui.action_states import ActionStates
+from ui.alert_presenter import AlertPresenter
 from ui.commands import Commands
 from ui.control.app_state import AppState
 from ui.control.hand_control import HandControl
@@ -33,6 +34,7 @@ from ui.control.run_control import RunControl
 from ui.control.section_setup import SectionSetup
 from ui.control.settings import load_settings, settings_folder
 from ui.control.settings_store import SettingsStore
+from ui.empty_pages import EmptyPages
 from ui.field_presenter import FieldPresenter
 from ui.focus_presenter import FocusPresenter
 from ui.hand_presenter import HandPresenter
@@ -42,6 +44,7 @@ from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
 from ui.map_presenter import MapPresenter
 from ui.plan_presenter import PlanPresenter
+from ui.preview_presenter import PreviewPresenter
 from ui.replay_presenter import ReplayPresenter
 from ui.rig_presenter import RigPresenter
 from ui.section_presenter import SectionPresenter
@@ -86,7 +89,15 @@ class App:
     references: ReferenceControl
     focus: ReplayFocus
     recovery: Recovery
-    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter, FocusPresenter, FieldPresenter]
+    presenters: tuple[
+        RigPresenter,
+        SectionPresenter,
+        ReplayPresenter,
+        FocusPresenter,
+        FieldPresenter,
+        PreviewPresenter,
+        AlertPresenter,
+    ]
     hand: HandPresenter
     commands: Commands
     action_states: ActionStates
@@ -131,11 +142,14 @@ class App:
             RigPresenter(window, views, jobs, state, rig, run, store, lambda: setup.request),
             SectionPresenter(window, views, jobs, state, run, focus, store),
             ReplayPresenter(window, views, state, run, focus, store),
-            FocusPresenter(window, views, jobs, state, rig, focus),
+            FocusPresenter(window, views, rig, focus),
             FieldPresenter(window, views, state, rig, run, focus),
+            PreviewPresenter(window, views, jobs, state, rig, run, setup, references, focus),
+            AlertPresenter(window, jobs, state, run, setup, store),
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
         training = TrainingPresenter(window, views, jobs, state, setup, focus)
+        EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         window.top.set_models(models_to_choose(), settings.model)
         action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references)
@@ -201,6 +215,7 @@ class App:
         self.emergency_key.end()
         self.section_keys.end()
         self.hand.keys.end()
+        self.presenters[-1].alerts.end()
         self.state.end()
         left = self.jobs.close()
         logging.getLogger().removeHandler(self.log)

@@ -190,8 +190,13 @@ def test_the_layout_and_the_rest_come_back(qapp: QApplication, tmp_path: Path):
         first.window.actions_["theme"].trigger()
         first.window.top.engine.setCurrentText("torchscript")
         first.window.resize(1100, 700)
+        first.window.actions_["expert"].trigger()  # the layout of Expert mode waits in Operator mode
         close(first)
     with running_app(tmp_path) as second:
+        assert second.window.mode == "operator"
+        assert second.window.docks["rig"].isHidden()
+        second.window.actions_["expert"].trigger()
+        assert second.window.docks["rig"].isVisible()
         assert not second.window.docks["quality"].isVisible()
         wait_for(second.window.docks["score"].isVisible, "the docks to part in the wider window")
         assert not second.window.docks["quality"].isVisible()

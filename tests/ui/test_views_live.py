@@ -6,11 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from find import find, names_of
+from find import find, layers_of, names_of
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QAction, QHelpEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QSlider, QToolTip, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QSlider,
+    QToolTip,
+    QWidget,
+)
 from view_parts import (
     THRESHOLD,
     about,
@@ -138,18 +148,19 @@ def test_tiles_are_coloured_by_side_and_hatched_when_excluded(tab: LiveTab):
     assert tab.view.grab().toImage() == plain
 
 
-def test_opacity_and_colour_from_are_obeyed(tab: LiveTab):
+def test_opacity_and_least_probability_are_obeyed(tab: LiveTab):
     tab.set_contrast(0.0, 60_000.0, False)
     tab.tiles.shows_values = tab.tiles.shows_grid = False
     tab.set_frame(frame_of(np.full((SIDE_PX, SIDE_PX), 30_000, np.uint16)))
     tab.set_result(result_of(0, [0.99, 0.6, 0.01, 0.5]), GRID, THRESHOLD)
-    opacity = find(tab, QSlider, "Opacity")
+    layers = layers_of(tab)
+    opacity = find(layers, QSlider, "Opacity")
     opacity.setValue(100)
     strong = colour_at(tab.view, 64, 64)
     opacity.setValue(20)
     weak = colour_at(tab.view, 64, 64)
     assert strong.red() - strong.blue() > weak.red() - weak.blue() > 5
-    find(tab, QSlider, "Colour from").setValue(90)
+    find(layers, QSlider, "Least probability").setValue(90)
     low = colour_at(tab.view, 64, 192)
     assert low.red() == low.blue()
     assert colour_at(tab.view, 64, 64).red() > colour_at(tab.view, 64, 64).blue()
@@ -309,10 +320,51 @@ def test_every_action_does_something_visible_and_nothing_breaks(tab: LiveTab, pi
     for action in actions:
         before = tab.grab().toImage()
         action.trigger()
-        if action.isCheckable():
+        if action.text() in ("Tile grid", "Heatmap", "Values", "Histogram", "Draw ROI"):
             assert tab.grab().toImage() != before, action.text()
         action.trigger()
         tab.grab()
+    popover = next(one for one in tab.findChildren(QFrame) if one.accessibleName() == "Layers")
+    assert not popover.isHidden()
+    QTest.keyClick(popover, Qt.Key.Key_Escape)
+    assert popover.isHidden()
+
+
+def test_a_key_and_the_pop_over_switch_the_same_layer(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):
+    assert not [one for one in tab.findChildren(QFrame) if one.accessibleName() == "Layers"]  # made when it opens
+    tab.set_frame(frame_of(pixels))
+    layers = layers_of(tab)
+    box = find(layers, QCheckBox, "Tile grid")
+    assert box.isChecked()
+    tab.activateWindow()
+    tab.view.setFocus()
+    qtbot.waitUntil(tab.view.hasFocus)
+    QTest.keyClick(tab.view, Qt.Key.Key_G)
+    assert (tab.tiles.shows_grid, box.isChecked()) == (False, False)
+    box.click()
+    assert (tab.tiles.shows_grid, box.isChecked()) == (True, True)
+
+
+def test_a_live_picture_with_coloured_tiles_waits_for_them(tab: LiveTab, pixels: NDArray[np.uint16]):
+    tab.set_live(True)
+    wanted: list[bool] = []
+    tab.prediction_wanted.connect(wanted.append)
+    next(action for action in tab.actions() if action.text() == "Live prediction").trigger()
+    assert wanted == [True]
+    first, second = frame_of(pixels, 0, section=""), frame_of(pixels, 0, section="")  # another preview counts anew
+    tab.set_frame(first)
+    tab.await_prediction(True)
+    tab.set_frame(second)
+    assert tab.shown_frame is first
+    assert tab.tiles.result is None
+    result = result_of(0, [0.9] * 4)
+    tab.show_predicted(second, result, GRID, THRESHOLD)
+    assert (tab.shown_frame is second, tab.tiles.result is result) == (True, True)
+    tab.await_prediction(False, "No model is loaded")
+    assert tab.tiles.result is None
+    assert "tiles not coloured: No model is loaded" in about(tab)
+    tab.set_frame(first)
+    assert tab.shown_frame is first
 
 
 def test_keys_reach_the_actions(tab: LiveTab, pixels: NDArray[np.uint16], qtbot: QtBot):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from find import find
+from find import find, layers_of
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QAction, QContextMenuEvent, QImage, QMouseEvent
 from PySide6.QtTest import QTest
@@ -67,8 +67,9 @@ def about(tab: SectionMapTab) -> str:
 
 def fields_alone(tab: SectionMapTab) -> None:
     """Switch off what is drawn over the fields and where they are planned."""
-    for name in ("Words", "Plan"):
-        find(tab, QAbstractButton, name).click()
+    layers = layers_of(tab)
+    for name in ("Labels", "Plan"):
+        find(layers, QAbstractButton, name).click()
 
 
 def click(tab: SectionMapTab, x_um: float, y_um: float) -> None:
@@ -245,7 +246,7 @@ def test_the_plan_is_shown_before_start_with_what_lies_beyond_the_limits(tab: Se
 def test_a_stage_far_away_can_be_reached_and_does_not_shrink_the_section(tab: SectionMapTab):
     tab.set_stage(50_000.0, -20_000.0)
     assert tab.view.viewport.scale > 0.5
-    find(tab, QAbstractButton, "To stage").click()
+    find(tab, QAbstractButton, "Centre on stage").click()
     assert tab.view.viewport.centre == (50_000.0, -20_000.0)
 
 
@@ -321,7 +322,8 @@ def test_both_themes_look_different_even_before_the_tab_is_shown(qtbot: QtBot):
         tab.set_theme(theme)
         tab.resize(700, 500)
         tab.show()
-        button = next(b for b in tab.findChildren(QAbstractButton) if b.isChecked())
+        button = find(tab, QAbstractButton, "Edit outline")
+        button.click()
         picture = button.grab().toImage()
         pictures.append(picture.pixelColor(picture.width() // 2, picture.height() - 2).name())  # the bar of one down
     assert pictures == [colours("dark").accent, colours("light").accent]

@@ -18,6 +18,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 from hcc_scope.by_hand import HandView
 from hcc_scope.doctor.disk import free_bytes
+from hcc_scope.formatting import full_stop
 from hcc_scope.microscope.rig_state import RigState
 from hcc_scope.report.summary import SectionReport
 from hcc_scope.types import Frame, FrameResult, Snapshot
@@ -330,7 +331,9 @@ class AppState(QObject):
             self._last_message = snapshot.message
             words = snapshot.message[:1].upper() + snapshot.message[1:]
             quiet = snapshot.message == snapshot.activity  # the rig's light shows it; it comes too often for a notice
-            self.message.emit("debug" if quiet else "warning" if snapshot.degraded else "info", words)
+            grave = bool(snapshot.degraded or snapshot.pause_reason)
+            words = full_stop(words) if snapshot.pause_reason else words
+            self.message.emit("debug" if quiet else "warning" if grave else "info", words)
         self.snapshot_changed.emit(snapshot)
         if over:
             self.run = None
