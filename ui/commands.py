@@ -457,7 +457,6 @@ class Commands(QObject):
             self._state.message.emit("info", words)
         if isinstance(report.outcome.cause, CameraError | DeviceError) and self._rig.last_name:
             self._window.notice.show_notice("error", describe_end(report)[1], "Reconnect rig", self.reconnect)
-
         if report.store is not None and report.outcome.state != "completed":
             self._look_for_rest(Path(report.store))
 
