@@ -97,6 +97,8 @@ class Commands(QObject):
         self._health = HealthDialogs(window, jobs)
         self._shortcuts: ShortcutsDialog | None = None
         self._wizard: RigWizard | None = None
+        self._rests: dict[str, str] = {}
+        """What is offered to be resumed: the name of a store to the notice about it."""
         self._references = references
         self._reference_dialog: ReferenceDialog | None = None
         views.devices.references.asked.connect(window.actions_["references"].trigger)
@@ -201,6 +203,7 @@ class Commands(QObject):
             offer, do = "Recover", partial(self.recover, [one.path for one in found])
             if len(found) == 1 and found[0].n_left:
                 offer, do = "Resume", partial(self.resume_section, str(found[0].path))
+                self._rests[found[0].path.name] = describe_unfinished(found)
             self._window.notice.show_notice("warning", describe_unfinished(found), offer, do)
 
     def recover(self, paths: list[Path]) -> None:
@@ -448,6 +451,8 @@ class Commands(QObject):
     def _resume(self, request: SectionRequest, _checked: bool = False) -> None:
         if self._window.actions_["resume"].isEnabled():
             self._window.show_welcome(False)
+            if request.resumes is not None:
+                self._window.notice.withdraw(self._rests.pop(request.resumes.name, ""))
             self._run.start(request)
 
     @Slot(object)
@@ -463,7 +468,6 @@ class Commands(QObject):
             self._state.message.emit("info", words)
         if isinstance(report.outcome.cause, CameraError | DeviceError) and self._rig.last_name:
             self._window.notice.show_notice("error", describe_end(report)[1], "Reconnect rig", self.reconnect)
-
         if report.store is not None and report.outcome.state != "completed":
             self._look_for_rest(Path(report.store))
 
@@ -474,6 +478,7 @@ class Commands(QObject):
 
     def _offer_resume(self, path: Path, left: str) -> None:
         if left and not self._run.active:
+            self._rests[path.name] = left
             self._window.notice.show_notice("info", left, "Resume", partial(self.resume_section, str(path)))
 
     @Slot()

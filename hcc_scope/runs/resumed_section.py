@@ -149,7 +149,10 @@ def resumable_section(path: Path, retakes: tuple[int, ...] = ()) -> ResumableSec
         words = "every field of its plan is stored"
         if section.progress.n_skipped:
             words += " or was not reached"
-        raise StoreError(f"{path} cannot be resumed: {words}, and nothing is left", hint="Take single fields again.")
+        raise StoreError(
+            f"{path} cannot be resumed: {words}, and nothing is left",
+            hint="In the window single fields can be taken again.",
+        )
     _check_sound(store)
     coming = replace(store.spec, expected_frames=len(retakes) or section.n_left)
     check_out_dir(store.path)

@@ -101,3 +101,14 @@ def test_a_notice_is_read_out_when_it_appears(centre: QWidget, monkeypatch: pyte
     assert heard == [("The camera does not answer.", True)]
     bar.put_away()
     assert heard[1:] == [("Picture saved.", False)]
+
+
+def test_a_notice_that_no_longer_holds_is_taken_back(centre: QWidget):
+    bar = bar_of(centre)
+    for text in ("first", "second", "third"):
+        bar.show_notice("warning", text)
+    bar.withdraw("second")
+    bar.withdraw("third")
+    assert bar.text == "first"
+    bar.withdraw("first")
+    assert bar.text == ""

@@ -226,6 +226,14 @@ class NoticeBar(QFrame):
         if self._waiting:
             self._set(self._waiting.pop())
 
+    def withdraw(self, text: str) -> None:
+        """Take back a notice that no longer holds, shown or waiting; nothing happens if there is none."""
+        self._waiting = [one for one in self._waiting if one.text != text]
+        if self._shown is not None and self._shown.text == text:
+            self.put_away()
+        else:
+            self._show_count()
+
     @Slot()
     def _do(self) -> None:
         act = None if self._shown is None else self._shown.act
