@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.scoring import SectionScorer
+from hcc_scope.scoring import CONFIDENCE, SectionScorer
 from hcc_scope.storage.drawn_sample import give_sample
 from hcc_scope.storage.notes import read_notes
 
@@ -19,6 +19,8 @@ def store_scorer(
     threshold: float,
     temperature: float = 1.0,
     threshold_interval: tuple[float, float] | None = None,
+    *,
+    confidence: float = CONFIDENCE,
 ) -> SectionScorer:
     """Return a fresh scorer for the frames of a store.
 
@@ -31,13 +33,17 @@ def store_scorer(
         Of results that are to come; recorded ones are calibrated already, and 1 will do.
     threshold_interval : (float, float), optional
         The card's interval of the threshold.
+    confidence : float
+        Of the score's interval.
 
     Raises
     ------
     StoreError
         If the store's notes or its drawn sample are there and cannot be read.
     """
-    scorer = SectionScorer.for_section(store.spec, threshold, temperature, threshold_interval=threshold_interval)
+    scorer = SectionScorer.for_section(
+        store.spec, threshold, temperature, threshold_interval=threshold_interval, confidence=confidence
+    )
     if scorer.drawn is not None:
         give_sample(scorer.drawn, store.path, store.journal)
     noted = [note.text for note in read_notes(store.path) if note.kind == "spoilt"]

@@ -1,0 +1,190 @@
+"""The list of a folder's sections: from manifests alone, whatever state they are in, with their present scores."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from commands import cli
+from library_parts import stored_section
+from storage_cases import change_facts
+
+from hcc_scope.errors import StoreError, StoreUnwritableError
+from hcc_scope.runs.library import SectionLister, animal_scores, with_present_score
+from hcc_scope.runs.library_export import export_sections
+from hcc_scope.runs.section_analyses import open_section
+from hcc_scope.runs.section_thumbnail import section_thumbnail
+from hcc_scope.scoring import animal_interval, share_of_confidence
+from hcc_scope.storage import reader
+from hcc_scope.storage.files import lock
+from hcc_scope.storage.notes import NotesWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def listed(folder: Path) -> dict[str, object]:
+    return {one.path.name.removesuffix(".ome.zarr"): one for one in SectionLister().each([folder])}
+
+
+def test_every_state_of_a_store_is_a_row_with_one_sentence(tmp_path: Path) -> None:
+    stored_section(tmp_path, "M1", "S1")
+    stored_section(tmp_path / "day 2", "M1", "S2", ended=False)
+    under_way = stored_section(tmp_path, "M1", "S3", ended=False)
+    damaged, lost = stored_section(tmp_path, "M2", "S1"), stored_section(tmp_path, "M2", "S2")
+    (damaged / "zarr.json").write_bytes(b"{")
+    for name in ("zarr.json", "hcc_scope.json"):
+        (lost / name).unlink()
+    later = stored_section(tmp_path, "M2", "S3")
+    change_facts(later, schema_version=999)
+    foreign = tmp_path / "other.ome.zarr"
+    foreign.mkdir()
+    (foreign / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}', encoding="utf-8")
+    (tmp_path / "a file.ome.zarr").write_bytes(b"no folder")
+    (tmp_path / "itself.ome.zarr").symlink_to(tmp_path / "itself.ome.zarr")
+    (tmp_path / "day 2" / "up").symlink_to(tmp_path)
+    with (under_way / "frames.jsonl").open("rb+") as file:
+        assert lock(file.fileno())
+        rows = listed(tmp_path)
+    assert {name: one.state for name, one in rows.items()} == {
+        "M1_S1": "complete",
+        "M1_S2": "unfinished",
+        "M1_S3": "under way",
+        "M2_S1": "unreadable",
+        "M2_S2": "unreadable",
+        "M2_S3": "unreadable",
+        "other": "unreadable",
+    }
+    assert [name for name, one in rows.items() if one.can_recover] == ["M2_S1", "M1_S2"]
+    assert (rows["M2_S1"].animal_id, rows["M2_S1"].section_id) == ("M2", "S1"), "its copy states it"
+    assert rows["M1_S2"].n_frames == 4
+    problems = {name: one.problem.replace(str(tmp_path), "") for name, one in rows.items() if one.problem}
+    assert problems["M2_S2"] == "/M2_S2.ome.zarr is not an OME-Zarr 0.5 store: it has no zarr.json."
+    assert "has store version 999" in problems["M2_S3"]
+    assert "was not written by HCC-Scope" in problems["other"]
+    assert all(problem.endswith(".") and "\n" not in problem for problem in problems.values())
+
+
+def test_a_store_that_goes_while_it_is_listed_is_a_row(tmp_path: Path) -> None:
+    for section_id in ("S1", "S2"):
+        stored_section(tmp_path, section_id=section_id)
+    rows = SectionLister().each([tmp_path])
+    first = next(rows)
+    shutil.rmtree(tmp_path)
+    (second,) = rows
+    assert (first.state, second.state) == ("complete", "unreadable")
+    assert second.problem.endswith("is no longer there.")
+
+
+def test_only_manifests_are_read_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = stored_section(tmp_path, n=4)
+    stored_section(tmp_path, section_id="S2")
+    monkeypatch.setattr(reader, "read_journal", pytest.fail)
+    monkeypatch.setattr(reader, "open_store", pytest.fail)
+    lister = SectionLister()
+    before = {one.section_id: one for one in lister.each([tmp_path])}
+    NotesWriter(path).add("note", "folded at the edge")
+    after = {one.section_id: one for one in lister.each([tmp_path])}
+    assert after["S2"] is before["S2"]
+    assert (before["S1"].n_notes, after["S1"].n_notes, after["S1"].note) == (0, 1, "folded at the edge")
+    assert "folded" in after["S1"].words()
+
+
+def test_the_score_is_the_present_one(tmp_path: Path) -> None:
+    path = stored_section(tmp_path, n=5)
+    (row,) = SectionLister().each([tmp_path])
+    assert not row.has_old_score
+    assert row.score == open_section(path).analyses[0].score
+    NotesWriter(path).add("exclude", "a fold", 1)
+    lister = SectionLister()
+    (row,) = lister.each([tmp_path])
+    assert row.has_old_score
+    assert animal_scores([row]) == [], "an old score is no part of an animal's"
+    present = with_present_score(row)
+    assert present.score == open_section(path).analyses[0].score
+    assert (present.has_old_score, present.n_excluded) == (False, 1)
+    assert "1 field by the operator" in present.describe_quality()
+    lister.remember(present)
+    assert list(lister.each([tmp_path])) == [present]
+
+
+def test_a_run_that_never_ended_has_the_score_of_what_was_classified(tmp_path: Path) -> None:
+    path = stored_section(tmp_path, n=5, ended=False)
+    (row,) = SectionLister().each([tmp_path])
+    assert (row.score, row.has_old_score) == (None, True)
+    assert with_present_score(row).score == open_section(path).analyses[0].score
+    (path / "predictions.jsonl").write_bytes(b"nonsense\n")
+    broken = with_present_score(row)
+    assert broken.score is None
+    assert broken.problem.endswith(".")
+
+
+def test_an_animals_interval_holds_those_of_its_sections_at_a_confidence_that_is_shared(tmp_path: Path) -> None:
+    for section_id, mean in (("S1", 0.3), ("S2", 0.5), ("S3", 0.8)):
+        stored_section(tmp_path, section_id=section_id, n=12, mean=mean)
+    (animal,) = animal_scores(list(SectionLister().each([tmp_path])))
+    assert animal.describe() == f"mean of 3 sections {animal.score:.3f}"
+    found = animal.with_interval()
+    assert found.interval is not None
+    of_sections = [one.score.interval for one in animal.sections]
+    mean_low, mean_high = (sum(one[end] for one in of_sections) / 3 for end in (0, 1))
+    assert found.interval[0] < mean_low < animal.score < mean_high < found.interval[1], "95 % for all of them together"
+    assert found.describe() == (
+        f"mean of 3 sections {animal.score:.3f}, 95 % interval {found.interval[0]:.3f} to {found.interval[1]:.3f}"
+    )
+    assert share_of_confidence(1) == 0.95
+    assert animal_interval([one.score for one in animal.sections]) is None, "95 % of each is too little for three"
+    assert animal_interval([animal.sections[0].score]) == of_sections[0]
+
+
+def test_an_animal_without_an_interval_states_why(tmp_path: Path) -> None:
+    stored_section(tmp_path, section_id="S1")
+    stored_section(tmp_path, section_id="S2", sampling="raster")
+    (animal,) = animal_scores(list(SectionLister().each([tmp_path])))
+    assert animal.with_interval().describe().endswith("(no interval: section S2 has no valid interval)")
+
+
+def test_scores_of_two_models_are_no_mean(tmp_path: Path) -> None:
+    sections = list(SectionLister().each([stored_section(tmp_path).parent]))
+    import dataclasses
+
+    other = dataclasses.replace(sections[0], model_sha256="cd" * 32, model="other")
+    found = animal_scores([*sections, other])
+    assert [(one.model, len(one.sections)) for one in found] == [("other", 1), ("small-model", 1)]
+
+
+def test_the_exported_lists_state_what_the_command_does(tmp_path: Path) -> None:
+    stored_section(tmp_path / "in", section_id="S1", n=6)
+    path = stored_section(tmp_path / "in", section_id="S2", sampling="raster")
+    NotesWriter(path).add("exclude", "a fold", 1)
+    done = cli("sections", tmp_path / "in", "--json")
+    assert done.code == 0, done.err
+    assert "Animal M1, small-model: mean of 2 sections" in done.err
+    sections = [with_present_score(one) for one in SectionLister().each([tmp_path / "in"])]
+    sections.sort(key=lambda one: one.section_id)
+    written = export_sections(sections, [one.with_interval() for one in animal_scores(sections)], tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "sections.json").read_text(encoding="utf-8")) == done.json
+    rows = list(csv.DictReader((tmp_path / "out" / "sections.csv").read_text(encoding="utf-8").splitlines()))
+    assert [(row["section_id"], row["interval_valid"], bool(row["interval_low"])) for row in rows] == [
+        ("S1", "True", True),
+        ("S2", "False", False),
+    ]
+    assert sorted(one.name for one in written) == ["sections.csv", "sections.json"]
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreUnwritableError, match="cannot be exported"):
+        export_sections(sections, [], tmp_path / "file")
+    assert cli("sections", tmp_path / "in", "--search", "s2 SMALL", "--json").json["sections"][0]["section_id"] == "S2"
+    assert cli("sections", tmp_path / "none").code == StoreError.exit_code
+
+
+def test_a_thumbnail_is_of_a_field_that_can_be_read(tmp_path: Path) -> None:
+    path = stored_section(tmp_path, n=4)
+    shutil.rmtree(path / "frames" / "0" / "c" / "2")
+    picture = section_thumbnail(path, 32)
+    assert picture is not None
+    assert max(picture.shape) <= 32
+    assert picture.max() > 200 > 50 > picture.min()
+    assert section_thumbnail(stored_section(tmp_path, section_id="S9", n=1)) is not None
