@@ -58,8 +58,8 @@ ScoreWeight = Literal["field", "tissue"]
 
 RunState = Literal["completed", "cancelled", "failed"]
 FrameOutcome = Literal["classified", "excluded", "failed"]
-NoteKind = Literal["note", "exclude", "include", "spoilt"]
-"""A person's note: a remark, or that a field is excluded from (or included again in) the score."""
+NoteKind = Literal["note", "exclude", "include", "spoilt", "label"]
+"""A note: a remark, a field excluded from (or included again in) the score, or the section's label for training."""
 
 
 class QualityFlag(enum.IntFlag):

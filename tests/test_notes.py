@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hcc_scope.errors import DiskFullError, StoreError, StoreUnwritableError, UsageError
+from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError, StoreUnwritableError, UsageError
 from hcc_scope.storage import appended, notes
 from hcc_scope.storage.notes import Note, NotesWriter, excluded_fields, read_notes, read_notes_log
+from hcc_scope.storage.section_labels import label_section, section_label
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,3 +145,31 @@ def test_the_last_mark_of_a_field_counts(marks: list[tuple[NoteKind, int, str]])
         expected = own[-1][1] if own and own[-1][0] == "exclude" else None
         assert found.get(seq) == expected
     assert list(found) == sorted(found)
+
+
+def test_the_last_label_of_a_section_counts(store: Path):
+    assert section_label(store) is None
+    for label in ("high", "leave out", "low"):
+        label_section(store, label)
+        assert section_label(store) == label
+    NotesWriter(store).add("note", "high")  # a remark is no label
+    assert section_label(store) == "low"
+    label_section(store, None)
+    assert section_label(store) is None
+    assert [note.text for note in read_notes(store)] == ["high", "leave out", "low", "high", "no label"]
+
+
+def test_a_label_after_which_a_line_is_unreadable_is_not_taken_for_the_last(store: Path):
+    label_section(store, "low")
+    with (store / notes.NOTES).open("ab") as file:
+        file.write(b'{"kind": "label", "text": "hi\n')
+    with pytest.raises(StoreDamagedError, match=r"The label of .* is not certain: line 2 of .* is unreadable"):
+        section_label(store)
+    label_section(store, "high")
+    assert section_label(store) == "high"
+
+
+@pytest.mark.parametrize(("text", "seq"), [("medium", None), ("high", 3)])
+def test_what_is_no_label_is_refused(store: Path, text: str, seq: int | None):
+    with pytest.raises(UsageError, match="is no label of a section"):
+        NotesWriter(store).add("label", text, seq)

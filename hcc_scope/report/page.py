@@ -39,6 +39,7 @@ from hcc_scope.score_text import (
     format_section_score,
 )
 from hcc_scope.scoring import animal_score, frame_score
+from hcc_scope.storage.section_labels import describe_label
 from hcc_scope.templates import environment
 from hcc_scope.validation_text import SCORE_MEANING, describe_animal, describe_statement
 
@@ -257,11 +258,21 @@ def _notes(notes: Sequence[Note]) -> list[tuple[str, str]]:
     return [
         (
             f"{format_utc(note.t_utc, seconds=False)}, {'section' if note.seq is None else f'field {note.seq}'}",
-            note.text if note.kind == "note" else f"no valid interval: {note.text}",
+            _note_text(note),
         )
         for note in notes
-        if note.kind in ("note", "spoilt")
+        if note.kind in ("note", "spoilt", "label")
     ]
+
+
+def _note_text(note: Note) -> str:
+    match note.kind:
+        case "spoilt":
+            return f"no valid interval: {note.text}"
+        case "label":
+            return describe_label(note.text)
+        case _:
+            return note.text
 
 
 def _fields(facts: PageFacts) -> list[_FieldRow]:

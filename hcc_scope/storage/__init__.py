@@ -12,6 +12,7 @@ store without loading tensorstore or pyarrow.
 `~.source`                `StoreSource`: a store as a source of frames
 `~.predictions`           `PredictionWriter`, `read_predictions`
 `~.notes`                 `NotesWriter`, `read_notes`: what a person wrote about a section or a field
+`~.section_labels`        `label_section`, `section_label`: low, high or leave out, for training
 `~.recover`               `recover`: an interrupted store made valid again
 ========================  =============================================================================================
 """

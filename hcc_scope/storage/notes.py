@@ -1,4 +1,4 @@
-"""Notes beside the frames: what a person wrote about a section or a field, and the fields excluded from the score.
+"""Notes beside the frames: what a person wrote about a section or a field, which fields are excluded, and the label.
 
 A run adds one itself, of the kind ``spoilt``, when it finds that its fields are no random sample: immediately, as it
 may crash before it records its end.
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "LABEL_TEXTS",
     "NOTES",
     "Note",
     "NotesLog",
@@ -42,7 +43,9 @@ NOTES = "notes.jsonl"
 LONGEST_TEXT = 10_000
 """Characters of one note: more belongs into a document."""
 _KINDS = frozenset(get_args(NoteKind))
-_OF_SECTIONS = ("note", "spoilt")
+_OF_SECTIONS = ("note", "spoilt", "label")
+LABEL_TEXTS = ("low", "high", "leave out", "no label")
+"""What a note of the kind ``label`` may hold; what it means is in `hcc_scope.storage.section_labels`."""
 _GIVEN_AGAIN = "its frame was never stored: another one has this number"
 _KEYS = frozenset({"t_utc", "seq", "kind", "text"})
 _MAX_BYTES = 256 * 2**20
@@ -69,6 +72,8 @@ class NotesLog:
     """One sentence for each unreadable line that has its end."""
     torn: bytes
     """The unfinished last line of a crash, or empty."""
+    n_doubtful: int = 0
+    """How many notes, from the first, are followed by an unreadable line: a mark that takes one back may be lost."""
 
 
 def _note_of(line: bytes) -> Note:
@@ -80,6 +85,8 @@ def _note_of(line: bytes) -> Note:
     kind = cast("NoteKind", values.choice(value["kind"], "kind", _KINDS))
     if seq is None and kind not in _OF_SECTIONS:
         raise ValueError("a mark needs a field")
+    if kind == "label" and (seq is not None or value["text"] not in LABEL_TEXTS):
+        raise ValueError("it is no label of a section")
     return Note(values.time_of(value["t_utc"], "t_utc"), seq, kind, values.text(value["text"], "text"))
 
 
@@ -100,12 +107,14 @@ def read_notes_log(store: Path) -> NotesLog:
         raise cannot_read(error, f"The notes {path}") from error
     notes: list[Note] = []
     problems: list[str] = []
+    n_doubtful = 0
     for number, line in enumerate(lines, start=1):
         try:
             notes.append(_note_of(line))
         except ValueError:
             problems.append(f"line {number} of {path} is unreadable")
-    return NotesLog(tuple(notes), tuple(problems), torn)
+            n_doubtful = len(notes)
+    return NotesLog(tuple(notes), tuple(problems), torn, n_doubtful)
 
 
 def read_notes(store: Path) -> tuple[Note, ...]:
@@ -188,8 +197,9 @@ class NotesWriter:
 
         Parameters
         ----------
-        kind : {"note", "exclude", "include", "spoilt"}
-            A remark, a mark on a field, or what the run found out: its fields are no random choice.
+        kind : {"note", "exclude", "include", "spoilt", "label"}
+            A remark, a mark on a field, what the run found out (its fields are no random choice), or the section's
+            label for training.
         text : str
             The remark, or why.
         seq : int, optional
@@ -198,7 +208,7 @@ class NotesWriter:
         Raises
         ------
         UsageError
-            If a mark names no field, a remark is empty, or the text is too long.
+            If a mark names no field, a remark is empty, the text is too long, or a label is none.
         StoreError, StoreUnwritableError, DiskFullError
             If there is no store, or the note cannot be written.
         """
@@ -209,6 +219,8 @@ class NotesWriter:
             raise UsageError("the note is empty", hint="Write something.")
         if len(text) > LONGEST_TEXT:
             raise UsageError(f"a note of {len(text)} characters is too long", hint=f"{LONGEST_TEXT} are possible.")
+        if kind == "label" and (seq is not None or text not in LABEL_TEXTS):
+            raise UsageError(f"{text!r} is no label of a section", hint=f"There are {', '.join(LABEL_TEXTS)}.")
         note = Note(datetime.now(UTC), None if seq is None else int(seq), kind, text)
         fields = {"t_utc": note.t_utc.isoformat(), "seq": note.seq, "kind": note.kind, "text": note.text}
         try:

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.runs.section_analyses import OpenedStore
 from hcc_scope.storage.notes import NotesWriter, excluded_fields
+from hcc_scope.storage.section_labels import describe_label
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
@@ -46,6 +47,8 @@ def describe_note(note: Note) -> str:
         text = "back in the score" + (f": {text}" if text else "")
     elif note.kind == "spoilt":
         text = f"no valid interval: {text}"
+    elif note.kind == "label":
+        text = describe_label(text)
     return f"{where} · {note.t_utc:%Y-%m-%d %H:%M} UTC\n{text}"
 
 
