@@ -90,7 +90,8 @@ def test_only_manifests_are_read_and_once(tmp_path: Path, monkeypatch: pytest.Mo
     after = {one.section_id: one for one in lister.each([tmp_path])}
     assert after["S2"] is before["S2"]
     assert (before["S1"].n_notes, after["S1"].n_notes, after["S1"].note) == (0, 1, "folded at the edge")
-    assert "folded" in after["S1"].words()
+    assert after["S1"].matches("m1 FOLDED")
+    assert not after["S2"].matches("m1 FOLDED")
 
 
 def test_the_score_is_the_present_one(tmp_path: Path) -> None:
@@ -172,7 +173,9 @@ def test_the_exported_lists_state_what_the_command_does(tmp_path: Path) -> None:
         ("S1", "True", True),
         ("S2", "False", False),
     ]
-    assert sorted(one.name for one in written) == ["sections.csv", "sections.json"]
+    tables = ["M1_S1-tiles.parquet", "M1_S2-tiles.parquet"]
+    assert [one.name for one in written] == ["sections.json", "sections.csv", *tables]
+    assert (tmp_path / "out" / tables[0]).read_bytes() == (sections[0].path / "predictions.parquet").read_bytes()
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreUnwritableError, match="cannot be exported"):
         export_sections(sections, [], tmp_path / "file")

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.errors import StoreError
-from hcc_scope.formatting import counted, format_utc
+from hcc_scope.formatting import counted, format_utc, sentence
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.runs.library import SectionLister, animal_scores, with_present_score
 from hcc_scope.runs.library_export import library_account
@@ -43,8 +43,7 @@ def run_sections(folders: Sequence[Path], *, search: str, json_mode: bool) -> No
     for folder in folders:
         if not folder.is_dir():
             raise StoreError(f"{folder} is no folder", hint="Give the folder that holds the sections.")
-    words = search.casefold().split()
-    listed = [one for one in SectionLister().each(folders) if all(word in one.words() for word in words)]
+    listed = [one for one in SectionLister().each(folders) if one.matches(search)]
     sections = sorted(
         (with_present_score(one) if one.has_old_score else one for one in listed),
         key=lambda one: (not one.animal_id, one.animal_id, one.section_id, str(one.path)),
@@ -54,7 +53,8 @@ def run_sections(folders: Sequence[Path], *, search: str, json_mode: bool) -> No
     if sections:
         console.show(_table(sections))
     for animal in animals:
-        console.note(f"Animal {animal.animal_id}, {animal.model or 'unknown model'}: {animal.describe()}")
+        words = sentence(f"animal {animal.animal_id}, {animal.model or 'unknown model'}: {animal.describe()}")
+        console.note(f"{words} {animal.evidence()}".strip())
     console.note(counted(len(sections), "section"))
     console.note(RESEARCH_USE_ONLY, "italic")
     if json_mode:
@@ -63,7 +63,18 @@ def run_sections(folders: Sequence[Path], *, search: str, json_mode: bool) -> No
 
 def _table(sections: Sequence[ListedSection]) -> Table:
     table = Table(title="Sections", title_justify="left")
-    for heading in ("animal", "section", "acquired", SCORE_NAME, "model", "fields", "left out", "notes", "state"):
+    for heading in (
+        "animal",
+        "section",
+        "acquired",
+        SCORE_NAME,
+        "model",
+        "fields",
+        "left out",
+        "label",
+        "notes",
+        "state",
+    ):
         table.add_column(heading)
     for one in sections:
         cells = (
@@ -74,6 +85,7 @@ def _table(sections: Sequence[ListedSection]) -> Table:
             one.model or "",
             one.describe_fields(),
             one.describe_quality(),
+            one.label or "",
             str(one.n_notes or ""),
             ". ".join(filter(None, (one.ended, one.problem))),
         )

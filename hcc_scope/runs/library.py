@@ -18,7 +18,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from hcc_scope.errors import HccScopeError, StoreError
+from hcc_scope.errors import HccScopeError, StoreDamagedError, StoreError
 from hcc_scope.formatting import counted, full_stop
 from hcc_scope.quality import describe_reason_counts
 from hcc_scope.report.acquired_text import describe_ended
@@ -32,6 +32,8 @@ from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import NOTES, excluded_fields, read_notes_log
 from hcc_scope.storage.prediction_log import PREDICTIONS
 from hcc_scope.storage.present_score import present_score
+from hcc_scope.storage.section_labels import label_of
+from hcc_scope.validation_text import describe_animal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.storage.facts import Facts
+    from hcc_scope.storage.notes import Note
+    from hcc_scope.storage.section_labels import SectionLabel
     from hcc_scope.types import SectionScore
 
 __all__ = ["AnimalScore", "ListedSection", "SectionLister", "SectionState", "animal_scores", "with_present_score"]
@@ -82,10 +86,14 @@ class ListedSection:
     """Remarks of a person on the section and its fields."""
     note: str = ""
     """The last remark on the section."""
+    label: SectionLabel | None = None
+    """For training."""
     n_excluded: int = 0
     """Fields that a person excluded from the score."""
     can_recover: bool = False
     """Whether the section is one for `hcc_scope.storage.recover`."""
+    statement: str | None = None
+    """What a verdict of the model was worth, as JSON (`hcc_scope.inference.card_evaluation.StatementRecord`)."""
     stamp: tuple[int, ...] = ()
     """Times and sizes of the files that the row rests on: a row with the same stamp is the same."""
 
@@ -118,14 +126,19 @@ class ListedSection:
             left_out.append(f"{counted(self.n_excluded, 'field')} by the operator")
         return "; ".join(left_out) or "all tiles scored"
 
-    def words(self) -> str:
-        """Return all texts of the row, in lower case, for a search."""
+    def matches(self, search: str) -> bool:
+        """Return whether all words of a search occur in the texts of the row, in any case."""
+        words = self._words()
+        return all(word in words for word in search.casefold().split())
+
+    def _words(self) -> str:
         texts = (
             self.animal_id,
             self.section_id,
             self.path.name,
             self.model or "",
             self.note,
+            self.label or "",
             self.ended,
             self.problem,
             "" if self.created_utc is None else self.created_utc.date().isoformat(),
@@ -201,18 +214,20 @@ def _read(path: Path, stamp: tuple[int, ...]) -> ListedSection:
     try:
         facts = recorded_facts(path)
     except FileNotFoundError:
-        gone = not os.path.lexists(path)
-        why = f"{path} is no longer there." if gone else f"{path} is not an OME-Zarr 0.5 store: it has no {ROOT}."
-        return _unreadable(path, stamp, why)
+        if not os.path.lexists(path):
+            return ListedSection(path, "unreadable", f"{path} is no longer there.", stamp=stamp)
+        return _damaged(path, stamp, f"{path} is not an OME-Zarr 0.5 store: it has no {ROOT}.")
+    except StoreDamagedError as error:
+        return _damaged(path, stamp, full_stop(error.message))
     except StoreError as error:
-        return _unreadable(path, stamp, full_stop(error.message))
+        return ListedSection(path, "unreadable", full_stop(error.message), stamp=stamp)
     except OSError as error:
-        return _unreadable(path, stamp, f"{path} cannot be read: {error.strerror or error}.")
+        return ListedSection(path, "unreadable", f"{path} cannot be read: {error.strerror or error}.", stamp=stamp)
     return _row(path, stamp, facts)
 
 
-def _unreadable(path: Path, stamp: tuple[int, ...], why: str) -> ListedSection:
-    """Return the row of a store whose manifest cannot be read, with what its copy states."""
+def _damaged(path: Path, stamp: tuple[int, ...], why: str) -> ListedSection:
+    """Return the row of a store whose manifest is damaged or lost, with what its copy states."""
     try:
         copy = copied_facts(path)
     except (StoreError, OSError):
@@ -234,7 +249,8 @@ def _unreadable(path: Path, stamp: tuple[int, ...], why: str) -> ListedSection:
 
 def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
     spec, run = facts.spec, facts.run
-    notes, problem = (), ""
+    notes: tuple[Note, ...] = ()
+    problem = ""
     try:
         log = read_notes_log(path)
         notes = log.notes
@@ -264,8 +280,10 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         is_old and (path / f"{PREDICTIONS}.jsonl").is_file(),
         len(remarks),
         next((note.text for note in reversed(remarks) if note.seq is None), ""),
+        label_of(notes),
         len(excluded),
         can_recover=not run.complete,
+        statement=run.provenance.statement,
         stamp=stamp,
     )
 
@@ -327,6 +345,12 @@ class AnimalScore:
     def describe(self) -> str:
         """Return the score, with its interval or why there is none as far as that is known."""
         return describe_animal_mean(len(self.sections), self.score, self.interval, why_no_interval=self.why_no_interval)
+
+    def evidence(self) -> str:
+        """Return what the score is evidence of, by the model's unseen animals; empty if its card has none."""
+        from hcc_scope.inference.card_evaluation import StatementRecord
+
+        return describe_animal(StatementRecord.from_json(self.sections[0].statement), self.score)
 
     def with_interval(self) -> AnimalScore:
         """Return the same with its interval; reads the results of all sections, some ms for each."""

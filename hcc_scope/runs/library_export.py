@@ -27,7 +27,7 @@ LIST_NAME = "sections"
 _COLUMNS = (
     "animal_id", "section_id", "acquired_utc", "state", "ended", "frames", "planned", "score", "interval_low",
     "interval_high", "interval_valid", "threshold", "verdict", "scored_frames", "scored_tiles",
-    "fields_excluded_by_operator", "model", "model_sha256", "notes", "problem", "store",
+    "fields_excluded_by_operator", "model", "model_sha256", "label", "notes", "problem", "store",
 )  # fmt: skip
 
 
@@ -50,6 +50,7 @@ def _section(one: ListedSection) -> dict[str, Any]:
         "parts": one.n_parts,
         "model": one.model,
         "model_sha256": one.model_sha256,
+        "label": one.label,
         "notes": one.n_notes,
         "score": None if one.score is None else score_account(one.score),
     }

@@ -59,7 +59,9 @@ def describe_difference(first: SectionScore, second: SectionScore) -> str:
     if not (first.interval_valid and second.interval_valid and enough):
         return f"{differ}. Without two valid intervals it is not known whether the sections differ."
     low, high = second.interval[0] - first.interval[1], second.interval[1] - first.interval[0]
-    interval = f"{percent(CONFIDENCE, 2)} interval of the difference {low:+.{SCORE_DECIMALS}f} to {high:+.{SCORE_DECIMALS}f}"
+    interval = (
+        f"{percent(CONFIDENCE, 2)} interval of the difference {low:+.{SCORE_DECIMALS}f} to {high:+.{SCORE_DECIMALS}f}"
+    )
     if low <= 0 <= high:
         return f"{differ}; {interval}: the sections need not differ."
     return f"{differ}; {interval}: the sections differ."
@@ -76,7 +78,9 @@ def _answer(first: ListedSection, second: ListedSection) -> str:
     if first.score is None or second.score is None:
         return "There are no two scores to compare."
     if first.model_sha256 != second.model_sha256:
-        return "The sections were scored by different models: their scores do not compare. Classify both with one model."
+        return (
+            "The sections were scored by different models: their scores do not compare. Classify both with one model."
+        )
     try:
         one, other = (present_score(open_store(section.path), share_of_confidence(2)) for section in (first, second))
     except HccScopeError as error:
@@ -85,7 +89,18 @@ def _answer(first: ListedSection, second: ListedSection) -> str:
 
 
 def _facts(first: ListedSection, second: ListedSection) -> tuple[ComparedFact, ...]:
-    names = ("Animal", "Section", "Acquired", capital(SCORE_NAME), "Model", "Fields", "Left out", "Label", "Notes", "Ended")
+    names = (
+        "Animal",
+        "Section",
+        "Acquired",
+        capital(SCORE_NAME),
+        "Model",
+        "Fields",
+        "Left out",
+        "Label",
+        "Notes",
+        "Ended",
+    )
     pairs = zip(names, _texts(first), _texts(second), strict=True)
     return tuple(ComparedFact(name, one, other) for name, one, other in pairs)
 
