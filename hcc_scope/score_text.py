@@ -37,6 +37,7 @@ __all__ = [
     "Verdict",
     "VerdictKind",
     "decision",
+    "describe_animal_interval",
     "describe_animal_mean",
     "describe_assumed_threshold",
     "describe_drift",
@@ -297,10 +298,14 @@ def describe_animal_mean(
     """
     text = f"mean of {counted(n_sections, 'section')} {mean:.{SCORE_DECIMALS}f}"
     if interval is not None:
-        return (
-            f"{text}, {percent(confidence, 2)} interval {' to '.join(f'{end:.{SCORE_DECIMALS}f}' for end in interval)}"
-        )
+        return f"{text}, {describe_animal_interval(interval, confidence=confidence)}"
     return f"{text} (no interval: {why_no_interval})" if why_no_interval else text
+
+
+def describe_animal_interval(interval: tuple[float, float], *, confidence: float = CONFIDENCE) -> str:
+    """Return the interval of an animal's score, as in `describe_animal_mean`."""
+    low, high = (f"{end:.{SCORE_DECIMALS}f}" for end in interval)
+    return f"{percent(confidence, 2)} interval {low} to {high}"
 
 
 def describe_sample(sample: SampleCounts | None) -> str:

@@ -35,6 +35,7 @@ from ui.hand_presenter import HandPresenter
 from ui.kit.error_report import describe
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
+from ui.library_presenter import LibraryPresenter
 from ui.plan_presenter import PlanPresenter
 from ui.replay_presenter import ReplayPresenter
 from ui.rig_presenter import RigPresenter
@@ -81,6 +82,7 @@ class App:
     recovery: Recovery
     presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter, FocusPresenter]
     hand: HandPresenter
+    library: LibraryPresenter
     commands: Commands
     action_states: ActionStates
     shutdown: Shutdown
@@ -120,10 +122,13 @@ class App:
         presenters = (
             RigPresenter(window, views, jobs, state, rig, run, store, lambda: setup.request),
             SectionPresenter(window, views, jobs, state, run, focus, store),
-            ReplayPresenter(window, views, state, run, focus, store),
+            ReplayPresenter(window, views, jobs, state, run, focus, store),
             FocusPresenter(window, views, jobs, state, rig, focus),
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
+        library = LibraryPresenter(
+            window, views, jobs, state, run, setup, recovery, store, allow_phantom_model=allow_phantom_model
+        )
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         window.top.set_models(models_to_choose(), settings.model)
         action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references)
@@ -136,8 +141,8 @@ class App:
         keys.begin()
         hand.keys.begin()  # the last filter is asked first
         made = cls(
-            window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, commands,
-            action_states, shutdown, log, emergency_key, keys,
+            window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, library,
+            commands, action_states, shutdown, log, emergency_key, keys,
         )  # fmt: skip
         made.connect()
         for problem in problems:
@@ -189,6 +194,7 @@ class App:
         self.emergency_key.end()
         self.section_keys.end()
         self.hand.keys.end()
+        self.library.end()
         self.state.end()
         left = self.jobs.close()
         logging.getLogger().removeHandler(self.log)

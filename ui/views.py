@@ -11,6 +11,7 @@ from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
 from ui.hand.hand_tab import HandTab
 from ui.kit.scrolled import scrolled
+from ui.library.library_tab import LibraryTab
 from ui.live.live_tab import LiveTab
 from ui.map.hand_view import HandMapView
 from ui.map.map_tab import SectionMapTab
@@ -22,10 +23,12 @@ from ui.shell.status_strip import StatusStrip
 from ui.tiles.tiles_tab import TilesTab
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ui.kit.jobs import Jobs
     from ui.kit.theme import ThemeName
+    from ui.shell.actions import ActionName
     from ui.shell.main_window import MainWindow
 
 __all__ = ["Views"]
@@ -72,6 +75,14 @@ class Views(QObject):
         self.replay = ReplayTab(jobs, allow_phantom_model=allow_phantom_model)
         self.hand_map = HandMapView(self.map)
         self.hand = HandTab([window.actions_[name] for name in ("start", "pause", "stop", "panels")], self.hand_map)
+        actions = window.actions_
+        names: tuple[ActionName | None, ...] = (
+            "library_open", "library_report", "library_classify", "library_compare", "library_export", None,
+            "library_low", "library_high", "library_leave_out", "library_no_label", None, "library_recover",
+        )  # fmt: skip
+        self.library = LibraryTab(
+            [None if name is None else actions[name] for name in names], actions["library_folder"]
+        )
         self.by_hand = False
         """Whether the window is that of a stand that is moved by hand."""
         window.add_tab(self.live, "Live", "The image of the camera, and the model's predictions")
@@ -79,12 +90,13 @@ class Views(QObject):
         window.add_tab(self.tiles, "Tiles", "All tiles of the section, sorted by the model's predictions")
         window.add_tab(self.replay, "Replay", "Stored sections: view, classify again, compare, write notes")
         window.add_tab(self.hand, "By hand", "Live picture, state, map and steps of a section that is moved by hand")
-        window.offer_views(self.live, self.map, self.tiles, self.replay)
+        window.add_tab(self.library, "Library", "All sections of a folder, by animal")
+        window.offer_views(self.live, self.map, self.tiles, self.library, self.replay)
 
     @Slot(str)
     def set_theme(self, theme: ThemeName) -> None:
         """Take a theme's colours; the panels follow the palette by themselves."""
-        for tab in (self.live, self.map, self.tiles, self.replay, self.hand, self.hand_map):
+        for tab in (self.live, self.map, self.tiles, self.library, self.replay, self.hand, self.hand_map):
             tab.set_theme(theme)
 
     def set_by_hand(self, on: bool) -> None:
@@ -92,7 +104,7 @@ class Views(QObject):
         if on == self.by_hand:
             return
         self.by_hand = on
-        views = (self.live, self.map, self.tiles, self.replay)
+        views = (self.live, self.map, self.tiles, self.library, self.replay)
         self._window.offer_views(*((self.hand, *views) if on else views))
         self._window.show_panels(not on)
 
@@ -108,9 +120,13 @@ class Views(QObject):
 
     def open_store(self, path: Path) -> None:
         """Open a stored section in the tab Replay."""
+        self.open_stores([path])
+
+    def open_stores(self, paths: Sequence[Path]) -> None:
+        """Open stored sections in the tab Replay; the last of them is shown."""
         self._window.show_welcome(False)
         self._window.tabs.setCurrentWidget(self.replay)
-        self.replay.open_stores([path])
+        self.replay.open_stores(paths)
 
     def export_png(self, path: Path) -> None:
         """Save a picture of the tab that is shown.

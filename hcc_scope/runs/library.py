@@ -24,7 +24,7 @@ from hcc_scope.quality import describe_reason_counts
 from hcc_scope.report.acquired_text import describe_ended
 from hcc_scope.research_use import phantom_alarm
 from hcc_scope.runs.unfinished import is_written_to
-from hcc_scope.score_text import describe_animal_mean
+from hcc_scope.score_text import describe_animal_interval, describe_animal_mean
 from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage.facts import ROOT, copied_facts, recorded_facts
 from hcc_scope.storage.find_stores import each_store
@@ -307,7 +307,9 @@ def _with_state(section: ListedSection) -> ListedSection:
         written = False
     if written:
         return replace(section, state="under way", ended="its run is under way", can_recover=False, has_old_score=False)
-    return replace(section, state="unfinished", ended="not ended in order", can_recover=True)
+    was = section.state == "under way" and (section.path / f"{PREDICTIONS}.jsonl").is_file()
+    old = section.has_old_score or was  # of a run that was cut off meanwhile
+    return replace(section, state="unfinished", ended="not ended in order", can_recover=True, has_old_score=old)
 
 
 def with_present_score(section: ListedSection) -> ListedSection:
@@ -345,6 +347,12 @@ class AnimalScore:
     def describe(self) -> str:
         """Return the score, with its interval or why there is none as far as that is known."""
         return describe_animal_mean(len(self.sections), self.score, self.interval, why_no_interval=self.why_no_interval)
+
+    def describe_interval(self) -> str:
+        """Return its interval, or why there is none; empty before `with_interval`."""
+        if self.interval is None:
+            return f"no interval: {self.why_no_interval}" if self.why_no_interval else ""
+        return describe_animal_interval(self.interval)
 
     def evidence(self) -> str:
         """Return what the score is evidence of, by the model's unseen animals; empty if its card has none."""

@@ -23,6 +23,8 @@ class ReplayFocus(QObject):
 
     changed = Signal()
     """Another section or field is shown in Replay, or Replay was opened or left."""
+    map_taken = Signal()
+    """The map shows a section in Replay from now on."""
     left = Signal()
     """Score, quality and buttons belong to the run again."""
 
@@ -32,6 +34,8 @@ class ReplayFocus(QObject):
         self._field: ReplayedField | None = None
         self.fills_gallery = False
         """Whether the tiles in the gallery are those of a section in Replay; set by its presenter."""
+        self.fills_map = False
+        """Whether the fields on the map are those of a section in Replay."""
 
     @property
     def on(self) -> bool:
@@ -42,6 +46,11 @@ class ReplayFocus(QObject):
     def field(self) -> ReplayedField | None:
         """The field that Replay shows; None if it shows none."""
         return self._field
+
+    def take_map(self) -> None:
+        """Show a section in Replay on the map from now on."""
+        self.fills_map = True
+        self.map_taken.emit()
 
     def set(self, field: ReplayedField | None, *, on: bool) -> None:
         """Take what Replay shows, and whether its tab is open."""

@@ -110,6 +110,7 @@ class FieldsLayer:
     def clear(self) -> None:
         """Forget all fields."""
         self.fields.clear()
+        self.layout = IslandLayout()
         self.n_not_drawn = 0
         self.chosen = None
         self._limits = None

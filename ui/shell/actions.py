@@ -44,6 +44,17 @@ ActionName = Literal[
     "note",
     "plan",
     "ids",
+    "library_open",
+    "library_report",
+    "library_classify",
+    "library_compare",
+    "library_export",
+    "library_low",
+    "library_high",
+    "library_leave_out",
+    "library_no_label",
+    "library_recover",
+    "library_folder",
     "theme",
     "capture_sound",
     "capture_flash",
@@ -56,8 +67,15 @@ ActionName = Literal[
     "about",
 ]
 """The key of each action."""
-Menu = Literal["file", "rig", "section", "view", "help"]
-MENUS: dict[Menu, str] = {"file": "File", "rig": "Rig", "section": "Section", "view": "View", "help": "Help"}
+Menu = Literal["file", "rig", "section", "library", "view", "help"]
+MENUS: dict[Menu, str] = {
+    "file": "File",
+    "rig": "Rig",
+    "section": "Section",
+    "library": "Library",
+    "view": "View",
+    "help": "Help",
+}
 """The menus in their order, with their titles."""
 
 
@@ -159,6 +177,33 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("note", "section", "Add a note …", "Write a note into the store of this section", "Ctrl+N"),
     ActionSpec("plan", "section", "Plan …", "Choose how many fields are acquired, and where", "Ctrl+P", separate=True),
     ActionSpec("ids", "section", "Edit ids", "Go to the animal id", "Ctrl+I"),
+    ActionSpec("library_open", "library", "Open", "Open the chosen sections in Replay, map and tiles"),
+    ActionSpec("library_report", "library", "Write reports", "Write a report of each chosen section beside its store"),
+    ActionSpec(
+        "library_classify",
+        "library",
+        "Classify again …",
+        "Classify the chosen sections again with another model; what is recorded stays",
+    ),
+    ActionSpec("library_compare", "library", "Compare", "Show two chosen sections beside each other"),
+    ActionSpec(
+        "library_export",
+        "library",
+        "Export …",
+        "Write the list of the chosen sections (JSON and CSV) and their tables of tiles into a folder",
+    ),
+    ActionSpec("library_low", "library", "Label low", "Label the chosen sections low, for training", separate=True),
+    ActionSpec("library_high", "library", "Label high", "Label the chosen sections high, for training"),
+    ActionSpec("library_leave_out", "library", "Leave out of training", "Label the chosen sections to be left out"),
+    ActionSpec("library_no_label", "library", "Remove label", "Remove the label of the chosen sections"),
+    ActionSpec(
+        "library_recover",
+        "library",
+        "Recover",
+        "Make the stores of the chosen sections valid again",
+        separate=True,
+    ),
+    ActionSpec("library_folder", "library", "Other folder …", "List the sections of another folder", separate=True),
     ActionSpec("theme", "view", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
     ActionSpec(
         "capture_sound",
