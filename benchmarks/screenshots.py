@@ -146,6 +146,8 @@ class Camera:
         self.wait(lambda: app.views.replay.opened is not None, "the store")
         self.tab("Replay")
         self.take("replay")
+        app.library.show()
+        self.take("library")
 
     def run_by_hand(self) -> None:
         """Take those of a section by hand, which a simulated hand plays at the pace of a person."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 from typing import TYPE_CHECKING
@@ -15,12 +16,15 @@ from storage_cases import change_facts
 from hcc_scope.errors import StoreError, StoreUnwritableError
 from hcc_scope.runs.library import SectionLister, animal_scores, with_present_score
 from hcc_scope.runs.library_export import export_sections
+from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
 from hcc_scope.runs.section_analyses import open_section
+from hcc_scope.runs.section_comparison import compare_sections, describe_difference
 from hcc_scope.runs.section_thumbnail import section_thumbnail
 from hcc_scope.scoring import animal_interval, share_of_confidence
 from hcc_scope.storage import reader
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.notes import NotesWriter
+from hcc_scope.storage.predictions import read_predictions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,8 +154,6 @@ def test_an_animal_without_an_interval_states_why(tmp_path: Path) -> None:
 
 def test_scores_of_two_models_are_no_mean(tmp_path: Path) -> None:
     sections = list(SectionLister().each([stored_section(tmp_path).parent]))
-    import dataclasses
-
     other = dataclasses.replace(sections[0], model_sha256="cd" * 32, model="other")
     found = animal_scores([*sections, other])
     assert [(one.model, len(one.sections)) for one in found] == [("other", 1), ("small-model", 1)]
@@ -191,3 +193,41 @@ def test_a_thumbnail_is_of_a_field_that_can_be_read(tmp_path: Path) -> None:
     assert max(picture.shape) <= 32
     assert picture.max() > 200 > 50 > picture.min()
     assert section_thumbnail(stored_section(tmp_path, section_id="S9", n=1)) is not None
+
+
+def test_two_sections_differ_by_no_more_than_their_intervals_allow(tmp_path: Path) -> None:
+    for section_id, mean in (("S1", 0.2), ("S2", 0.8), ("S3", 0.79)):
+        stored_section(tmp_path, section_id=section_id, n=40, mean=mean)
+    raster = stored_section(tmp_path, section_id="S4", sampling="raster")
+    rows = {one.section_id: one for one in SectionLister().each([tmp_path])}
+    apart = compare_sections(rows["S1"], rows["S2"])
+    assert apart.answer.startswith("The second section scores 0.600 more; 95 % interval of the difference +0.")
+    assert apart.answer.endswith(": the sections differ.")
+    assert {fact.name for fact in apart.facts if fact.differs} >= {"Section", "Mean tile probability"}
+    assert compare_sections(rows["S2"], rows["S3"]).answer.endswith(": the sections need not differ.")
+    assert "Without two valid intervals" in compare_sections(rows["S1"], rows["S4"]).answer
+    other = dataclasses.replace(rows["S2"], model_sha256="cd" * 32)
+    assert compare_sections(rows["S1"], other).answer.startswith("The sections were scored by different models")
+    assert describe_difference(rows["S1"].score, rows["S2"].score).endswith(
+        "it is not known whether the sections differ."
+    )
+    shutil.rmtree(raster)
+    assert compare_sections(rows["S4"], rows["S4"]).answer.startswith("There is no store at")
+
+
+def test_several_sections_are_classified_again_and_one_that_cannot_be_keeps_no_other_from_it(tmp_path: Path) -> None:
+    good = [stored_section(tmp_path, section_id=f"S{n}", n=2, shape_yx=(512, 512), tile_px=512) for n in (1, 2)]
+    small = stored_section(tmp_path, section_id="S3")
+    task = ReclassificationOfMany(
+        [good[0], small, good[1]], model="phantom-meng2019", engine="torchscript", save_as="again"
+    )
+    assert task.progress().total == 3000
+    found = task.run()
+    assert [one.error is None for one in found] == [True, False, True]
+    assert [len(read_predictions(path, "predictions-again")) for path in good] == [2, 2]
+    assert task.progress().done == 3000
+    assert "a tile" in found[1].describe()
+    assert describe_reclassified(found) == "2 sections classified again, 1 could not be classified."
+    again = ReclassificationOfMany(good, model="phantom-meng2019", engine="torchscript", save_as="again")
+    again.cancel()
+    assert describe_reclassified(again.run()) == "0 sections classified again, 2 cancelled."

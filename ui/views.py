@@ -139,5 +139,7 @@ class Views(QObject):
         tab = self._window.tabs.currentWidget()
         if isinstance(tab, TilesTab):
             save_picture(tab.view, path, "Tiles")
+        elif isinstance(tab, LibraryTab):
+            save_picture(tab.table, path, "Sections")
         elif isinstance(tab, LiveTab | SectionMapTab | ReplayTab | HandTab):
             tab.export_png(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont
 
 from hcc_scope.formatting import capital, counted, format_utc, full_stop
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from PySide6.QtGui import QIcon, QImage
+    from PySide6.QtGui import QImage, QPixmap
 
     from hcc_scope.runs.library import AnimalScore, ListedSection, SectionState
     from ui.kit.symbols import Shape
@@ -89,7 +89,7 @@ class LibraryModel(QAbstractItemModel):
         self._places: dict[Path, tuple[int, int]] = {}
         self.groups: list[Group] = []
         self._theme: ThemeName = "dark"
-        self._icons: dict[Shape, QIcon] = {}
+        self._icons: dict[Shape, QPixmap] = {}
 
     # -- content -----------------------------------------------------------------------------------------------------
 
@@ -286,7 +286,7 @@ class LibraryModel(QAbstractItemModel):
             return QColor(colours(self._theme).error)
         return None
 
-    def _sign(self, one: ListedSection, column: Column) -> QImage | QIcon | None:
+    def _sign(self, one: ListedSection, column: Column) -> QImage | QPixmap | None:
         if column is Column.SECTION:
             return self._picture_of(one)
         if column is Column.SCORE:
@@ -296,9 +296,12 @@ class LibraryModel(QAbstractItemModel):
             return self._icon("warning" if warned else _STATES[one.state])
         return None
 
-    def _icon(self, shape: Shape) -> QIcon:
+    def _icon(self, shape: Shape) -> QPixmap:
+        """Return a sign as a picture: an icon would be painted as large as a section's picture."""
         if shape not in self._icons:
-            self._icons[shape] = symbol_icon(shape, colours(self._theme), _ICON_PX)
+            self._icons[shape] = symbol_icon(shape, colours(self._theme), _ICON_PX).pixmap(
+                QSize(_ICON_PX, _ICON_PX), 2.0
+            )
         return self._icons[shape]
 
 

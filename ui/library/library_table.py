@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["LibraryTable"]
 
 _WIDTHS = {
-    Column.SECTION: 26,
-    Column.SCORE: 28,
-    Column.ACQUIRED: 12,
+    Column.SECTION: 24,
+    Column.SCORE: 36,
+    Column.ACQUIRED: 16,
     Column.MODEL: 17,
     Column.FIELDS: 9,
     Column.LEFT_OUT: 20,
@@ -68,7 +68,7 @@ class LibraryTable(QTreeView):
         self.setAlternatingRowColors(True)
         self.setAllColumnsShowFocus(True)
         self.setExpandsOnDoubleClick(True)
-        self.setIconSize(QSize(*PICTURE_PX))
+        self.setIconSize(QSize(PICTURE_PX, PICTURE_PX))
         self.setIndentation(2 * GRID_PX)
         header = self.header()
         header.setAccessibleName("Columns of the sections")

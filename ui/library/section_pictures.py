@@ -9,8 +9,8 @@ from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QPainter
 
 from hcc_scope.runs.section_thumbnail import section_thumbnail
 from hcc_scope.workers import Failure, attempt
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PICTURE_PX", "SectionPictures"]
 
-PICTURE_PX = (56, 40)
-"""Width and height of a picture in the list."""
-_SIDE_PX = 112
-"""Twice as many px, for screens that are scaled."""
+PICTURE_PX = 40
+"""Longest side of a picture in the list; it has room for a square."""
+_PX_PER_PX = 2
+"""Finer than a screen that is not scaled shows it."""
 _MOST_KEPT = 2000
 """Of some 10 kB each."""
 _MOST_WAITING = 48
@@ -61,8 +61,7 @@ class SectionPictures(QObject):
         self._kept: OrderedDict[Path, tuple[tuple[int, ...], QImage]] = OrderedDict()
         self._waiting: OrderedDict[Path, tuple[int, ...]] = OrderedDict()
         self._in_work: Path | None = None
-        self._blank = QImage(1, 1, QImage.Format.Format_ARGB32)
-        self._blank.fill(QColor(0, 0, 0, 0))
+        self._blank = _square(None)
 
     def get(self, section: ListedSection) -> QImage:
         """Return a section's picture; an empty one, and request it, if it is not there (`arrived` follows).
@@ -97,16 +96,28 @@ class SectionPictures(QObject):
         self._jobs.submit(_WORKER, partial(_picture, path), partial(self._take, path, stamp))
 
     def _take(self, path: Path, stamp: tuple[int, ...], pixels: NDArray[np.uint8] | None) -> None:
-        image = self._blank
-        if pixels is not None:
-            height, width = pixels.shape
-            image = QImage(pixels.data, width, height, width, QImage.Format.Format_Grayscale8).copy()
-        self._kept[path] = stamp, image
+        self._kept[path] = stamp, _square(pixels)
         while len(self._kept) > _MOST_KEPT:
             self._kept.popitem(last=False)
         self._in_work = None
         self.arrived.emit(path)
         self._work()
+
+
+def _square(pixels: NDArray[np.uint8] | None) -> QImage:
+    """Return a picture in the middle of a square without colour, so that all rows begin at one place."""
+    side = PICTURE_PX * _PX_PER_PX
+    image = QImage(side, side, QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(QColor(0, 0, 0, 0))
+    if pixels is not None:
+        height, width = pixels.shape
+        grey = QImage(pixels.data, width, height, width, QImage.Format.Format_Grayscale8)
+        grey = grey.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
+        painter = QPainter(image)
+        painter.drawImage((side - grey.width()) // 2, (side - grey.height()) // 2, grey)
+        painter.end()
+    image.setDevicePixelRatio(_PX_PER_PX)
+    return image
 
 
 def _identity(section: ListedSection) -> tuple[int, ...]:
@@ -116,5 +127,5 @@ def _identity(section: ListedSection) -> tuple[int, ...]:
 
 def _picture(path: Path) -> NDArray[np.uint8] | None:
     """Return the picture, or None if there is none: the list states what is wrong with a store."""
-    made = attempt(partial(section_thumbnail, path, _SIDE_PX))
+    made = attempt(partial(section_thumbnail, path, PICTURE_PX * _PX_PER_PX))
     return None if isinstance(made, Failure) else made

@@ -18,7 +18,7 @@ from ui.canvas.save_view import save_picture
 from ui.kit.controls import action_button, style_buttons
 from ui.kit.empty_page import EmptyPage
 from ui.kit.error_report import describe
-from ui.kit.low_page import scrolling_column
+from ui.kit.low_page import LowPage, scrolling_column
 from ui.kit.save_dialog import ask_where
 from ui.kit.theme import GRID_PX, colours
 from ui.replay.classify_panel import ClassifyPanel
@@ -144,7 +144,9 @@ class ReplayTab(QWidget):
         column = scrolling_column(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.addWidget(self._splitter)
-        column.addWidget(self._empty)
+        outer = self.layout()
+        assert outer is not None
+        outer.addWidget(self._empty)
 
     def _wire(self) -> None:
         self.stores.open_requested.connect(self.open_stores)
@@ -168,7 +170,8 @@ class ReplayTab(QWidget):
         """Show the opened stores; without one, lead to where there are some."""
         empty = not self.stores.list.count()
         self._empty.setVisible(empty)
-        self._splitter.setVisible(not empty)
+        for area in self.findChildren(LowPage, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            area.setVisible(not empty)
 
     # -- stores ------------------------------------------------------------------------------------------------------
 
