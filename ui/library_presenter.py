@@ -148,7 +148,8 @@ class LibraryPresenter(QObject):
 
     @Slot()
     def _show_sections(self) -> None:
-        self.tab.set_sections(self.library.sections.values(), self.library.problem)
+        library = self.library
+        self.tab.set_sections(library.sections.values(), library.problem, library.n_unread)
         self._update()
 
     @Slot()
@@ -208,10 +209,10 @@ class LibraryPresenter(QObject):
 
     def label(self, label: SectionLabel | None) -> None:
         """Label the chosen sections for training."""
-        for one in self._readable():
-            self._jobs.submit("disk", partial(label_section, one.path, label), self._labelled)
+        paths = [one.path for one in self._readable()]
+        self._jobs.submit("disk", partial(_label, paths, label), self._labelled, self._labelled)
 
-    def _labelled(self, _note: object) -> None:
+    def _labelled(self, _end: object) -> None:
         self._look_again()
 
     def recover(self) -> None:
@@ -318,7 +319,7 @@ class LibraryPresenter(QObject):
     def _classified(self, found: list[Reclassified]) -> None:
         self._end_classification()
         for one in found:
-            self._state.message.emit("error" if one.error is not None else "info", one.describe())
+            self._state.message.emit("error" if one.error is not None else "debug", one.describe())
         self._state.message.emit("info", describe_reclassified(found))
 
     def _not_classified(self, _why: str) -> None:
@@ -344,6 +345,11 @@ class LibraryPresenter(QObject):
         self.cancel()
         self._poll.stop()
         self.library.end()
+
+
+def _label(paths: Sequence[Path], label: SectionLabel | None) -> None:
+    for path in paths:
+        label_section(path, label)
 
 
 def _export(chosen: Sequence[ListedSection], folder: Path) -> list[Path]:

@@ -88,8 +88,8 @@ class ListedSection:
     """The last remark on the section."""
     label: SectionLabel | None = None
     """For training."""
-    n_excluded: int = 0
-    """Fields that a person excluded from the score."""
+    is_by_hand: bool = False
+    """Whether its stage was moved by hand."""
     can_recover: bool = False
     """Whether the section is one for `hcc_scope.storage.recover`."""
     statement: str | None = None
@@ -122,8 +122,8 @@ class ListedSection:
         left_out = (
             [f"tiles: {', '.join(reasons)}"] if (reasons := describe_reason_counts(self.score.tiles_excluded)) else []
         )
-        if self.n_excluded:
-            left_out.append(f"{counted(self.n_excluded, 'field')} by the operator")
+        if n := self.score.fields_excluded_by_operator:
+            left_out.append(f"{counted(n, 'field')} by the operator")
         return "; ".join(left_out) or "all tiles scored"
 
     def matches(self, search: str) -> bool:
@@ -156,6 +156,8 @@ class SectionLister:
 
     def __init__(self) -> None:
         self._known: dict[Path, _Remembered] = {}
+        self.n_unread = 0
+        """Folders below that could not be opened the last time."""
 
     def each(self, folders: Iterable[Path], deepest: int | None = None) -> Iterator[ListedSection]:
         """Yield a row for each store in some folders and those below, as they are found.
@@ -186,6 +188,7 @@ class SectionLister:
             section = _with_state(section)
             self._known[path] = _Remembered(stamp, section)
             yield section
+        self.n_unread = len(unread)
         for folder in folders:
             if folder in unread and os.path.lexists(folder):
                 raise StoreError(
@@ -281,7 +284,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         len(remarks),
         next((note.text for note in reversed(remarks) if note.seq is None), ""),
         label_of(notes),
-        len(excluded),
+        is_by_hand=spec.sampling in ("guided", "chosen"),
         can_recover=not run.complete,
         statement=run.provenance.statement,
         stamp=stamp,

@@ -127,7 +127,7 @@ def _table(sections: Sequence[ListedSection], accounts: Sequence[Mapping[str, An
                 "verdict": verdict(one.score).title,
                 "scored_frames": one.score.frames,
                 "scored_tiles": one.score.tiles,
-                "fields_excluded_by_operator": one.n_excluded,
+                "fields_excluded_by_operator": one.score.fields_excluded_by_operator,
             }
         table.writerow(row)
     return text.getvalue()

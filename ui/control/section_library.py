@@ -65,7 +65,9 @@ class SectionLibrary(QObject):
         self._lister = SectionLister()
         self._stop = threading.Event()
         self._generation = 0
-        self._busy = False
+        self._busy = self._again = False
+        self.n_unread = 0
+        """Folders below that cannot be opened."""
         self._known = False
         """Whether the folder has been listed once."""
         self._animals: dict[tuple[str, str | None], AnimalScore] = {}
@@ -92,7 +94,8 @@ class SectionLibrary(QObject):
         self._generation += 1
         self.folder, self._lister = folder, SectionLister()
         self.sections, self._animals, self._asked = {}, {}, set()
-        self.problem, self._known, self._busy, self._next_s = "", False, False, 0.0
+        self.problem, self._known, self._busy, self._again = "", False, False, False
+        self._next_s, self.n_unread = 0.0, 0
         self.folder_changed.emit()
         self.changed.emit()
         if self._timer.isActive():
@@ -114,6 +117,7 @@ class SectionLibrary(QObject):
     @Slot()
     def refresh(self) -> None:
         """List the folder again soon, unless it is being listed, or a disk is behind the camera."""
+        self._again = self._busy
         if self._busy or self.folder is None or self._is_behind():
             return
         self._busy = True
@@ -135,9 +139,10 @@ class SectionLibrary(QObject):
             self.sections.update((row.path, row) for row in new)
             self._count_animals()
 
-    def _listed(self, generation: int, paths: set[Path]) -> None:
+    def _listed(self, generation: int, found: tuple[set[Path], int]) -> None:
         if generation != self._generation:
             return
+        paths, self.n_unread = found
         gone = self.sections.keys() - paths
         for path in gone:
             del self.sections[path]
@@ -158,6 +163,8 @@ class SectionLibrary(QObject):
         if first or problem != self.problem:
             self.problem = problem
             self.changed.emit()
+        if self._again:
+            self.refresh()
 
     # -- animals -------------------------------------------------------------------------------------------------------
 
@@ -202,7 +209,7 @@ class SectionLibrary(QObject):
 
 def _list(
     lister: SectionLister, folder: Path, stop: threading.Event, post: Callable[[list[ListedSection]], None]
-) -> set[Path]:
+) -> tuple[set[Path], int]:
     """List a folder, then read the scores that the manifests do not hold; runs in the worker."""
     paths: set[Path] = set()
     old: list[ListedSection] = []
@@ -214,7 +221,7 @@ def _list(
         for row in batch:
             lister.remember(row)
         post(batch)
-    return paths
+    return paths, lister.n_unread
 
 
 def _batches(rows: Iterable[ListedSection], stop: threading.Event) -> Iterable[list[ListedSection]]:

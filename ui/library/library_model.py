@@ -184,12 +184,22 @@ class LibraryModel(QAbstractItemModel):
             last = self.index(len(self.groups) - 1, len(Column) - 1)
             self.dataChanged.emit(self.index(0, 0), last)
 
-    def index_of(self, path: Path) -> QModelIndex:
-        """Return where a section is shown; an invalid index if it is not."""
-        if path not in self._places:
+    def index_of(self, key: Path | str) -> QModelIndex:
+        """Return where a section (by its path) or an animal (by its id) is; an invalid index if it is not shown."""
+        if isinstance(key, str):
+            numbers = [number for number, group in enumerate(self.groups) if group.animal_id == key]
+            return self.index(numbers[0], 0) if numbers else QModelIndex()
+        if key not in self._places:
             return QModelIndex()
-        number, row = self._places[path]
+        number, row = self._places[key]
         return self.index(row, 0, self.index(number, 0))
+
+    def key_of(self, index: _Index) -> Path | str | None:
+        """Return by what `index_of` finds a row again; None for an invalid index."""
+        if not index.isValid():
+            return None
+        section = self.section_at(index)
+        return self.groups[index.row()].animal_id if section is None else section.path
 
     def section_at(self, index: _Index) -> ListedSection | None:
         """Return the section of a row; None for an animal."""

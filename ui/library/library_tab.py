@@ -58,7 +58,7 @@ class LibraryTab(QWidget):
         self.model = LibraryModel(self)
         self._theme: ThemeName = "dark"
         self._folder: Path | None = None
-        self._problem = ""
+        self._problem, self._n_unread = "", 0
         self._listing = False
         self._work: tuple[str, int, int] = ("", 0, 0)
         self._made = False
@@ -115,7 +115,7 @@ class LibraryTab(QWidget):
         self._folder = folder
         self._show_state()
 
-    def set_sections(self, sections: Iterable[ListedSection], problem: str = "") -> None:
+    def set_sections(self, sections: Iterable[ListedSection], problem: str = "", n_unread: int = 0) -> None:
         """Show these sections.
 
         Parameters
@@ -123,9 +123,11 @@ class LibraryTab(QWidget):
         sections : iterable of ListedSection
         problem : str
             Why the folder cannot be listed, as a sentence; empty if it can.
+        n_unread : int
+            Folders below that cannot be opened.
         """
         sections = tuple(sections)
-        self._problem = problem
+        self._problem, self._n_unread = problem, n_unread
         if sections == self.model.all_sections:
             self.model.show_animals()
         else:
@@ -164,7 +166,12 @@ class LibraryTab(QWidget):
         n, shown = self.model.n_sections, self.model.n_shown
         about = counted(n, "section") if shown == n else f"{shown:,} of {counted(n, 'section')}"
         chosen = len(self.chosen)
-        parts = [about, f"{chosen} chosen" if chosen > 1 else "", "reading the folder …" if self._listing else ""]
+        parts = [
+            about,
+            f"{chosen} chosen" if chosen > 1 else "",
+            f"{counted(self._n_unread, 'folder')} cannot be opened" if self._n_unread else "",
+            "reading the folder …" if self._listing else "",
+        ]
         folder = "" if self._folder is None else f" in {self._folder}"
         self._about.setText(words or f"{', '.join(filter(None, parts))}{folder}")
         empty = not shown and not (self._listing and not self._problem)

@@ -55,7 +55,8 @@ class LibraryTable(QTreeView):
         super().__init__()
         self._model = model
         self._folded: set[str] = set()
-        self._kept: tuple[set[Path], Path | None, int] = (set(), None, 0)
+        self._kept: tuple[set[Path | str], Path | str | None, int] = (set(), None, 0)
+        """What is chosen and present (paths of sections, ids of animals), and how far it is scrolled."""
         self._restoring = False
         self.setModel(model)
         self.setAccessibleName("Stored sections")
@@ -120,24 +121,19 @@ class LibraryTable(QTreeView):
     def _keep(self) -> None:
         if self._restoring:
             return
-        current = self._model.section_at(self.currentIndex())
-        paths = {
-            one.path
-            for index in self.selectionModel().selectedRows()
-            if (one := self._model.section_at(index)) is not None
-        }
-        self._kept = paths, None if current is None else current.path, self.verticalScrollBar().value()
+        chosen = {self._model.key_of(index) for index in self.selectionModel().selectedRows()} - {None}
+        self._kept = chosen, self._model.key_of(self.currentIndex()), self.verticalScrollBar().value()
         self._restoring = True
 
     @Slot()
     def _restore(self) -> None:
         self._restoring = True
-        paths, current, scrolled = self._kept
+        keys, current, scrolled = self._kept
         for number, group in enumerate(self._model.groups):
             self.setExpanded(self._model.index(number, 0), group.animal_id not in self._folded)
         chosen = QItemSelection()
-        for path in paths:
-            index = self._model.index_of(path)
+        for key in keys:
+            index = self._model.index_of(key)
             if index.isValid():
                 chosen.select(index, index)
         flags = QItemSelectionModel.SelectionFlag
