@@ -134,6 +134,26 @@ class ReportingSource(FrameSource, Protocol):
 
 
 @runtime_checkable
+class RetakingSource(FrameSource, Protocol):
+    """A source that can take a field again: a further frame of the same place.
+
+    A tag of that frame states which one it takes again (`hcc_scope.retakes.RETAKE_TAG`). Retakes come beyond
+    ``spec.expected_frames``.
+    """
+
+    def retake(self, seq: int, reason: str = "") -> None:
+        """Take the field of an earlier frame again, before the next field of the plan. Safe from any thread.
+
+        The reason goes into the tags of the frame.
+
+        Raises
+        ------
+        UsageError
+            If there is no such field, or no further frame is taken.
+        """
+
+
+@runtime_checkable
 class EventfulSource(FrameSource, Protocol):
     """A source whose devices report what happens to them; a run keeps that in its store."""
 
@@ -178,8 +198,8 @@ class ResultSink(Protocol):
 class NoteSink(Protocol):
     """Where a person's notes and marks are kept. Safe from any thread."""
 
-    def add(self, kind: NoteKind, text: str, seq: int | None = None) -> object:
-        """Write one down, durably, before it takes effect."""
+    def add(self, kind: NoteKind, text: str, seq: int | None = None, replaces: int | None = None) -> object:
+        """Write one down, durably, before it takes effect; a retake states which frame it replaces."""
 
 
 @runtime_checkable

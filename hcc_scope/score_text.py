@@ -254,6 +254,7 @@ def describe_score(score: SectionScore) -> str:
         numbers += f" (threshold {format_section_threshold(score)})"
     n = score.fields_excluded_by_operator
     excluded = f"; {counted(n, 'field')} excluded by the operator" if n else ""
+    excluded += f"; {counted(n, 'field')} taken again" if (n := len(score.retaken)) else ""
     weighted = "fields are weighted by their usable tiles" if score.weight == "tissue" else ""
     parts = (weighted, describe_sample(score.sample), describe_excluded_bounds(score))
     beside = "".join(f"; {text}" for text in parts if text)

@@ -17,6 +17,9 @@ Design notes
   score does not count as stabilised.
 - An operator can take a field out (`exclude`), before it is added: it is then resolved without a score, and its tiles
   are counted nowhere. To exclude one that was added, feed a fresh scorer with all others.
+- A field that was taken again (`hcc_scope.retakes`) enters once, by the frame that counts, and at the place of its
+  first frame: the interval and the test for drift see the fields in the order in which they were drawn. A retake is no
+  field of its own (`drop`). `feed` decides this for a whole section.
 - The interval (see `hcc_scope.lattice_confidence`) holds for fields sampled at random, and is about the mean over the
   fields of their lattice that can be classified: fields without tissue or out of focus reveal nothing about the tumour.
   What the score would be if all fields without one were low, or high, stands beside it (``excluded_bounds``).
@@ -40,6 +43,8 @@ Examples
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.drawn_fields import DrawnFields
@@ -48,6 +53,7 @@ from hcc_scope.exact_sum import ExactSum
 from hcc_scope.field_scores import FieldEntry, calibrate, field_entry, frame_score, log_odds
 from hcc_scope.formatting import counted, listed
 from hcc_scope.quality import FLAG_TEXTS
+from hcc_scope.retakes import Retakes
 from hcc_scope.score_rule import ScoreRule
 from hcc_scope.score_sequence import new_sequence
 from hcc_scope.types import ExcludedBounds, QualityFlag, SectionScore
@@ -66,9 +72,12 @@ __all__ = [
     "animal_interval",
     "animal_score",
     "calibrate",
+    "feed",
     "field_entry",
     "frame_score",
+    "is_analysed",
     "log_odds",
+    "prepare",
     "rescored",
     "share_of_confidence",
 ]
@@ -77,6 +86,11 @@ CONFIDENCE = 0.95
 """Of the interval of a section's score, and of an animal's."""
 NOT_VALID = "interval not valid: "
 """How `SectionScore.stabilised_reason` starts when the interval is not valid; what follows is the reason."""
+
+DEVICE_FAILED = "a device failed during the run"
+"""Why the fields of a random plan are no random choice; `FIELDS_SKIPPED` is another reason. Both no longer hold once
+the plan goes on at the field at which it stood (`hcc_scope.storage.lasting_reasons`)."""
+FIELDS_SKIPPED = "a field was not reached, so the others are no random choice of the section"
 
 _NOT_RANDOM = {
     "raster": "fields were taken as a raster",
@@ -185,6 +199,11 @@ class SectionScorer:
         self._ahead: dict[int, FieldEntry | None] = {}
         """Resolved frames beyond the first open one; None if they have no score."""
         self._excluded: set[int] = set()
+        self._dropped: set[int] = set()
+        self.retakes = Retakes()
+        """Fields that were taken again, for `feed`."""
+        self._retaken: dict[int, int] = {}
+        self._set_aside: tuple[int, ...] = ()
         self._spoilt = ""
         self._drawn = DrawnFields(confidence, self.rule) if sampling == "guided" else None
         self._entries: dict[int, FieldEntry] = {}
@@ -216,7 +235,7 @@ class SectionScorer:
         return self._drawn
 
     def fresh(self) -> SectionScorer:
-        """Return a scorer with the same parameters, and the same drawn fields, and without a result."""
+        """Return a scorer with the same parameters, drawn fields and retakes, and without a result."""
         fresh = SectionScorer(
             self.threshold,
             self.temperature,
@@ -228,6 +247,7 @@ class SectionScorer:
             rule=self.rule,
         )
         fresh._spoilt = self._spoilt
+        fresh.retakes = self.retakes
         if self._drawn is not None:
             fresh._drawn = self._drawn.fresh()
         return fresh
@@ -304,6 +324,24 @@ class SectionScorer:
         self._check_open(seq)
         self._resolve(seq, None)
 
+    def drop(self, seq: int) -> None:
+        """Declare that a frame is no field of its own, as it takes another one again; it counts nowhere.
+
+        Raises
+        ------
+        ValueError
+            If the frame was already resolved.
+        """
+        self._check_open(seq)
+        self._dropped.add(seq)
+        self._ahead[seq] = None
+        self._follow()
+
+    def take_retaken(self, retaken: Mapping[int, int], set_aside: tuple[int, ...]) -> None:
+        """Take which frame counts for each field that was taken again, and which do not, to state it with the score."""
+        self._retaken = {field: seq for field, seq in retaken.items() if seq != field}
+        self._set_aside = set_aside
+
     def is_open(self, seq: int) -> bool:
         """Return whether a frame has neither a result nor was skipped."""
         return seq >= self._next_seq and seq not in self._ahead
@@ -336,6 +374,8 @@ class SectionScorer:
             n_lattice=self._n_lattice,
             excluded_bounds=self._bounds(),
             drift=None if self._drift is None else self._drift.result,
+            retaken=dict(self._retaken),
+            set_aside=self._set_aside,
         )
 
     @property
@@ -375,10 +415,14 @@ class SectionScorer:
             self._drawn.resolve(seq, *self._value_of(entry))
         self._n_unscored += entry is None
         self._ahead[seq] = entry
+        self._follow()
+
+    def _follow(self) -> None:
+        """Give the interval what is resolved up to the first open frame."""
         while self._next_seq in self._ahead:
-            following = self._ahead.pop(self._next_seq)
+            seq, following = self._next_seq, self._ahead.pop(self._next_seq)
             self._next_seq += 1
-            if self._drawn is not None:
+            if self._drawn is not None or seq in self._dropped:
                 continue
             self._sequence.add(*self._value_of(following))
             if self._drift is not None and following is not None:
@@ -438,11 +482,75 @@ def rescored(
     excluded : collection of int
     """
     fresh = scorer.fresh()
-    for seq in excluded:
-        fresh.exclude(seq)
-    for seq in range(n_frames):
-        if seq in results:
-            fresh.add(results[seq])
-        else:
-            fresh.skip(seq)
+    entries = ((seq, field_entry(results[seq]) if seq in results else None) for seq in range(n_frames))
+    feed(fresh, entries, excluded)
     return fresh.score()
+
+
+def is_analysed(results: Mapping[int, FrameResult] | Mapping[int, FieldEntry | None], seq: int) -> bool:
+    """Return whether a frame has a result that has not failed, so that it counts if it is a retake."""
+    result = results.get(seq)
+    return result is not None and result.outcome != "failed"
+
+
+def feed(
+    scorer: SectionScorer, entries: Iterable[tuple[int, FieldEntry | None]], excluded: Collection[int] = ()
+) -> None:
+    """Give a fresh scorer the frames of a section, each field by the frame that counts; parameters of `prepare`.
+
+    Raises
+    ------
+    ValueError
+        If a frame comes twice.
+    """
+    for seq, entry in prepare(scorer, entries, excluded):
+        if entry is None:
+            scorer.skip(seq)
+        else:
+            scorer.add_entry(entry)
+
+
+def prepare(
+    scorer: SectionScorer, entries: Iterable[tuple[int, FieldEntry | None]], excluded: Collection[int] = ()
+) -> list[tuple[int, FieldEntry | None]]:
+    """Declare to a fresh scorer what is out of its score, and return the fields that it is to be given.
+
+    Parameters
+    ----------
+    scorer : SectionScorer
+        Without a result; it holds the retakes.
+    entries : iterable of (int, FieldEntry or None)
+        `seq` of every frame that is resolved, and what `field_entry` made of its result; None for a frame that will
+        never have one.
+    excluded : collection of int
+        `seq` of the frames that an operator excluded.
+
+    Returns
+    -------
+    list of (int, FieldEntry or None)
+        One for each field, by the number of its first frame.
+    """
+    retakes = scorer.retakes
+    for seq in retakes:
+        scorer.drop(seq)
+    for seq in sorted(excluded):
+        if not retakes.involves(seq):
+            scorer.exclude(seq)
+    fields: list[tuple[int, FieldEntry | None]] = []
+    again: dict[int, FieldEntry | None] = {}
+    for seq, entry in entries:
+        if retakes.involves(seq):
+            again[seq] = entry
+        else:
+            fields.append((seq, entry))
+
+    analysed = partial(is_analysed, again)
+    counting = retakes.counting(analysed)
+    for field, seq in counting.items():
+        if seq in excluded:
+            scorer.exclude(field)
+        if seq in again:  # else none of the field's frames has a result yet
+            entry = again[seq]
+            fields.append((field, None if entry is None else replace(entry, seq=field)))
+    scorer.take_retaken(counting, retakes.set_aside(analysed))
+    return fields

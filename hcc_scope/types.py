@@ -58,8 +58,9 @@ ScoreWeight = Literal["field", "tissue"]
 
 RunState = Literal["completed", "cancelled", "failed"]
 FrameOutcome = Literal["classified", "excluded", "failed"]
-NoteKind = Literal["note", "exclude", "include", "spoilt", "label"]
-"""A note: a remark, a field excluded from (or included again in) the score, or the section's label for training."""
+NoteKind = Literal["note", "exclude", "include", "spoilt", "retake", "label"]
+"""A note: a remark, that a field is excluded from (or included again in) the score or was taken again, or the section's
+label for training. A run adds ``spoilt`` and ``retake`` itself."""
 
 
 class QualityFlag(enum.IntFlag):
@@ -365,6 +366,10 @@ class SectionScore:
     """None if every field has a score, or none has."""
     drift: Drift | None = None
     """None where the order of the fields is not random, or that of a store whose rule has no such test."""
+    retaken: Mapping[int, int] = field(default_factory=dict)
+    """Fields for which a retake counts (`hcc_scope.retakes`): number of the first frame to that of the retake."""
+    set_aside: tuple[int, ...] = ()
+    """Frames that do not count, as another frame of the same field does; ascending. They are no excluded fields."""
 
 
 @dataclass(frozen=True, slots=True)

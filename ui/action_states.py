@@ -28,7 +28,8 @@ __all__ = ["ActionStates"]
 
 _REFERENCE = "a dark or flat field is being taken"
 _NO_SECTION = "there is no section to write about"
-_HAS_STAGE = "this rig has a motorised stage, and only a section by hand is continued"
+_NO_STAGE = "this rig has no motorised stage: a section by hand is continued"
+_HAS_STAGE = "this rig has a motorised stage: a section is resumed there"
 LOOK_FOR_STORE_MS = 300
 """After the last key; then the window looks whether the store exists already."""
 
@@ -183,6 +184,7 @@ class ActionStates(QObject):
             "emergency": no_rig,
             "start": missing,
             "continue": no_rig or busy or changing or taking or _needs_hand(loaded),
+            "resume": no_rig or busy or changing or taking or _needs_stage(loaded),
             "pause": "" if phase in ("running", "paused") else idle or "the section is being started or ended",
             "stop": "" if phase in ("preparing", "running", "paused") else idle or "it is being ended",
             "skip_analysis": "" if phase in ("running", "paused", "stopping") else idle or "it is not running",
@@ -240,3 +242,8 @@ class ActionStates(QObject):
 def _needs_hand(loaded: LoadedRig | None) -> str:
     """Return why a section by hand cannot be acquired on a rig; empty if it can, or no rig is open."""
     return _HAS_STAGE if loaded is not None and loaded.has_stage else ""
+
+
+def _needs_stage(loaded: LoadedRig | None) -> str:
+    """Return why a plan cannot go on with a rig; empty if it can, or no rig is open."""
+    return _NO_STAGE if loaded is not None and not loaded.has_stage else ""

@@ -157,6 +157,8 @@ class App:
         self.state.message.connect(window.messages.say)
         self.jobs.error_reported.connect(window.messages.add_error)
         window.messages.added.connect(self._notice)
+        self.library.resume_asked.connect(self.commands.resume_section)
+        self.library.continue_asked.connect(self.commands.continue_section)
         self.settings_store.changed.connect(self._show_recent)
         self._show_recent(self.settings_store.settings)
         self.state.out_dir = self.setup.request.out_dir

@@ -6,14 +6,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, QUrl, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QMessageBox
 
 from hcc_scope.errors import CameraError, DeviceError
+from hcc_scope.formatting import counted
 from hcc_scope.runs.unfinished import describe_unfinished
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import Failure, attempt
 from ui.control.continued import request_to_continue
+from ui.control.resumed import request_to_resume
 from ui.control.run_control import describe_end
 from ui.control.settings import with_recent
 from ui.kit.error_report import describe
@@ -129,6 +132,7 @@ class Commands(QObject):
             "emergency": self.emergency,
             "start": self.start,
             "continue": self.choose_section_to_continue,
+            "resume": self.choose_section_to_resume,
             "stop": self._run.stop,
             "skip_analysis": self._run.skip_analysis,
             "exclude": self.exclude,
@@ -188,8 +192,10 @@ class Commands(QObject):
     @Slot(tuple)
     def _offer_recovery(self, found: tuple[Unfinished, ...]) -> None:
         if not self._run.active:
-            do = partial(self.recover, [one.path for one in found])
-            self._window.notice.show_notice("warning", describe_unfinished(found), "Recover", do)
+            offer, do = "Recover", partial(self.recover, [one.path for one in found])
+            if len(found) == 1 and found[0].n_left:
+                offer, do = "Resume", partial(self.resume_section, str(found[0].path))
+            self._window.notice.show_notice("warning", describe_unfinished(found), offer, do)
 
     def recover(self, paths: list[Path]) -> None:
         """Make stores valid again."""
@@ -402,18 +408,57 @@ class Commands(QObject):
             self._setup.change(plan=request.plan)
             self._run.start(request)
 
+    def choose_section_to_resume(self) -> None:
+        """Choose a stored section of whose plan fields are left."""
+        title = "Resume a section (a folder that ends in .ome.zarr)"
+        choose_folder(self._window, title, self._setup.request.out_dir, self.resume_section)
+
+    def resume_section(self, path: str) -> None:
+        """Look what is left of a stored section, show it, and take it if the operator agrees."""
+        actions = self._window.actions_
+        if actions["resume"].isEnabled():
+            ask = partial(request_to_resume, Path(path), self._setup.request)
+            self._jobs.submit("disk", ask, self._ask_to_resume)
+        else:
+            words = f"{Path(path).name} cannot be resumed yet: {actions.why_not('resume')}."
+            self._window.notice.show_notice("info", words, "Resume", partial(self.resume_section, path))
+
+    def _ask_to_resume(self, resumed: tuple[SectionRequest, str]) -> None:
+        request, left = resumed
+        box = QMessageBox(QMessageBox.Icon.Question, "Resume a section", left, parent=self._window)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setInformativeText(
+            "The plan goes on in the same store, at the places that were drawn, with the model, exposure and dark and "
+            "flat fields of its first part. The specimen must lie on the stage as it did."
+        )
+        go_on = box.addButton("Resume", QMessageBox.ButtonRole.AcceptRole)
+        go_on.clicked.connect(partial(self._resume, request))
+        box.setDefaultButton(go_on)
+        box.setEscapeButton(box.addButton(QMessageBox.StandardButton.Cancel))
+        box.open()
+
+    def _resume(self, request: SectionRequest, _checked: bool = False) -> None:
+        if self._window.actions_["resume"].isEnabled():
+            self._window.show_welcome(False)
+            self._run.start(request)
+
     @Slot(object)
     def _run_finished(self, report: SectionReport) -> None:
         if report.store is not None:
             recent = with_recent(self._settings_store.settings.recent_stores, report.store)
             self._settings_store.change(recent_stores=recent)
         outlined = self._setup.request.plan.uses_outline
-        self._setup.prepare_next(report.section_id if report.store is not None else None)
+        went_on = self._run.request is not None and self._run.request.resumes is not None
+        self._setup.prepare_next(report.section_id if report.store is not None and not went_on else None)
         if outlined and not self._setup.request.plan.uses_outline:
             words = f"The outline on the map is that of {report.section_id}: find or draw the one of the next section."
             self._state.message.emit("info", words)
         if isinstance(report.outcome.cause, CameraError | DeviceError) and self._rig.last_name:
             self._window.notice.show_notice("error", describe_end(report)[1], "Reconnect rig", self.reconnect)
+
+        if report.store is not None and (n := self._run.n_left):
+            words = f"{counted(n, 'field')} of section {report.animal_id} {report.section_id} are left."
+            self._window.notice.show_notice("info", words, "Resume", partial(self.resume_section, report.store))
 
     @Slot()
     def _finish_failed(self) -> None:

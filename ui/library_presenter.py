@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, QUrl, Slot
+from PySide6.QtCore import QObject, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 
 from hcc_scope.formatting import counted, full_stop
@@ -67,6 +67,11 @@ class LibraryPresenter(QObject):
         Allow a model trained on phantoms alone to score what may be tissue.
     """
 
+    resume_asked = Signal(str)
+    """The path of a store whose plan is to go on."""
+    continue_asked = Signal(str)
+    """The path of the store of a section by hand that is to go on."""
+
     def __init__(
         self,
         window: MainWindow,
@@ -121,6 +126,7 @@ class LibraryPresenter(QObject):
             "library_classify": self.classify,
             "library_compare": self.compare,
             "library_export": self.choose_export,
+            "library_resume": self.resume,
             "library_recover": self.recover,
             "library_low": partial(self.label, "low"),
             "library_high": partial(self.label, "high"),
@@ -186,6 +192,7 @@ class LibraryPresenter(QObject):
             "library_classify": no_frames or busy,
             "library_compare": nothing or two,
             "library_export": unreadable,
+            "library_resume": nothing or _why_not_resumed(chosen),
             "library_recover": recoverable,
             "library_low": labels,
             "library_high": labels,
@@ -214,6 +221,11 @@ class LibraryPresenter(QObject):
 
     def _labelled(self, _end: object) -> None:
         self._look_again()
+
+    def resume(self) -> None:
+        """Take what is left of the chosen section; a section by hand is continued."""
+        (one,) = self.tab.chosen
+        (self.continue_asked if one.is_by_hand else self.resume_asked).emit(str(one.path))
 
     def recover(self) -> None:
         """Make the chosen stores valid again."""
@@ -345,6 +357,21 @@ class LibraryPresenter(QObject):
         self.cancel()
         self._poll.stop()
         self.library.end()
+
+
+def _why_not_resumed(chosen: Sequence[ListedSection]) -> str:
+    """Return why what is left of a section cannot be taken, as far as the list shows it; empty if it can."""
+    if len(chosen) != 1:
+        return "one section has to be chosen"
+    (one,) = chosen
+    if one.state == "under way":
+        return "its run is under way"
+    if not one.can_open:
+        return "it cannot be read"
+    if one.is_by_hand:
+        return ""
+    left = one.n_planned is not None and (one.n_frames or 0) < one.n_planned
+    return "" if left else "every field of its plan is stored"
 
 
 def _label(paths: Sequence[Path], label: SectionLabel | None) -> None:

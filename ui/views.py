@@ -78,7 +78,7 @@ class Views(QObject):
         actions = window.actions_
         names: tuple[ActionName | None, ...] = (
             "library_open", "library_report", "library_classify", "library_compare", "library_export", None,
-            "library_low", "library_high", "library_leave_out", "library_no_label", None, "library_recover",
+            "library_low", "library_high", "library_leave_out", "library_no_label", None, "library_resume", "library_recover",
         )  # fmt: skip
         self.library = LibraryTab(
             [None if name is None else actions[name] for name in names], actions["library_folder"]

@@ -71,6 +71,11 @@ def run_acquire(options: AcquireOptions) -> None:
 
         run_by_hand(options)
         return
+    if options.resume_store is not None:
+        from hcc_scope.cli.resume import run_resume
+
+        run_resume(options, options.resume_store)
+        return
     animal = check_id(options.animal_id, "animal id")
     section = check_id(options.section_id, "section id")
     refuse_taken(store_path(options.out, animal, section))

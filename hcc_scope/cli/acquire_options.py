@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from hcc_scope.phantom import Specimen
     from hcc_scope.runs.scoring_model import ScoringModel
 
-__all__ = ["AcquireOptions", "check_options", "load_chosen_model", "open_chosen_rig", "rig_of", "specimen_of"]
+__all__ = [
+    "AcquireOptions",
+    "check_options",
+    "folder_of",
+    "load_chosen_model",
+    "open_chosen_rig",
+    "rig_of",
+    "specimen_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class AcquireOptions:
     guided: bool = False
     simulate_hand: int | None = None
     continue_store: Path | None = None
+    resume_store: Path | None = None
     prevalence: float | None = None
     weight: str | None = None
 
@@ -80,6 +89,7 @@ def check_options(options: AcquireOptions) -> None:
             "no microscope is given", hint="Use --rig FILE (or 'demo'), --config FILE.cfg or --attach PORT."
         )
     _check_by_hand(options)
+    _check_resume(options)
     set_by_plan = (options.n_fields, options.n_frames, options.exposure_ms, options.focus)
     if options.plan is not None and set_by_plan != (None,) * len(set_by_plan):
         raise UsageError("a plan file sets fields, frames, exposure and focus itself", hint="Leave those options out.")
@@ -128,6 +138,29 @@ def _check_by_hand(options: AcquireOptions) -> None:
         raise UsageError("a simulated hand moves a phantom", hint="Add --phantom low or --phantom high.")
 
 
+def _check_resume(options: AcquireOptions) -> None:
+    """Refuse what would choose anew what the store of a section that is resumed states."""
+    if options.resume_store is None:
+        return
+    chosen = {
+        "--by-hand": options.by_hand or None,
+        "--plan": options.plan,
+        "--fields": options.n_fields,
+        "--frames": options.n_frames,
+        "--area-um": options.area_um,
+        "--prescan": options.prescan or None,
+        "--exposure-ms": options.exposure_ms,
+        "--focus": options.focus,
+        "--weight": options.weight,
+        "--score-unlike": options.score_unlike or None,
+    }
+    if given := [name for name, value in chosen.items() if value is not None]:
+        raise UsageError(
+            f"--resume and {given[0]} exclude each other: the plan and its settings are those of the store",
+            hint=f"Leave out {' and '.join(given)}.",
+        )
+
+
 def _check_values(options: AcquireOptions) -> None:
     """Refuse numbers that no plan and no rig could make sense of, by the name of the option."""
     if options.area_um is not None:
@@ -140,6 +173,21 @@ def _check_values(options: AcquireOptions) -> None:
     check_count("--frames", options.n_frames)
     check_exposure(options.exposure_ms)
     check_focus(options.focus)
+
+
+def folder_of(out: Path | None, goes_on: Path | None) -> Path:
+    """Return the folder of the store: the one that is given, or that of the store that goes on.
+
+    Raises
+    ------
+    UsageError
+        If neither is known.
+    """
+    if out is not None:
+        return out
+    if goes_on is None:
+        raise UsageError("no folder for the store is given", hint="Add --out FOLDER.")
+    return goes_on.absolute().parent
 
 
 def rig_of(options: AcquireOptions) -> str | Path | None:

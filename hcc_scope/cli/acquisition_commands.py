@@ -111,8 +111,11 @@ def desktop(
 
 @app.command()
 def acquire(
-    out: Annotated[Path, typer.Option("--out", help="Folder for the store; made if missing.")],
-    # without a default these two would be typer's errors; a missing id is one of ours, with its own exit code
+    # without a default these three would be typer's errors; what is missing is one of ours, with its own exit code
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the store; made if missing. A store that goes on stays in its own."),
+    ] = None,
     animal: Annotated[str, typer.Option("--animal", help="Animal id, mandatory; part of the store's name.")] = "",
     section: Annotated[str, typer.Option("--section", help="Section id, mandatory; part of the store's name.")] = "",
     rig: Rig = None,
@@ -157,6 +160,10 @@ def acquire(
         Path | None,
         typer.Option("--continue", metavar="STORE", help="By hand: add fields to a section, in its own store."),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="STORE", help="Take the fields that are left of a section, into its store."),
+    ] = None,
     prop: Properties = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of the random fields (and the phantom). Default: random.")
@@ -176,12 +183,13 @@ def acquire(
 ) -> None:
     """Acquire one section: store every frame, classify it live, keep the score."""
     from hcc_scope.cli.acquire import AcquireOptions, run_acquire
+    from hcc_scope.cli.acquire_options import folder_of
 
     run_acquire(
         AcquireOptions(
             animal_id=animal,
             section_id=section,
-            out=out,
+            out=folder_of(out, resume or continue_store),
             rig=rig,
             config=config,
             adapters=adapters,
@@ -207,6 +215,7 @@ def acquire(
             guided=guided,
             simulate_hand=simulate_hand,
             continue_store=continue_store,
+            resume_store=resume,
             prevalence=prevalence,
         )
     )

@@ -55,9 +55,20 @@ class PlanFocus:
         Does it.
     n_fields : int or None
         Fields of the plan; None for an open end.
+    goes_on : bool
+        Whether a part of the plan was taken before: a plan that focuses at its fields then focuses at the first one
+        that is taken now.
     """
 
-    def __init__(self, rig: MicroManager, focusing: Focusing, autofocus: Autofocus, n_fields: int | None) -> None:
+    def __init__(
+        self,
+        rig: MicroManager,
+        focusing: Focusing,
+        autofocus: Autofocus,
+        n_fields: int | None,
+        *,
+        goes_on: bool = False,
+    ) -> None:
         self._rig = rig
         self._focusing = focusing
         self._autofocus = autofocus
@@ -67,7 +78,7 @@ class PlanFocus:
         self._plane: FocusPlane | None = None
         self._by: tuple[int, float] | None = None
         """Number of the record that the present height comes from, and that height."""
-        self._due = False
+        self._due = goes_on and focusing.mode in ("once", "every_k")
 
     def report_to(self, listener: SourceListener) -> None:
         """Report to this listener from now on."""

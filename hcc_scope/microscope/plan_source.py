@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hcc_scope.errors import CameraError, FramesLost
+from hcc_scope.errors import CameraError, FramesLost, UsageError
 from hcc_scope.microscope.autofocus import Autofocus
 from hcc_scope.microscope.cleanup import Finally
 from hcc_scope.microscope.live_section import GRACE_S, LiveSection
@@ -18,7 +21,9 @@ from hcc_scope.microscope.skips import SkippedFields
 from hcc_scope.microscope.stall import FrameWatch
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import PositionList, RandomFields, check_plan, field_of
+from hcc_scope.plans.progress import PlanProgress
 from hcc_scope.position_tags import PositionOrigin, position_tags
+from hcc_scope.retakes import retake_tags
 from hcc_scope.score_rule import LATTICE_KEY, current_rule_facts
 
 if TYPE_CHECKING:
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MicroManagerSource", "need_what_moves"]
 
+_ONE_PLACE = ("time_series", "sequence")
 _LOOK_S = 0.05
 """Longest a wait for the next frame of a sequence keeps the core's thread."""
 
@@ -88,6 +94,8 @@ class MicroManagerSource:
         The section: every position of the plan must lie in it.
     scene : Scene, optional
         Replaces the demo camera's pixels; refused for any other camera.
+    progress : PlanProgress, optional
+        Of a section that goes on: what is taken already. The first frame has the next number, and shows the next field.
 
     Raises
     ------
@@ -116,9 +124,16 @@ class MicroManagerSource:
         provenance: Mapping[str, TagValue] | None = None,
         outline_um: NDArray[np.float64] | None = None,
         scene: Scene | None = None,
+        progress: PlanProgress | None = None,
     ) -> None:
         self._rig = rig
         self._plan = plan
+        self._progress = PlanProgress() if progress is None else progress
+        self._fields = list(self._progress.fields)
+        self._wanted: deque[tuple[int, str]] = deque()
+        self._ended = False
+        self._retake_lock = threading.Lock()
+        self._listener: SourceListener | None = None
         self._was_paused = False
         self.skipped = SkippedFields(rig.events)
         """Fields that the stage does not reach."""
@@ -131,13 +146,13 @@ class MicroManagerSource:
         """Sentences for the operator about the state in which the run begins."""
         self._section.show_scene()
         autofocus = Autofocus(rig, scene=scene, tile_px=tile_px)
-        self._focus = PlanFocus(rig, plan.focus, autofocus, expected_frames)
+        self._focus = PlanFocus(rig, plan.focus, autofocus, expected_frames, goes_on=progress is not None)
         self.spec = self._section.spec(
             animal_id=animal_id,
             section_id=section_id,
             tile_px=tile_px,
             sampling=plan.sampling,
-            expected_frames=expected_frames,
+            expected_frames=None if expected_frames is None else expected_frames - self._progress.next_field,
             model_sha256=model_sha256,
             software=software,
             provenance=provenance,
@@ -153,6 +168,7 @@ class MicroManagerSource:
 
     def report_to(self, listener: SourceListener) -> None:
         """Report what is done besides frames, fields that are left out, and what an operator must know."""
+        self._listener = listener
         self._focus.report_to(listener)
         self.skipped.report = listener.skip
         self._section.remark = listener.remark
@@ -199,7 +215,7 @@ class MicroManagerSource:
             return
         shots = self._sequence(stop) if self._plan.sampling == "sequence" else self._snaps(stop)
         with closing(shots):
-            for seq, (shot, event, part) in enumerate(shots):
+            for seq, (shot, event, part) in enumerate(shots, start=self._progress.n_frames):
                 yield self._frame(seq, shot, event, part)
 
     def objective(self) -> str | None:
@@ -230,19 +246,79 @@ class MicroManagerSource:
             if self._focus.focus_at(index, event, stop):
                 return held_s
 
+    # --- fields that are taken again ---
+
+    def retake(self, seq: int, reason: str = "") -> None:
+        """Take the field of an earlier frame again, before the next field of the plan. Safe from any thread.
+
+        Parameters
+        ----------
+        seq : int
+            The frame.
+        reason : str
+            Why; a tag of the new frame.
+
+        Raises
+        ------
+        UsageError
+            If there is no such frame, the plan stays at one place, or no further frame is taken.
+        """
+        if self._plan.sampling in _ONE_PLACE:
+            name = self._plan.sampling.replace("_", " ")
+            raise UsageError(f"no frame of a {name} can be taken again: its time has passed")
+        with self._retake_lock:
+            if self._ended:
+                raise UsageError(
+                    f"field {seq} cannot be taken again now: the section ends", hint="Ask again once it has ended."
+                )
+            if not 0 <= seq < len(self._fields):
+                raise UsageError(f"there is no field {seq} yet that could be taken again")
+            self._wanted.append((seq, reason))
+
+    def _next(self, coming: tuple[int, _Event] | None) -> tuple[int, _Event, int | None] | None:
+        """Return place in the plan, event and replaced frame of what is taken next; None if nothing is left."""
+        with self._retake_lock:
+            wanted = self._wanted.popleft() if self._wanted else None
+            if wanted is None:
+                self._ended = coming is None
+        if wanted is None:
+            return None if coming is None else (*coming, None)
+        seq, reason = wanted
+        index = self._fields[seq]
+        event = next(islice(self._plan.events(self._field_um), index, None))
+        return index, {**event, "tags": {**event.get("tags", {}), **retake_tags(seq, reason)}}, seq
+
+    def _miss(self, event: _Event, replaced: int | None, why: PlaceMissedError) -> None:
+        """Leave a field out that the stage does not reach; one that was to be taken again has its frame already."""
+        if replaced is None:
+            self.skipped.skip(event, why)
+        elif self._listener is not None:
+            self._listener.remark(f"field {replaced} could not be taken again and counts as it was: {why.message}")
+
     # --- one exposure at a time ---
 
     def _snaps(self, stop: StopSignal) -> _Shots:
-        rig, began, n_taken = self._rig, time.monotonic(), 0
+        try:
+            yield from self._snapped(stop)
+        finally:
+            with self._retake_lock:
+                self._ended = True
+
+    def _snapped(self, stop: StopSignal) -> _Shots:
+        rig, began = self._rig, time.monotonic()
         watch = FrameWatch(rig.hardware)
-        events = self._plan.events(self._field_um)
+        first = self._progress.next_field
+        events = enumerate(islice(self._plan.events(self._field_um), first, None), start=first)
         coming = next(events, None)
         self._announce(coming)
-        index = -1
         focus_is_due = False
-        while (event := coming) is not None:
-            index += 1
-            coming = next(events, None)
+        while True:
+            began += self._section.hold(stop)  # a retake that is asked for meanwhile comes first
+            if stop.requested or (todo := self._next(coming)) is None:
+                break
+            index, event, replaced = todo
+            if replaced is None:
+                coming = next(events, None)
             event = self._focus.with_height(event)
             focus_is_due |= self._focus.is_due(index)  # a field that is skipped leaves it to the next one
             try:
@@ -261,23 +337,26 @@ class MicroManagerSource:
                     return
             except PlaceMissedError as why:
                 self._announce(coming)
-                self.skipped.skip(event, why)
+                self._miss(event, replaced, why)
                 continue
             self.skipped.reached()
-            n_taken += 1
             self._announce(coming)
             watch.begin("being asked for its settings")
             self._section.camera("asking", rig.hardware.slow, watch, stop)
             watch.begin("exposing")
             shot = self._section.camera("the exposure of", rig.camera.snap, watch, stop)
             watch.frame(shot.t_mono_ns)
+            with self._retake_lock:
+                self._fields.append(index)
             yield shot, event, 0
-        self.skipped.check_any(n_taken)
+        if not stop.requested:
+            self.skipped.check_any(len(self._fields))
 
-    def _announce(self, event: _Event | None) -> None:
+    def _announce(self, coming: tuple[int, _Event] | None) -> None:
         """Let the scene prepare the next field while this one is exposed and looked at."""
         scene = self._section.scene
-        if scene is not None and event is not None and "x" in event:
+        event = {} if coming is None else coming[1]
+        if scene is not None and "x" in event:
             where = (event["x"], event["y"], event.get("z", 0.0))
             orientation = Orientation(self.spec.camera_axes)
             scene.expect(self.spec.frame_shape_yx, where, self.spec.pixel_size_um, orientation)

@@ -123,7 +123,11 @@ def render(facts: PageFacts) -> str:
             score_warnings=_score_warnings(facts),
             coverage=_coverage(facts),
             by_hand=[] if facts.by_hand is None else facts.by_hand.rows(),
-            excluded=[(f"field {seq}", why or "no reason given") for seq, why in facts.excluded.items()],
+            excluded=[
+                (f"field {seq}", why or "no reason given")
+                for seq, why in facts.excluded.items()
+                if seq not in facts.score.set_aside
+            ],
             score_of_all=_score_of_all(facts.score_of_all),
             picture=facts.picture,
             notes=_notes(facts.notes),
@@ -212,6 +216,9 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
         ("fields that the interval rests on", str(score.interval_frames)),
         ("tiles in the score", str(score.tiles)),
     ]
+    if score.set_aside:
+        rows.append(("fields taken again", str(len(score.retaken))))
+        rows.append(("frames that another one of their field replaces", str(len(score.set_aside))))
     if score.weight == "tissue":
         rows.append(("a field counts in the score", "as many as it has usable tiles"))
     if score.n_lattice is not None:
@@ -261,7 +268,7 @@ def _notes(notes: Sequence[Note]) -> list[tuple[str, str]]:
             _note_text(note),
         )
         for note in notes
-        if note.kind in ("note", "spoilt", "label")
+        if note.kind in ("note", "spoilt", "label") or (note.kind == "retake" and note.replaces is not None)
     ]
 
 
@@ -271,6 +278,8 @@ def _note_text(note: Note) -> str:
             return f"no valid interval: {note.text}"
         case "label":
             return describe_label(note.text)
+        case "retake":
+            return f"takes field {note.replaces} again: {note.text}"
         case _:
             return note.text
 
@@ -286,6 +295,8 @@ def _fields(facts: PageFacts) -> list[_FieldRow]:
             why = ""
         else:
             why = result.error or "" if result.outcome == "failed" else ", ".join(_excluded_tiles(result))
+        if seq in facts.score.set_aside:
+            why = "; ".join(filter(None, (why, "does not count: another frame shows this field")))
         rows.append(
             _FieldRow(
                 seq=seq,

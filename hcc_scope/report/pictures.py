@@ -9,7 +9,7 @@ import numpy as np
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import position_origin
 from hcc_scope.report.overview import FieldPicture, SectionPicture
-from hcc_scope.scoring import frame_score, rescored
+from hcc_scope.scoring import field_entry, frame_score, prepare, rescored
 from hcc_scope.storage.drawn_sample import stored_sample
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
@@ -38,18 +38,18 @@ def course(
 ) -> NDArray[np.float64]:
     """Return the course of the score: (n, 4) classified frames, score, lower and upper end of the interval.
 
-    The fields of `excluded` are left out. `scorer` is left as it is.
+    The fields of `excluded` are left out, and a field that was taken again is at the place of its first frame. `scorer`
+    is left as it is.
     """
+    found = {result.seq: field_entry(result) for result in results}
     scorer = scorer.fresh()
-    for seq in excluded:
-        scorer.exclude(seq)
+    fields = prepare(scorer, ((seq, found.get(seq)) for seq in range(max(found, default=-1) + 1)), excluded)
     rows: list[tuple[float, float, float, float]] = []
-    expected_seq = 0
-    for result in sorted(results, key=lambda r: r.seq):
-        for missing in range(expected_seq, result.seq):
-            scorer.skip(missing)
-        expected_seq = result.seq + 1
-        scorer.add(result)
+    for seq, entry in sorted(fields, key=lambda field: field[0]):
+        if entry is None:
+            scorer.skip(seq)
+            continue
+        scorer.add_entry(entry)
         score = scorer.score()
         if score.score is not None and (not rows or score.frames > rows[-1][0]):
             rows.append((float(score.frames), score.score, *score.interval))
@@ -115,7 +115,9 @@ def section_picture(
     own = store.recorded.threshold_interval if threshold == store.recorded.decision_threshold else None
     scorer = store_scorer(store, threshold, threshold_interval=own)
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
-    step = max(1, -(-store.n_frames // MAX_FIELDS))
+    score = rescored(results, scorer, store.n_frames, [seq for seq in excluded if seq < store.n_frames])
+    drawn = [seq for seq in range(store.n_frames) if seq not in score.set_aside]
+    step = max(1, -(-len(drawn) // MAX_FIELDS))
     fields = [
         field_picture(
             frame,
@@ -125,7 +127,7 @@ def section_picture(
             orientation=Orientation(spec.camera_axes),
             taken_out=frame.seq in excluded,
         )
-        for frame in store.read_ahead(range(0, store.n_frames, step), ahead=2)
+        for frame in store.read_ahead(drawn[::step], ahead=2)
         if not isinstance(frame, Exception)
     ]
     sample = stored_sample(store.path, store.journal)
@@ -136,9 +138,7 @@ def section_picture(
         fields=fields,
         course=course(results.values(), scorer, excluded),
         threshold=threshold,
-        interval_valid=rescored(
-            results, scorer, store.n_frames, [seq for seq in excluded if seq < store.n_frames]
-        ).interval_valid,
+        interval_valid=score.interval_valid,
         outline_um=None if outline_um is None else np.asarray(outline_um, dtype=np.float64),
         threshold_interval=own,
         sample=sample,

@@ -91,6 +91,8 @@ def score_account(score: SectionScore) -> dict[str, Any]:
         "tiles": score.tiles,
         "tiles_excluded": dict(score.tiles_excluded),
         "fields_excluded_by_operator": score.fields_excluded_by_operator,
+        "retaken": [{"field": field, "frame": seq} for field, seq in sorted(score.retaken.items())],
+        "set_aside": list(score.set_aside),
         "stabilised": score.stabilised,
         "stabilised_reason": score.stabilised_reason,
     }

@@ -61,6 +61,7 @@ def continue_section(
     *,
     facts: Mapping[str, TagValue] | None = None,
     prepare: Callable[[ReopenedSection], None] | None = None,
+    skipped: int | None = None,
 ) -> SectionRun:
     """Begin to add frames to a section in its own store; one score covers all of them.
 
@@ -80,6 +81,8 @@ def continue_section(
         Further provenance of this part.
     prepare : callable, optional
         Takes the reopened store before the first frame, to show the source what is there already.
+    skipped : int, optional
+        As for `hcc_scope.runs.section.run_into`.
 
     Raises
     ------
@@ -102,4 +105,6 @@ def continue_section(
         if prepare is not None:
             prepare(reopened)
         unused.pop_all()
-    return run_into(reopened.sink, source, scoring_model, stop=stop, shading=shading, continued=reopened)
+    return run_into(
+        reopened.sink, source, scoring_model, stop=stop, shading=shading, continued=reopened, skipped=skipped
+    )

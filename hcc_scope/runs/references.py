@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import TagValue
 
 __all__ = [
+    "SETTINGS_KEY",
     "SHADING_CHOICES",
     "SectionReferences",
     "ShadingChoice",
@@ -48,7 +49,7 @@ __all__ = [
 
 ShadingChoice = Literal["auto", "none"]
 SHADING_CHOICES: tuple[ShadingChoice, ...] = ("auto", "none")
-_SETTINGS = "rig_settings"
+SETTINGS_KEY = "rig_settings"
 """Key of a store's provenance under which the rig's settings stand."""
 _NO_FOLDER = "the rig file names no references_dir"
 
@@ -174,7 +175,7 @@ def section_references(
     facts: dict[str, TagValue] = {
         "shading": "none",  # a correction writes its own facts over this
         "shading_references": state.describe(),
-        _SETTINGS: settings.model_dump_json(),
+        SETTINGS_KEY: settings.model_dump_json(),
     }
     rig.microscope.events.add(
         "reference",
@@ -253,7 +254,7 @@ def _common_settings(stores: Sequence[SectionStore], rig_name: str) -> Settings:
         named.add(place)
         if not store.complete:
             raise UsageError(f"{store.path} is unfinished", hint="Recover it first, or leave it out.")
-        recorded = store.spec.provenance.get(_SETTINGS)
+        recorded = store.spec.provenance.get(SETTINGS_KEY)
         try:
             own = Settings.model_validate_json(recorded if isinstance(recorded, str) else "")
         except pydantic.ValidationError:

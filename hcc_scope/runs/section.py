@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.plan_source import MicroManagerSource
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
+    from hcc_scope.plans.progress import PlanProgress
     from hcc_scope.protocols import FrameSource
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.session import EarlierResults, Session
@@ -93,7 +94,7 @@ def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyon
     results : mapping
         `seq` to result.
     outcome : RunOutcome
-        Fields that the operator excluded are not counted.
+        Frames that do not count are not counted: the operator excluded them, or their field was taken again.
     beyond : float or None
         The model's threshold; None: such tiles were not scored, or the model cannot recognise them.
 
@@ -104,10 +105,11 @@ def unlike_scored(results: Mapping[int, FrameResult], outcome: RunOutcome, beyon
     """
     if beyond is None:
         return None
+    out = {*outcome.excluded_by_operator, *outcome.score.set_aside}
     return sum(
         int(np.count_nonzero((result.flags == 0) & (result.distances > beyond)))
         for seq, result in results.items()
-        if result.distances is not None and seq not in outcome.excluded_by_operator
+        if result.distances is not None and seq not in out
     )
 
 
@@ -118,6 +120,8 @@ def section_source(
     animal_id: str,
     section_id: str,
     specimen: Specimen | None = None,
+    *,
+    progress: PlanProgress | None = None,
 ) -> MicroManagerSource:
     """Return a section's frames from a microscope, with what its store has to know to be scored again.
 
@@ -133,6 +137,8 @@ def section_source(
         Checked (`hcc_scope.storage.naming.check_id`).
     specimen : Specimen, optional
         A phantom to paint over what the demo camera sees; grown, since no camera should wait for that.
+    progress : PlanProgress, optional
+        Of a section that goes on: what is taken already.
 
     Raises
     ------
@@ -156,6 +162,7 @@ def section_source(
             provenance={**scoring_model.facts, **({} if specimen is None else phantom_facts(specimen))},
             outline_um=None if specimen is None else specimen.outline_um,
             scene=None if specimen is None else PhantomScene(specimen),
+            progress=progress,
         )
         refused.pop_all()
     return source
@@ -284,6 +291,7 @@ def run_into(
     interval_s: float | None = None,
     shading: Shading | None = None,
     continued: ReopenedSection | None = None,
+    skipped: int | None = None,
 ) -> SectionRun:
     """Begin to acquire a section into a store that is open for it.
 
@@ -297,6 +305,8 @@ def run_into(
         What `sink` records.
     continued : ReopenedSection, optional
         The section goes on in its own store: its frames and results so far count from the start.
+    skipped : int, optional
+        Of a section whose plan goes on: how many of its fields so far stay left out. As recorded, if not given.
 
     Raises
     ------
@@ -349,8 +359,8 @@ def run_into(
         if continued is not None:
             card = scoring_model.model.card
             how = card.decision_threshold, card.temperature, card.threshold_interval
-            scorer = store_scorer(continued.earlier, *how)
-            earlier = _earlier(continued)
+            scorer = store_scorer(continued.earlier, *how, goes_on=skipped == 0)
+            earlier = _earlier(continued, skipped)
         writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}", continues=goes_on)
         undo.callback(writer.close)
         results = ResultLog(writer, earlier.results)
@@ -390,7 +400,7 @@ def run_into(
     return SectionRun(session, sink.path, spec, grid, results, scoring_model.scored_beyond, first_frames=first_frames)
 
 
-def _earlier(continued: ReopenedSection) -> EarlierResults:
+def _earlier(continued: ReopenedSection, skipped: int | None) -> EarlierResults:
     from hcc_scope.session import EarlierResults
 
     recorded = continued.earlier.recorded
@@ -401,7 +411,7 @@ def _earlier(continued: ReopenedSection) -> EarlierResults:
         results=continued.results,
         # each end counts all frames up to then; one that was recovered knows of none
         lost=max((one.lost_frames for one in ends), default=0),
-        skipped=max((one.skipped_fields for one in ends), default=0),
+        skipped=max((one.skipped_fields for one in ends), default=0) if skipped is None else skipped,
         readings=next((one.readings for one in reversed(ends) if one.readings), {}),
     )
 

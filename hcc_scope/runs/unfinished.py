@@ -36,6 +36,8 @@ class Unfinished:
     path: Path
     animal_id: str
     section_id: str
+    n_left: int = 0
+    """Fields of its plan that are still to come; 0 for a section that cannot be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +75,17 @@ def find_unfinished(folders: Iterable[Path]) -> list[Unfinished]:
 
 
 def _unfinished(path: Path) -> Unfinished | None:
-    from hcc_scope.storage.reader import read_facts
+    from hcc_scope.runs.resumed_section import fields_left
+    from hcc_scope.storage.reader import open_store, read_facts
 
     try:
         facts, _ = read_facts(path)
         if facts.run.complete or is_written_to(path):
             return None
+        n_left = fields_left(open_store(path))
     except (StoreError, OSError):
         return None
-    return Unfinished(path, facts.spec.animal_id, facts.spec.section_id)
+    return Unfinished(path, facts.spec.animal_id, facts.spec.section_id, n_left)
 
 
 def describe_unfinished(found: Sequence[Unfinished]) -> str:
@@ -89,7 +93,11 @@ def describe_unfinished(found: Sequence[Unfinished]) -> str:
     names = ", ".join(f"{one.animal_id} {one.section_id}" for one in found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     what = "it" if len(found) == 1 else "them"
-    return f"Not ended in order: {names}{more}. Every frame that was acknowledged is there; recover {what} to go on."
+    stored = f"Not ended in order: {names}{more}. Every frame that was acknowledged is there"
+    if len(found) == 1 and found[0].n_left:
+        n = found[0].n_left
+        return f"{stored}, and {counted(n, 'field')} of its plan {'is' if n == 1 else 'are'} left; resume it to go on."
+    return f"{stored}; recover {what} to go on."
 
 
 def is_written_to(store: Path) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import CameraError, FramesLost
 from hcc_scope.protocols import PausingSource
+from hcc_scope.retakes import replaced_frame
 from hcc_scope.session.analysis import Arrival
 from hcc_scope.session.messages import describe_missing_frames
 from hcc_scope.workers import Broken
@@ -81,20 +82,23 @@ class AcquisitionWorker:
         n_skipped_before = self._ledger.counts.skipped
         try:
             due = self._first_seq
+            n_again = 0
             self._hold()
             for frame in frames:
                 self._check_order(frame.seq, due)
                 due = frame.seq + 1
+                n_again += self._source.live and replaced_frame(frame.tags) is not None  # beyond those expected
                 if not self._take(frame):
                     return
                 self._hold()
             expected = self._source.spec.expected_frames
             n_skipped = self._ledger.counts.skipped - n_skipped_before
-            if expected is None or due - self._first_seq + n_skipped >= expected:
+            n_taken = due - self._first_seq - n_again
+            if expected is None or n_taken + n_skipped >= expected:
                 return
             self.cut_short = self._stop.by_user
             if not self._stop.requested:
-                self._end_early(expected, due - self._first_seq)
+                self._end_early(expected, n_taken)
         except FramesLost as error:
             self._ledger.count_lost(error.n_lost)
             raise

@@ -40,6 +40,12 @@ class Exclusions:
         """Take a field out. Raises like `hcc_scope.session.Session.exclude`."""
         with self._lock:
             self._check(seq)
+            counts = self._score.counting(seq)
+            if counts != seq:
+                raise UsageError(
+                    f"frame {seq} is out of the score: frame {counts} shows the field again and counts in its place",
+                    hint=f"Exclude field {counts}.",
+                )
             if self._notes is not None:
                 self._notes.add("exclude", reason, seq)
             with self._score.lock:

@@ -205,6 +205,13 @@ class FrameLedger:
         with self._lock:
             self._score = score
 
+    def expect_another(self) -> None:
+        """Note that a frame comes beyond those of the plan: a field is taken again."""
+        with self._lock:
+            if self._expected is not None:
+                self._expected += 1
+                self._meters.expect(self._expected)
+
     def count_lost(self, n_frames: int) -> None:
         """Count frames that never arrived."""
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.formatting import counted
+from hcc_scope.scoring import FIELDS_SKIPPED
 
 if TYPE_CHECKING:
     from hcc_scope.types import FrameResult, RunOutcome
@@ -20,7 +21,7 @@ __all__ = [
 ]
 
 
-SKIPPED_SPOILS = "a field was not reached, so the others are no random choice of the section"
+SKIPPED_SPOILS = FIELDS_SKIPPED
 """Why a random plan that lost a field gives no interval: where the stage sticks is no matter of chance."""
 
 

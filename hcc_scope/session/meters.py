@@ -87,6 +87,10 @@ class RunMeters:
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
+    def expect(self, n_frames: int) -> None:
+        """Take over how many frames are expected by now."""
+        self._expected = n_frames
+
     def start(self, now_ns: int) -> None:
         """Note when the run began."""
         self._started_ns = now_ns

@@ -7,7 +7,7 @@ import threading
 from array import array
 from typing import TYPE_CHECKING, get_args
 
-from hcc_scope.scoring import FieldEntry, field_entry
+from hcc_scope.scoring import FieldEntry, feed, field_entry
 from hcc_scope.types import FrameOutcome, QualityFlag
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ class RunScore:
         self._scorer = scorer
         self._entries = _Entries()
         self._excluded = set(excluded)
-        for seq in sorted(self._excluded):
-            scorer.exclude(seq)
+        feed(scorer, (), self._excluded)
 
     @property
     def temperature(self) -> float:
@@ -103,15 +102,24 @@ class RunScore:
         """Take one frame's result; return the score after it."""
         entry = field_entry(result)
         with self.lock:
-            self._scorer.add(result)
-            self._entries.add(result.seq, entry)
+            self._add(result.seq, entry)
             return self._scorer.score()
 
     def skip(self, seq: int) -> None:
         """Note that a frame will never have a result."""
         with self.lock:
+            self._add(seq, None)
+
+    def _add(self, seq: int, entry: FieldEntry | None) -> None:
+        if self._scorer.retakes.involves(seq):  # another frame of the field may have been counted until now
+            self._entries.add(seq, entry)
+            self._rebuild()
+            return
+        if entry is None:
             self._scorer.skip(seq)
-            self._entries.add(seq, None)
+        else:
+            self._scorer.add_entry(entry)
+        self._entries.add(seq, entry)
 
     def skip_missing(self, n_frames: int) -> SectionScore:
         """Note that no frame below `n_frames` will have a result that has none yet; return the score after it."""
@@ -136,6 +144,19 @@ class RunScore:
                 self._excluded.discard(seq)
                 self._rebuild()
             return self._scorer.score()
+
+    def retake(self, seq: int, replaced: int) -> SectionScore:
+        """Take that frame `seq` takes another one again; it counts for that field once it has a result."""
+        with self.lock:
+            self._scorer.retakes.add(seq, replaced)
+            self._rebuild()
+            return self._scorer.score()
+
+    def counting(self, seq: int) -> int:
+        """Return the frame that counts for the field that a frame shows: the frame itself if it was not taken again."""
+        with self.lock:
+            field = self._scorer.retakes.field_of(seq)
+            return self._scorer.score().retaken.get(field, field)
 
     def spoil(self, why: str) -> SectionScore:
         """Note that the fields are no random choice, for good; return the score with an interval that is not valid."""
@@ -177,6 +198,7 @@ class RunScore:
                     gone.append(entry.outcome)
             self._entries = kept
             self._excluded = {seq for seq in self._excluded if seq < n_frames}
+            self._scorer.retakes = self._scorer.retakes.below(n_frames)
             if self._scorer.drawn is not None:
                 self._scorer.drawn.forget_from(n_frames)
             self._rebuild()
@@ -184,10 +206,4 @@ class RunScore:
 
     def _rebuild(self) -> None:
         self._scorer = self._scorer.fresh()
-        for seq in sorted(self._excluded):
-            self._scorer.exclude(seq)
-        for seq, entry in self._entries:
-            if entry is None:
-                self._scorer.skip(seq)
-            else:
-                self._scorer.add_entry(entry)
+        feed(self._scorer, self._entries, self._excluded)

@@ -25,6 +25,8 @@ Live, replay and import differ only in what is plugged in. What holds for each:
   its tag which field it shows, live and in a replay (`hcc_scope.drawn_fields`).
 - *Continued sections*: frames of earlier parts are counted and scored from the start, and never acquired again; those
   without a result are caught up. Rates and latencies are those of this part.
+- *Retakes*: the source takes a field again next. A note states which frame is replaced before the new one is stored,
+  and the new one counts once it has a result (`hcc_scope.retakes`); both stay.
 - *Operator's exclusions*: a field is never deleted; the score becomes that of a fresh scorer without it, after the mark
   was written into the store's notes.
 - *Score*: that of the frames on disk. If storage breaks down, analysis may have been ahead of it: those frames have
@@ -45,6 +47,7 @@ from hcc_scope.errors import DeviceError
 from hcc_scope.protocols import ReportingSource
 from hcc_scope.readings import ReadingsLog
 from hcc_scope.run_events import RunEvents
+from hcc_scope.scoring import DEVICE_FAILED
 from hcc_scope.session.acquisition import AcquisitionWorker
 from hcc_scope.session.analysis import AnalysisWorker
 from hcc_scope.session.cadence import Cadence
@@ -61,6 +64,7 @@ from hcc_scope.session.messages import (
     describe_end,
     describe_skipped_fields,
 )
+from hcc_scope.session.retaking import Retaking
 from hcc_scope.session.run_score import RunScore
 from hcc_scope.session.source_reports import SourceReports
 from hcc_scope.session.storing import StorageWorker
@@ -205,6 +209,7 @@ class Session:
         )
         n_planned = 0 if source.live else spec.expected_frames or 0
         self._exclusions = Exclusions(self._score, self._ledger, notes, n_planned)
+        self._retaking = Retaking(source, self._score, self._ledger, notes)
         self._sampling = DrawnSampling(self._score, self._ledger, sample)
         self._guided = spec.sampling == "guided"
         if isinstance(source, GuidedSource):
@@ -293,6 +298,27 @@ class Session:
         self._exclusions.include(seq, reason)
         self._events.add("action", action="include", seq=int(seq), reason=reason)
 
+    def retake(self, seq: int, reason: str = "") -> None:
+        """Take the field of a frame again, next; returns before it is taken.
+
+        The new frame has the next number. It counts for the field once it has a result (`SectionScore.retaken`), and
+        the earlier one until then, or if the retake fails.
+
+        Parameters
+        ----------
+        seq : int
+            A frame of the field.
+        reason : str
+            Why; goes into the notes.
+
+        Raises
+        ------
+        UsageError
+            If there is no such field, its source cannot take it again, or takes no further frame.
+        """
+        self._retaking.ask(seq, reason)
+        self._events.add("action", action="retake", seq=int(seq), reason=reason)
+
     def _skip(self, why: str) -> None:
         """Count a field that the source leaves out; the others are then no random choice of the section."""
         first = not self._why_skipped
@@ -306,6 +332,8 @@ class Session:
         """Take what a new frame states about itself, before it is analysed."""
         if self._guided:
             self._sampling.place(frame)
+        if self._storage is not None:  # a replay has the retakes from the notes
+            self._retaking.take(frame)
         self._check_fit(frame)
 
     def _check_fit(self, frame: Frame) -> None:
@@ -434,7 +462,7 @@ class Session:
         if isinstance(error, DeviceError) and not self._guided:
             # which fields are there depends on where the device failed, and no longer on chance alone. A guided section
             # rests on all of its drawn fields or has no valid interval, wherever it was interrupted
-            guard("marks", lambda: self._exclusions.spoil("a device failed during the run"), self._errors.set)
+            guard("marks", lambda: self._exclusions.spoil(DEVICE_FAILED), self._errors.set)
         self._ledger.set_message(str(self._errors.error))
         self._stop.abort()
 

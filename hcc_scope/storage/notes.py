@@ -1,11 +1,12 @@
 """Notes beside the frames: what a person wrote about a section or a field, which fields are excluded, and the label.
 
-A run adds one itself, of the kind ``spoilt``, when it finds that its fields are no random sample: immediately, as it
-may crash before it records its end.
+A run adds two kinds itself, immediately, as it may crash before it records its end: ``spoilt``, when it finds that its
+fields are no random sample, and ``retake``, when frame ``seq`` takes frame ``replaces`` again, before that frame is
+stored. A retake whose frame was never stored replaces nothing.
 
-``notes.jsonl``, one JSON object per line, append-only: ``{"t_utc", "seq", "kind", "text"}`` and a checksum, which lines
-of earlier versions lack. A mark is never taken back by deleting it, only by a later one. Notes can be added to a
-finished store too; its frames are not touched.
+``notes.jsonl``, one JSON object per line, append-only: ``{"t_utc", "seq", "kind", "text"}``, of a retake
+``"replaces"`` as well, and a checksum, which lines of earlier versions lack. A mark is never taken back by deleting it,
+only by a later one. Notes can be added to a finished store too; its frames are not touched.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast, get_args
 
 from hcc_scope.errors import StoreError, UsageError
+from hcc_scope.retakes import Retakes
 from hcc_scope.storage import values
 from hcc_scope.storage.appended import append_line
 from hcc_scope.storage.files import cannot_read, explain, read_plain
@@ -37,6 +39,7 @@ __all__ = [
     "read_notes",
     "read_notes_log",
     "release_lost_frames",
+    "stored_retakes",
 ]
 
 NOTES = "notes.jsonl"
@@ -48,6 +51,8 @@ LABEL_TEXTS = ("low", "high", "leave out", "no label")
 """What a note of the kind ``label`` may hold; what it means is in `hcc_scope.storage.section_labels`."""
 _GIVEN_AGAIN = "its frame was never stored: another one has this number"
 _KEYS = frozenset({"t_utc", "seq", "kind", "text"})
+_REPLACES = "replaces"
+"""Key of a retake alone."""
 _MAX_BYTES = 256 * 2**20
 
 
@@ -61,6 +66,8 @@ class Note:
     kind: NoteKind
     text: str
     """Of a mark: why."""
+    replaces: int | None = None
+    """Of a retake: the frame that it replaces; None if it replaces none after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,8 @@ class NotesLog:
 def _note_of(line: bytes) -> Note:
     """Parse one line; raises ValueError if it is not one."""
     value, _ = fields_of(line)
-    if value.keys() != _KEYS:
+    retakes = value.get("kind") == "retake"
+    if value.keys() != (_KEYS | {_REPLACES} if retakes else _KEYS):
         raise ValueError("it has other keys")
     seq = None if value["seq"] is None else values.integer(value["seq"], "seq", 0, 1 << 40)
     kind = cast("NoteKind", values.choice(value["kind"], "kind", _KINDS))
@@ -87,7 +95,10 @@ def _note_of(line: bytes) -> Note:
         raise ValueError("a mark needs a field")
     if kind == "label" and (seq is not None or value["text"] not in LABEL_TEXTS):
         raise ValueError("it is no label of a section")
-    return Note(values.time_of(value["t_utc"], "t_utc"), seq, kind, values.text(value["text"], "text"))
+    replaces = None
+    if value.get(_REPLACES) is not None:
+        replaces = values.integer(value[_REPLACES], _REPLACES, 0, (seq or 0) - 1)
+    return Note(values.time_of(value["t_utc"], "t_utc"), seq, kind, values.text(value["text"], "text"), replaces)
 
 
 def read_notes_log(store: Path) -> NotesLog:
@@ -128,7 +139,7 @@ def read_notes(store: Path) -> tuple[Note, ...]:
     return read_notes_log(store).notes
 
 
-def lost_notes(store: Path, excluded: Iterable[int]) -> list[str]:
+def lost_notes(store: Path, excluded: Iterable[int], retaken: Iterable[int] = ()) -> list[str]:
     """Return what is missing from the notes of a run that has ended: the notes alone do not show it.
 
     Parameters
@@ -137,17 +148,33 @@ def lost_notes(store: Path, excluded: Iterable[int]) -> list[str]:
         The store's folder.
     excluded : iterable of int
         `seq` of the fields that were out of the score when the run ended: each has a mark.
+    retaken : iterable of int
+        `seq` of the retakes that counted then: each has a note.
 
     Raises
     ------
     StoreError
         If the file is there and cannot be read.
     """
-    marked = {note.seq for note in read_notes(store) if note.kind != "note"}
-    if lost := [str(seq) for seq in excluded if seq not in marked]:
-        fields = f"field{'s' if len(lost) > 1 else ''} {', '.join(lost[:5])}{' ...' if len(lost) > 5 else ''}"
-        return [f"{store / NOTES} has lost the mark that took {fields} out of the score"]
-    return []
+    notes = read_notes(store)
+    marked = {note.seq for note in notes if note.kind in ("exclude", "include")}
+    again = {note.seq for note in notes if note.kind == "retake"}
+    lost = [seq for seq in excluded if seq not in marked]
+    problems = [f"{store / NOTES} has lost the mark that took {_fields(lost)} out of the score"] if lost else []
+    if lost := [seq for seq in retaken if seq not in again]:
+        problems.append(f"{store / NOTES} has lost the note that {_fields(lost, 'frame')} took a field again")
+    return problems
+
+
+def _fields(seqs: list[int], noun: str = "field") -> str:
+    names = ", ".join(str(seq) for seq in seqs[:5])
+    return f"{noun}{'s' if len(seqs) > 1 else ''} {names}{' ...' if len(seqs) > 5 else ''}"
+
+
+def stored_retakes(notes: Iterable[Note], n_frames: int) -> Retakes:
+    """Return the retakes that a store's notes state, of the frames that it holds. The last note on a frame counts."""
+    found = {note.seq: note.replaces for note in notes if note.kind == "retake" and note.seq is not None}
+    return Retakes({seq: k for seq, k in found.items() if k is not None and seq < n_frames})
 
 
 def excluded_fields(notes: Iterable[Note]) -> dict[int, str]:
@@ -171,8 +198,12 @@ def release_lost_frames(store: Path, n_frames: int) -> None:
     StoreError
         If the notes cannot be read or written.
     """
-    last = {note.seq: note.text for note in read_notes(store) if note.seq is not None and note.seq >= n_frames}
+    lost = [note for note in read_notes(store) if note.seq is not None and note.seq >= n_frames]
+    again = {note.seq: note.replaces for note in lost if note.kind == "retake"}
+    last = {note.seq: note.text for note in lost}
     for seq, text in sorted(last.items()):
+        if again.get(seq) is not None:
+            NotesWriter(store).add("retake", _GIVEN_AGAIN, seq)
         if text != _GIVEN_AGAIN:
             NotesWriter(store).add("include", _GIVEN_AGAIN, seq)
 
@@ -192,18 +223,20 @@ class NotesWriter:
         self.path = store / NOTES
         self._store = store
 
-    def add(self, kind: NoteKind, text: str, seq: int | None = None) -> Note:
+    def add(self, kind: NoteKind, text: str, seq: int | None = None, replaces: int | None = None) -> Note:
         """Write one note down.
 
         Parameters
         ----------
-        kind : {"note", "exclude", "include", "spoilt", "label"}
-            A remark, a mark on a field, what the run found out (its fields are no random choice), or the section's
-            label for training.
+        kind : {"note", "exclude", "include", "spoilt", "retake", "label"}
+            A remark, a mark on a field, what the run found out (its fields are no random choice), that a frame takes a
+            field again, or the section's label for training.
         text : str
             The remark, or why.
         seq : int, optional
             The field; without one the note is about the section.
+        replaces : int, optional
+            Of a retake: the frame that it replaces; without one it replaces none after all.
 
         Raises
         ------
@@ -221,8 +254,12 @@ class NotesWriter:
             raise UsageError(f"a note of {len(text)} characters is too long", hint=f"{LONGEST_TEXT} are possible.")
         if kind == "label" and (seq is not None or text not in LABEL_TEXTS):
             raise UsageError(f"{text!r} is no label of a section", hint=f"There are {', '.join(LABEL_TEXTS)}.")
-        note = Note(datetime.now(UTC), None if seq is None else int(seq), kind, text)
+        if replaces is not None and (kind != "retake" or seq is None or not 0 <= replaces < seq):
+            raise UsageError(f"a note of the kind '{kind}' on frame {seq} cannot replace frame {replaces}")
+        note = Note(datetime.now(UTC), None if seq is None else int(seq), kind, text, replaces)
         fields = {"t_utc": note.t_utc.isoformat(), "seq": note.seq, "kind": note.kind, "text": note.text}
+        if kind == "retake":
+            fields[_REPLACES] = note.replaces
         try:
             if not (self._store / JOURNAL).is_file():
                 raise StoreError(f"There is no store at {self._store} to add a note to")

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import RunSpec
 
-__all__ = ["PARTS", "begun_part", "n_parts"]
+__all__ = ["LEFT_OUT", "PARTS", "RESUMED_AT", "begun_part", "n_parts"]
 
 PARTS = "parts"
 """Key of the attribute ``hcc_scope``."""
+RESUMED_AT = "resumed_at_field"
+"""Key of a part's provenance: the place in the plan, from 0, of the field at which the plan goes on."""
+LEFT_OUT = "fields_left_out"
+"""Key of its provenance: how many fields before that one have no frame."""
 
 _OF_THE_END = ("n_frames", "finished_utc", "outcome", "recovered", "outcome_before_recovery")
 """Keys that the end of a run adds."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +27,13 @@ from hcc_scope.atomic_file import replace_file, write_all
 from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import island_and_place
+from hcc_scope.scoring import is_analysed
 from hcc_scope.storage.drawn_sample import frames_of_sample
 from hcc_scope.storage.files import cannot_read, explain, lock, open_own, read_plain
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.lines import sealed_line
 from hcc_scope.storage.metadata import JOURNAL, axes_from_json
-from hcc_scope.storage.notes import excluded_fields, read_notes
+from hcc_scope.storage.notes import excluded_fields, read_notes, stored_retakes
 from hcc_scope.storage.prediction_log import (
     MAX_TABLE_BYTES,
     PREDICTIONS,
@@ -309,8 +311,8 @@ def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
 def write_table(store: Path, log: PredictionLog, path: Path, *, guided: bool = False) -> int:
     """Write the Parquet table of a `log` with a header, at once, for the frames that the journal lists.
 
-    Fields that the store's notes exclude from the score are in it, as not included; so are, of a `guided` section,
-    frames that show no drawn field. `state_table` comes next.
+    Fields that the store's notes exclude from the score are in it, as not included; so are frames that do not count as
+    their field was taken again, and, of a `guided` section, frames that show no drawn field. `state_table` comes next.
 
     Returns
     -------
@@ -325,8 +327,11 @@ def write_table(store: Path, log: PredictionLog, path: Path, *, guided: bool = F
     frames = read_journal(store / JOURNAL).entries
     header = log.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
-    out = set(excluded_fields(read_notes(store)))
-    if guided:
+    notes = read_notes(store)
+    out = set(excluded_fields(notes))
+    if not guided:
+        out |= set(stored_retakes(notes, len(frames)).set_aside(partial(is_analysed, log.results)))
+    else:
         out |= set(range(len(frames))) - frames_of_sample(store, frames)
     batches = []
     seqs = [seq for seq in sorted(log.results) if seq < len(frames)]

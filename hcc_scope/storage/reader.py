@@ -175,7 +175,7 @@ class SectionStore:
             problems = [*metadata_problems(self.path, self.facts, n), *shading_problems(self.path, self.spec)]
             problems += sample_problems(self.path, self.spec, self.journal)
             if self.complete:
-                problems += lost_notes(self.path, self.recorded.excluded_by_operator)
+                problems += lost_notes(self.path, self.recorded.excluded_by_operator, self.recorded.retakes)
             for log in log_files(self.path):
                 problems += log_problems(log, ended=self.complete and log.stem == PREDICTIONS)
         except OSError as error:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from hcc_scope.plans.drawn_sample import SKIP_REASONS
 from hcc_scope.quality import QualityLimits
 from hcc_scope.storage import values
+from hcc_scope.storage.parts import LEFT_OUT, RESUMED_AT
 from hcc_scope.storage.shading_copy import is_corrected
 from hcc_scope.types import Drift, ExcludedBounds, SampleCounts, ScoreWeight, SectionScore
 
@@ -126,6 +127,8 @@ class RecordedOutcome:
     """Why the fields are no random choice although the plan was one; None if they are. True after a recovery too."""
     excluded_by_operator: tuple[int, ...] = ()
     """`seq` of the fields that were out of the score when the run ended."""
+    retaken: Mapping[int, int] = field(default_factory=dict)
+    """Fields for which a retake counted then: number of the first frame to that of the retake."""
     lost_frames: int = 0
     """Frames that the camera lost before they reached the program."""
     skipped_fields: int = 0
@@ -155,6 +158,7 @@ class RecordedOutcome:
             section_score=_section_score(found),
             lasting_reason=_lasting_reason(found),
             excluded_by_operator=tuple(found.get("excluded_by_operator", ())),
+            retaken=_retaken(found.get("retaken", []), f"{key}.retaken"),
             lost_frames=found.get("counts", {}).get("lost", 0),
             skipped_fields=found.get("counts", {}).get("skipped", 0),
             readings=found.get("readings", {}),
@@ -173,6 +177,8 @@ class RecordedPart:
     outcome: RecordedOutcome | None = None
     """How the run of this part ended; its counts and its score are those of all frames up to then."""
     outcome_before_recovery: RecordedOutcome | None = None
+    takes_up_plan: bool = False
+    """Whether the plan goes on with it and no field before it is left out."""
 
     @classmethod
     def parse(cls, part: object, key: str) -> RecordedPart:
@@ -190,7 +196,7 @@ class RecordedPart:
             for name in ("outcome", "outcome_before_recovery")
         )
         values.scalars(found.get("software", {}), f"{key}.software")
-        values.scalars(found.get("provenance", {}), f"{key}.provenance")
+        provenance = values.scalars(found.get("provenance", {}), f"{key}.provenance")
         return cls(
             first_frame=values.integer(
                 values.member(found, "first_frame", f"{key}."), f"{key}.first_frame", 0, 1 << 40
@@ -200,6 +206,7 @@ class RecordedPart:
             ended_utc=None if ended is None else values.time_of(ended, f"{key}.ended_utc"),
             outcome=outcome,
             outcome_before_recovery=before,
+            takes_up_plan=RESUMED_AT in provenance and provenance.get(LEFT_OUT) == 0,
         )
 
 
@@ -285,13 +292,9 @@ class RecordedRun:
         return () if self.outcome is None else self.outcome.excluded_by_operator
 
     @property
-    def lasting_reason(self) -> str | None:
-        """Why the fields are no random choice although the plan was one; None if they are."""
-        outcomes = [self.outcome, self.outcome_before_recovery]
-        for part in self.parts:
-            outcomes += [part.outcome, part.outcome_before_recovery]
-        reasons = (one.lasting_reason for one in outcomes if one is not None)
-        return next((reason for reason in reasons if reason is not None), None)
+    def retakes(self) -> tuple[int, ...]:
+        """`seq` of the retakes that counted when the run ended."""
+        return () if self.outcome is None else tuple(sorted(self.outcome.retaken.values()))
 
 
 def _parts(
@@ -337,7 +340,9 @@ def _check(outcome: Mapping[str, Any], where: str) -> None:
             _excluded_bounds(value, name)
         elif key == "drift":
             _drift(value, name)
-        elif key == "excluded_by_operator":
+        elif key == "retaken":
+            _retaken(value, name)
+        elif key in {"excluded_by_operator", "set_aside"}:
             if not isinstance(value, list):
                 raise ValueError(f"{name} is no list")
             for seq in value:
@@ -374,6 +379,8 @@ def _section_score(outcome: Mapping[str, Any]) -> SectionScore | None:
             n_lattice=outcome.get("lattice_fields"),
             excluded_bounds=_excluded_bounds(outcome.get("excluded_bounds"), "excluded_bounds"),
             drift=_drift(outcome.get("drift"), "drift"),
+            retaken=_retaken(outcome.get("retaken", []), "retaken"),
+            set_aside=tuple(outcome.get("set_aside", ())),
         )
     except (KeyError, TypeError):  # a part is missing, or null
         return None
@@ -393,6 +400,19 @@ def _sample_counts(value: object, name: str) -> SampleCounts | None:
         for reason, n in skipped.items()
     }
     return SampleCounts(drawn, reached, by_reason, beside)
+
+
+def _retaken(value: object, name: str) -> dict[int, int]:
+    if not isinstance(value, list):
+        raise ValueError(f"{name} is no list")  # noqa: TRY004 - one kind of error for one kind of damage
+    pairs = (
+        [
+            values.integer(values.member(values.object_of(one, name), key, f"{name}."), f"{name}.{key}", 0, 1 << 40)
+            for key in ("field", "frame")
+        ]
+        for one in value
+    )
+    return dict(pairs)
 
 
 def _excluded_bounds(value: object, name: str) -> ExcludedBounds | None:

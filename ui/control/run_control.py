@@ -18,6 +18,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from hcc_scope.formatting import counted, full_stop, sentence
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.workers import StopToken
+from ui.control.resumed import request_to_resume
 from ui.control.running import Running, start_section_on
 
 if TYPE_CHECKING:
@@ -297,6 +298,78 @@ class RunControl(QObject):
     def last_excluded(self) -> int | None:
         """The field that the operator excluded last and could bring back."""
         return self._excluded[-1] if self._excluded else None
+
+    # -- fields that are taken again -----------------------------------------------------------------------------------
+
+    def why_no_retake(self) -> str:
+        """Return why no field of the section can be taken again now; empty if one can."""
+        run = self.correctable
+        if run is None:
+            return "there is no section"
+        if run.hand is not None:
+            return "the stage is moved by hand: undo the capture, and take the field again"
+        if run.spec.sampling in ("time_series", "sequence"):
+            return "the section stays at one place, and its time has passed"
+        if self.run is None:
+            return "" if self._rig.loaded is not None and not self._rig.busy else "no rig is open"
+        return "" if self._phase in ("running", "paused") else "the section is being ended: ask again once it has ended"
+
+    def retake(self, seq: int, reason: str = "") -> None:
+        """Take a field of the section again; the new frame counts in its place, and both stay stored.
+
+        Of a section under way it is the next field that is taken; of the one that ended last it is taken in a further
+        part of the same store. What is wrong comes as a message.
+
+        Parameters
+        ----------
+        seq : int
+            A frame of the field.
+        reason : str
+            Why; goes into the notes.
+        """
+        run = self.correctable
+        if why := self.why_no_retake():
+            self._state.message.emit("warning", f"Field {seq} is not taken again: {why}.")
+        elif run is not None and self.run is run:
+            self._jobs.submit("disk", partial(run.session.retake, seq, reason), partial(self._asked_again, seq))
+        elif run is not None:
+            self.retake_stored(run.store_path, (seq,), reason)
+
+    def _asked_again(self, seq: int, _nothing: object) -> None:
+        self._state.message.emit("info", f"Field {seq} is taken again next.")
+
+    @property
+    def n_left(self) -> int:
+        """Fields of the plan that the section, which ended last, has left; 0 if its plan cannot go on."""
+        run, snapshot = self._correctable, self._state.snapshot
+        resumable = run is not None and run.spec.sampling in ("random", "raster", "positions")
+        if not resumable or snapshot is None or snapshot.expected_frames is None:
+            return 0
+        counts = snapshot.counts
+        return max(0, snapshot.expected_frames - counts.acquired - counts.skipped - counts.lost)
+
+    def retake_stored(
+        self, store: Path, seqs: tuple[int, ...], reason: str = "", request: SectionRequest | None = None
+    ) -> None:
+        """Take fields of a section that has ended again, in a further part of its store.
+
+        Parameters
+        ----------
+        store : Path
+        seqs : tuple of int
+            A frame of each field.
+        reason : str
+            Why; goes into the notes.
+        request : SectionRequest, optional
+            What is set up; that of the last section of this window, if not given.
+        """
+        request = self.request if request is None else request
+        if request is not None:
+            ask = partial(request_to_resume, store, request, seqs, reason)
+            self._jobs.submit("disk", ask, self._start_again)
+
+    def _start_again(self, resumed: tuple[SectionRequest, str]) -> None:
+        self.start(resumed[0])
 
     # -- what is written beside the frames -----------------------------------------------------------------------------
 

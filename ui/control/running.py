@@ -105,6 +105,8 @@ def start_section_on(
     from hcc_scope.runs.section import earlier_readings_out, section_source, start_section
 
     end_preview(loaded)
+    if request.resumes is not None:
+        return _resume(control, request, request.resumes, loaded, stop, scoring_model)
     if request.continues is None:
         refuse_taken(request.store)  # before a phantom is drawn, which is slow
     _check_folder(request.out_dir)
@@ -142,6 +144,47 @@ def start_section_on(
         (*source.warnings, *warnings),
         _note_of(references),
         references.stale,
+    )
+
+
+def _resume(
+    control: RigControl,
+    request: SectionRequest,
+    path: Path,
+    loaded: LoadedRig,
+    stop: StopToken,
+    scoring_model: ScoringModel,
+) -> Running:
+    """Take what is left of a stored section, or fields of it again, in a further part of its store."""
+    from hcc_scope.plans import field_of
+    from hcc_scope.runs.phantoms import grown
+    from hcc_scope.runs.resumed_section import (
+        check_resumed_model,
+        resumable_section,
+        resume_section,
+        resumed_model,
+        resumed_source,
+    )
+    from hcc_scope.runs.section import earlier_readings_out
+
+    section = resumable_section(path, request.retakes)
+    scoring_model = resumed_model(section, scoring_model)
+    check_resumed_model(section, scoring_model)
+    if section.specimen is not None:
+        with control.doing(DRAWING):
+            grown(section.specimen, scoring_model.model.card.pixel_size_um)
+    source = resumed_source(loaded.rig.microscope, section, scoring_model)
+    warnings = (*source.warnings, *earlier_readings_out(source, path.parent))
+    run = resume_section(loaded.rig, source, section, scoring_model, stop, request.retake_reason)
+    spec = run.spec
+    field_um = field_of(section.plan, Orientation(spec.camera_axes), spec.frame_shape_yx, spec.pixel_size_um)
+    return Running(
+        run,
+        scoring_model.model.card.decision_threshold,
+        _positions(section.plan, field_um),
+        _outline_of(section.plan, section.specimen),
+        warnings,
+        section.describe(),
     )
 
 

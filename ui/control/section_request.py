@@ -145,11 +145,17 @@ class SectionRequest:
     """Whether fresh dark and flat fields correct its frames before they are classified."""
     continues: Path | None = None
     """The store of an earlier section by hand that goes on; None for a new section."""
+    resumes: Path | None = None
+    """The store of an earlier section whose plan goes on; None for a new section."""
+    retakes: tuple[int, ...] = ()
+    """Of a section that goes on: fields that are taken again, and nothing else."""
+    retake_reason: str = ""
+    """Why."""
 
     @property
     def store(self) -> Path:
         """The store of the section."""
-        return self.continues or store_path(self.out_dir, self.animal_id, self.section_id)
+        return self.continues or self.resumes or store_path(self.out_dir, self.animal_id, self.section_id)
 
     @property
     def id_problem(self) -> str:
