@@ -35,6 +35,11 @@ __all__ = ["Views"]
 
 LOW_PX = 800
 """In a window lower than this the picture needs the room of the histogram."""
+_OF_CHOSEN: tuple[ActionName | None, ...] = (
+    "library_open", "library_report", "library_classify", "library_compare", "library_export", None, "library_low",
+    "library_high", "library_leave_out", "library_no_label", None, "library_resume", "library_recover",
+)  # fmt: skip
+"""What is done with the chosen sections of the library, in the order of their menu; None is a line."""
 _LEFT, _RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 
 
@@ -76,12 +81,8 @@ class Views(QObject):
         self.hand_map = HandMapView(self.map)
         self.hand = HandTab([window.actions_[name] for name in ("start", "pause", "stop", "panels")], self.hand_map)
         actions = window.actions_
-        names: tuple[ActionName | None, ...] = (
-            "library_open", "library_report", "library_classify", "library_compare", "library_export", None,
-            "library_low", "library_high", "library_leave_out", "library_no_label", None, "library_resume", "library_recover",
-        )  # fmt: skip
         self.library = LibraryTab(
-            [None if name is None else actions[name] for name in names], actions["library_folder"]
+            [None if name is None else actions[name] for name in _OF_CHOSEN], actions["library_folder"]
         )
         self.by_hand = False
         """Whether the window is that of a stand that is moved by hand."""

@@ -111,7 +111,7 @@ class ListedSection:
         """Return how many fields are stored, and of how many."""
         if self.n_frames is None:
             return ""
-        if self.n_planned is None or self.n_planned == self.n_frames:
+        if self.n_planned is None or self.n_planned <= self.n_frames:  # more than planned: some were taken again
             return f"{self.n_frames:,}"
         return f"{self.n_frames:,} of {self.n_planned:,}"
 
