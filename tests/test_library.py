@@ -216,7 +216,10 @@ def test_two_sections_differ_by_no_more_than_their_intervals_allow(tmp_path: Pat
 
 
 def test_several_sections_are_classified_again_and_one_that_cannot_be_keeps_no_other_from_it(tmp_path: Path) -> None:
-    good = [stored_section(tmp_path, section_id=f"S{n}", n=2, shape_yx=(512, 512), tile_px=512) for n in (1, 2)]
+    good = [
+        stored_section(tmp_path, section_id=f"S{n}", n=2, shape_yx=(512, 512), tile_px=512, bit_depth=16)
+        for n in (1, 2)
+    ]
     small = stored_section(tmp_path, section_id="S3")
     task = ReclassificationOfMany(
         [good[0], small, good[1]], model="phantom-meng2019", engine="torchscript", save_as="again"
