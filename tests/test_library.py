@@ -22,6 +22,7 @@ from hcc_scope.runs.section_comparison import compare_sections, describe_differe
 from hcc_scope.runs.section_thumbnail import section_thumbnail
 from hcc_scope.scoring import animal_interval, share_of_confidence
 from hcc_scope.storage import reader
+from hcc_scope.storage.animal_sections import sections_of
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import read_predictions
@@ -112,6 +113,7 @@ def test_the_score_is_the_present_one(tmp_path: Path) -> None:
     assert present.score == open_section(path).analyses[0].score
     assert not present.has_old_score
     assert "1 field by the operator" in present.describe_quality()
+    assert [other.score for other in sections_of(tmp_path, "M1", "S9")] == [present.score], "in a report too"
     lister.remember(present)
     assert list(lister.each([tmp_path])) == [present]
 
@@ -229,7 +231,7 @@ def test_several_sections_are_classified_again_and_one_that_cannot_be_keeps_no_o
     assert [one.error is None for one in found] == [True, False, True]
     assert [len(read_predictions(path, "predictions-again")) for path in good] == [2, 2]
     assert task.progress().done == 3000
-    assert "a tile" in found[1].describe()
+    assert "smaller than one tile" in found[1].describe()
     assert describe_reclassified(found) == "2 sections classified again, 1 could not be classified."
     again = ReclassificationOfMany(good, model="phantom-meng2019", engine="torchscript", save_as="again")
     again.cancel()

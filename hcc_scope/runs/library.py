@@ -29,9 +29,9 @@ from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage.facts import ROOT, copied_facts, recorded_facts
 from hcc_scope.storage.find_stores import each_store
 from hcc_scope.storage.metadata import JOURNAL
-from hcc_scope.storage.notes import NOTES, excluded_fields, read_notes_log
+from hcc_scope.storage.notes import NOTES, read_notes_log
 from hcc_scope.storage.prediction_log import PREDICTIONS
-from hcc_scope.storage.present_score import present_score
+from hcc_scope.storage.present_score import holds_present_score, present_score
 from hcc_scope.storage.section_labels import label_of
 from hcc_scope.validation_text import describe_animal
 
@@ -261,10 +261,8 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
     except StoreError as error:
         problem = full_stop(error.message)
     n_frames = run.frames if run.complete else _n_journalled(path)
-    excluded = tuple(seq for seq in excluded_fields(notes) if n_frames is None or seq < n_frames)
     remarks = [note for note in notes if note.kind == "note"]
     score = None if run.outcome is None or not run.complete else run.outcome.section_score
-    is_old = score is None or excluded != run.excluded_by_operator
     return ListedSection(
         path,
         "complete" if run.complete else "unfinished",
@@ -280,7 +278,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         spec.model_sha256,
         phantom_alarm(run.provenance.model_trained_on, spec.provenance),
         score,
-        is_old and (path / f"{PREDICTIONS}.jsonl").is_file(),
+        not holds_present_score(run, notes) and (path / f"{PREDICTIONS}.jsonl").is_file(),
         len(remarks),
         next((note.text for note in reversed(remarks) if note.seq is None), ""),
         label_of(notes),

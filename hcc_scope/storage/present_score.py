@@ -15,10 +15,30 @@ from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
 from hcc_scope.storage.scorer import store_scorer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.storage.recorded_run import RecordedRun
     from hcc_scope.types import SectionScore
 
-__all__ = ["present_score"]
+__all__ = ["holds_present_score", "present_score"]
+
+
+def holds_present_score(run: RecordedRun, notes: Iterable[Note]) -> bool:
+    """Return whether the score that a store records is the present one: no field was taken out or in since.
+
+    Parameters
+    ----------
+    run : RecordedRun
+        Of the store.
+    notes : iterable of Note
+        Of the store, oldest first.
+    """
+    if not run.complete or run.outcome is None or run.outcome.section_score is None:
+        return False
+    excluded = tuple(seq for seq in excluded_fields(notes) if run.frames is None or seq < run.frames)
+    return excluded == run.excluded_by_operator
 
 
 def present_score(store: SectionStore, confidence: float = CONFIDENCE) -> SectionScore:
