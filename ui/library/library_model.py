@@ -50,6 +50,8 @@ _STATES: dict[SectionState, Shape] = {
 UNREADABLE = "Animal not known"
 """Heading of the stores whose animal is not known."""
 _ICON_PX = 14
+ROW_PX = 44
+"""Height of a row: a picture and a little more, or two lines."""
 _PENDING = "…"
 """In place of a score that is being read."""
 
@@ -259,6 +261,8 @@ class LibraryModel(QAbstractItemModel):
         section, column = self.section_at(index), Column(index.column())
         if role == SECTION_ROLE:
             return section
+        if role == Qt.ItemDataRole.SizeHintRole:  # of all rows alike: the view asks for the first alone
+            return QSize(0, ROW_PX) if column is Column.SECTION else None
         if section is None:
             return self._of_animal(self.groups[index.row()], column, Qt.ItemDataRole(role))
         return self._of_section(section, column, Qt.ItemDataRole(role))

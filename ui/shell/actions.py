@@ -200,9 +200,9 @@ SPECS: tuple[ActionSpec, ...] = (
         "Export …",
         "Write the list of the chosen sections (JSON and CSV) and their tables of tiles into a folder",
     ),
-    ActionSpec("library_low", "library", "Label low", "Label the chosen sections low, for training", separate=True),
-    ActionSpec("library_high", "library", "Label high", "Label the chosen sections high, for training"),
-    ActionSpec("library_leave_out", "library", "Leave out of training", "Label the chosen sections to be left out"),
+    ActionSpec("library_low", "library", "Label: low", "Label the chosen sections low, for training", separate=True),
+    ActionSpec("library_high", "library", "Label: high", "Label the chosen sections high, for training"),
+    ActionSpec("library_leave_out", "library", "Label: leave out", "Leave the chosen sections out of training"),
     ActionSpec("library_no_label", "library", "Remove label", "Remove the label of the chosen sections"),
     ActionSpec(
         "library_resume",
