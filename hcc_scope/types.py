@@ -425,3 +425,5 @@ class Snapshot:
     """Whether no further frame is taken for now; what was acquired is still stored and classified."""
     activity: str = ""
     """What the source does at this moment besides its frames, such as focusing; `message` shows it too."""
+    pause_reason: str = ""
+    """Why the run has paused by itself, and what to do, as text; empty if a person paused it, or it is not paused."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
-from hcc_scope.storage.naming import is_taken
+from hcc_scope.storage.naming import STORE_SUFFIX, is_taken
+from ui.control.next_step import Situation, next_step
 from ui.control.rig_control import NO_RIG
 
 if TYPE_CHECKING:
@@ -196,15 +197,20 @@ class ActionStates(QObject):
         for name, reason in reasons.items():
             actions.enable(name, reason)
         actions["live"].setChecked(self._rig.live)
-        hint = ""
-        if loaded is not None and not run.active and missing:
-            hint = f"To start: {missing}"
-        elif phase == "preparing":
-            hint = "Preparing: loading the model, checking camera, stage and disk …"
-        elif phase in ("stopping", "analysis_skipped", "finishing"):
-            hint = "Finishing: storing and classifying what was taken …"
-        self._window.top.set_hint(hint)
+        self._window.top.set_hint(next_step(self._situation(missing)))
         self._update_exclusion()
+
+    def _situation(self, missing: str) -> Situation:
+        loaded, stored = self._rig.loaded, self._run.last_store
+        return Situation(
+            rig_open=loaded is not None,
+            phase=self._run.phase,
+            missing=missing,
+            rig_busy=self._rig.busy,
+            live=self._rig.live,
+            by_hand=self._setup.request.plan.by_hand,
+            just_stored="" if stored is None else stored.name.removesuffix(STORE_SUFFIX),
+        )
 
     @Slot()
     def _update_exclusion(self) -> None:

@@ -19,6 +19,7 @@ from PySide6.QtCore import QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from ui.action_states import ActionStates
+from ui.alert_presenter import AlertPresenter
 from ui.commands import Commands
 from ui.control.app_state import AppState
 from ui.control.hand_control import HandControl
@@ -30,6 +31,7 @@ from ui.control.run_control import RunControl
 from ui.control.section_setup import SectionSetup
 from ui.control.settings import load_settings, settings_folder
 from ui.control.settings_store import SettingsStore
+from ui.empty_pages import EmptyPages
 from ui.focus_presenter import FocusPresenter
 from ui.hand_presenter import HandPresenter
 from ui.kit.error_report import describe
@@ -37,6 +39,7 @@ from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
 from ui.library_presenter import LibraryPresenter
 from ui.plan_presenter import PlanPresenter
+from ui.preview_presenter import PreviewPresenter
 from ui.replay_presenter import ReplayPresenter
 from ui.rig_presenter import RigPresenter
 from ui.section_presenter import SectionPresenter
@@ -80,7 +83,7 @@ class App:
     references: ReferenceControl
     focus: ReplayFocus
     recovery: Recovery
-    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter, FocusPresenter]
+    presenters: tuple[RigPresenter, SectionPresenter, ReplayPresenter, FocusPresenter, PreviewPresenter, AlertPresenter]
     hand: HandPresenter
     library: LibraryPresenter
     commands: Commands
@@ -123,12 +126,15 @@ class App:
             RigPresenter(window, views, jobs, state, rig, run, store, lambda: setup.request),
             SectionPresenter(window, views, jobs, state, run, focus, store),
             ReplayPresenter(window, views, jobs, state, run, focus, store),
-            FocusPresenter(window, views, jobs, state, rig, focus),
+            FocusPresenter(window, views, rig, focus),
+            PreviewPresenter(window, views, jobs, state, rig, run, setup, references, focus),
+            AlertPresenter(window, jobs, state, run, setup, store),
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
         library = LibraryPresenter(
             window, views, jobs, state, run, setup, recovery, store, allow_phantom_model=allow_phantom_model
         )
+        EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         window.top.set_models(models_to_choose(), settings.model)
         action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references)
@@ -197,6 +203,7 @@ class App:
         self.section_keys.end()
         self.hand.keys.end()
         self.library.end()
+        self.presenters[-1].alerts.end()
         self.state.end()
         left = self.jobs.close()
         logging.getLogger().removeHandler(self.log)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ui.control.section_setup import SectionSetup
     from ui.control.settings_store import SettingsStore
     from ui.kit.jobs import Jobs
+    from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
     from ui.plan_presenter import PlanPresenter
     from ui.shell.actions import ActionName
@@ -152,6 +153,7 @@ class Commands(QObject):
         actions["live"].triggered.connect(self.live)
         actions["pause"].triggered.connect(self._run.pause)
         actions["theme"].triggered.connect(self.change_theme)
+        actions["expert"].triggered.connect(self.change_mode)
         actions["panels"].triggered.connect(self._window.show_panels)
         actions["full_screen"].triggered.connect(self.full_screen)
         actions["theme"].setChecked(self._settings_store.settings.theme == "light")
@@ -502,6 +504,13 @@ class Commands(QObject):
         theme: ThemeName = "light" if light else "dark"
         self._window.set_theme(theme)
         self._settings_store.change(theme=theme)
+
+    @Slot(bool)
+    def change_mode(self, expert: bool) -> None:
+        """Change between Operator and Expert mode, also during a section."""
+        mode: ModeName = "expert" if expert else "operator"
+        self._window.set_mode(mode)
+        self._settings_store.change(mode=mode)
 
     @Slot(bool)
     def full_screen(self, on: bool) -> None:

@@ -82,7 +82,7 @@ class RigPresenter(QObject):
         self._timer.setInterval(PROPERTIES_MS)
         self._timer.timeout.connect(self._refresh_properties)
         views.devices.requested.connect(rig.do)
-        views.properties.requested.connect(rig.do)
+        views.property_page.made.connect(self._connect_properties)
         views.devices.stage.halt_requested.connect(window.actions_["emergency"].trigger)
         views.devices.camera.roi_draw_requested.connect(self._draw_roi)
         views.map.move_requested.connect(self._move_to)
@@ -186,9 +186,14 @@ class RigPresenter(QObject):
     @Slot()
     def _rig_closed(self) -> None:
         self._timer.stop()
-        self._views.properties.set_properties(())
+        if self._views.property_page.is_made:
+            self._views.properties.set_properties(())
 
     # -- its properties ------------------------------------------------------------------------------------------------
+
+    @Slot()
+    def _connect_properties(self) -> None:
+        self._views.properties.requested.connect(self._rig.do)
 
     @Slot(bool)
     def _properties_shown(self, shown: bool) -> None:
@@ -199,7 +204,7 @@ class RigPresenter(QObject):
     def _refresh_properties(self) -> None:
         """Read all properties, which is slow, if they are visible and no section is under way."""
         loaded = self._rig.loaded
-        visible = self._views.properties.isVisible()
+        visible = self._views.property_page.isVisible()
         if loaded is None or self._asking_properties or self._run.active or not visible:
             return
         self._asking_properties = True

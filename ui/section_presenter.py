@@ -90,6 +90,7 @@ class SectionPresenter(QObject):
         focus.left.connect(self.show_again)
         focus.map_taken.connect(self._leave_map)
         run.phase_changed.connect(self._lock)
+        views.property_page.made.connect(self._lock_properties)
         run.model_ready.connect(self._take_scoring_model)
         run.excluded_changed.connect(self._mark_excluded)
         for view in (views.score, views.replay):
@@ -268,7 +269,7 @@ class SectionPresenter(QObject):
     def _show_quality(self) -> None:
         """Show the quality of the field that stays on the screen, else of the newest one with a result."""
         views, run = self._views, self._shown
-        if run is None or self._focus.on:
+        if run is None or self._focus.on or views.live.shows_live_picture:
             return
         seq = self.field_on_screen if views.live.pinned or self._state.run is None else None
         if views.live.pinned and views.live.shown_frame is not None:
@@ -291,13 +292,19 @@ class SectionPresenter(QObject):
 
     # -- begin and end -------------------------------------------------------------------------------------------------
 
+    @Slot()
+    def _lock_properties(self) -> None:
+        """Lock the properties, which are made when they are first shown, if a section is under way."""
+        self._lock(self._run.phase)
+
     @Slot(str)
     def _lock(self, phase: str) -> None:
         """Lock what would spoil the section."""
         views = self._views
         reason = None if phase == "idle" else "A section is being acquired."
         views.devices.set_locked(reason, paused=phase == "paused")
-        views.properties.set_locked(reason)
+        if views.property_page.is_made:
+            views.properties.set_locked(reason)
         views.map.set_move_allowed(phase in ("idle", "paused"))
 
     @Slot(object)

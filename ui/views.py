@@ -10,6 +10,7 @@ from ui.canvas.save_view import save_picture
 from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
 from ui.hand.hand_tab import HandTab
+from ui.kit.late_page import LatePage
 from ui.kit.scrolled import scrolled
 from ui.library.library_tab import LibraryTab
 from ui.live.live_tab import LiveTab
@@ -18,7 +19,9 @@ from ui.map.map_tab import SectionMapTab
 from ui.replay.replay_tab import ReplayTab
 from ui.score.focus_panel import FocusPanel
 from ui.score.quality import QualityPanel
+from ui.score.quality_signs import QualitySigns
 from ui.score.score import ScorePanel
+from ui.shell.section_page import SectionPage
 from ui.shell.status_strip import StatusStrip
 from ui.tiles.tiles_tab import TilesTab
 
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from PySide6.QtWidgets import QWidget
+
     from ui.kit.jobs import Jobs
+    from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
     from ui.shell.actions import ActionName
     from ui.shell.main_window import MainWindow
@@ -64,15 +70,26 @@ class Views(QObject):
 
     def _make_panels(self) -> None:
         window = self._window
-        self.devices, self.properties = DevicePanels(), PropertyBrowser()
+        self.devices = DevicePanels()
+        self.property_page, self.focus_page = LatePage(PropertyBrowser), LatePage(FocusPanel, scrolled)
+        """Their contents are made when they are first shown."""
         self.score, self.quality, self.status = ScorePanel(), QualityPanel(), StatusStrip()
-        self.focusing = FocusPanel()
         window.add_dock("rig", "Rig", scrolled(self.devices), _LEFT, "Ctrl+Alt+1")
-        window.add_dock("properties", "Properties", self.properties, _LEFT, "Ctrl+Alt+2", beside="rig")
+        window.add_dock("properties", "Properties", self.property_page, _LEFT, "Ctrl+Alt+2", beside="rig")
         window.add_dock("score", "Score", scrolled(self.score), _RIGHT, "Ctrl+Alt+3")
         window.add_dock("quality", "Quality of the field", scrolled(self.quality), _RIGHT, "Ctrl+Alt+4")
-        window.add_dock("focus", "Focus", scrolled(self.focusing), _RIGHT, "Ctrl+Alt+5", beside="quality")
+        window.add_dock("focus", "Focus", self.focus_page, _RIGHT, "Ctrl+Alt+5", beside="quality")
         window.set_status(self.status)
+
+    @property
+    def properties(self) -> PropertyBrowser:
+        """The properties of all devices."""
+        return self.property_page.content
+
+    @property
+    def focusing(self) -> FocusPanel:
+        """The searches for the focus."""
+        return self.focus_page.content
 
     def _make_tabs(self, jobs: Jobs, allow_phantom_model: bool) -> None:
         window = self._window
@@ -92,7 +109,15 @@ class Views(QObject):
         window.add_tab(self.replay, "Replay", "Stored sections: view, classify again, compare, write notes")
         window.add_tab(self.hand, "By hand", "Live picture, state, map and steps of a section that is moved by hand")
         window.add_tab(self.library, "Library", "All sections of a folder, by animal")
-        window.offer_views(self.live, self.map, self.tiles, self.library, self.replay)
+        self.signs = QualitySigns()
+        self.quality.changed.connect(self.signs.show_quality)
+        self.section = SectionPage(self.signs)
+        """Picture and map side by side, in Operator mode."""
+        window.add_page(self.section, "Section", "The picture and the map of the section, side by side (Ctrl+1)")
+        self.set_mode(window.mode)
+        self._follow_page()
+        window.mode_changed.connect(self.set_mode)
+        window.page_changed.connect(self._follow_page)
 
     @Slot(str)
     def set_theme(self, theme: ThemeName) -> None:
@@ -105,9 +130,36 @@ class Views(QObject):
         if on == self.by_hand:
             return
         self.by_hand = on
-        views = (self.live, self.map, self.tiles, self.library, self.replay)
-        self._window.offer_views(*((self.hand, *views) if on else views))
-        self._window.show_panels(not on)
+        self._offer_views()
+        if self._window.mode == "expert":
+            self._window.show_panels(not on)
+
+    @Slot(str)
+    def set_mode(self, mode: ModeName) -> None:
+        """Offer the views of a mode, and in them what it shows; the view that is shown stays."""
+        shown = self._window.shown_tab
+        shown = self.live if shown is self.section else shown
+        for view in (self.live, self.map, self.hand, self.score, self.status):
+            view.set_mode(mode)
+        self._offer_views()
+        if shown is not None:
+            self._window.show_view(shown)
+        if self.by_hand and mode == "expert":
+            self._window.show_panels(False)
+
+    def _offer_views(self) -> None:
+        """Offer the tabs of the present mode and rig."""
+        if self._window.mode == "operator":
+            self.section.take(self.live, self.map)
+            views: tuple[QWidget, ...] = (self.section, self.tiles, self.library, self.replay)
+        else:
+            views = (self.live, self.map, self.tiles, self.library, self.replay)
+        self._window.offer_views(*((self.hand, *views) if self.by_hand else views))
+
+    @Slot()
+    def _follow_page(self) -> None:
+        """Show the score beside a view in Operator mode, unless that shows it itself."""
+        self._window.show_score(self._window.shown_tab not in (None, self.hand))
 
     def make_room(self, height_px: int) -> None:
         """Hide the histogram if the window is so low that the picture needs its room."""
@@ -116,8 +168,7 @@ class Views(QObject):
 
     def show_live(self) -> None:
         """Show the tab Live, which shows stored fields too."""
-        self._window.show_welcome(False)
-        self._window.tabs.setCurrentWidget(self.live)
+        self._window.show_view(self.live)
 
     def open_store(self, path: Path) -> None:
         """Open a stored section in the tab Replay."""
@@ -125,8 +176,7 @@ class Views(QObject):
 
     def open_stores(self, paths: Sequence[Path]) -> None:
         """Open stored sections in the tab Replay; the last of them is shown."""
-        self._window.show_welcome(False)
-        self._window.tabs.setCurrentWidget(self.replay)
+        self._window.show_view(self.replay)
         self.replay.open_stores(paths)
 
     def export_png(self, path: Path) -> None:
@@ -138,7 +188,9 @@ class Views(QObject):
             If the file cannot be written.
         """
         tab = self._window.tabs.currentWidget()
-        if isinstance(tab, TilesTab):
+        if tab is self.section:
+            save_picture(self.section, path, "Picture and map")  # with the lines below them
+        elif isinstance(tab, TilesTab):
             save_picture(tab.view, path, "Tiles")
         elif isinstance(tab, LibraryTab):
             save_picture(tab.table, path, "Sections")

@@ -35,6 +35,7 @@ from hcc_scope.runs.prescan import PrescanRequest
 from hcc_scope.runs.references import section_references
 from hcc_scope.runs.rigs import check_rig
 from hcc_scope.runs.section import check_section, earlier_readings_out, section_source
+from hcc_scope.session.bad_fields import BadFieldWatch
 from hcc_scope.storage.folders import leave_none_empty
 from hcc_scope.storage.naming import check_id, refuse_taken, store_path
 from hcc_scope.storage.space import check_out_dir
@@ -124,6 +125,7 @@ def run_acquire(options: AcquireOptions) -> None:
             title=f"{animal} {section}",
             interval_s=plan.interval_s if isinstance(plan, TimeSeries) else None,
             references=references,
+            bad_fields=BadFieldWatch.of_plan(plan, options.pause_after),
         )
         meaning.now(RUN_IS_OVER)
         versions = software_versions(dict(rig.microscope.versions))

@@ -12,6 +12,7 @@ from hcc_scope.errors import UsageError
 from hcc_scope.plans.drawn_sample import check_n_drawn
 from hcc_scope.runs.references import SHADING_CHOICES
 from hcc_scope.runs.rigs import split_assignment
+from hcc_scope.session.bad_fields import PAUSE_AFTER_MOST
 from hcc_scope.types import ScoreWeight
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class AcquireOptions:
     resume_store: Path | None = None
     prevalence: float | None = None
     weight: str | None = None
+    pause_after: int | None = None
 
 
 def check_options(options: AcquireOptions) -> None:
@@ -126,6 +128,7 @@ def _check_by_hand(options: AcquireOptions) -> None:
         "--area-um": options.area_um,
         "--prescan": options.prescan or None,
         "--focus": options.focus,
+        "--pause-after": options.pause_after,
     }
     if given := [name for name, value in unfit.items() if value is not None]:
         raise UsageError(
@@ -171,6 +174,8 @@ def _check_values(options: AcquireOptions) -> None:
     if options.guided and options.n_fields is not None:
         check_n_drawn(options.n_fields)
     check_count("--frames", options.n_frames)
+    if options.pause_after is not None and not 1 <= options.pause_after <= PAUSE_AFTER_MOST:
+        raise UsageError(f"--pause-after must be from 1 to {PAUSE_AFTER_MOST:,}, not {options.pause_after}")
     check_exposure(options.exposure_ms)
     check_focus(options.focus)
 

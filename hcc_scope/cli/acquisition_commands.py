@@ -164,6 +164,15 @@ def acquire(
         Path | None,
         typer.Option("--resume", metavar="STORE", help="Take the fields that are left of a section, into its store."),
     ] = None,
+    pause_after: Annotated[
+        int | None,
+        typer.Option(
+            "--pause-after",
+            metavar="N",
+            help="Pause after N bad fields in a row (out of focus, without tissue, saturated, dark); c continues. "
+            "Without a terminal the section ends there.",
+        ),
+    ] = None,
     prop: Properties = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of the random fields (and the phantom). Default: random.")
@@ -217,6 +226,7 @@ def acquire(
             continue_store=continue_store,
             resume_store=resume,
             prevalence=prevalence,
+            pause_after=pause_after,
         )
     )
 

@@ -107,6 +107,7 @@ def _watch_plainly(session: Session, console: People, title: str, beside: Beside
 
 
 def _plain_line(snap: Snapshot, beside: Beside | None) -> str:
-    if beside is not None:
-        return "; ".join([*(text for _, text in beside.rows()), describe_named_score(snap.score)])
+    rows = [] if beside is None else beside.rows()
+    if rows:
+        return "; ".join([*(text for _, text in rows), describe_named_score(snap.score)])
     return f"{describe_named_score(snap.score)}; {_coverage(snap)}; ETA {format_duration(snap.eta_s)}"

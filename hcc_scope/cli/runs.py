@@ -13,6 +13,8 @@ from rich.text import Text
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.display import watch
 from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Reported
+from hcc_scope.cli.keys import keys
+from hcc_scope.cli.pause_screen import PauseScreen
 from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
 from hcc_scope.formatting import counted
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.references import SectionReferences
     from hcc_scope.runs.scoring_model import ScoringModel
+    from hcc_scope.session.bad_fields import BadFieldWatch
     from hcc_scope.workers import StopToken
 
 __all__ = [
@@ -154,6 +157,7 @@ def record_section(
     title: str,
     interval_s: float | None = None,
     references: SectionReferences | None = None,
+    bad_fields: BadFieldWatch | None = None,
 ) -> SectionReport:
     """Acquire one section into a new store below `out_dir`, classify it live, and close everything.
 
@@ -175,6 +179,8 @@ def record_section(
         Nominal time between frames of a time series.
     references : SectionReferences, optional
         What its frames are corrected by.
+    bad_fields : BadFieldWatch, optional
+        Pauses the run after so many bad fields in a row; without a terminal it ends there.
 
     Raises
     ------
@@ -191,8 +197,15 @@ def record_section(
         interval_s,
         None if references is None else references.shading,
         None if references is None else references.facts,
+        bad_fields,
     )
-    watch(run.session, console, title)
+    if bad_fields is None:
+        watch(run.session, console, title)
+        return run.finish()
+    with keys() as pressed:
+        attended = pressed is not str
+        screen = PauseScreen(run.session, pressed, attended=attended, ring=console.console.bell)
+        watch(run.session, console, title, screen)
     return run.finish()
 
 

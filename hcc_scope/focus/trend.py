@@ -1,10 +1,10 @@
-"""The focus coach: for a stand whose focus is turned by hand, how the sharpness goes from one frame to the next."""
+"""How the sharpness goes from one live picture to the next, and whether the best is past."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from hcc_scope.focus.curve import unevenness
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hcc_scope.focus.reading import FocusReading
-
-__all__ = ["FocusTrend", "TrendState", "TrendView"]
+__all__ = ["FocusTrend", "SharpTiles", "TileSharpness", "TrendState", "TrendView"]
 
 TrendState = Literal["no_structure", "steady", "rising", "falling", "past_best", "best"]
 """``past_best``: it was sharper before, and turning back brings that back. ``best``: as sharp as the best seen."""
@@ -23,13 +21,38 @@ TrendState = Literal["no_structure", "steady", "rising", "falling", "past_best",
 
 @dataclass(frozen=True, slots=True)
 class TrendView:
-    """What the coach shows."""
+    """What is shown of the trend."""
 
     state: TrendState
     fraction: float
     """Sharpness now relative to the best seen, 0 to 1: the bar."""
     text: str
     """For people, short."""
+
+
+class SharpTiles(Protocol):
+    """What the trend needs of a frame; `hcc_scope.focus.reading.FocusReading` has it too. Of n tiles each."""
+
+    @property
+    def tile_focus(self) -> NDArray[np.float32]:
+        """(n,) `hcc_scope.quality.TileQuality.focus`."""
+
+    @property
+    def tile_has_tissue(self) -> NDArray[np.bool_]:
+        """(n,) whether enough of the tile is textured as tissue is."""
+
+    @property
+    def tile_saturated(self) -> NDArray[np.bool_]:
+        """(n,) whether too many of its pixels are at full scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileSharpness:
+    """The `SharpTiles` of a frame whose tiles are measured already."""
+
+    tile_focus: NDArray[np.float32]
+    tile_has_tissue: NDArray[np.bool_]
+    tile_saturated: NDArray[np.bool_]
 
 
 _TEXTS: dict[TrendState, str] = {
@@ -71,11 +94,12 @@ class FocusTrend:
         self._recent: deque[NDArray[np.float32]] = deque(maxlen=_RECENT)
         self._was_passed = False
 
-    def add(self, reading: FocusReading) -> TrendView:
+    def add(self, reading: SharpTiles) -> TrendView:
         """Take the newest frame's reading, and return what to show."""
         if self._best is None or self._judged is None or len(self._best) != len(reading.tile_focus):
             self.reset()
-            self._best, self._judged = reading.tile_focus.copy(), reading.judged
+            self._best = reading.tile_focus.copy()
+            self._judged = reading.tile_has_tissue & ~reading.tile_saturated
         self._best = np.maximum(self._best, reading.tile_focus)
         self._judged = (self._judged | reading.tile_has_tissue) & ~reading.tile_saturated
         self._recent.append(reading.tile_focus)

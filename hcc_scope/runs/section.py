@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hcc_scope.protocols import FrameSource
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.session import EarlierResults, Session
+    from hcc_scope.session.bad_fields import BadFieldWatch
     from hcc_scope.shading.correction import Shading
     from hcc_scope.storage.reopened import ReopenedSection
     from hcc_scope.storage.section_writer import SectionWriter
@@ -241,6 +242,7 @@ def start_section(
     interval_s: float | None = None,
     shading: Shading | None = None,
     facts: Mapping[str, TagValue] | None = None,
+    bad_fields: BadFieldWatch | None = None,
 ) -> SectionRun:
     """Make a store below `out_dir` and begin to acquire a section into it.
 
@@ -261,6 +263,8 @@ def start_section(
         whose card refuses a correction gets none.
     facts : mapping, optional
         Further provenance to record in the store.
+    bad_fields : BadFieldWatch, optional
+        Pauses the run after so many bad fields in a row.
 
     Raises
     ------
@@ -279,7 +283,9 @@ def start_section(
         begun = replace(source.spec, provenance={**source.spec.provenance, **(facts or {}), **rule})
         sink = create_store(out_dir, begun, shading=shading)
         unused.pop_all()
-    return run_into(sink, source, scoring_model, stop=stop, interval_s=interval_s, shading=shading)
+    return run_into(
+        sink, source, scoring_model, stop=stop, interval_s=interval_s, shading=shading, bad_fields=bad_fields
+    )
 
 
 def run_into(
@@ -292,6 +298,7 @@ def run_into(
     shading: Shading | None = None,
     continued: ReopenedSection | None = None,
     skipped: int | None = None,
+    bad_fields: BadFieldWatch | None = None,
 ) -> SectionRun:
     """Begin to acquire a section into a store that is open for it.
 
@@ -299,7 +306,7 @@ def run_into(
     ----------
     sink : SectionWriter
         Of a new store, or of `continued`.
-    source, scoring_model, stop, interval_s
+    source, scoring_model, stop, interval_s, bad_fields
         As for `start_section`.
     shading : Shading, optional
         What `sink` records.
@@ -391,6 +398,7 @@ def run_into(
             events=events,
             wind_up=wind_up,
             shading=shading,
+            bad_fields=bad_fields,
         )
         undo.pop_all()
     if continued is not None and (words := _other_engine(earlier, scoring_model.classifier.engine)):

@@ -81,6 +81,8 @@ class AnalysisWorker:
         After how many failed frames in a row the classifier is given up.
     on_broken : callable
         Takes the error for which the classifier is given up.
+    on_result : callable, optional
+        Takes every result, once it counts.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class AnalysisWorker:
         stop: StopToken,
         max_failures: int,
         on_broken: Callable[[BaseException], None],
+        on_result: Callable[[FrameResult], None] | None = None,
     ) -> None:
         self._queue = queue
         self._store_queue = store_queue
@@ -109,6 +112,7 @@ class AnalysisWorker:
         self._stop = stop
         self._max_failures = max_failures
         self._on_broken = on_broken
+        self._on_result = on_result
         self._failures = 0
         self._broken = False
         self._due = 0
@@ -230,3 +234,5 @@ class AnalysisWorker:
             self._ledger.resolve(result, score, now_ns)
         if self._results is not None:
             self._results.append(result)
+        if self._on_result is not None:
+            self._on_result(result)

@@ -63,6 +63,10 @@ class FrameAnalyser:
         HccScopeError
             If it returns something that is no number, or the frame does not fit the grid or the references.
         """
+        return self.analyse_with_quality(frame)[0]
+
+    def analyse_with_quality(self, frame: Frame) -> tuple[FrameResult, quality.TileQuality]:
+        """Return the frame's result, and the measured values behind the flags of its tiles; raises like `analyse`."""
         watch = _StopWatch()
         pixels = analysed_pixels(frame.pixels, self.shading)
         if self.shading is not None:
@@ -93,7 +97,7 @@ class FrameAnalyser:
         for array in (logits, probabilities, flags, distances):
             if array is not None:
                 array.flags.writeable = False
-        return FrameResult(
+        result = FrameResult(
             seq=frame.seq,
             outcome="classified" if included.size else "excluded",
             logits=logits,
@@ -105,6 +109,7 @@ class FrameAnalyser:
             level=_mean(assessed.mean_level[asked]),
             focus=_mean(assessed.focus[asked]),
         )
+        return result, assessed
 
     def _checked(self, answer: Classification, n_tiles: int) -> Classification:
         if not isinstance(answer, Classification):  # a classifier of the user's own may return anything

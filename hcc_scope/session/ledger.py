@@ -318,6 +318,7 @@ class FrameLedger:
         latest: Frame | None,
         paused: bool = False,
         held: bool = False,
+        pause_reason: str = "",
     ) -> Snapshot:
         """Return everything that a user interface shows, as it is at this moment."""
         with self._lock:
@@ -351,9 +352,11 @@ class FrameLedger:
                     analysis_skipped=analysis_skipped,
                     paused=paused,
                     held=held,
+                    pause_reason=pause_reason,
                 ),
                 activity=self._activity,
                 paused=paused,
+                pause_reason=pause_reason if paused else "",
             )
 
     def rates(self, closed_ns: int) -> dict[str, float]:

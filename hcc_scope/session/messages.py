@@ -34,6 +34,7 @@ def describe_run_now(
     paused: bool,
     held: bool,
     activity: str = "",
+    pause_reason: str = "",
 ) -> str:
     """Return what to show now: `message`, or what the operator asked for where that is more important.
 
@@ -47,11 +48,15 @@ def describe_run_now(
         Whether the source has stopped already.
     activity : str
         What the source does at this moment besides its frames; may be empty.
+    pause_reason : str
+        Why the run has paused by itself; empty if it has not.
     """
     if finished:
         return message
     if analysis_skipped:
         return "stopping now: what is acquired is stored, the rest is not classified"
+    if paused and pause_reason:
+        return pause_reason
     if activity and not stopping and not paused:
         return activity
     if message:

@@ -21,6 +21,8 @@ Live, replay and import differ only in what is plugged in. What holds for each:
   counts as cancelled if planned frames are missing or frames are left unclassified; an open-ended one has no other end.
 - *Pause*: the source stops between two frames (a camera's running sequence is stopped, emptied, and started
   again for the rest); storage and analysis continue, and the time in which a stage had no work counts for no rate.
+- *Bad fields*: after so many in a row that cannot be used, a live run pauses by itself and states why; what is stored
+  and scored is the same with and without it.
 - *Guided sections*: the drawn fields and the skips are written down before they take effect, and each frame states by
   its tag which field it shows, live and in a replay (`hcc_scope.drawn_fields`).
 - *Continued sections*: frames of earlier parts are counted and scored from the start, and never acquired again; those
@@ -82,8 +84,9 @@ if TYPE_CHECKING:
     from hcc_scope.quality import QualityLimits
     from hcc_scope.scoring import SectionScorer
     from hcc_scope.session.analysis import Arrival
+    from hcc_scope.session.bad_fields import BadFieldWatch
     from hcc_scope.shading.correction import Shading
-    from hcc_scope.types import Frame, RunState, Snapshot
+    from hcc_scope.types import Frame, FrameResult, RunState, Snapshot
 
 __all__ = ["Session"]
 
@@ -136,6 +139,8 @@ class Session:
         Called when all frames have their final state, before the outcome is decided.
     shading : Shading, optional
         Corrects each frame before it is classified; what is stored stays raw.
+    bad_fields : BadFieldWatch, optional
+        Pauses a live run after so many bad fields in a row.
 
     Raises
     ------
@@ -168,6 +173,7 @@ class Session:
         events: RunEvents | None = None,
         wind_up: Callable[[], None] | None = None,
         shading: Shading | None = None,
+        bad_fields: BadFieldWatch | None = None,
     ) -> None:
         if sink is None and classifier is None:
             raise ValueError("a session needs a sink, a classifier, or both")
@@ -177,6 +183,9 @@ class Session:
             shading.check_fits(spec.frame_shape_yx, spec.bit_depth)
         self._shading = shading
         self._fit = None if shading is None else FramesFit(shading)
+        self._bad_fields = bad_fields if source.live else None
+        self._pause_reason = ""
+        self._acquired = threading.Event()
         self._source, self._classifier = source, classifier
         self._results, self._limits = results, limits
         self._earlier = EarlierResults() if earlier is None else earlier
@@ -264,8 +273,28 @@ class Session:
             self._events.add("action", action="pause")
             self._ledger.pause(time.monotonic_ns())
 
+    def _watch_quality(self, result: FrameResult) -> None:
+        """Pause after too many bad fields in a row, while there are frames to come; in the analysis thread."""
+        why = None if self._bad_fields is None else self._bad_fields.add(result)
+        if why is None or self._stop.requested or self._stop.paused or self._acquired.is_set():
+            return
+        self._pause_reason = why
+        self._stop.pause()
+        self._events.add("message", text=why)
+        self._ledger.pause(time.monotonic_ns())
+        if self._acquired.is_set():  # the last frame came meanwhile
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._pause_reason = ""
+        self._stop.resume()
+        self._ledger.resume(time.monotonic_ns())
+
     def resume(self) -> None:
         """Go on after a pause."""
+        if self._bad_fields is not None:
+            self._bad_fields.restart(self._ledger.counts.acquired)
+        self._pause_reason = ""
         self._stop.resume()
         self._events.add("action", action="continue")
         self._ledger.resume(time.monotonic_ns())
@@ -397,6 +426,7 @@ class Session:
             latest=self._latest.get(),
             paused=self._stop.paused and not self.finished,
             held=self._stop.held,
+            pause_reason=self._pause_reason,
         )
 
     def _n_stored(self) -> int:
@@ -405,6 +435,9 @@ class Session:
     # -- acquire -----------------------------------------------------------------------------------------------------
 
     def _after_acquire(self) -> None:
+        self._acquired.set()
+        if self._pause_reason:
+            self._let_go()
         self._ledger.resume(time.monotonic_ns())  # a pause ends with the run, if not before
         self._ledger.drain()
         if self._stop.by_user:  # here, as `stop` may be called by a signal's handler, which must not wait for a lock
@@ -442,6 +475,7 @@ class Session:
                 stop=self._stop,
                 max_failures=limits.max_failures,
                 on_broken=self._on_broken,
+                on_result=None if self._bad_fields is None else self._watch_quality,
             ).run()
         finally:
             watched.close()

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
     QComboBox,
+    QFrame,
     QHeaderView,
     QLineEdit,
     QMenuBar,
@@ -111,3 +112,11 @@ def panel_of(widget: QWidget) -> QWidget:
             return parent
         parent = parent.parentWidget()
     return parent or widget
+
+
+def layers_of(tab: QWidget) -> QWidget:
+    """Return the pop-over *Layers* of a tab, opened and closed again: its switches work in any case."""
+    find(tab, QAbstractButton, "Layers").click()
+    popover = next(child for child in tab.findChildren(QFrame) if child.accessibleName() == "Layers")
+    popover.close()
+    return popover

@@ -75,7 +75,7 @@ MANUAL_STAND = replace(
     pixel_size_um=0.0,
 )
 EXPOSURE, GAIN, BINNING, READOUT = "Exposure in milliseconds", "Electron-multiplying gain", "Binning", "Read-out mode"
-COOL_TO = "Wanted sensor temperature in degrees Celsius"
+SET_POINT = "Set point of the sensor temperature in degrees Celsius"
 REGION = [f"{edge} of the region in pixels" for edge in ("Left edge", "Top edge", "Width", "Height")]
 PROPERTIES = (
     DeviceProperty("Camera", "Binning", "1", False, False, ("1", "2", "4", "8"), None, "integer"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-WAIT_S = 45.0
+    from ui.kit.mode import ModeName
+
+WAIT_S = 170.0
 ONE_TILE = {"OnCameraCCDXSize": 512, "OnCameraCCDYSize": 512}
 
 
@@ -31,8 +34,12 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = WAIT
 
 
 @contextmanager
-def running_app(folder: Path) -> Iterator[App]:
-    """Make the app, show it, and close it in order whatever happened."""
+def running_app(folder: Path, mode: ModeName = "expert") -> Iterator[App]:
+    """Make the app, show it, and close it in order whatever happened; settings that are there keep their mode."""
+    settings = folder / "settings" / "settings.json"
+    if not (folder / "settings").exists():
+        settings.parent.mkdir()
+        settings.write_text(json.dumps({"mode": mode}), encoding="utf-8")
     app = App.make(folder / "settings")
     app.setup.change(out_dir=folder / "sections")
     app.window.resize(1280, 720)

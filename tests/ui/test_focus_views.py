@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from find import find
 from panel_parts import MANUAL_STAND, RIG
-from PySide6.QtWidgets import QComboBox, QLabel, QProgressBar, QPushButton
+from PySide6.QtWidgets import QComboBox, QLabel, QPushButton
 from shell_parts import finish, notices, start, wait_for
 
 from hcc_scope.focus import FocusPoint, FocusResult, FocusSettings, fit_plane
@@ -22,11 +22,11 @@ from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.report.run_log_text import event_text
 from hcc_scope.run_events import RunEvent
 from hcc_scope.types import Frame
-from ui.control.focus_coach import FocusCoach
+from ui.control.live_judge import LiveJudge
 from ui.control.section_request import PlanChoice
 from ui.kit.jobs import Jobs
 from ui.kit.symbols import SignedLine
-from ui.live.coach_bar import CoachBar
+from ui.live.coach_bar import CoachBar, FocusCourse
 from ui.score.focus_panel import FocusPanel
 from ui.score.focus_plot import FocusPlot
 
@@ -177,11 +177,8 @@ def frames() -> dict[float, Frame]:
 
 def test_the_coach_follows_the_focus_and_shows_when_the_best_is_past(qtbot: QtBot, frames: dict[float, Frame]):
     jobs = Jobs()
-    coach, seen = FocusCoach(jobs), list[TrendView]()
-    coach.changed.connect(seen.append)
-    coach.see(frames[12.0])
-    assert not jobs.n_open  # it is off
-    coach.turn(True)
+    coach, seen = LiveJudge(jobs), list[TrendView]()
+    coach.judged.connect(lambda judgement: seen.append(judgement.trend))
     for n, z_um in enumerate((12.0, 6.0, 0.0, 0.0, -6.0, -6.0), start=1):
         coach.see(frames[z_um])
         qtbot.waitUntil(lambda n=n: len(seen) == n)
@@ -208,9 +205,9 @@ def test_the_coach_follows_the_focus_and_shows_when_the_best_is_past(qtbot: QtBo
     coach.see(dataclasses.replace(frames[12.0], stage_um=(80.0, 0.0, None), tags=tags))
     qtbot.waitUntil(lambda: len(seen) == 14)
     assert seen[-1].fraction < 1.0
-    coach.note_run(storing=True, store_queue_fill=0.9)
+    coach.allow(False)
     coach.see(frames[0.0])
-    assert not jobs.n_open  # the disk is behind: storing comes first
+    assert not jobs.n_open  # a section's frames come first
     assert jobs.close() == ()
 
 
@@ -218,22 +215,25 @@ def test_the_bar_of_the_coach_can_be_read_by_a_screen_reader(qtbot: QtBot):
     bar = CoachBar()
     qtbot.addWidget(bar)
     line = find(bar, SignedLine, "Where to turn the focus")
-    bar.show_trend(TrendView("past_best", 0.72, "past the best: turn back"))
+    bar.show_trend(TrendView("past_best", 0.72, "past the best: turn back"), "0.048", (0.5, 1.0, 0.72))
     assert (line.text(), line.shape_name()) == ("Past the best: turn back", "warning")
-    progress = find(bar, QProgressBar, "Sharpness relative to the best seen")
-    assert progress.value() == 72
-    assert progress.accessibleDescription().startswith("72 %.")
+    course = find(bar, FocusCourse, "Sharpness relative to the best seen")
+    assert course.accessibleDescription().startswith("Focus measure 0.048, 72 % of the best seen here.")
+    bar.show()
+    assert course.grab().toImage().width() > 0
     with qtbot.waitSignal(bar.restarted):
         find(bar, QPushButton, "Start the focus coach again").click()
-    assert progress.value() == 0
+    assert course.accessibleDescription().startswith("nothing was measured yet.")
 
 
-def test_the_coach_is_there_where_no_device_moves_the_focus(shell: App):
+def test_the_focus_coach_is_there_with_a_rig(shell: App):
     shell.views.show_live()
     bar = shell.views.live.coach
-    shell.state.rig_changed.emit(RIG)
     assert not bar.isVisible()
-    shell.state.rig_changed.emit(MANUAL_STAND)
-    assert bar.isVisible()
+    for rig in (RIG, MANUAL_STAND):
+        shell.state.rig = rig
+        shell.state.rig_changed.emit(rig)
+        assert bar.isVisible()
+    shell.state.rig = None
     shell.state.rig_gone.emit()
     assert not bar.isVisible()

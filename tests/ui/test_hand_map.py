@@ -280,7 +280,7 @@ def test_after_a_section_by_hand_the_map_is_that_of_a_plan_again(tab: SectionMap
     assert about(tab) == "0 of 1 planned field acquired"
     assert tab._outline.filled
     assert edit_button(tab).defaultAction().isEnabled()
-    names = [one.text() for one in tab.findChildren(QToolButton) if one.isVisibleTo(tab)]
+    names = [one.text() for one in tab.actions() if one.isVisible()]
     assert "Plan" in names
     assert "Seen" not in names
 

@@ -10,13 +10,13 @@ from find import find, name_of
 from panel_parts import (
     BINNING,
     CAMERA,
-    COOL_TO,
     EXPOSURE,
     GAIN,
     MANUAL_STAND,
     READOUT,
     REGION,
     RIG,
+    SET_POINT,
     button,
     choice,
     goal,
@@ -97,7 +97,7 @@ def test_camera_leaves_out_what_the_device_has_not(qtbot: QtBot):
         choice(panel, BINNING),
         choice(panel, READOUT),
         find(panel, ValueLabel, "Sensor temperature"),
-        number(panel, COOL_TO),
+        number(panel, SET_POINT),
     ):
         assert not field.isVisible()
     assert number(panel, EXPOSURE).isVisible()
@@ -119,7 +119,7 @@ def test_camera_asks_by_action(qtbot: QtBot):
     button(panel, "Use EM gain").click()
     choice(panel, BINNING).activated.emit(1)
     choice(panel, READOUT).activated.emit(1)
-    type_into(qtbot, number(panel, COOL_TO), "-80")
+    type_into(qtbot, number(panel, SET_POINT), "-80")
     assert wishes == [
         DeviceAction(DeviceControls.set_exposure_ms, (35.5,)),
         DeviceAction(DeviceControls.set_em_switch, (False,)),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from find import find
-from panel_parts import BINNING, COOL_TO, EXPOSURE, GAIN, REGION, button, choice, goal, line, number, value
+from panel_parts import BINNING, EXPOSURE, GAIN, REGION, SET_POINT, button, choice, goal, line, number, value
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QTreeView
 from session_parts import wait_until
@@ -74,7 +74,7 @@ def test_every_wish_of_the_panels_is_an_action_of_the_rig(qtbot: QtBot, controls
 
     type_into(qtbot, number(camera, EXPOSURE), "25")
     type_into(qtbot, number(camera, GAIN), "3")
-    type_into(qtbot, number(camera, COOL_TO), "-40")
+    type_into(qtbot, number(camera, SET_POINT), "-40")
     choice(camera, BINNING).activated.emit(1)
     state = controls.read()
     assert (state.camera.exposure_ms, state.camera.em_gain, state.camera.binning) == (25.0, 3.0, "2")

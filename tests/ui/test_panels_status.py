@@ -15,7 +15,7 @@ from hcc_scope.quality import TileQuality
 from hcc_scope.types import Counts, FrameResult
 from ui.kit.labels import ValueLabel
 from ui.kit.symbols import SymbolBadge
-from ui.score.quality import QualityPanel, judge
+from ui.score.quality import QualityPanel
 from ui.shell.status_strip import StatusStrip
 
 if TYPE_CHECKING:
@@ -38,56 +38,6 @@ def measured(flags: list[int], *, saturated: float = 0.0004) -> TileQuality:
     )
 
 
-@pytest.mark.parametrize(
-    ("flags", "name", "shape", "words"),
-    [
-        ([0] * 16, "Focus", "good", "Sharp wherever there is tissue"),
-        ([BLURRED] * 2 + [0] * 14, "Focus", "warning", "Out of focus in 2 of 16 tiles with tissue"),
-        ([BLURRED] * 16, "Focus", "bad", "Out of focus in all 16 tiles with tissue"),
-        ([NO_TISSUE] * 16, "Focus", "unknown", "Cannot be judged: no tissue here"),
-        ([NO_TISSUE] * 16, "Tissue", "bad", "None: glass, or far out of focus"),
-        ([NO_TISSUE] * 4 + [0] * 12, "Tissue", "warning", "In 12 of 16 tiles, 93 % of the area"),
-        ([0] * 16, "Tissue", "good", "In all 16 tiles, 93 % of the area"),
-        ([SATURATED] * 9 + [0] * 7, "Saturation", "bad",
-            "Too bright in 9 of 16 tiles, under 0.1 % of pixels at full scale"),
-        ([0] * 16, "Saturation", "good", "Within limits, under 0.1 % of pixels at full scale"),
-        ([DARK] * 3 + [0] * 13, "Light", "warning", "Too dark in 3 of 16 tiles, mean 34 % of full scale"),
-        ([0] * 16, "Light", "good", "Enough, mean 34 % of full scale"),
-    ],
-)  # fmt: skip
-def test_judgement(flags: list[int], name: str, shape: str, words: str):
-    quality = measured(flags)
-    found = {line.name: line for line in judge(quality.flags, quality)}[name]
-    assert (found.shape, found.words) == (shape, words)
-
-
-def test_judgement_without_measured_values():
-    words = {line.name: line.words for line in judge(np.array([0, 4, 8, 0], np.uint8), None)}
-    assert words == {
-        "Focus": "Sharp wherever there is tissue",
-        "Tissue": "In all 4 tiles",
-        "Saturation": "Too bright in 1 of 4 tiles",
-        "Light": "Too dark in 1 of 4 tiles",
-        "Likeness": "Not measured by this model",
-    }
-
-
-@pytest.mark.parametrize(
-    ("flags", "measured", "shape", "words"),
-    [
-        ([0] * 16, True, "good", "No tile flagged as unlike training"),
-        ([UNLIKE] * 2 + [0] * 10 + [NO_TISSUE] * 4, True, "warning", "Unlike training: 2 of 12 tiles"),
-        ([UNLIKE] * 16, True, "bad", "Unlike training: all 16 tiles"),
-        ([0] * 16, False, "unknown", "Not measured by this model"),
-        ([NO_TISSUE] * 16, False, "unknown", "Cannot be judged: no tile was classified"),
-    ],
-)
-def test_likeness_comes_from_the_model_alone(flags: list[int], measured: bool, shape: str, words: str):
-    distances = np.ones(16, np.float32) if measured else None
-    found = {line.name: line for line in judge(np.array(flags, np.uint8), None, distances)}["Likeness"]
-    assert (found.shape, found.words) == (shape, words)
-
-
 def test_a_tile_that_was_classified_and_not_scored_is_not_shown_as_unclassified(qtbot: QtBot):
     panel = QualityPanel()
     qtbot.addWidget(panel)
@@ -95,8 +45,8 @@ def test_a_tile_that_was_classified_and_not_scored_is_not_shown_as_unclassified(
     measured = replace(result(3, np.ones(16), flags), distances=np.full(16, 2.0, np.float32))
     panel.set_result(measured)
     assert value(panel, "Outcome of the field") == "Field 3: 13 of 16 tiles scored."
-    assert value(panel, "Likeness") == "Unlike training: 3 of 16 tiles"
-    assert "not scored" in find(panel, ValueLabel, "Likeness").toolTip()
+    assert value(panel, "Similarity") == "Unlike training: 3 of 16 tiles; median distance 2"
+    assert "not scored" in find(panel, ValueLabel, "Similarity").toolTip()
 
 
 def test_quality_panel_shows_what_became_of_the_field(qtbot: QtBot):

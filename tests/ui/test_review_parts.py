@@ -13,6 +13,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QUrl
 from review_parts import GRID, frame, result
 
+from hcc_scope.field_quality import judge_tiles
 from hcc_scope.formatting import capital
 from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.runs.section_analyses import section_score
@@ -22,7 +23,6 @@ from hcc_scope.storage.recorded_run import RecordedRun
 from hcc_scope.types import RunSpec, Sampling
 from ui.canvas.drawing import _hatch_pixmap
 from ui.replay.store_list import dropped_stores, stores_in
-from ui.score.quality import judge
 from ui.tiles.saliency_view import relative_saliency
 from ui.tiles.thumbnails import display_limits, make_thumbnails
 from ui.tiles.tile_table import TileFilter, TileOrder, TileTable
@@ -183,7 +183,7 @@ def test_every_quality_flag_can_be_filtered_seen_and_judged():
     for flag, text in FLAG_TEXTS.items():
         assert capital(text.name) in filters
         hatchings.add(_hatch_pixmap(flag.value, 1.0).toImage().bits().tobytes())
-        assert any(line.shape == "bad" for line in judge(np.full(4, flag.value, np.uint8), None)), text.name
+        assert any(line.state == "bad" for line in judge_tiles(np.full(4, flag.value, np.uint8))), text.name
     assert len(hatchings) == 1 + len(FLAG_TEXTS)
 
 

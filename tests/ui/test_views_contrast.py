@@ -125,17 +125,17 @@ def test_a_limit_can_be_moved_by_keys(panel: ContrastPanel, pixels: NDArray[np.u
 
 
 @pytest.mark.parametrize("log", [False, True])
-@pytest.mark.parametrize("close_up", [False, True])
-def test_the_plot_paints(panel: ContrastPanel, pixels: NDArray[np.uint16], log: bool, close_up: bool):
+@pytest.mark.parametrize("fit_axis", [False, True])
+def test_the_plot_paints(panel: ContrastPanel, pixels: NDArray[np.uint16], log: bool, fit_axis: bool):
     empty = panel.plot.grab().toImage()
     saturated = pixels.copy()
     saturated[:200] = 65535
     panel.set_frame(saturated, 16)
     panel.plot.set_log(log)
-    panel.plot.set_close_up(close_up)
+    panel.plot.set_fit_axis(fit_axis)
     assert panel.plot.grab().toImage() != empty
     assert panel.plot.shown_range()[1] == 65535
-    assert (panel.plot.shown_range()[0] == 0) is not close_up
+    assert (panel.plot.shown_range()[0] == 0) is not fit_axis
 
 
 def test_the_plot_catches_up_with_the_last_of_many_frames(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from find import find, names_of
+from find import find, layers_of, names_of
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QAction, QHelpEvent, QImage
 from PySide6.QtTest import QTest
@@ -138,18 +138,19 @@ def test_tiles_are_coloured_by_side_and_hatched_when_excluded(tab: LiveTab):
     assert tab.view.grab().toImage() == plain
 
 
-def test_opacity_and_colour_from_are_obeyed(tab: LiveTab):
+def test_opacity_and_least_probability_are_obeyed(tab: LiveTab):
     tab.set_contrast(0.0, 60_000.0, False)
     tab.tiles.shows_values = tab.tiles.shows_grid = False
     tab.set_frame(frame_of(np.full((SIDE_PX, SIDE_PX), 30_000, np.uint16)))
     tab.set_result(result_of(0, [0.99, 0.6, 0.01, 0.5]), GRID, THRESHOLD)
-    opacity = find(tab, QSlider, "Opacity")
+    layers = layers_of(tab)
+    opacity = find(layers, QSlider, "Opacity")
     opacity.setValue(100)
     strong = colour_at(tab.view, 64, 64)
     opacity.setValue(20)
     weak = colour_at(tab.view, 64, 64)
     assert strong.red() - strong.blue() > weak.red() - weak.blue() > 5
-    find(tab, QSlider, "Colour from").setValue(90)
+    find(layers, QSlider, "Least probability").setValue(90)
     low = colour_at(tab.view, 64, 192)
     assert low.red() == low.blue()
     assert colour_at(tab.view, 64, 64).red() > colour_at(tab.view, 64, 64).blue()

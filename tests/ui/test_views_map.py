@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from find import find
+from find import find, layers_of
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QImage
 from PySide6.QtTest import QTest
@@ -59,8 +59,9 @@ def about(tab: SectionMapTab) -> str:
 
 def fields_alone(tab: SectionMapTab) -> None:
     """Switch off what is drawn over the fields and where they are planned."""
-    for name in ("Words", "Plan"):
-        find(tab, QAbstractButton, name).click()
+    layers = layers_of(tab)
+    for name in ("Labels", "Plan"):
+        find(layers, QAbstractButton, name).click()
 
 
 def click(tab: SectionMapTab, x_um: float, y_um: float) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
     from hcc_scope.types import QualityFlag
+    from ui.kit.mode import ModeName
     from ui.kit.theme import Colours, ThemeName
 
 __all__ = ["HeatBar", "TileLegend"]
@@ -131,6 +132,11 @@ class TileLegend(QWidget):
             swatch.setToolTip(
                 f"Tiles excluded, {text.name}: {n}. {text.meaning}; such tiles are not {text.missed_step}."
             )
+
+    def set_mode(self, mode: ModeName) -> None:
+        """Show colours and reasons, or in Operator mode the colours alone: a tile's tooltip states the reason."""
+        for swatch in self._swatches.values():
+            swatch.setVisible(mode == "expert")
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QVBoxLayout
 
 from ui.kit.controls import LayerSwitch, PercentSlider, action_button
 from ui.kit.low_page import LEAST_VIEW_PX, scrolling_column
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 
     from ui.canvas.canvas import Canvas
     from ui.kit.controls import ViewButton
+    from ui.kit.mode import ModeName
 
-__all__ = ["ViewControls", "lay_out_page"]
+__all__ = ["ViewControls", "lay_out_page", "set_page_margins"]
 
 _ZOOM_STEP = 1.25
+_COLUMN = "column_of_page"
 
 
 class ViewControls(QObject):
@@ -85,10 +88,18 @@ def lay_out_page(page: QWidget, controls: QWidget, canvas: Canvas, *below: QWidg
     The page scrolls where there is too little room for it.
     """
     column = scrolling_column(page)
-    column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
+    column.setObjectName(_COLUMN)
     column.setSpacing(GRID_PX // 2)
+    set_page_margins(page, "expert")
     canvas.setMinimumHeight(LEAST_VIEW_PX)
     column.addWidget(controls)
     column.addWidget(canvas, 1)
     for widget in below:
         column.addWidget(widget)
+
+
+def set_page_margins(page: QWidget, mode: ModeName) -> None:
+    """Leave the usual margins around a page, or narrow ones in Operator mode, where two pages stand side by side."""
+    column = page.findChild(QVBoxLayout, _COLUMN)
+    px = GRID_PX if mode == "expert" else GRID_PX // 2
+    column.setContentsMargins(px, px, px, px)

@@ -330,7 +330,8 @@ class AppState(QObject):
             self._last_message = snapshot.message
             words = snapshot.message[:1].upper() + snapshot.message[1:]
             quiet = snapshot.message == snapshot.activity  # the rig's light shows it; it comes too often for a notice
-            self.message.emit("debug" if quiet else "warning" if snapshot.degraded else "info", words)
+            grave = bool(snapshot.degraded or snapshot.pause_reason)
+            self.message.emit("debug" if quiet else "warning" if grave else "info", words)
         self.snapshot_changed.emit(snapshot)
         if over:
             self.run = None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.report.summary import SectionReport
+    from hcc_scope.types import Snapshot
     from ui.control.app_state import AppState
     from ui.control.loaded_rig import LoadedRig
     from ui.control.rig_control import RigControl
@@ -69,6 +70,8 @@ class RunControl(QObject):
     """Another field may be on the screen."""
     excluded_changed = Signal(int, bool)
     """The number of a field, and whether it is excluded now."""
+    paused_by_itself = Signal(str)
+    """Why the section has paused by itself, and what to do."""
 
     def __init__(
         self,
@@ -97,6 +100,7 @@ class RunControl(QObject):
         self._undone: set[int] = set()
         self._screen: Callable[[], int | None] = _nothing_shown
         state.run_ended.connect(self._over)
+        state.snapshot_changed.connect(self._follow_pause)
 
     # -- the model -----------------------------------------------------------------------------------------------------
 
@@ -104,6 +108,16 @@ class RunControl(QObject):
     def scoring_model(self) -> ScoringModel | None:
         """The model that is loaded, which need not be the chosen one."""
         return None if self._loaded_model is None else self._loaded_model[1]
+
+    def loaded_for(self, model: str, engine: str) -> ScoringModel | None:
+        """Return this model on this engine, if it is the one that is loaded."""
+        choice = ModelChoice(model, engine, self.allow_phantom_model)
+        return self._loaded_model[1] if self._loaded_model is not None and self._loaded_model[0] == choice else None
+
+    @property
+    def loads_model(self) -> bool:
+        """Whether a model is being loaded in advance."""
+        return self._wanted is not None
 
     def prepare_model(self, model: str, engine: str) -> None:
         """Load a model in advance, so that Start need not wait for it."""
@@ -212,6 +226,15 @@ class RunControl(QObject):
             self._rig.stop_live()
             self.run.session.resume()
         self._set_phase("paused" if paused else "running")
+
+    @Slot(object)
+    def _follow_pause(self, snapshot: Snapshot) -> None:
+        """Follow a section that pauses by itself."""
+        if self._phase == "running" and snapshot.pause_reason:
+            self._set_phase("paused")
+            self.paused_by_itself.emit(snapshot.pause_reason)
+        elif self._phase == "paused" and not snapshot.paused and snapshot.phase != "finished":
+            self._set_phase("running")  # its last frame was taken meanwhile
 
     @Slot()
     def stop(self) -> None:

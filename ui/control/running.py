@@ -103,6 +103,7 @@ def start_section_on(
     from hcc_scope.runs.phantoms import outline_points
     from hcc_scope.runs.references import section_references
     from hcc_scope.runs.section import earlier_readings_out, section_source, start_section
+    from hcc_scope.session.bad_fields import BadFieldWatch
 
     end_preview(loaded)
     if request.resumes is not None:
@@ -133,6 +134,7 @@ def start_section_on(
         interval_s=interval_s,
         shading=references.shading,
         facts=references.facts,
+        bad_fields=BadFieldWatch.of_plan(plan, request.pause_after or None),
     )
     spec = section.spec
     field_um = field_of(plan, Orientation(spec.camera_axes), spec.frame_shape_yx, spec.pixel_size_um)

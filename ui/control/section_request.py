@@ -141,6 +141,8 @@ class SectionRequest:
     model: str
     engine: str
     seed: int
+    pause_after: int = 0
+    """After how many bad fields in a row the section pauses; 0: never. A section by hand does not."""
     shading: ShadingChoice = "auto"
     """Whether fresh dark and flat fields correct its frames before they are classified."""
     continues: Path | None = None

@@ -33,6 +33,7 @@ class _Changes(TypedDict, total=False):
     engine: str
     seed: int
     shading: ShadingChoice
+    pause_after: int
 
 
 class SectionSetup(QObject):
@@ -75,6 +76,7 @@ class SectionSetup(QObject):
             model="",
             engine=settings.engine,
             shading=settings.shading,
+            pause_after=settings.pause_after,
             seed=_new_seed(),
         )
 
@@ -123,6 +125,11 @@ class SectionSetup(QObject):
         """Take whether new sections are corrected, and remember it."""
         self._settings_store.change(shading=shading)
         self.change(shading=shading)
+
+    def choose_pause_after(self, n: int) -> None:
+        """Take after how many bad fields in a row a section pauses (0: never), and remember it."""
+        self._settings_store.change(pause_after=n)
+        self.change(pause_after=n)
 
     def choose_folder(self, folder: Path) -> None:
         """Take the operator's folder for new sections, and remember it."""

@@ -18,7 +18,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.plans.focusing import NO_FOCUSING, FocusPlan
 from hcc_scope.runs.plan_options import DEFAULT_AREA_UM, DEFAULT_FIELDS
-from ui.kit.theme import ThemeName  # noqa: TC001 - pydantic resolves annotations when the class is made
+from hcc_scope.session.bad_fields import PAUSE_AFTER, PAUSE_AFTER_MOST
+from ui.kit.mode import ModeName  # noqa: TC001 - pydantic resolves annotations when the class is made
+from ui.kit.theme import ThemeName  # noqa: TC001 - likewise
 
 __all__ = [
     "FOLDER_VARIABLE",
@@ -53,6 +55,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     theme: ThemeName = "dark"
+    mode: ModeName = "operator"
+    """What the window shows: what a section takes, or all there is."""
     geometry: str = ""
     """Of the main window, as Qt packs it, in base64."""
     layout: str = ""
@@ -82,6 +86,12 @@ class Settings(BaseModel):
     """Whether a field that is captured by hand is heard."""
     capture_flash: bool = True
     """Whether the border of the picture flashes then."""
+    alert_sound: bool = True
+    """Whether the end of a section, its pause by itself and its errors are heard."""
+    notifications: bool = True
+    """Whether the desktop shows them."""
+    pause_after: Annotated[int, Field(ge=0, le=PAUSE_AFTER_MOST)] = PAUSE_AFTER
+    """After how many bad fields in a row a section pauses; 0: never."""
     prevalence: Annotated[FiniteFloat, Field(ge=0.01, le=0.99), AfterValidator(lambda p: round(p, 2))] | None = None
     """Share of animals that are high, in whole per cent, for predictive values; None: a range is shown."""
     contrast: dict[str, Contrast] = Field(default_factory=dict)

@@ -65,7 +65,11 @@ class CameraPanel(DevicePanel):
         describe(self._switch, "Use EM gain", "Off: the gain register is bypassed and the gain has no effect.")
         describe(self._binning, "Binning", "Pixels of the sensor that are read as one. Changes the pixel size in µm.")
         describe(self._readout, "Read-out mode", "How fast and through which amplifier the sensor is read.")
-        describe(self._set_point, "Wanted sensor temperature in degrees Celsius", "Wanted sensor temperature in °C.")
+        describe(
+            self._set_point,
+            "Set point of the sensor temperature in degrees Celsius",
+            "Sensor temperature that the cooler holds, in °C.",
+        )
         self._form = form()
         for text, field in (
             ("Exposure", self._exposure),
@@ -74,8 +78,8 @@ class CameraPanel(DevicePanel):
             ("", self._switch),
             ("Binning", self._binning),
             ("Read-out", self._readout),
-            ("Sensor now", self._temperature),
-            ("Cool to", self._set_point),
+            ("Sensor", self._temperature),
+            ("Set point", self._set_point),
         ):
             self._form.addRow(label_for(text, field), field)
         layout = QVBoxLayout(self.body)

@@ -23,7 +23,7 @@ __all__ = ["DevicePanels"]
 
 
 class DevicePanels(QWidget):
-    """Camera, presets, objective, stage with its red stop, light, references; one without a device hides itself."""
+    """Camera, presets, objective, stage with its stop, light, references; one without a device hides itself."""
 
     requested = Signal(DeviceAction)
     """Any of the panels asks for something of the devices."""

@@ -1,4 +1,4 @@
-"""Position and limits of stage and focus, and the controls to move them; the red stop is never locked."""
+"""Position and limits of stage and focus, and the controls to move them; the stop is never locked."""
 
 from __future__ import annotations
 
@@ -185,15 +185,13 @@ class StagePanel(DevicePanel):
             self._paint_stop()
 
     def _paint_stop(self) -> None:
-        """Make the stop red, with an octagon: not everyone sees red."""
+        """Outline the stop, with an octagon: the one red button of the window is the emergency stop."""
         c = colours_of(self)
-        ink = "#1c1f23" if c.window == "#1f2226" else "#ffffff"
         self._stop.setIcon(symbol_icon("stop", c, self.fontMetrics().height()))
         self._stop.setStyleSheet(
-            f"QPushButton {{ background: {c.error}; color: {ink}; font-weight: bold; padding: {GRID_PX}px;"
+            f"QPushButton {{ background: {c.window}; color: {c.text}; font-weight: bold; padding: {GRID_PX}px;"
             f" border: 2px solid {c.error}; border-radius: {GRID_PX // 2}px; }}"
-            f" QPushButton:focus {{ border-color: {c.text}; }} QPushButton:pressed {{ background: {c.window};"
-            f" color: {c.text}; }}"
+            f" QPushButton:focus {{ border-color: {c.text}; }} QPushButton:pressed {{ background: {c.surface}; }}"
         )
 
 

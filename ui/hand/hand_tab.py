@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hcc_scope.plans.drawn_sample import DrawnSample
     from hcc_scope.types import Frame, SectionScore
     from ui.hand.state import HandState
+    from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
 
 __all__ = ["HandTab"]
@@ -188,6 +189,10 @@ class HandTab(QWidget):
         self.steps.show_phase(None if view is None else view.phase, paused=self._paused)
 
     # -- the look ------------------------------------------------------------------------------------------------------
+
+    def set_mode(self, mode: ModeName) -> None:
+        """Show the window's own buttons beside the steps, or in Operator mode those of the top bar alone."""
+        self.steps.set_mode(mode)
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""

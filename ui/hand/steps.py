@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QAction
 
     from hcc_scope.by_hand import HandPhase
+    from ui.kit.mode import ModeName
 
 __all__ = ["StepName", "Steps"]
 
@@ -83,7 +84,7 @@ class Steps(QWidget):
 
     def __init__(self, actions: Sequence[QAction], owner: QWidget) -> None:
         super().__init__()
-        whole = [_WindowButton(action) for action in actions]
+        self._whole = whole = [_WindowButton(action) for action in actions]
         self._steps: dict[StepName, ViewButton] = {}
         for name, (text, tip, key) in _TEXTS.items():
             down = True if name == "automatic" else None
@@ -110,6 +111,11 @@ class Steps(QWidget):
     def automatic(self) -> bool:
         """Whether fields are to be captured by themselves."""
         return self._steps["automatic"].isChecked()
+
+    def set_mode(self, mode: ModeName) -> None:
+        """Show the window's own buttons, or in Operator mode none: the top bar has them."""
+        for button in self._whole:
+            button.setVisible(mode == "expert")
 
     def set_automatic(self, on: bool) -> None:
         """Show whether fields are captured by themselves."""

@@ -47,6 +47,18 @@ class ViewButton(QToolButton):
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self._offered = self._wanted = True
+
+    def set_offered(self, offered: bool) -> None:
+        """Let the button be shown, or keep it hidden whatever `setVisible` asks for: the window's mode decides."""
+        if offered != self._offered:
+            self._offered = offered
+            super().setVisible(self._wanted and offered)
+
+    def setVisible(self, visible: bool) -> None:  # noqa: N802 - Qt's name
+        """Show or hide the button; one that is not offered stays hidden until it is."""
+        self._wanted = visible
+        super().setVisible(visible and self._offered)
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""

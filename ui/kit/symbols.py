@@ -97,7 +97,7 @@ def paint_symbol(painter: QPainter, rect: QRectF, shape: Shape, c: Colours) -> N
             ring(c.warning)
             painter.drawLine(at(0.24, 0.76), at(0.76, 0.24))
         case "stop":
-            painter.setBrush(inner)  # on a red ground
+            painter.setBrush(QColor(c.error))
             painter.drawPolygon(_polygon(_OCTAGON, rect))
         case "locked":
             painter.setBrush(QColor(c.text_muted))

@@ -72,14 +72,14 @@ class ContrastPanel(QWidget):
         self._log = QCheckBox("Log")
         describe(self._log, "Logarithmic histogram", "Logarithmic heights: a few pixels are visible beside many")
         self._log.toggled.connect(self._log_toggled)
-        self._close_up = QCheckBox("Close-up")
-        self._close_up.setChecked(True)
+        self._fit_axis = QCheckBox("Fit axis")
+        self._fit_axis.setChecked(True)
         describe(
-            self._close_up,
-            "Close-up of the histogram",
-            "Show only counts that occur; off: everything from 0 to full scale",
+            self._fit_axis,
+            "Fit the axis to the counts that occur",
+            "Show only the counts that occur; off: everything from 0 to full scale",
         )
-        self._close_up.toggled.connect(self._close_up_toggled)
+        self._fit_axis.toggled.connect(self._fit_axis_toggled)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(GRID_PX)
@@ -90,7 +90,7 @@ class ContrastPanel(QWidget):
         ignoring.setBuddy(self._ignored)
         cells: tuple[tuple[QWidget, ...], ...] = (
             (self._auto, ignoring, self._ignored, self._log),
-            (_label("Black", self._black), self._black, once, self._close_up),
+            (_label("Black", self._black), self._black, once, self._fit_axis),
             (_label("White", self._white), self._white, full),
         )
         places = ((1, 2, 3, 4), (1, 2, 3, 4), (1, 2, 3))
@@ -201,8 +201,8 @@ class ContrastPanel(QWidget):
         self.plot.set_log(log)
 
     @Slot(bool)
-    def _close_up_toggled(self, close_up: bool) -> None:
-        self.plot.set_close_up(close_up)
+    def _fit_axis_toggled(self, fit_axis: bool) -> None:
+        self.plot.set_fit_axis(fit_axis)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ class HistogramPlot(QWidget):
         self._full_scale = 65535
         self._limits = (0.0, 65535.0)
         self._log = False
-        self._close_up = True
+        self._fit_axis = True
         self._palette = "Grey"
         self._colours = colours("dark")
         self._dragged: int | None = None
@@ -74,9 +74,9 @@ class HistogramPlot(QWidget):
         self._log = log
         self.update()
 
-    def set_close_up(self, close_up: bool) -> None:
+    def set_fit_axis(self, fit_axis: bool) -> None:
         """Show only the counts that occur, or everything from 0 to full scale."""
-        self._close_up = close_up
+        self._fit_axis = fit_axis
         self.update()
 
     def set_palette(self, name: str) -> None:
@@ -107,7 +107,7 @@ class HistogramPlot(QWidget):
         """Return the first and the last count of the axis."""
         if self._held_range is not None:
             return self._held_range
-        if not self._close_up or self._histogram is None:
+        if not self._fit_axis or self._histogram is None:
             return 0, self._full_scale
         low = min(self._histogram.lowest, int(self._limits[0]))
         high = max(self._histogram.highest, int(self._limits[1]))

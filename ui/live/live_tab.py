@@ -1,7 +1,8 @@
 """The tab *Live*: the newest frame, how its counts are shown, and the predictions for its tiles.
 
 A result belongs to one frame. The newest frame often has none yet: then nothing is drawn over it, as the line below
-reports. *Newest classified* waits instead, and always shows a frame together with its own result.
+reports. *Newest classified* waits instead, and always shows a frame together with its own result. So does the live
+picture while its tiles are coloured.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from ui.canvas.legend import TileLegend
 from ui.canvas.luts import PALETTES
 from ui.canvas.overlays import TileLayer
 from ui.canvas.save_view import save_picture
-from ui.canvas.view_controls import ViewControls, lay_out_page
+from ui.canvas.view_controls import ViewControls, lay_out_page, set_page_margins
 from ui.kit.controls import ElidedLabel, TwoLines, action_button, control_row, style_buttons
 from ui.kit.labels import ValueLabel
+from ui.kit.layers import Layers
+from ui.kit.mode import offer_in_row
 from ui.kit.theme import colours
 from ui.live.coach_bar import CoachBar
 from ui.live.contrast_panel import ContrastPanel
@@ -29,14 +32,13 @@ from ui.live.recent_frames import RecentFrames, TileResult
 from ui.live.roi_tool import RoiTool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from PySide6.QtGui import QShowEvent
 
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import Frame, FrameResult
-    from ui.kit.controls import ViewButton
+    from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
 
 __all__ = ["LiveTab"]
@@ -57,8 +59,14 @@ class LiveTab(QWidget):
     """The number of the stored field that stays on the screen."""
     auto_exposure_requested = Signal()
     """Find the exposure for a mean level."""
+    filled = Signal()
+    """The first picture is shown, or none is any more."""
     field_unpinned = Signal()
     """The newest frame is shown again."""
+    prediction_wanted = Signal(bool)
+    """Whether the tiles of the live picture are to be coloured by the model."""
+    focus_requested = Signal()
+    """Focus by the camera's image."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,6 +75,10 @@ class LiveTab(QWidget):
         self._newest: Frame | None = None
         self._painted: Frame | None = None
         self._pinned = False
+        self._predicted: tuple[Frame, TileResult] | None = None
+        """The newest picture that no section acquired, with what the model finds in it."""
+        self._awaits_prediction = False
+        self._no_prediction = ""
         self.feed = Feed()
         self._recent = RecentFrames()
         self._pixel_size_um: float | None = None
@@ -99,7 +111,8 @@ class LiveTab(QWidget):
         self._looking.timeout.connect(self._show_text)
         self.contrast_panel.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         below = (self._legend, TwoLines(self._about, self._cursor), self.coach, self.contrast_panel)
-        lay_out_page(self, self._controls(), self.view, *below)
+        self._row = self._controls()
+        lay_out_page(self, self._row, self.view, *below)
         self.set_theme("dark")
         self.view.painted.connect(self._note_painted)
         self.view.cursor_moved.connect(self._show_cursor)
@@ -123,50 +136,72 @@ class LiveTab(QWidget):
         )
         self._follow.setAccessibleName("Which frame is shown")
         controls = ViewControls(self, self.view)
-
-        def toggle(text: str, tip: str, key: str, do: Callable[[bool], object], down: bool = True) -> ViewButton:
-            return action_button(self, text, tip, key, do, checked=down)
-
-        self._histogram = toggle("Histogram", "Show histogram and contrast", "T", self._show_histogram)
+        self._histogram = action_button(
+            self, "Histogram", "Show histogram and contrast", "T", self._show_histogram, checked=True
+        )
+        self._focus_now = action_button(
+            self,
+            "Focus now",
+            "Search the sharpest height around the present one by the camera's image",
+            "J",
+            self._ask_focus,
+        )
+        self.show_focus_drive(False)
+        expose = action_button(
+            self,
+            "Auto exposure",
+            "Find the exposure at which the image has half of full scale on average and nothing is clipped",
+            "X",
+            self._ask_exposure,
+        )
+        fit, layers = controls.fit("Show the whole frame"), self._layers().button
+        self._for_operators = (fit, layers, expose, self._focus_now, self._back)
         return control_row(
-            controls.fit("Show the whole frame"),
+            fit,
             action_button(self, "1:1", "One screen pixel per frame pixel", "1", self._one_to_one),
             controls.zoom_out(),
             self._zoom,
             controls.zoom_in(),
             self._palettes,
             self._follow,
-            toggle("Saturation", "Mark pixels at the camera's full scale in magenta", "S", self._mark_saturated),
-            toggle("Crosshair", "Two lines through the cursor", "C", self._show_crosshair, down=False),
-            action_button(
-                self,
-                "Auto exposure",
-                "Find the exposure at which the image has half of full scale on average and nothing is clipped",
-                "X",
-                self._ask_exposure,
-            ),
+            layers,
+            expose,
+            self._focus_now,
             self._roi.button,
             self._histogram,
-            controls.toggle(self.tiles, "shows_grid", "Tile grid", "Borders of the model's tiles", "G"),
-            controls.toggle(
-                self.tiles, "shows_heat", "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H"
-            ),
-            controls.toggle(self.tiles, "shows_values", "Values", "Write the outcome on each tile", "V"),
-            controls.share(self.tiles, "opacity", "Opacity", "Opacity of the heatmap in %"),
-            controls.share(
-                self.tiles,
-                "shown_from",
-                "Colour from",
-                "Tiles with a lower probability of high get no colour",
-                as_probability=True,
-            ),
             self._back,
         )
+
+    def _layers(self) -> Layers:
+        layers, tiles = Layers(self, self.view), self.tiles
+        layers.toggle("Saturation", "Mark pixels at the camera's full scale in magenta", "S", self._mark_saturated)
+        layers.toggle("Crosshair", "Two lines through the cursor", "C", self._show_crosshair, on=False)
+        layers.toggle(
+            "Live prediction",
+            "Colour the tiles of the live picture by the model; nothing of it is stored or scored",
+            "K",
+            self.prediction_wanted.emit,
+            on=False,
+        )
+        layers.switch(tiles, "shows_grid", "Tile grid", "Borders of the model's tiles", "G")
+        layers.switch(tiles, "shows_heat", "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H")
+        layers.switch(tiles, "shows_values", "Values", "Write the outcome on each tile", "V")
+        layers.share(tiles, "opacity", "Opacity", "Opacity of the heatmap in %")
+        layers.share(
+            tiles,
+            "shown_from",
+            "Least probability",
+            "Tiles with a lower probability of high get no colour",
+            as_probability=True,
+        )
+        return layers
 
     # -- what it shows ------------------------------------------------------------------------------------------------
 
     def set_frame(self, frame: Frame) -> None:
         """Take a new frame; cheap enough for 30 a second, and nearly free while the tab is hidden."""
+        if self._awaits_prediction and not frame.section_id:
+            return  # it comes with its tiles
         self.feed.came()
         if self._newest is not None and frame.section_id != self._newest.section_id:
             self._recent.clear()
@@ -175,8 +210,39 @@ class LiveTab(QWidget):
         self._recent.add_frame(frame)
         if self._pinned:
             return
-        if self._frame is None or self._follow.currentText() == _NEWEST or self._recent.result(frame.seq) is not None:
+        newest = self._follow.currentText() == _NEWEST or not frame.section_id
+        if self._frame is None or newest or self._recent.result(frame.seq) is not None:
             self._show_frame(frame)
+
+    def await_prediction(self, awaited: bool, why_not: str = "") -> None:
+        """Show pictures that no section acquires only together with their tiles, from `show_predicted`, or at once.
+
+        Parameters
+        ----------
+        awaited : bool
+        why_not : str
+            Why the tiles that were asked for are not coloured, as text; empty if they are, or were not asked for.
+        """
+        if (awaited, why_not) == (self._awaits_prediction, self._no_prediction):
+            return
+        self._awaits_prediction, self._no_prediction = awaited, why_not
+        if not awaited and self._predicted is not None:
+            self._predicted = None
+            self._attach_result()
+        self._show_text()
+
+    def show_predicted(self, frame: Frame, result: FrameResult, grid: TileGrid, threshold: float) -> None:
+        """Show a picture that no section acquired, with what the model finds in it."""
+        self._predicted = frame, TileResult(result, grid, threshold)
+        self._legend.heat_bar.set_threshold(threshold)
+        awaited, self._awaits_prediction = self._awaits_prediction, False
+        self.set_frame(frame)
+        self._awaits_prediction = awaited
+
+    def show_focus_drive(self, there: bool) -> None:
+        """Offer to focus by the image, or not: without a focus drive the hand turns the focus."""
+        self._focus_now.defaultAction().setVisible(there)
+        self._focus_now.setVisible(there)
 
     def show_stored(self, frame: Frame, found: tuple[FrameResult, TileGrid, float] | None) -> None:
         """Show a stored field of the section, with its result, until the operator goes back to the newest."""
@@ -206,6 +272,10 @@ class LiveTab(QWidget):
     @Slot(bool)
     def _ask_exposure(self, _down: bool) -> None:
         self.auto_exposure_requested.emit()
+
+    @Slot(bool)
+    def _ask_focus(self, _down: bool) -> None:
+        self.focus_requested.emit()
 
     @Slot(bool)
     def _follow_again(self, _down: bool) -> None:
@@ -246,6 +316,15 @@ class LiveTab(QWidget):
         self.view.set_pixel_size_um(self._um())
         self._show_text()
 
+    def set_mode(self, mode: ModeName) -> None:
+        """Show all controls, or in Operator mode those that every section needs; the keys work in both."""
+        expert = mode == "expert"
+        offer_in_row(self._row, self._for_operators, mode)
+        set_page_margins(self, mode)
+        self._legend.setVisible(expert)
+        self._cursor.setVisible(expert)
+        self.contrast_panel.setVisible(expert and self._histogram.isChecked())
+
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self._border.colour = colours(theme).border
@@ -257,7 +336,7 @@ class LiveTab(QWidget):
     def clear(self) -> None:
         """Show nothing, and forget all results."""
         self._set_pinned(None)
-        self._frame = self._newest = self._painted = None
+        self._frame = self._newest = self._painted = self._predicted = None
         self._recent.clear()
         self.view.set_pixels(None)
         self.tiles.set_grid(None)
@@ -265,6 +344,7 @@ class LiveTab(QWidget):
         self._roi.forget()
         self._legend.set_flags(None)
         self._show_text()
+        self.filled.emit()
 
     def contrast(self) -> tuple[float, float, bool]:
         """Return black and white in counts, and whether they follow every frame."""
@@ -278,6 +358,11 @@ class LiveTab(QWidget):
     def shown_frame(self) -> Frame | None:
         """The frame that is shown."""
         return self._frame
+
+    @property
+    def shows_live_picture(self) -> bool:
+        """Whether a picture is shown that no section acquired."""
+        return self._frame is not None and not self._frame.section_id
 
     @property
     def frame_on_screen(self) -> Frame | None:
@@ -306,8 +391,11 @@ class LiveTab(QWidget):
     # -- showing -----------------------------------------------------------------------------------------------------
 
     def _show_frame(self, frame: Frame) -> None:
+        first = self._frame is None
         shape_changed = self._frame is None or self._frame.pixels.shape != frame.pixels.shape
         self._frame = frame
+        if first:
+            self.filled.emit()
         if shape_changed:
             self._roi.forget()
         self._stale = not self.isVisible()
@@ -335,7 +423,7 @@ class LiveTab(QWidget):
 
     def _attach_result(self) -> None:
         frame = self._frame
-        found = None if frame is None else self._recent.result(frame.seq)
+        found = None if frame is None else self._result_of(frame)
         if found is not None and frame is not None and found.grid.frame_shape_yx == frame.pixels.shape:
             self.tiles.set_grid(found.grid)
             self.tiles.set_result(found.result, found.threshold)
@@ -347,6 +435,12 @@ class LiveTab(QWidget):
         self._legend.set_flags(None if shown is None or shown.outcome == "failed" else shown.flags)
         self.view.update()
         self._show_text()
+
+    def _result_of(self, frame: Frame) -> TileResult | None:
+        if frame.section_id:
+            return self._recent.result(frame.seq)
+        # the numbers of live pictures begin anew with each preview
+        return self._predicted[1] if self._predicted is not None and self._predicted[0] is frame else None
 
     def _um(self) -> float | None:
         own = None if self._frame is None else self._frame.pixel_size_um
@@ -361,8 +455,10 @@ class LiveTab(QWidget):
             self._cursor.set_text("")
             return
         outcome = "" if self.tiles.result is None else describe_result(self.tiles.result)
-        if not outcome and self._recent.has_results:
+        if not outcome and self._recent.has_results and frame.section_id:
             outcome = "not classified yet"
+        if not outcome and self._no_prediction and not frame.section_id:
+            outcome = f"tiles not coloured: {self._no_prediction}"
         parts = (self.feed.describe(frame, pinned=self._pinned), outcome, describe_camera(frame))
         self._about.set_text(", ".join(part for part in parts if part))
         self._show_cursor()
@@ -407,7 +503,7 @@ class LiveTab(QWidget):
 
     @Slot(bool)
     def _show_histogram(self, shows: bool) -> None:
-        self.contrast_panel.setVisible(shows)
+        self.contrast_panel.setVisible(shows)  # in Operator mode its key shows it
         if shows and self._frame is not None:
             self.contrast_panel.set_frame(self._frame.pixels, self._frame.bit_depth)
 

@@ -8,12 +8,15 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from ui.canvas.view_controls import ViewControls
 from ui.kit.controls import action_button, control_row
+from ui.kit.layers import Layers
+from ui.kit.mode import offer_in_row
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from ui.canvas.canvas import Canvas
     from ui.kit.controls import ViewButton
+    from ui.kit.mode import ModeName
     from ui.map.hand_map import HandMap
     from ui.map.map_fields import FieldsLayer
     from ui.map.map_layers import OutlineLayer, PlanLayer
@@ -56,7 +59,7 @@ class MapControls(QObject):
     ) -> None:
         super().__init__(owner)
         controls = ViewControls(owner, view)
-        self._to_stage = action_button(owner, "To stage", "Centre the map on the stage", "L", self._go)
+        self._to_stage = action_button(owner, "Centre on stage", "Centre the map on the stage", "L", self._go)
         self.move = action_button(
             owner,
             "Click to move",
@@ -70,33 +73,36 @@ class MapControls(QObject):
         before.setAccessibleName("Field before")
         after.setAccessibleName("Field after")
         self._of_stage = (self._to_stage, self.move, tools.search)
-        self._of_plan = (controls.toggle(plan, "visible", "Plan", "Fields that are still to be taken, dashed", "N"),)
-        self._of_hand = (
-            controls.toggle(hand.mosaic, "visible", "Seen", "Pictures of everything that was seen", "S"),
-            controls.toggle(hand.course, "visible", "Course", "The way that the field went", "C"),
-            controls.toggle(hand.targets, "visible", "Drawn fields", "The random fields of the section", "D"),
+        layers = Layers(owner, view)
+        layers.switch(fields, "shows_pictures", "Pictures", "Thumbnails of the fields", "P")
+        layers.switch(fields, "shows_heat", "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H")
+        layers.switch(fields, "shows_words", "Labels", "Write each field's number and score", "V")
+        layers.switch(outline, "visible", "Outline", "Edge of the section", "O")
+        self._plan_layer = layers.switch(plan, "visible", "Plan", "Fields that are still to be taken, dashed", "N")
+        self._hand_layers = (
+            layers.switch(hand.mosaic, "visible", "Seen", "Pictures of everything that was seen", "S"),
+            layers.switch(hand.course, "visible", "Course", "The way that the field went", "C"),
+            layers.switch(hand.targets, "visible", "Drawn fields", "The random fields of the section", "D"),
         )
+        layers.share(fields, "opacity", "Opacity", "Opacity of the heatmap in %")
         self.show_stage(False)
         self.show_hand(False)
+        self._for_operators = (controls.fit("Show the whole section"), layers.button, *tools.buttons)
         self.row = control_row(
-            controls.fit("Show the whole section"),
+            self._for_operators[0],
             controls.zoom_out(),
             controls.zoom_in(),
             before,
             after,
-            controls.toggle(fields, "shows_pictures", "Pictures", "Thumbnails of the fields", "P"),
-            controls.toggle(
-                fields, "shows_heat", "Heatmap", "Colour tiles by probability; excluded ones are hatched", "H"
-            ),
-            controls.toggle(fields, "shows_words", "Words", "Write each field's number and score", "V"),
-            controls.toggle(outline, "visible", "Outline", "Edge of the section", "O"),
-            *self._of_plan,
-            controls.share(fields, "opacity", "Opacity", "Opacity of the heatmap in %"),
+            layers.button,
             self._to_stage,
             self.move,
-            *self._of_hand,
             *tools.buttons,
         )
+
+    def set_mode(self, mode: ModeName) -> None:
+        """Show all buttons, or in Operator mode those that every section needs."""
+        offer_in_row(self.row, self._for_operators, mode)
 
     def show_stage(self, there: bool) -> None:
         """Show what needs a stage, or not."""
@@ -104,8 +110,9 @@ class MapControls(QObject):
 
     def show_hand(self, on: bool) -> None:
         """Show what belongs to a section by hand, or what belongs to a plan."""
-        _show(self._of_hand, on)
-        _show(self._of_plan, not on)
+        for layer in self._hand_layers:
+            layer.setVisible(on)
+        self._plan_layer.setVisible(not on)
 
     @Slot(bool)
     def _before(self, _down: bool) -> None:

@@ -16,7 +16,7 @@ from ui.canvas.canvas import Canvas, MouseMode
 from ui.canvas.legend import TileLegend
 from ui.canvas.overlays import ScaleBarLayer
 from ui.canvas.save_view import save_picture
-from ui.canvas.view_controls import lay_out_page
+from ui.canvas.view_controls import lay_out_page, set_page_margins
 from ui.kit.controls import ElidedLabel, TwoLines, style_buttons
 from ui.kit.theme import GRID_PX
 from ui.map.boxes import box_around, box_of, box_of_boxes
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hcc_scope.types import FrameResult
     from ui.canvas.canvas import Layer
     from ui.canvas.viewport import Box
+    from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
 
 __all__ = ["MAP_SCALES", "Points", "SectionMapTab"]
@@ -283,6 +284,13 @@ class SectionMapTab(QWidget):
         self.fields.chosen = seq if seq in self.fields.fields else None
         self._changed()
 
+    def set_mode(self, mode: ModeName) -> None:
+        """Show all controls, or in Operator mode those that every section needs; the keys work in both."""
+        self._controls.set_mode(mode)
+        self._cursor.setVisible(mode == "expert")
+        self._legend.set_mode(mode)
+        set_page_margins(self, mode)
+
     def set_theme(self, theme: ThemeName) -> None:
         """Take the colours of a theme."""
         self.view.set_theme(theme)
@@ -398,6 +406,12 @@ class SectionMapTab(QWidget):
             self._progress.setRange(0, n_planned)
             self._progress.setValue(n_done)
         self._about.set_text(describe_progress(self.fields, n_done, n_planned))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of a section is shown: no field, plan or outline."""
+        there = self.hand.on or self.fields.fields or len(self._plan.positions_um)
+        return not there and self._outline.points_um is None and not self._tools.outline.active
 
     @property
     def world(self) -> tuple[Box, Box]:

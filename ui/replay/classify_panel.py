@@ -95,10 +95,10 @@ class ClassifyPanel(QWidget):
             self.engine.setItemData(self.engine.count() - 1, _ENGINE_TIPS.get(name, name), Qt.ItemDataRole.ToolTipRole)
         self.engine.setAccessibleName("Engine")
         self.engine.setToolTip("Engine for the model; each agrees with the reference within the model's tolerance")
-        self.save_as.setPlaceholderText("only compare, write nothing")
-        self.save_as.setAccessibleName("Name to keep the predictions under")
+        self.save_as.setPlaceholderText("none: compare only, store nothing")
+        self.save_as.setAccessibleName("Name of the results in the store")
         self.save_as.setToolTip(
-            "A name: the predictions are kept in the store beside the recorded ones, which are never overwritten"
+            "With a name the predictions are stored beside the recorded ones, which are never overwritten"
         )
         models = QHBoxLayout()
         models.setSpacing(GRID_PX)
@@ -111,7 +111,7 @@ class ClassifyPanel(QWidget):
         model_label.setBuddy(self.model)
         form.addRow(model_label, models)
         form.addRow("&Engine:", self.engine)
-        form.addRow("&Keep as:", self.save_as)
+        form.addRow("&Results name:", self.save_as)
         self.start_button.setToolTip("Classify all stored fields again; the recorded predictions stay")
         self.cancel_button.setToolTip("End it early; the fields classified until then are shown")
         self.start_button.clicked.connect(self.start)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hcc_scope.inference.card_evaluation import StatementRecord
     from hcc_scope.storage.animal_sections import OtherSection
     from hcc_scope.types import SectionScore, Snapshot
+    from ui.kit.mode import ModeName
 
 __all__ = ["ScorePanel"]
 
@@ -81,6 +82,8 @@ class ScorePanel(QWidget):
         self._stabilised = SignedLine("Stability of the score")
         self._degraded = SignedLine("Classification")
         self._coverage = CoverageView()
+        self._expert = True
+        self._coverage_heading = heading("Coverage")
         self._course_heading = heading("Course over the classified fields")
         self._plot = CoursePlot()
         self._others_heading = heading("Other sections of this animal")
@@ -109,18 +112,25 @@ class ScorePanel(QWidget):
         layout.addWidget(self._interval)
         layout.addWidget(self._stabilised)
         layout.addWidget(self._degraded)
+        layout.addWidget(self._course_heading)
+        layout.addWidget(self._plot)
         layout.addWidget(self._research)  # up here, where a low window does not scroll it away
         layout.addWidget(self._beside)
         for title, widget in (
             (self._worth_heading, self._worth),
-            (heading("Coverage"), self._coverage),
-            (self._course_heading, self._plot),
+            (self._coverage_heading, self._coverage),
             (self._others_heading, self._others),
         ):
             layout.addSpacing(GRID_PX)
             layout.addWidget(title)
             layout.addWidget(widget)
         layout.addStretch(1)
+
+    def set_mode(self, mode: ModeName) -> None:
+        """Show everything, or in Operator mode what fits a low window, the course among it."""
+        self._expert = mode == "expert"
+        for widget in (self._coverage_heading, self._coverage):
+            widget.setVisible(self._expert)
 
     def set_section(self, animal_id: str, section_id: str, *, replayed: bool = False) -> None:
         """Say whose score this is; empty ids for none. A replayed section has no course, and no other sections here."""

@@ -1,4 +1,7 @@
-"""The layout of the docks: on both sides of the window, or in one place where the window is too narrow for both."""
+"""The layout of the docks: on both sides of the window, or in one place where the window is too narrow for both.
+
+Operator mode shows the score alone, and any other dock on request. The layout that is kept is that of Expert mode.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QByteArray
     from PySide6.QtWidgets import QMainWindow, QWidget
 
+    from ui.kit.mode import ModeName
+
 __all__ = ["LAYOUT_VERSION", "DockLayout"]
 
 LAYOUT_VERSION = 2
@@ -25,8 +30,15 @@ _VERY_NARROW_PX = 1000
 """Below this width docks on both sides leave no room for the picture: all go to one side, as tabs."""
 _SCORE_PX, _QUALITY_PX = 640, 192
 _LEFT_NARROW_PX, _RIGHT_NARROW_PX = 256, 288
+_OPERATOR_PX = 304
+"""Width of the score in Operator mode."""
 _TALL_PX = 1000
 """From this height on there is room for the messages from the start."""
+_FREE = (
+    QDockWidget.DockWidgetFeature.DockWidgetMovable
+    | QDockWidget.DockWidgetFeature.DockWidgetFloatable
+    | QDockWidget.DockWidgetFeature.DockWidgetClosable
+)
 
 
 class DockLayout(QObject):
@@ -35,11 +47,15 @@ class DockLayout(QObject):
     Parameters
     ----------
     window : QMainWindow
+    mode : {"operator", "expert"}
     """
 
-    def __init__(self, window: QMainWindow) -> None:
+    def __init__(self, window: QMainWindow, mode: ModeName = "expert") -> None:
         super().__init__(window)
         self._window = window
+        self._mode: ModeName = mode
+        self._expert_layout: QByteArray | None = None
+        """The layout of Expert mode, while the window is in Operator mode."""
         self.docks: dict[str, QDockWidget] = {}
         """The docks by name."""
         self._places: dict[str, tuple[Qt.DockWidgetArea, str | None]] = {}
@@ -71,8 +87,27 @@ class DockLayout(QObject):
         """Whether the docks are as the present width of the window asks for."""
         return self._is_narrow() == self._gathered
 
+    def set_mode(self, mode: ModeName) -> None:
+        """Lay the docks out for another mode; those of Expert mode return as they were left."""
+        if mode == self._mode:
+            return
+        if mode == "operator":
+            self._expert_layout = self.save()
+        self._mode = mode
+        self._put_away = ()
+        self.lay_out()
+        if mode == "expert" and self._expert_layout is not None:
+            self.restore(self._expert_layout)
+            self._expert_layout = None
+
     def restore(self, layout: QByteArray) -> bool:
-        """Take a layout of before; return whether it could be used. It may be of a larger screen."""
+        """Take a layout of before; return whether it could be used. It may be of a larger screen.
+
+        In Operator mode it waits for Expert mode.
+        """
+        if self._mode == "operator":
+            self._expert_layout = layout
+            return False
         if not self._window.restoreState(layout, LAYOUT_VERSION):
             return False
         self._gathered = self._in_one_place()
@@ -81,6 +116,8 @@ class DockLayout(QObject):
 
     def save(self) -> QByteArray | None:
         """Return the layout to be kept: that of the wide window; None where only an automatic one is known."""
+        if self._mode == "operator":
+            return self._expert_layout
         self.show_all(True)
         self.follow_width()
         return self._wide_layout if self._gathered else self._window.saveState(LAYOUT_VERSION)
@@ -126,12 +163,28 @@ class DockLayout(QObject):
         if wide is not None:
             self._window.restoreState(wide, LAYOUT_VERSION)
 
-    def lay_out(self, hidden: Collection[QDockWidget] = ()) -> None:
-        """Put every dock in its first place, and give it its first size; some stay hidden."""
+    def lay_out(self, hidden: Collection[QDockWidget] | None = None) -> None:
+        """Put every dock in its first place, and give it its first size.
+
+        Parameters
+        ----------
+        hidden : collection of QDockWidget, optional
+            Stay hidden; without it, those that the mode does not show at first.
+        """
         window, docks = self._window, self.docks
+        operator = self._mode == "operator"
+        if hidden is None:
+            hidden = [dock for name, dock in docks.items() if operator and name != "score"]
+        for name, dock in docks.items():
+            of_operator = QDockWidget.DockWidgetFeature.DockWidgetClosable
+            if name == "score":
+                of_operator = QDockWidget.DockWidgetFeature.NoDockWidgetFeatures
+            dock.setFeatures(of_operator if operator else _FREE)
         self._place(hidden)
         narrow = window.width() < _NARROW_PX
         left, right = (_LEFT_NARROW_PX, _RIGHT_NARROW_PX) if narrow else (_LEFT_PX, _RIGHT_PX)
+        if operator:
+            right = _OPERATOR_PX
         sides = [(docks[name], px) for name, px in (("rig", left), ("score", right)) if name in docks]
         if sides:
             window.resizeDocks([dock for dock, _ in sides], [px for _, px in sides], Qt.Orientation.Horizontal)
@@ -139,7 +192,8 @@ class DockLayout(QObject):
             # the score shows more
             window.resizeDocks([docks["score"], docks["quality"]], [_SCORE_PX, _QUALITY_PX], Qt.Orientation.Vertical)
         window.resizeDocks([docks["messages"]], [_BOTTOM_PX], Qt.Orientation.Vertical)
-        docks["messages"].setVisible(window.height() >= _TALL_PX and docks["messages"] not in hidden)
+        room = operator or window.height() >= _TALL_PX
+        docks["messages"].setVisible(room and docks["messages"] not in hidden)
         self._tidy_soon()
 
     # -- how it is done ------------------------------------------------------------------------------------------------
@@ -200,5 +254,5 @@ class DockLayout(QObject):
                 at = next((one for one in group if not one.visibleRegion().isEmpty()), dock).geometry().topLeft()
                 used.add(min(fitting, key=lambda bar: (bar.geometry().bottomLeft() - at).manhattanLength()))
         for bar in bars:
-            if bar not in used and not bar.isHidden():
-                bar.hide()
+            if bar.isHidden() == (bar in used):
+                bar.setVisible(bar in used)

@@ -35,6 +35,7 @@ from ui.shell.welcome import Welcome
 if TYPE_CHECKING:
     from ui.control.section_setup import SectionSetup
     from ui.control.settings import Settings
+    from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
 
 __all__ = ["MainWindow"]
@@ -61,18 +62,23 @@ class MainWindow(QMainWindow):
     close_asked = Signal()
     """The operator wants to close the window; `allow_close` and `close` do it."""
     theme_changed = Signal(str)
+    mode_changed = Signal(str)
+    """The window is in Operator or in Expert mode now."""
     page_changed = Signal()
     """Another view, or the welcome page, is shown."""
 
     def __init__(self, settings: Settings, setup: SectionSetup) -> None:
         super().__init__()
         self.theme: ThemeName = settings.theme
+        self._score_beside = True
+        self.mode: ModeName = settings.mode
+        """What the window shows; `set_mode` changes it."""
         self._may_close = False
         self._shown_before = False
         self._late = QTimer(self, singleShot=True, interval=0)
         self._late.timeout.connect(self._resized)
         self._saved = settings
-        self._layout = DockLayout(self)
+        self._layout = DockLayout(self, settings.mode)
         self.setObjectName("main_window")
         self.setWindowTitle(f"HCC-Scope: {RESEARCH_USE_ONLY}")
         self.setDockOptions(
@@ -85,6 +91,7 @@ class MainWindow(QMainWindow):
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
 
         self.actions_ = Actions(self, settings.theme)
+        self.actions_["expert"].setChecked(settings.mode == "expert")
         self.messages = MessageModel(settings.theme, self)
         self.top = TopBar(self.actions_, settings, setup)
         self.welcome = Welcome(self.actions_, settings.theme)
@@ -115,6 +122,8 @@ class MainWindow(QMainWindow):
 
         self._views: dict[QWidget, tuple[str, str, QAction]] = {}
         """Of every view: its title, its tip, and the action that shows it."""
+        self._pages_of_views: dict[QWidget, tuple[str, str]] = {}
+        """Of every page of several views: its title and its tip."""
         self._make_menus()
         self.log = LogView(self.messages)
         self.add_dock("messages", "Messages", self.log, Qt.DockWidgetArea.BottomDockWidgetArea, "Ctrl+M")
@@ -168,6 +177,8 @@ class MainWindow(QMainWindow):
         shown.toggled.connect(action.setChecked)
         action.triggered.connect(partial(self._show_or_hide, name, action))
         self._view_menu.addAction(action)
+        if name == "rig":
+            self.top.offer_panel(action)
         return dock
 
     def _show_or_hide(self, name: str, action: QAction, _checked: bool = False) -> None:
@@ -192,6 +203,10 @@ class MainWindow(QMainWindow):
         action.triggered.connect(partial(self._show_tab, widget))
         self._view_menu.insertAction(self._tabs_end, action)
 
+    def add_page(self, widget: QWidget, title: str, tip: str) -> None:
+        """Take a page that holds views of `add_tab`, to be offered instead of them; their actions show it."""
+        self._pages_of_views[widget] = title, tip
+
     def _show_tab(self, widget: QWidget, _checked: bool = False) -> None:
         self.show_view(widget)
 
@@ -209,10 +224,10 @@ class MainWindow(QMainWindow):
         while self.tabs.count():
             self.tabs.removeTab(0)
         for widget in widgets:
-            title, tip, _ = self._views[widget]
+            title, tip = self._pages_of_views.get(widget) or self._views[widget][:2]
             self.tabs.setTabToolTip(self.tabs.addTab(widget, title), tip)
         for widget, (_, _, action) in self._views.items():
-            action.setVisible(widget in widgets)
+            action.setVisible(any(page is widget or page.isAncestorOf(widget) for page in widgets))
         self.tabs.setCurrentIndex(0)
         self.tabs.blockSignals(False)
         self._signal_page(0)
@@ -260,6 +275,24 @@ class MainWindow(QMainWindow):
             part.set_theme(theme)
         self.theme_changed.emit(theme)
 
+    def set_mode(self, mode: ModeName) -> None:
+        """Show what Operator or Expert mode shows; nothing that is under way changes."""
+        if mode == self.mode:
+            return
+        self.mode = mode
+        self.actions_["expert"].setChecked(mode == "expert")
+        self.actions_["panels"].setChecked(True)
+        self.top.set_mode(mode)
+        self._layout.set_mode(mode)
+        self.show_score(self._score_beside)
+        self.mode_changed.emit(mode)
+
+    def show_score(self, shown: bool) -> None:
+        """Show the score beside the view in Operator mode, or give its room to the view; Expert mode is as it is."""
+        self._score_beside = shown
+        if self.mode == "operator" and self.actions_["panels"].isChecked():
+            self.docks["score"].setVisible(shown)
+
     # -- the layout ----------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
@@ -272,6 +305,7 @@ class MainWindow(QMainWindow):
         restored = bool(self._saved.layout) and self._layout.restore(_unpack(self._saved.layout))
         if not restored and not self._layout.fits:
             self._layout.lay_out()  # an automatic layout of a small screen is not kept on a larger one
+        self.show_score(self._score_beside)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """Lay out the docks again once the window becomes narrow or wide."""
@@ -288,11 +322,13 @@ class MainWindow(QMainWindow):
         """Put every dock back in its first place."""
         self._layout.reset()
         self.actions_["panels"].setChecked(True)
+        self.show_score(self._score_beside)
 
     def show_panels(self, shown: bool) -> None:
         """Show the docks that were put away, or put all away, so that the view has their room."""
         self._layout.show_all(shown)
         self.actions_["panels"].setChecked(shown)
+        self.show_score(self._score_beside)
 
     def packed_layout(self) -> tuple[str, str]:
         """Return geometry and layout as the settings keep them; the automatic layout of a narrow window is not kept."""

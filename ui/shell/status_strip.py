@@ -1,4 +1,7 @@
-"""The strip at the bottom: whether everything keeps up, and for how long it can go on."""
+"""The strip at the bottom: whether everything keeps up, and for how long it can go on.
+
+In Operator mode it is one line: run, time left, disk and lost frames, and beside them whatever needs attention.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from hcc_scope.formatting import counted, format_bytes, format_duration, percent, sentence
 from hcc_scope.microscope.sensor_care import cooler_concern
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent, QResizeEvent
 
     from hcc_scope.types import Snapshot
+    from ui.kit.mode import ModeName
     from ui.kit.symbols import Shape
 
 __all__ = ["StatusStrip"]
@@ -27,6 +31,8 @@ __all__ = ["StatusStrip"]
 _UNKNOWN = "–"
 _OF_A_RUN = ("camera", "stored", "classified", "store_queue", "analyse_queue", "waiting", "lost", "skipped", "eta")
 """Cells that show nothing without a run."""
+_FOR_OPERATORS = ("phase", "eta", "disk", "lost")
+"""Cells that Operator mode shows; the others only for as long as they need attention."""
 _QUEUE_FULL = 0.8
 _DISK_LOW_S, _DISK_URGENT_S = 15 * 60.0, 5 * 60.0
 _HARDLY_WRITING_BYTES_PER_S = 1e4
@@ -40,6 +46,7 @@ class _Cell(QWidget):
     def __init__(self, name: str, tip: str, widest: str) -> None:
         super().__init__()
         self._name, self._tip, self._widest = name, tip, widest
+        self._shown_always = True
         self._title = QLabel(name)
         self._title.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         self._value = QLabel(_UNKNOWN)
@@ -50,17 +57,26 @@ class _Cell(QWidget):
         line.addWidget(self._badge)
         line.addWidget(self._value)
         line.addStretch(1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self._title)
-        layout.addLayout(line)
+        self._layout = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(0)
+        self._layout.addWidget(self._title)
+        self._layout.addLayout(line)
         self._line = line
         describe(self, f"{name}: not known", tip)
 
     def add(self, widget: QWidget) -> None:
         """Put a widget behind the value."""
         self._line.insertWidget(2, widget)
+
+    def set_mode(self, mode: ModeName, *, always: bool) -> None:
+        """Stand in one line in Operator mode; there, a cell that is not shown always is shown while it has a sign."""
+        one_line = mode == "operator"
+        self._layout.setDirection(QBoxLayout.Direction.LeftToRight if one_line else QBoxLayout.Direction.TopToBottom)
+        self._layout.setSpacing(GRID_PX if one_line else 0)
+        self._shown_always = always
+        self.updateGeometry()
+        self.setVisible(always or not self._badge.isHidden())
 
     def show_value(self, value: str, concern: Shape | None = None, meaning: str = "") -> None:
         """Show a value and, if it needs attention, a sign and why."""
@@ -71,6 +87,7 @@ class _Cell(QWidget):
             self._badge.show_shape(concern, meaning)
         if self._badge.isHidden() == (concern is not None):
             self._badge.setVisible(concern is not None)
+            self.setVisible(self._shown_always or concern is not None)
         tip = f"{self._tip} {meaning}" if meaning else self._tip
         if tip != self.toolTip():
             self.setToolTip(tip)
@@ -89,6 +106,8 @@ class _Cell(QWidget):
         hint = super().sizeHint()
         metrics = self.fontMetrics()
         steady = metrics.horizontalAdvance(self._widest) + metrics.height() + GRID_PX // 2
+        if self._layout.direction() == QBoxLayout.Direction.LeftToRight:
+            steady += self._title.sizeHint().width() + self._layout.spacing()
         return QSize(max(hint.width(), steady), hint.height())
 
 
@@ -173,7 +192,17 @@ class StatusStrip(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """Take as many lines as the width asks for, in docks and status bars too."""
         super().resizeEvent(event)
-        self.setMinimumHeight(self._flow.heightForWidth(event.size().width()))
+        self._fit_height()
+
+    def set_mode(self, mode: ModeName) -> None:
+        """Show what an operator needs, or everything; what needs attention is shown in both modes."""
+        for key, cell in self._cells.items():
+            cell.set_mode(mode, always=mode == "expert" or key in _FOR_OPERATORS)
+        self._flow.invalidate()
+        self._fit_height()
+
+    def _fit_height(self) -> None:
+        self.setMinimumHeight(self._flow.heightForWidth(self.width()))
 
     def value(self, key: str) -> str:
         """Return the words shown for one of the cells."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ui.control.section_request import Specimen
     from ui.control.section_setup import SectionSetup
     from ui.control.settings import Settings
+    from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
     from ui.shell.actions import ActionName, Actions
 
@@ -47,6 +48,9 @@ _MODEL_PX, _ENGINE_PX = 240, 144
 _NARROW_PX = 900
 """Below this width the buttons show icons alone, and what the section is made with takes two lines."""
 _LEAST_PX = 560
+_START_PX = 12 * GRID_PX
+_HEIGHT_PX: dict[ModeName, int] = {"operator": 7 * GRID_PX // 2, "expert": 4 * GRID_PX}
+"""Of the buttons; a low window leaves more to the picture in Operator mode."""
 
 
 _SHAPES = {"none": "○", "good": "●", "warning": "▲", "error": "■"}
@@ -71,6 +75,10 @@ class TopBar(QWidget):
         self._theme: ThemeName = settings.theme
         self._light = RigLight("no rig", "none")
         self._narrow = False
+        self._locked = False
+        self._mode: ModeName = settings.mode
+        self._is_demo = False
+        self._panel: QToolButton | None = None
         self._specimen_before = 0
         self.setAccessibleName("Top bar")
         layout = QVBoxLayout(self)
@@ -81,6 +89,7 @@ class TopBar(QWidget):
         self.set_theme(settings.theme)
         self._take_choices()
         setup.changed.connect(self._show_setup)
+        self.set_mode(settings.mode)
 
     # -- made once -----------------------------------------------------------------------------------------------------
 
@@ -97,14 +106,18 @@ class TopBar(QWidget):
         self._rig.setMinimumWidth(2 * GRID_PX)
         row.addWidget(self._rig)
         row.addSpacing(2 * GRID_PX)
-        self._hint = ElidedLabel("What is missing before a section can start")
+        self._hint = ElidedLabel("Next step")
         row.addWidget(self._hint, 1)
         row.addSpacing(GRID_PX)
         self._buttons = {name: _button(self._actions[name]) for name in _BUTTONS}
         for name, button in self._buttons.items():
             if name == "start":
-                row.addWidget(_rule())
+                self._before_start = _rule()
+                row.addWidget(self._before_start)
             row.addWidget(button)
+        self._first = row
+        self._buttons["start"].setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self._buttons["start"].setMinimumWidth(_START_PX)
         return row
 
     def _second_row(self, settings: Settings) -> QBoxLayout:
@@ -140,6 +153,7 @@ class TopBar(QWidget):
         self.plan.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.plan.setAccessibleName("Plan")
         self._specimen_label = QLabel("Specimen")
+        self._of_experts: list[QWidget] = []
         whole, row, model_row = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
         for part in (whole, row, model_row):
             part.setSpacing(GRID_PX // 2)
@@ -154,6 +168,8 @@ class TopBar(QWidget):
             part = model_row if widget in (self.model, self.engine) else row
             label.setBuddy(widget)
             label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+            if widget in (self.model, self.engine):
+                self._of_experts += (label, widget)
             part.addWidget(label)
             part.addWidget(widget, 0 if widget in (self.plan, self.specimen) else 100)
             part.addSpacing(GRID_PX // 2)
@@ -188,10 +204,55 @@ class TopBar(QWidget):
             return
         self._narrow = narrow
         style = Qt.ToolButtonStyle.ToolButtonIconOnly if narrow else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
-        for button in self._buttons.values():
-            button.setToolButtonStyle(style)
+        for name, button in self._buttons.items():
+            if name != "start":
+                button.setToolButtonStyle(style)
         self._rows.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
         self.updateGeometry()
+
+    # -- its mode ------------------------------------------------------------------------------------------------------
+
+    def offer_panel(self, action: QAction) -> None:
+        """Offer the panel of the rig with one click in Operator mode, which shows none at first."""
+        self._panel = _button(action)
+        self._panel.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self._panel.setAccessibleName("Panel of the rig")
+        self._first.insertWidget(self._first.indexOf(self._buttons["live"]), self._panel)
+        self._panel.setMinimumHeight(_HEIGHT_PX[self._mode])
+        self._panel.setVisible(self._mode == "operator")
+
+    def set_mode(self, mode: ModeName) -> None:
+        """Show all controls, or in Operator mode what it takes to acquire a section."""
+        self._mode = mode
+        expert = mode == "expert"
+        for widget in (*self._of_experts, self._buttons["snap"], self._buttons["exclude"], self._before_start):
+            widget.setVisible(expert)
+        if self._panel is not None:
+            self._panel.setVisible(not expert)
+        for button in (self._emergency, self.plan, self._panel, *self._buttons.values()):
+            if button is not None:
+                button.setMinimumHeight(_HEIGHT_PX[mode])
+        self._show_specimen()
+        self._show_run()
+        self._paint_hint()
+        self.updateGeometry()
+
+    def _show_run(self) -> None:
+        """Show in Operator mode Start, or what can be done with the section that is under way."""
+        expert = self._mode == "expert"
+        self._buttons["start"].setVisible(expert or not self._locked)
+        for name in ("pause", "stop"):
+            self._buttons[name].setVisible(expert or self._locked)
+
+    def _show_specimen(self) -> None:
+        for widget in (self.specimen, self._specimen_label):
+            widget.setVisible(self._is_demo and self._mode == "expert")
+
+    def _paint_hint(self) -> None:
+        c = colours(self._theme)
+        self._hint.setStyleSheet(
+            f"color: {c.text_muted};" if self._mode == "expert" else f"color: {c.text}; font-weight: bold;"
+        )
 
     # -- what is set up ------------------------------------------------------------------------------------------------
 
@@ -249,8 +310,13 @@ class TopBar(QWidget):
         self._rig.setAccessibleDescription(". ".join(part for part in (light.words, tip) if part))
         self._rig.setToolTip(tip)
 
+    @property
+    def hint(self) -> str:
+        """The next step, as a sentence, shortened on the screen or not."""
+        return self._hint.whole_text()
+
     def set_hint(self, words: str) -> None:
-        """Say what keeps a section from starting; empty if nothing does."""
+        """Show what to do next, as a sentence (`ui.control.next_step`)."""
         self._hint.set_text(words)
 
     def set_plan(self, words: str) -> None:
@@ -269,8 +335,8 @@ class TopBar(QWidget):
             if self.specimen.currentIndex() == there:
                 self.specimen.setCurrentIndex(self._specimen_before)
             self.specimen.removeItem(there)
-        self.specimen.setVisible(shown)
-        self._specimen_label.setVisible(shown)
+        self._is_demo = shown
+        self._show_specimen()
 
     def show_emergency(self, shown: bool) -> None:
         """Show the emergency stop, or hide it on a rig on which nothing moves by itself."""
@@ -282,18 +348,27 @@ class TopBar(QWidget):
         """Keep ids, plan and model as they are while a section is under way."""
         for widget in (self.animal, self.section, self.specimen, self.model, self.engine):
             widget.setEnabled(not locked)
+        self._locked = locked
+        self._show_run()
 
     def set_theme(self, theme: ThemeName) -> None:
         """Take a theme's colours."""
         self._theme = theme
         c = colours(theme)
         self._emergency.setStyleSheet(
-            f"QToolButton {{ background: #b3261e; color: white; font-weight: bold; padding: 4px 10px;"
+            f"QToolButton {{ background: #b3261e; color: white; font-weight: bold; padding: 2px 10px;"
             f" border: 1px solid #7f1811; border-radius: 4px; }}"
             f"QToolButton:hover {{ background: #c93a31; }} QToolButton:focus {{ border: 2px solid {c.text}; }}"
             f"QToolButton:disabled {{ background: {c.window}; color: {c.text_muted}; border-color: {c.border}; }}"
         )
-        self._hint.setStyleSheet(f"color: {c.text_muted};")
+        ink = c.surface if theme == "dark" else "#ffffff"
+        self._buttons["start"].setStyleSheet(
+            f"QToolButton {{ background: {c.accent}; color: {ink}; font-weight: bold; padding: 2px 10px;"
+            f" border: 1px solid {c.accent}; border-radius: 4px; }}"
+            f"QToolButton:hover, QToolButton:focus {{ border: 2px solid {c.text}; }}"
+            f"QToolButton:disabled {{ background: {c.window}; color: {c.text_muted}; border-color: {c.border}; }}"
+        )
+        self._paint_hint()
         self.animal.set_theme(theme)
         self.section.set_theme(theme)
         self.set_rig(self._light, self._rig.toolTip())

@@ -89,8 +89,9 @@ class Welcome(QScrollArea):
         self._missing.add_text("Looking …")
         for place, part in enumerate((self._rigs, self._stores, self._recent_rigs, self._missing)):
             grid.addWidget(part, place // 2, place % 2, Qt.AlignmentFlag.AlignTop)
-        grid.setColumnStretch(0, 1)
-        grid.setColumnStretch(1, 1)
+        for column in (0, 1):
+            grid.setColumnStretch(column, _WIDE_PX)
+        grid.setColumnStretch(2, 1)  # takes what a wide window has beside both
         outer.addLayout(grid)
         outer.addStretch(1)
         self.setWidget(page)

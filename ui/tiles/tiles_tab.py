@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QSize, Qt, Slot
+from PySide6.QtCore import QModelIndex, QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -51,7 +51,6 @@ _ORDER_TIPS = {
     TileOrder.LEAST_CERTAIN: "By how near the probability is to the decision threshold; excluded tiles last",
     TileOrder.MOST_UNLIKE: "By the distance from the model's training tiles; tiles without one last",
 }
-_EMPTY = "No tiles yet. They appear here while a section is acquired, or when a store is opened."
 
 
 class TilesTab(QWidget):
@@ -63,6 +62,9 @@ class TilesTab(QWidget):
         Makes thumbnails and saliency off the Qt thread.
     parent : QWidget, optional
     """
+
+    filled = Signal()
+    """The first tile has come, or all are gone."""
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -81,7 +83,9 @@ class TilesTab(QWidget):
         self._filter = QComboBox()
         self._live = QCheckBox("Keep up with the run")
         self._count = ValueLabel("Number of tiles")
-        self._empty = ValueLabel("Why there are no tiles", _EMPTY)
+        self.placeholder = ValueLabel("Why no tile is shown")
+        """In the place of the gallery while it shows no tile."""
+        self._had_tiles = False
         self._pages = QStackedWidget()
         self._build()
         self.model.about_to_reorder.connect(self._remember_place)
@@ -115,9 +119,9 @@ class TilesTab(QWidget):
         for widget in (sort, self._order, show, self._filter, self._live, self._count):
             bar.addWidget(widget)
         self._set_up_view()
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._empty.setWordWrap(True)
-        self._pages.addWidget(self._empty)
+        self.placeholder.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.placeholder.setWordWrap(True)
+        self._pages.addWidget(self.placeholder)
         self._pages.addWidget(self.view)
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
@@ -333,8 +337,11 @@ class TilesTab(QWidget):
         shown, n = counts[self._filter.currentData() or TileFilter.ALL], self.model.n_tiles
         fields = counted(self.model.n_fields, "field")
         self._count.setText(f"{shown:,} of {counted(n, 'tile')}, {fields}" if n else "")
-        self._pages.setCurrentWidget(self.view if shown else self._empty)
-        self._empty.setText("No tile matches." if n and not shown else _EMPTY)
+        self._pages.setCurrentWidget(self.view if shown else self.placeholder)
+        self.placeholder.setText("No tile matches." if n and not shown else "")
+        if bool(n) != self._had_tiles:
+            self._had_tiles = bool(n)
+            self.filled.emit()
 
     @Slot(int)
     def _thumbnails_arrived(self, _seq: int) -> None:
