@@ -132,7 +132,7 @@ class App:
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
         library = LibraryPresenter(
-            window, views, jobs, state, run, setup, recovery, store, allow_phantom_model=allow_phantom_model
+            window, views, jobs, state, setup, recovery, store, allow_phantom_model=allow_phantom_model
         )
         EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from hcc_scope.storage.section_labels import SectionLabel
     from ui.control.app_state import AppState
     from ui.control.recovery import Recovery
-    from ui.control.run_control import RunControl
     from ui.control.section_setup import SectionSetup
     from ui.control.settings_store import SettingsStore
     from ui.kit.jobs import Jobs
@@ -58,7 +57,6 @@ class LibraryPresenter(QObject):
     views : Views
     jobs : Jobs
     state : AppState
-    run : RunControl
     setup : SectionSetup
         Its folder is shown first.
     recovery : Recovery
@@ -78,7 +76,6 @@ class LibraryPresenter(QObject):
         views: Views,
         jobs: Jobs,
         state: AppState,
-        run: RunControl,
         setup: SectionSetup,
         recovery: Recovery,
         settings_store: SettingsStore,
@@ -86,7 +83,7 @@ class LibraryPresenter(QObject):
         allow_phantom_model: bool = False,
     ) -> None:
         super().__init__(window)
-        self._window, self._views, self._jobs, self._state, self._run = window, views, jobs, state, run
+        self._window, self._views, self._jobs, self._state = window, views, jobs, state
         self._setup, self._recovery, self._settings_store = setup, recovery, settings_store
         self._allow_phantom_model = allow_phantom_model
         self.library = SectionLibrary(jobs, self._is_behind, self)

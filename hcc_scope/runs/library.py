@@ -50,7 +50,7 @@ __all__ = ["AnimalScore", "ListedSection", "SectionLister", "SectionState", "ani
 SectionState = Literal["complete", "under way", "unfinished", "unreadable"]
 """Whether a run has ended in order (or was recovered), writes to the store now, was cut off, or cannot be read."""
 
-_MOST_JOURNAL_BYTES = 64 * 2**20
+_MOST_JOURNAL_BYTES = 16 * 2**20
 """Of a run that has not ended, whose fields are counted in its journal."""
 
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["LibraryTable"]
 
 _WIDTHS = {
-    Column.SECTION: 24,
+    Column.SECTION: 22,
     Column.SCORE: 36,
     Column.ACQUIRED: 16,
-    Column.MODEL: 17,
+    Column.MODEL: 20,
     Column.FIELDS: 9,
     Column.LEFT_OUT: 20,
     Column.LABEL: 9,
