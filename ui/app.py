@@ -163,12 +163,18 @@ class App:
         self.state.message.connect(window.messages.say)
         self.jobs.error_reported.connect(window.messages.add_error)
         window.messages.added.connect(self._notice)
+        self.focus.map_given_back.connect(self._show_next_outline)
         self.library.resume_asked.connect(self.commands.resume_section)
         self.library.continue_asked.connect(self.commands.continue_section)
         self.settings_store.changed.connect(self._show_recent)
         self._show_recent(self.settings_store.settings)
         self.state.out_dir = self.setup.request.out_dir
         self.setup.folder_changed.connect(self.state.watch_folder)
+
+    def _show_next_outline(self) -> None:
+        """Show the outline of the next section again, which a stored section has taken off the map."""
+        plan = self.setup.request.plan
+        self.views.map.set_outline(plan.outline_um if plan.uses_outline else ())
 
     def begin(self) -> None:
         """Show the window, then check this computer and look for unfinished sections."""

@@ -122,8 +122,8 @@ class ReplayPresenter(QObject):
     @Slot()
     def _clear_map(self) -> None:
         if self._focus.fills_map and not self._run.active:
-            self._focus.fills_map = False
             self._map.clear()
+            self._focus.give_map_back()
 
     @Slot(int)
     def _show_field(self, seq: int) -> None:
