@@ -43,15 +43,11 @@ class Since(enum.Enum):
     MONTH = "Last 30 days", 30
     YEAR = "Last 365 days", 365
 
-    @property
-    def title(self) -> str:
+    def __init__(self, title: str, days: int | None) -> None:
+        self.title = title
         """As a person reads it."""
-        return self.value[0]
-
-    @property
-    def days(self) -> int | None:
+        self.days = days
         """None: any age."""
-        return self.value[1]
 
 
 @dataclass(frozen=True, slots=True)

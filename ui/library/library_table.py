@@ -121,7 +121,8 @@ class LibraryTable(QTreeView):
     def _keep(self) -> None:
         if self._restoring:
             return
-        chosen = {self._model.key_of(index) for index in self.selectionModel().selectedRows()} - {None}
+        rows = self.selectionModel().selectedRows()
+        chosen = {key for index in rows if (key := self._model.key_of(index)) is not None}
         self._kept = chosen, self._model.key_of(self.currentIndex()), self.verticalScrollBar().value()
         self._restoring = True
 
