@@ -278,7 +278,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         spec.model_sha256,
         phantom_alarm(run.provenance.model_trained_on, spec.provenance),
         score,
-        not holds_present_score(run, notes) and (path / f"{PREDICTIONS}.jsonl").is_file(),
+        not (run.complete and holds_present_score(run, notes)) and (path / f"{PREDICTIONS}.jsonl").is_file(),
         len(remarks),
         next((note.text for note in reversed(remarks) if note.seq is None), ""),
         label_of(notes),

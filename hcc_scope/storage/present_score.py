@@ -35,7 +35,7 @@ def holds_present_score(run: RecordedRun, notes: Iterable[Note]) -> bool:
     notes : iterable of Note
         Of the store, oldest first.
     """
-    if not run.complete or run.outcome is None or run.outcome.section_score is None:
+    if run.outcome is None or run.outcome.section_score is None:
         return False
     excluded = tuple(seq for seq in excluded_fields(notes) if run.frames is None or seq < run.frames)
     return excluded == run.excluded_by_operator
