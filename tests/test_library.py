@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -118,11 +119,17 @@ def test_the_score_is_the_present_one(tmp_path: Path) -> None:
     assert list(lister.each([tmp_path])) == [present]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_run_that_never_ended_has_the_score_of_what_was_classified(tmp_path: Path) -> None:
     path = stored_section(tmp_path, n=5, ended=False)
     (row,) = SectionLister().each([tmp_path])
     assert (row.score, row.has_old_score) == (None, True)
     assert with_present_score(row).score == open_section(path).analyses[0].score
+    assert row.describe_fields() == "5"
+    (path / "frames.jsonl").rename(path / "kept")
+    os.mkfifo(path / "frames.jsonl")
+    assert next(SectionLister().each([tmp_path])).n_frames is None, "a pipe is not waited for"
+    (path / "kept").replace(path / "frames.jsonl")
     (path / "predictions.jsonl").write_bytes(b"nonsense\n")
     broken = with_present_score(row)
     assert broken.score is None

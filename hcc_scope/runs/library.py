@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hcc_scope.errors import HccScopeError, StoreDamagedError, StoreError
-from hcc_scope.formatting import counted, full_stop
+from hcc_scope.formatting import counted, full_stop, sentence
 from hcc_scope.quality import describe_reason_counts
 from hcc_scope.report.acquired_text import describe_ended
 from hcc_scope.research_use import phantom_alarm
@@ -27,6 +27,7 @@ from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.score_text import describe_animal_interval, describe_animal_mean
 from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage.facts import ROOT, copied_facts, recorded_facts
+from hcc_scope.storage.files import read_plain
 from hcc_scope.storage.find_stores import each_store
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import NOTES, read_notes_log
@@ -202,7 +203,7 @@ class SectionLister:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Return times and sizes of what a row rests on; a journal grows without end, and counts only for what it is."""
+    """Return times and sizes of what a row rests on, without reading any of it."""
     stamp: list[int] = []
     for name in (ROOT, NOTES, JOURNAL, f"{PREDICTIONS}.jsonl"):
         try:
@@ -257,7 +258,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
     try:
         log = read_notes_log(path)
         notes = log.notes
-        problem = full_stop("; ".join(log.problems))
+        problem = sentence("; ".join(log.problems)) if log.problems else ""
     except StoreError as error:
         problem = full_stop(error.message)
     n_frames = run.frames if run.complete else _n_journalled(path)
@@ -270,7 +271,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         spec.animal_id,
         spec.section_id,
         run.created_utc,
-        describe_ended(run, n_frames or 0, spec.expected_frames),
+        describe_ended(run, n_frames or 0, None if n_frames is None else spec.expected_frames),
         n_frames,
         spec.expected_frames,
         max(1, len(run.parts)),
@@ -292,9 +293,8 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
 def _n_journalled(path: Path) -> int | None:
     """Return how many lines the journal of a run that has not ended has; None if that cannot be found out."""
     try:
-        file = path / JOURNAL
-        return None if file.stat().st_size > _MOST_JOURNAL_BYTES else file.read_bytes().count(b"\n")
-    except OSError:
+        return read_plain(path / JOURNAL, _MOST_JOURNAL_BYTES).count(b"\n")
+    except (OSError, StoreError):  # too long, or no file
         return None
 
 

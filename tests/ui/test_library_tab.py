@@ -188,7 +188,7 @@ def test_what_is_chosen_and_folded_stays_while_stores_come_and_go(
     tab.table.selectionModel().select(tab.model.index(0, 0), QItemSelectionModel.SelectionFlag.Select)
 
 
-def test_nothing_is_listed_while_the_disk_is_behind_or_nobody_looks(qtbot: QtBot, jobs: Jobs, stored: Path):
+def test_nothing_is_listed_while_the_disk_is_behind_or_the_tab_is_hidden(qtbot: QtBot, jobs: Jobs, stored: Path):
     behind = [True]
     library = SectionLibrary(jobs, lambda: behind[0])
     library.choose_folder(stored)

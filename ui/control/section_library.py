@@ -102,7 +102,7 @@ class SectionLibrary(QObject):
             self.refresh()
 
     def set_watched(self, watched: bool) -> None:
-        """Keep the rows up to date from now on, or do not: while nobody looks at them, nothing is listed."""
+        """Keep the rows up to date from now on, or do not: while they are not on the screen, nothing is listed."""
         if not watched:
             self._timer.stop()
         elif not self._timer.isActive():

@@ -228,6 +228,6 @@ class LibraryTab(QWidget):
         self.seen_changed.emit(True)
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt's name
-        """List nothing while nobody looks."""
+        """Have nothing listed while the tab is not on the screen."""
         super().hideEvent(event)
         self.seen_changed.emit(False)
