@@ -209,6 +209,7 @@ class App:
         self.section_keys.end()
         self.hand.keys.end()
         self.library.end()
+        self.presenters[2].end()
         self.presenters[-1].alerts.end()
         self.state.end()
         left = self.jobs.close()

@@ -110,6 +110,10 @@ class ReplayPresenter(QObject):
         self._focus.fills_gallery = self._focus.fills_map = False
         self._map.leave()
 
+    def end(self) -> None:
+        """Read nothing more for the map, when the window closes."""
+        self._map.leave()
+
     # -- the map -------------------------------------------------------------------------------------------------------
 
     @Slot(object)
