@@ -154,6 +154,8 @@ class Camera:
         app.commands.open_one_store(str(app.run.last_store))
         self.wait(lambda: app.views.replay.opened is not None, "the store")
         self._take_both("Replay", "replay")
+        app.library.show()
+        self.take("library")
 
     def _take_both(self, tab: str, name: str) -> None:
         """Take a tab in both modes; the page shows the pictures of Expert mode under the plain name."""

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hcc_scope.formatting import counted, format_score, format_threshold, listed, percent
 from hcc_scope.quality import describe_reason_counts
-from hcc_scope.scoring import NOT_VALID
+from hcc_scope.scoring import CONFIDENCE, NOT_VALID
 
 if TYPE_CHECKING:
     from hcc_scope.types import SampleCounts, SectionScore
@@ -37,6 +37,8 @@ __all__ = [
     "Verdict",
     "VerdictKind",
     "decision",
+    "describe_animal_interval",
+    "describe_animal_mean",
     "describe_assumed_threshold",
     "describe_drift",
     "describe_excluded_bounds",
@@ -263,6 +265,48 @@ def describe_named_score(score: SectionScore) -> str:
     """Return `describe_score` with the score's name before its number, for a place without a heading."""
     text = describe_score(score)
     return text if score.score is None else f"{SCORE_NAME} {text}"
+
+
+def describe_animal_mean(
+    n_sections: int,
+    mean: float,
+    interval: tuple[float, float] | None = None,
+    *,
+    confidence: float = CONFIDENCE,
+    why_no_interval: str = "",
+) -> str:
+    """Return the score of an animal over its sections, with its interval or the reason why there is none.
+
+    Parameters
+    ----------
+    n_sections : int
+        Those with a score.
+    mean : float
+        Of their scores.
+    interval : (float, float), optional
+        About the mean over these sections, not over others of the animal.
+    confidence : float
+        Of the interval.
+    why_no_interval : str
+        Half a sentence; empty if the interval is not asked for.
+
+    Examples
+    --------
+    >>> describe_animal_mean(3, 0.5124, (0.4013, 0.6221))
+    'mean of 3 sections 0.512, 95 % interval 0.401 to 0.622'
+    >>> describe_animal_mean(1, 0.5124, why_no_interval="section S1 has no valid interval")
+    'mean of 1 section 0.512 (no interval: section S1 has no valid interval)'
+    """
+    text = f"mean of {counted(n_sections, 'section')} {mean:.{SCORE_DECIMALS}f}"
+    if interval is not None:
+        return f"{text}, {describe_animal_interval(interval, confidence=confidence)}"
+    return f"{text} (no interval: {why_no_interval})" if why_no_interval else text
+
+
+def describe_animal_interval(interval: tuple[float, float], *, confidence: float = CONFIDENCE) -> str:
+    """Return the interval of an animal's score, as in `describe_animal_mean`."""
+    low, high = (f"{end:.{SCORE_DECIMALS}f}" for end in interval)
+    return f"{percent(confidence, 2)} interval {low} to {high}"
 
 
 def describe_sample(sample: SampleCounts | None) -> str:

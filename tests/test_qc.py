@@ -23,7 +23,6 @@ from hcc_scope.readings import LAMP_TAG, ReadingsLog
 from hcc_scope.report import control_charts as charts_module
 from hcc_scope.report.control_charts import (
     control_charts,
-    find_stores,
     objective_name,
     rig_name,
     warnings_before,
@@ -31,6 +30,8 @@ from hcc_scope.report.control_charts import (
 from hcc_scope.report.qc_page import render
 from hcc_scope.resources import hardware_configs_dir
 from hcc_scope.session.frame_analysis import FrameAnalyser
+from hcc_scope.storage import find_stores as find_stores_module
+from hcc_scope.storage.find_stores import find_stores
 from hcc_scope.storage.reader import open_store
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import Frame
@@ -321,7 +322,7 @@ def test_a_folder_that_cannot_be_opened_is_counted(tmp_path: Path, monkeypatch: 
             raise PermissionError(errno.EACCES, "Permission denied", str(folder))
         return scandir(folder)
 
-    monkeypatch.setattr(charts_module.os, "scandir", refusing)
+    monkeypatch.setattr(find_stores_module.os, "scandir", refusing)
     assert control_charts([tmp_path]).describe() == "2 sections; left out: 1 folder that cannot be opened"
 
 

@@ -42,6 +42,7 @@ from ui.kit.error_report import describe
 from ui.kit.icons import app_icon
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
+from ui.library_presenter import LibraryPresenter
 from ui.map_presenter import MapPresenter
 from ui.plan_presenter import PlanPresenter
 from ui.preview_presenter import PreviewPresenter
@@ -99,6 +100,7 @@ class App:
         AlertPresenter,
     ]
     hand: HandPresenter
+    library: LibraryPresenter
     commands: Commands
     action_states: ActionStates
     shutdown: Shutdown
@@ -141,7 +143,7 @@ class App:
         presenters = (
             RigPresenter(window, views, jobs, state, rig, run, store, lambda: setup.request),
             SectionPresenter(window, views, jobs, state, run, focus, store),
-            ReplayPresenter(window, views, state, run, focus, store),
+            ReplayPresenter(window, views, jobs, state, run, focus, store),
             FocusPresenter(window, views, rig, focus),
             FieldPresenter(window, views, state, rig, run, focus),
             PreviewPresenter(window, views, jobs, state, rig, run, setup, references, focus),
@@ -149,8 +151,12 @@ class App:
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
         training = TrainingPresenter(window, views, jobs, state, setup, focus)
+        library = LibraryPresenter(
+            window, views, jobs, state, setup, recovery, store, allow_phantom_model=allow_phantom_model
+        )
         EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
+        focus.map_given_back.connect(preview.wanted)
         window.top.set_models(models_to_choose(), settings.model)
         action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references)
         shutdown = Shutdown(window, state, rig, run, store)
@@ -162,8 +168,8 @@ class App:
         keys.begin()
         hand.keys.begin()  # the last filter is asked first
         made = cls(
-            window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, commands,
-            action_states, shutdown, log, emergency_key, keys, training,
+            window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, library,
+            commands, action_states, shutdown, log, emergency_key, keys, training,
         )  # fmt: skip
         made.connect()
         for problem in problems:
@@ -178,6 +184,8 @@ class App:
         self.state.message.connect(window.messages.say)
         self.jobs.error_reported.connect(window.messages.add_error)
         window.messages.added.connect(self._notice)
+        self.library.resume_asked.connect(self.commands.resume_section)
+        self.library.continue_asked.connect(self.commands.continue_section)
         self.settings_store.changed.connect(self._show_recent)
         self._show_recent(self.settings_store.settings)
         self.state.out_dir = self.setup.request.out_dir
@@ -215,6 +223,8 @@ class App:
         self.emergency_key.end()
         self.section_keys.end()
         self.hand.keys.end()
+        self.library.end()
+        self.presenters[2].end()
         self.presenters[-1].alerts.end()
         self.state.end()
         left = self.jobs.close()

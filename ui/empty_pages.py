@@ -54,9 +54,6 @@ class EmptyPages(QObject):
         if page is views.tiles:
             why = "" if views.tiles.model.n_tiles else "The tiles of a section appear here once it is classified."
             self._show(views.tiles.placeholder, why, "open_store")
-        if page is views.replay:
-            why = "No section is open." if views.replay.opened is None else ""
-            self._show(views.replay.pane.view, why, "open_store")
 
     def _of_live(self) -> tuple[str, ActionName]:
         if self._views.live.shown_frame is not None or self._rig.live or self._run.active:

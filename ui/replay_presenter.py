@@ -12,6 +12,7 @@ from hcc_scope.research_use import phantom_alarm
 from hcc_scope.types import Counts, Snapshot
 from ui.control.replay_focus import ReplayedField
 from ui.control.settings import with_recent
+from ui.map.stored_map import StoredMap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ui.control.replay_focus import ReplayFocus
     from ui.control.run_control import RunControl
     from ui.control.settings_store import SettingsStore
+    from ui.kit.jobs import Jobs
     from ui.shell.main_window import MainWindow
     from ui.views import Views
 
@@ -29,13 +31,14 @@ __all__ = ["ReplayPresenter"]
 
 
 class ReplayPresenter(QObject):
-    """Shows the section that is open in Replay in the panels and in the gallery.
+    """Shows the section that is open in Replay in the panels, on the map and in the gallery.
 
     Parameters
     ----------
     window : MainWindow
         Knows which tab is open.
     views : Views
+    jobs : Jobs
     state : AppState
     run : RunControl
     focus : ReplayFocus
@@ -47,6 +50,7 @@ class ReplayPresenter(QObject):
         self,
         window: MainWindow,
         views: Views,
+        jobs: Jobs,
         state: AppState,
         run: RunControl,
         focus: ReplayFocus,
@@ -54,12 +58,16 @@ class ReplayPresenter(QObject):
     ) -> None:
         super().__init__(window)
         self._window, self._views, self._run = window, views, run
+        self._map = StoredMap(views.map, jobs)
         self._focus, self._settings_store = focus, settings_store
         replay = views.replay
         replay.message.connect(state.message)
         replay.store_opened.connect(self._remember_store)
         replay.section_shown.connect(self._show_tiles)
+        replay.section_shown.connect(self._show_map)
         replay.section_closed.connect(self._clear_tiles)
+        replay.section_closed.connect(self._clear_map)
+        views.map.field_chosen.connect(self._show_field)
         shown = replay.section_shown, replay.section_closed, replay.pane.field_shown, replay.notes.changed
         for signal in (window.page_changed, *shown):
             signal.connect(self._look)
@@ -101,7 +109,36 @@ class ReplayPresenter(QObject):
 
     @Slot()
     def _leave_gallery(self) -> None:
-        self._focus.fills_gallery = False
+        self._focus.fills_gallery = self._focus.fills_map = False
+        self._map.leave()
+
+    def end(self) -> None:
+        """Read nothing more for the map, when the window closes."""
+        self._map.leave()
+
+    # -- the map -------------------------------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _show_map(self, opened: OpenedStore) -> None:
+        """Put the fields of an opened section on the map, unless one is being acquired."""
+        if not self._run.active:
+            self._focus.take_map()
+            self._map.show(opened)
+
+    @Slot()
+    def _clear_map(self) -> None:
+        if self._focus.fills_map and not self._run.active:
+            self._map.clear()
+            self._focus.give_map_back()
+
+    @Slot(int)
+    def _show_field(self, seq: int) -> None:
+        """Show a field that was chosen on the map."""
+        opened, replay = self._views.replay.opened, self._views.replay
+        if self._focus.fills_map and opened is not None and opened is self._map.opened:
+            self._views.map.choose(seq)
+            replay.pane.show_field(seq)
+            self._window.show_view(replay)
 
     # -- score and quality ---------------------------------------------------------------------------------------------
 

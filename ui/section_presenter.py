@@ -89,6 +89,7 @@ class SectionPresenter(QObject):
         state.run_finished.connect(self._end)
         state.finish_failed.connect(self._end)
         focus.left.connect(self.show_again)
+        focus.map_taken.connect(self._leave_map)
         run.phase_changed.connect(self._lock)
         views.property_page.made.connect(self._lock_properties)
         run.model_ready.connect(self._take_scoring_model)
@@ -290,9 +291,14 @@ class SectionPresenter(QObject):
         elif self._judged is not None:
             views.quality.show_field(self._judged.seq, self._judged)
 
+    @Slot()
+    def _leave_map(self) -> None:
+        self._map.leave()
+
     @Slot(int, bool)
     def _mark_excluded(self, seq: int, excluded: bool) -> None:
-        self._views.map.set_excluded(seq, excluded)
+        if not self._focus.fills_map:
+            self._views.map.set_excluded(seq, excluded)
         if not self._focus.fills_gallery:
             self._views.tiles.set_excluded(seq, excluded)
 

@@ -12,6 +12,7 @@ from ui.devices.properties import PropertyBrowser
 from ui.hand.hand_tab import HandTab
 from ui.kit.late_page import LatePage
 from ui.kit.scrolled import scrolled
+from ui.library.library_tab import LibraryTab
 from ui.live.live_tab import LiveTab
 from ui.map.hand_view import HandMapView
 from ui.map.map_tab import SectionMapTab
@@ -25,6 +26,7 @@ from ui.shell.status_strip import StatusStrip
 from ui.tiles.tiles_tab import TilesTab
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from PySide6.QtWidgets import QWidget
@@ -32,12 +34,18 @@ if TYPE_CHECKING:
     from ui.kit.jobs import Jobs
     from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
+    from ui.shell.actions import ActionName
     from ui.shell.main_window import MainWindow
 
 __all__ = ["Views"]
 
 LOW_PX = 800
 """In a window lower than this the picture needs the room of the histogram."""
+_OF_CHOSEN: tuple[ActionName | None, ...] = (
+    "library_open", "library_report", "library_classify", "library_compare", "library_export", None, "library_low",
+    "library_high", "library_leave_out", "library_no_label", None, "library_resume", "library_recover",
+)  # fmt: skip
+"""What is done with the chosen sections of the library, in the order of their menu; None is a line."""
 _LEFT, _RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 
 
@@ -89,6 +97,10 @@ class Views(QObject):
         self.replay = ReplayTab(jobs, allow_phantom_model=allow_phantom_model)
         self.hand_map = HandMapView(self.map)
         self.hand = HandTab([window.actions_[name] for name in ("start", "pause", "stop", "panels")], self.hand_map)
+        actions = window.actions_
+        self.library = LibraryTab(
+            [None if name is None else actions[name] for name in _OF_CHOSEN], actions["library_folder"]
+        )
         self.by_hand = False
         """Whether the window is that of a stand that is moved by hand."""
         window.add_tab(self.live, "Live", "The image of the camera, and the model's predictions")
@@ -96,6 +108,7 @@ class Views(QObject):
         window.add_tab(self.tiles, "Tiles", "All tiles of the section, sorted by the model's predictions")
         window.add_tab(self.replay, "Replay", "Stored sections: view, classify again, compare, write notes")
         window.add_tab(self.hand, "By hand", "Live picture, state, map and steps of a section that is moved by hand")
+        window.add_tab(self.library, "Library", "All sections of a folder, by animal")
         self.signs = QualitySigns()
         self.quality.changed.connect(self.signs.show_quality)
         self.section = SectionPage(self.signs)
@@ -110,7 +123,7 @@ class Views(QObject):
     @Slot(str)
     def set_theme(self, theme: ThemeName) -> None:
         """Take a theme's colours; the panels follow the palette by themselves."""
-        for tab in (self.live, self.map, self.tiles, self.replay, self.hand, self.hand_map):
+        for tab in (self.live, self.map, self.tiles, self.library, self.replay, self.hand, self.hand_map):
             tab.set_theme(theme)
 
     def set_by_hand(self, on: bool) -> None:
@@ -146,13 +159,13 @@ class Views(QObject):
 
     def _offer_views(self) -> None:
         """Offer the tabs of the present mode and rig."""
-        views: tuple[QWidget, ...] = (self.live, self.map, self.tiles, self.replay)
+        views: tuple[QWidget, ...] = (self.live, self.map, self.tiles, self.library, self.replay)
         if self._window.mode == "operator" and self._window.narrow:
             self.section.take(self.live)
-            views = (self.section, self.map, self.tiles, self.replay)
+            views = (self.section, self.map, self.tiles, self.library, self.replay)
         elif self._window.mode == "operator":
             self.section.take(self.live, self.map)
-            views = (self.section, self.tiles, self.replay)
+            views = (self.section, self.tiles, self.library, self.replay)
         self._window.offer_views(*((self.hand, *views) if self.by_hand else views))
 
     @Slot()
@@ -171,8 +184,12 @@ class Views(QObject):
 
     def open_store(self, path: Path) -> None:
         """Open a stored section in the tab Replay."""
+        self.open_stores([path])
+
+    def open_stores(self, paths: Sequence[Path]) -> None:
+        """Open stored sections in the tab Replay; the last of them is shown."""
         self._window.show_view(self.replay)
-        self.replay.open_stores([path])
+        self.replay.open_stores(paths)
 
     def export_png(self, path: Path) -> None:
         """Save a picture of the tab that is shown.
@@ -187,5 +204,7 @@ class Views(QObject):
             save_picture(self.section, path, "Picture and map")  # with the lines below them
         elif isinstance(tab, TilesTab):
             save_picture(tab.view, path, "Tiles")
+        elif isinstance(tab, LibraryTab):
+            save_picture(tab.table, path, "Sections")
         elif isinstance(tab, LiveTab | SectionMapTab | ReplayTab | HandTab):
             tab.export_png(path)

@@ -295,6 +295,22 @@ def recover(
     run_recover(stores, json_mode=json_mode)
 
 
+@app.command()
+def sections(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of sections. Default: this folder.", metavar="FOLDER...")
+    ] = None,
+    search: Annotated[
+        str, typer.Option("--search", help="Only sections with all of these words in id, model, date, note or state.")
+    ] = "",
+    json_mode: Json = False,
+) -> None:
+    """List stored sections with their scores, and the score of each animal over its sections."""
+    from hcc_scope.cli.sections import run_sections
+
+    run_sections(folders or [Path()], search=search, json_mode=json_mode)
+
+
 @app.command("log")
 def log_command(
     store: Annotated[Path, typer.Argument(help="A store (*.ome.zarr).")],

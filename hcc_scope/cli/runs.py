@@ -22,7 +22,7 @@ from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.research_use import research_use
 from hcc_scope.runs.scoring_model import load_scoring_model as load_quietly
 from hcc_scope.runs.section import start_section
-from hcc_scope.score_text import SCORE_DECIMALS, SCORE_NAME, describe_score
+from hcc_scope.score_text import SCORE_NAME, describe_animal_mean, describe_score
 from hcc_scope.scoring import animal_score
 from hcc_scope.types import QualityFlag
 from hcc_scope.validation_text import describe_animal, describe_probability, describe_statement, statement_json
@@ -294,9 +294,7 @@ def _statement(
         scores = [report.outcome.score for report in scored if report.animal_id == animal]
         mean = animal_score(scores)
         if mean is not None and (text := describe_animal(statement, mean)):
-            found.append(
-                f"Animal {animal}, mean of {counted(len(scores), 'section')} {mean:.{SCORE_DECIMALS}f}: {text}"
-            )
+            found.append(f"Animal {animal}, {describe_animal_mean(len(scores), mean)}: {text}")
     return found
 
 

@@ -1,15 +1,15 @@
-"""When a section was acquired, in words; report and window use them."""
+"""When a section was acquired, and how its run ended, in words; reports, lists and window use them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.formatting import format_utc
+from hcc_scope.formatting import counted, format_utc
 
 if TYPE_CHECKING:
     from hcc_scope.storage.recorded_run import RecordedRun
 
-__all__ = ["describe_acquired"]
+__all__ = ["describe_acquired", "describe_ended"]
 
 
 def describe_acquired(run: RecordedRun) -> str:
@@ -19,3 +19,34 @@ def describe_acquired(run: RecordedRun) -> str:
         return when
     later = (f"from field {part.first_frame} on {format_utc(part.began_utc)}" for part in run.parts[1:])
     return f"{when}, in {len(run.parts)} parts: {', '.join(later)}"
+
+
+def describe_ended(run: RecordedRun, n_frames: int, n_planned: int | None) -> str:
+    """Return how a run ended, as its store records it: a whole store may be of a run that was stopped early.
+
+    Parameters
+    ----------
+    run : RecordedRun
+    n_frames : int
+        Fields that are stored.
+    n_planned : int or None
+        None for an open end.
+    """
+    if not run.complete:
+        return "not yet, or not in order"
+    of = f" after {n_frames:,} of {counted(n_planned, 'planned field')}" if n_planned and n_planned > n_frames else ""
+    skipped = 0 if run.outcome is None else run.outcome.skipped_fields
+    if skipped:
+        of += f", {counted(skipped, 'field')} skipped as the stage did not reach {'it' if skipped == 1 else 'them'}"
+    match run.state:
+        case "completed":
+            return f"complete{of}"
+        case "cancelled":
+            return f"stopped early{of}"
+        case "failed":
+            cause = None if run.outcome is None else run.outcome.cause
+            return f"failed{of}" + (f": {cause}" if cause else "")
+        case None:
+            return "the store does not record how"
+        case other:
+            return f"{other}{of}"

@@ -9,10 +9,7 @@ noise and vignette). A reading that depends on settings is compared with section
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +17,12 @@ from hcc_scope.control_chart import BASELINE_MOST, points_of
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.formatting import counted, significant
 from hcc_scope.storage import values
-from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.find_stores import DEEPEST, find_stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from hcc_scope.control_chart import Point
     from hcc_scope.types import TagValue
@@ -36,7 +34,6 @@ __all__ = [
     "ControlCharts",
     "SectionReadings",
     "control_charts",
-    "find_stores",
     "objective_name",
     "read",
     "rig_name",
@@ -44,8 +41,6 @@ __all__ = [
 ]
 
 _RIG_FACTS = ("rig", "camera", "camera_library", "specimen")
-_DEEPEST = 3
-"""How many folders below the named one are looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,47 +262,6 @@ CHARTS: tuple[ChartKind, ...] = (
 """In the order in which light passes."""
 
 
-def find_stores(
-    folders: Iterable[Path], deepest: int = _DEEPEST, unread: Callable[[Path], None] = lambda _folder: None
-) -> list[Path]:
-    """Return the stores in some folders and those below, each once, whatever links lead to it.
-
-    Parameters
-    ----------
-    folders : iterable of Path
-    deepest : int
-        How many folders below them are looked through; 0: none.
-    unread : callable
-        Takes a folder that cannot be opened.
-    """
-    found: dict[str, Path] = {}
-    seen: set[str] = set()
-    waiting = deque((folder, os.path.realpath(folder), 0) for folder in folders)
-    while waiting:
-        folder, real, depth = waiting.popleft()  # the least deep first: what a link leads to again is not cut off
-        if folder.name.endswith(STORE_SUFFIX):
-            found.setdefault(real, folder)
-            continue
-        if real in seen:
-            continue
-        seen.add(real)
-        try:
-            with os.scandir(folder) as entries:
-                below = [
-                    (
-                        Path(entry.path),
-                        os.path.realpath(entry.path) if entry.is_symlink() else f"{real}{os.sep}{entry.name}",
-                    )
-                    for entry in entries
-                    if entry.is_dir()
-                ]
-        except OSError:
-            unread(folder)
-            continue
-        waiting += [(path, at, depth + 1) for path, at in below if depth < deepest or path.name.endswith(STORE_SUFFIX)]
-    return sorted(found.values())
-
-
 def read(store: Path) -> list[SectionReadings]:
     """Return what a store recorded of its microscope: once, or for each part of a section that was continued.
 
@@ -419,7 +373,7 @@ def warnings_before(out_dir: Path, rig: str, objective: str) -> list[str]:
 
 
 def control_charts(
-    folders: Iterable[Path], *, rig: str | None = None, objective: str | None = None, deepest: int = _DEEPEST
+    folders: Iterable[Path], *, rig: str | None = None, objective: str | None = None, deepest: int = DEEPEST
 ) -> ControlCharts:
     """Return the control charts of the sections in some folders.
 

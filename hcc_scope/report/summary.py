@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.report.hand_account import HandAccount
-    from hcc_scope.types import Drift, RunOutcome, RunState
+    from hcc_scope.types import Drift, RunOutcome, RunState, SectionScore
 
-__all__ = ["SectionReport", "build_summary", "section_account", "software_versions", "write_summary"]
+__all__ = ["SectionReport", "build_summary", "score_account", "section_account", "software_versions", "write_summary"]
 
 _PACKAGES = (
     "hcc-scope", "pycromanager", "pymmcore", "mm-test-adapters", "torch", "numpy", "tensorstore", "zarr", "pyarrow",
@@ -70,12 +70,9 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def section_account(report: SectionReport) -> dict[str, Any]:
-    """Return one section's part of the summary, as JSON values."""
-    score, outcome = report.outcome.score, report.outcome
+def score_account(score: SectionScore) -> dict[str, Any]:
+    """Return a section's score as JSON values."""
     return {
-        "animal_id": report.animal_id,
-        "section_id": report.section_id,
         "score": _finite(score.score),
         "interval": list(score.interval),
         "interval_frames": score.interval_frames,
@@ -93,15 +90,25 @@ def section_account(report: SectionReport) -> dict[str, Any]:
         "frames": score.frames,
         "tiles": score.tiles,
         "tiles_excluded": dict(score.tiles_excluded),
-        "tiles_unlike_training_scored": report.unlike_scored,
-        "shading": None if report.shading is None else dict(report.shading),
-        "by_hand": None if report.by_hand is None else report.by_hand.as_json(),
         "fields_excluded_by_operator": score.fields_excluded_by_operator,
-        "excluded_by_operator": list(outcome.excluded_by_operator),
         "retaken": [{"field": field, "frame": seq} for field, seq in sorted(score.retaken.items())],
         "set_aside": list(score.set_aside),
         "stabilised": score.stabilised,
         "stabilised_reason": score.stabilised_reason,
+    }
+
+
+def section_account(report: SectionReport) -> dict[str, Any]:
+    """Return one section's part of the summary, as JSON values."""
+    outcome = report.outcome
+    return {
+        "animal_id": report.animal_id,
+        "section_id": report.section_id,
+        **score_account(outcome.score),
+        "tiles_unlike_training_scored": report.unlike_scored,
+        "shading": None if report.shading is None else dict(report.shading),
+        "by_hand": None if report.by_hand is None else report.by_hand.as_json(),
+        "excluded_by_operator": list(outcome.excluded_by_operator),
         "store": report.store,
         "parts": _parts(report),
         "outcome": outcome.state,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.runs.replay import ReplayRun
+    from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section_analyses import SectionAnalysis
     from hcc_scope.types import RunOutcome
 
@@ -81,8 +82,27 @@ class Reclassification:
             parts.append(f"{format_duration(now.eta_s)} left")
         return Progress(_STAGE, len(run.results), now.expected_frames or 0, ", ".join(parts))
 
-    def run(self) -> SectionAnalysis | None:
+    def load_model(self) -> ScoringModel:
+        """Load the model on its engine; takes seconds.
+
+        Raises
+        ------
+        ModelError
+            If the model or the engine cannot be used.
+        """
+        from hcc_scope.runs.scoring_model import load_scoring_model
+
+        return load_scoring_model(
+            self._model, self._engine, self._set_message, allow_phantom_model=self._allow_phantom_model
+        )
+
+    def run(self, scoring_model: ScoringModel | None = None) -> SectionAnalysis | None:
         """Load the model, classify every field, return the analysis.
+
+        Parameters
+        ----------
+        scoring_model : ScoringModel, optional
+            What `load_model` returned, here or in another of the same model and engine.
 
         Returns
         -------
@@ -97,15 +117,13 @@ class Reclassification:
             If the store cannot be read, or the predictions cannot be kept under that name.
         """
         from hcc_scope.runs.replay import start_replay
-        from hcc_scope.runs.scoring_model import load_scoring_model
         from hcc_scope.storage.naming import check_id
         from hcc_scope.storage.reader import open_store
 
         if self._save_as is not None:
             check_id(self._save_as, "name of the predictions")
-        scoring_model = load_scoring_model(
-            self._model, self._engine, self._set_message, allow_phantom_model=self._allow_phantom_model
-        )
+        if scoring_model is None:
+            scoring_model = self.load_model()
         if self._stop.requested:
             return None
         run = self._run = start_replay(open_store(self._store), scoring_model, self._save_as, self._stop)

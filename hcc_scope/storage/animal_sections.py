@@ -1,4 +1,4 @@
-"""The other sections of an animal, with the scores that their stores record."""
+"""The other sections of an animal, with their present scores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreError
 from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.notes import read_notes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,8 @@ def sections_of(folder: Path, animal_id: str, but: str) -> list[OtherSection]:
     but : str
         Id of the section that is left out.
     """
-    from hcc_scope.storage.reader import read_facts
+    from hcc_scope.storage.present_score import holds_present_score, present_score
+    from hcc_scope.storage.reader import open_store, read_facts
 
     try:
         paths = sorted(folder.glob(f"*{STORE_SUFFIX}"))
@@ -47,11 +49,14 @@ def sections_of(folder: Path, animal_id: str, but: str) -> list[OtherSection]:
     for path in paths:
         try:
             facts = read_facts(path)[0]
+            outcome = facts.run.outcome
+            if outcome is None or outcome.animal_id != animal_id or outcome.section_id in (None, but):
+                continue
+            score = outcome.section_score
+            if score is not None and not holds_present_score(facts.run, read_notes(path)):
+                score = present_score(open_store(path))
         except (StoreError, OSError):
             continue
-        outcome = facts.run.outcome
-        if outcome is None or outcome.animal_id != animal_id or outcome.section_score is None:
-            continue
-        if outcome.section_id is not None and outcome.section_id != but:
-            found.append(OtherSection(outcome.section_id, outcome.section_score, facts.spec.model_sha256))
+        if score is not None and outcome.section_id is not None:
+            found.append(OtherSection(outcome.section_id, score, facts.spec.model_sha256))
     return found

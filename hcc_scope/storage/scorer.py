@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.scoring import SectionScorer
+from hcc_scope.scoring import CONFIDENCE, SectionScorer
 from hcc_scope.storage.drawn_sample import give_sample
 from hcc_scope.storage.lasting_reasons import lasting_reasons
 from hcc_scope.storage.notes import read_notes, stored_retakes
@@ -22,6 +22,7 @@ def store_scorer(
     threshold_interval: tuple[float, float] | None = None,
     *,
     goes_on: bool = False,
+    confidence: float = CONFIDENCE,
 ) -> SectionScorer:
     """Return a fresh scorer for the frames of a store, with the fields that were taken again.
 
@@ -36,6 +37,8 @@ def store_scorer(
         The card's interval of the threshold.
     goes_on : bool
         Whether the store's plan goes on now, at the field at which it stood.
+    confidence : float
+        Of the score's interval.
 
     Raises
     ------
@@ -43,7 +46,9 @@ def store_scorer(
         If the store's notes or its drawn sample are there and cannot be read.
     """
     notes = read_notes(store.path)
-    scorer = SectionScorer.for_section(store.spec, threshold, temperature, threshold_interval=threshold_interval)
+    scorer = SectionScorer.for_section(
+        store.spec, threshold, temperature, threshold_interval=threshold_interval, confidence=confidence
+    )
     if scorer.drawn is not None:
         give_sample(scorer.drawn, store.path, store.journal)
     else:

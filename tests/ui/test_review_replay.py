@@ -96,6 +96,7 @@ def notices(tab: ReplayTab) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("width_px", [720, 925, 1000, 1280])
 def test_the_scrubber_is_whole_beside_the_lists(tab: ReplayTab, width_px: int):
+    tab.stores.add_opening(Path("M7_S1.ome.zarr"))
     tab.pane.scrubber.set_number_of_fields(1000)
     tab.resize(width_px, 760)
     tab.pages.setCurrentWidget(tab.compare)

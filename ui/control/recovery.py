@@ -11,6 +11,8 @@ from PySide6.QtCore import QObject, Signal
 from hcc_scope.runs.unfinished import find_unfinished, recover_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hcc_scope.runs.unfinished import Unfinished
     from ui.control.app_state import AppState
     from ui.control.section_setup import SectionSetup
@@ -63,12 +65,18 @@ class Recovery(QObject):
         if found:
             self.found.emit(tuple(found))
 
-    def recover(self, paths: list[Path]) -> None:
-        """Make stores valid again; comes back by messages."""
-        self._jobs.submit("disk", partial(recover_all, paths), partial(self._recovered, paths))
+    def recover(self, paths: list[Path], then: Callable[[], None] = lambda: None) -> None:
+        """Make stores valid again; comes back by messages, and `then` follows."""
+        done = partial(self._recovered, paths, then)
+        self._jobs.submit("disk", partial(recover_all, paths), done, partial(_follow, then))
 
-    def _recovered(self, paths: list[Path], sentences: list[str]) -> None:
+    def _recovered(self, paths: list[Path], then: Callable[[], None], sentences: list[str]) -> None:
         for sentence in sentences:
             self._state.message.emit("info", sentence)
+        then()
         if len(paths) == 1:
             self.recovered.emit(paths[0])
+
+
+def _follow(then: Callable[[], None], _why: str) -> None:
+    then()

@@ -25,6 +25,8 @@ class ReplayFocus(QObject):
     """Another section or field is shown in Replay, or Replay was opened or left."""
     map_taken = Signal()
     """The map shows a section in Replay from now on."""
+    map_given_back = Signal()
+    """The map shows no section in Replay any more, and is free for the plan of the next section."""
     left = Signal()
     """Score, quality and buttons belong to the run again."""
 
@@ -51,6 +53,11 @@ class ReplayFocus(QObject):
         """Show a section in Replay on the map from now on."""
         self.fills_map = True
         self.map_taken.emit()
+
+    def give_map_back(self) -> None:
+        """Show no section in Replay on the map any more."""
+        self.fills_map = False
+        self.map_given_back.emit()
 
     def set(self, field: ReplayedField | None, *, on: bool) -> None:
         """Take what Replay shows, and whether its tab is open."""

@@ -96,6 +96,7 @@ class FieldsLayer:
         self.fields.clear()
         self.set_retakes({}, ())
         self._contrast.clear()
+        self.layout = IslandLayout()
         self.n_not_drawn = 0
         self.chosen = None
 

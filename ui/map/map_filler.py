@@ -105,6 +105,10 @@ class MapFiller(QObject):
         self._over = self._reading = False
         self._next_s = 0.0
 
+    def leave(self) -> None:
+        """Put no more fields on the map: it shows another section from now on."""
+        self._run = self.fields = None
+
     def see(self, frame: Frame) -> None:
         """Take a frame that was seen while it is there; the store need not be asked for it."""
         if self._run is None or frame.seq in self._known:
@@ -118,6 +122,8 @@ class MapFiller(QObject):
     def stored(self, n: int, *, over: bool = False) -> None:
         """Say how many fields are stored by now, and whether there will be no more."""
         self._n_stored, self._over = n, over
+        if self._run is None:
+            return
         if over:
             self._show_all()
             self._map.keep_below(n)

@@ -489,8 +489,8 @@ class SectionMapTab(QWidget):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of a section is shown: no field, plan or outline."""
-        there = self.hand.on or self.fields.fields or len(self._plan.positions_um)
+        """Whether nothing of a section is shown: no field, plan, outline or overview."""
+        there = self.hand.on or self.fields.fields or len(self._plan.positions_um) or self.next.overview.boxes()
         return not there and self._outline.points_um is None and not self._tools.outline.active
 
     @property

@@ -16,8 +16,9 @@ from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis, open_s
 from hcc_scope.workers import Failure, attempt
 from ui.canvas.save_view import save_picture
 from ui.kit.controls import action_button, style_buttons
+from ui.kit.empty_page import EmptyPage
 from ui.kit.error_report import describe
-from ui.kit.low_page import scrolling_column
+from ui.kit.low_page import LowPage, scrolling_column
 from ui.kit.save_dialog import ask_where
 from ui.kit.theme import GRID_PX, colours
 from ui.replay.classify_panel import ClassifyPanel
@@ -68,6 +69,8 @@ class ReplayTab(QWidget):
     """Level (``info``, ``warning``, ``error``) and text: for the operator, and for the log."""
     report_made = Signal(Path)
     """The path of a section's report."""
+    library_asked = Signal()
+    """The operator wants to choose a section in the library."""
 
     def __init__(self, jobs: JobRunner, parent: QWidget | None = None, *, allow_phantom_model: bool = False) -> None:
         super().__init__(parent)
@@ -92,9 +95,11 @@ class ReplayTab(QWidget):
         self.pages = QTabWidget()
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._left = QSplitter(Qt.Orientation.Vertical)
+        self._empty = EmptyPage("No stored section is open.", "Choose one in the library")
         self._build()
         self._wire()
         self._show(None)
+        self._show_or_lead_on()
 
     def _build(self) -> None:
         self.setAcceptDrops(True)
@@ -145,11 +150,17 @@ class ReplayTab(QWidget):
         column = scrolling_column(self)
         column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX)
         column.addWidget(self._splitter)
+        outer = self.layout()
+        assert outer is not None
+        outer.addWidget(self._empty)
 
     def _wire(self) -> None:
         self.stores.open_requested.connect(self.open_stores)
         self.stores.selection_changed.connect(self._show_selected)
         self.stores.close_requested.connect(self.close_store)
+        for changed in (self.stores.list.model().rowsInserted, self.stores.list.model().rowsRemoved):
+            changed.connect(self._show_or_lead_on)
+        self._empty.asked.connect(self.library_asked)
         self.pane.field_shown.connect(self.notes.set_field)
         self.pane.failed.connect(self._warn)
         self.classify.analysed.connect(self._analysed)
@@ -159,6 +170,14 @@ class ReplayTab(QWidget):
         self.notes.changed.connect(self._notes_changed)
         self.notes.field_requested.connect(self.pane.show_field)
         self.notes.failed.connect(self._warn)
+
+    @Slot()
+    def _show_or_lead_on(self) -> None:
+        """Show the opened stores; without one, lead to where there are some."""
+        empty = not self.stores.list.count()
+        self._empty.setVisible(empty)
+        for area in self.findChildren(LowPage, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            area.setVisible(not empty)
 
     # -- stores ------------------------------------------------------------------------------------------------------
 

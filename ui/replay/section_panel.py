@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import capital, counted, sentence, significant
 from hcc_scope.quality import describe_reason_counts
-from hcc_scope.report.acquired_text import describe_acquired
+from hcc_scope.report.acquired_text import describe_acquired, describe_ended
 from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
 from hcc_scope.score_text import SAMPLING_TEXTS, describe_named_score
 from hcc_scope.validation_text import describe_statement
@@ -84,7 +84,7 @@ class SectionPanel(QScrollArea):
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
             ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),
             ("Correction", opened.store.recorded.provenance.correction),
-            ("Ended", _ended(opened)),
+            ("Ended", describe_ended(opened.store.recorded, opened.store.n_frames, spec.expected_frames)),
             ("Store", str(opened.path)),
         ]
         lines.append("<table cellspacing='0' cellpadding='2'>")
@@ -131,27 +131,3 @@ class SectionPanel(QScrollArea):
             return ""
         sentences = describe_statement(one.card.statement, one.score, self._prevalence)
         return f"<div>{escape(' '.join(sentences))}</div>"
-
-
-def _ended(opened: OpenedStore) -> str:
-    """Return how the run ended, as the store records it: a whole store may be of a run that was stopped early."""
-    run = opened.store.recorded
-    if not run.complete:
-        return "not yet, or not in order"
-    planned, n = opened.spec.expected_frames, opened.store.n_frames
-    of = f" after {n:,} of {counted(planned, 'planned field')}" if planned is not None and planned > n else ""
-    skipped = 0 if run.outcome is None else run.outcome.skipped_fields
-    if skipped:
-        of += f", {counted(skipped, 'field')} skipped as the stage did not reach {'it' if skipped == 1 else 'them'}"
-    match run.state:
-        case "completed":
-            return f"complete{of}"
-        case "cancelled":
-            return f"stopped early{of}"
-        case "failed":
-            cause = None if run.outcome is None else run.outcome.cause
-            return f"failed{of}" + (f": {cause}" if cause else "")
-        case None:
-            return "the store does not record how"
-        case other:
-            return f"{other}{of}"

@@ -1,0 +1,93 @@
+"""``hcc-scope sections``: the sections of a folder by animal, with their scores, as in the window's library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from hcc_scope.cli.console import people, print_json
+from hcc_scope.errors import StoreError
+from hcc_scope.formatting import counted, format_utc, sentence
+from hcc_scope.research_use import RESEARCH_USE_ONLY
+from hcc_scope.runs.library import SectionLister, animal_scores, with_present_score
+from hcc_scope.runs.library_export import library_account
+from hcc_scope.score_text import SCORE_NAME, describe_score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hcc_scope.runs.library import ListedSection
+
+__all__ = ["run_sections"]
+
+
+def run_sections(folders: Sequence[Path], *, search: str, json_mode: bool) -> None:
+    """List the sections in some folders, and the score of each animal over its sections.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+    search : str
+        Only sections with all of these words in a text of their row; empty: all.
+    json_mode : bool
+        Write the list to standard output.
+
+    Raises
+    ------
+    StoreError
+        If a folder is not there, or cannot be opened.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise StoreError(f"{folder} is no folder", hint="Give the folder that holds the sections.")
+    listed = [one for one in SectionLister().each(folders) if one.matches(search)]
+    sections = sorted(
+        (with_present_score(one) if one.has_old_score else one for one in listed),
+        key=lambda one: (not one.animal_id, one.animal_id, one.section_id, str(one.path)),
+    )
+    animals = [one.with_interval() for one in animal_scores(sections)]
+    console = people(json_mode=json_mode)
+    if sections:
+        console.show(_table(sections))
+    for animal in animals:
+        words = sentence(f"animal {animal.animal_id}, {animal.model or 'unknown model'}: {animal.describe()}")
+        console.note(f"{words} {animal.evidence()}".strip())
+    console.note(counted(len(sections), "section"))
+    console.note(RESEARCH_USE_ONLY, "italic")
+    if json_mode:
+        print_json(library_account(sections, animals))
+
+
+def _table(sections: Sequence[ListedSection]) -> Table:
+    table = Table(title="Sections", title_justify="left")
+    for heading in (
+        "animal",
+        "section",
+        "acquired",
+        SCORE_NAME,
+        "model",
+        "fields",
+        "left out",
+        "label",
+        "notes",
+        "state",
+    ):
+        table.add_column(heading)
+    for one in sections:
+        cells = (
+            one.animal_id or one.path.name,
+            one.section_id,
+            "" if one.created_utc is None else format_utc(one.created_utc, seconds=False),
+            "" if one.score is None else describe_score(one.score),
+            one.model or "",
+            one.describe_fields(),
+            one.describe_quality(),
+            one.label or "",
+            str(one.n_notes or ""),
+            ". ".join(filter(None, (one.ended, one.problem))),
+        )
+        table.add_row(*map(Text, cells), style="" if one.state == "complete" and not one.problem else "yellow")
+    return table

@@ -1,0 +1,75 @@
+"""The stores in folders and those below, each once, whatever links lead to it; only names are looked at."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hcc_scope.storage.naming import STORE_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["DEEPEST", "each_store", "find_stores"]
+
+DEEPEST = 3
+"""How many folders below the named one are looked through."""
+
+
+def find_stores(
+    folders: Iterable[Path], deepest: int = DEEPEST, unread: Callable[[Path], None] = lambda _folder: None
+) -> list[Path]:
+    """Return the stores of `each_store` by name."""
+    return sorted(each_store(folders, deepest, unread))
+
+
+def each_store(
+    folders: Iterable[Path], deepest: int = DEEPEST, unread: Callable[[Path], None] = lambda _folder: None
+) -> Iterator[Path]:
+    """Yield the stores in some folders and those below, as they are found, the least deep ones first.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+    deepest : int
+        How many folders below them are looked through; 0: none.
+    unread : callable
+        Takes a folder that cannot be opened.
+    """
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting = deque((folder, os.path.realpath(folder), 0) for folder in folders)
+    while waiting:
+        folder, real, depth = waiting.popleft()  # the least deep first: what a link leads to again is not cut off
+        if folder.name.endswith(STORE_SUFFIX):
+            if real not in found:
+                found.add(real)
+                yield folder
+            continue
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            with os.scandir(folder) as entries:
+                below = [
+                    (
+                        Path(entry.path),
+                        os.path.realpath(entry.path) if entry.is_symlink() else f"{real}{os.sep}{entry.name}",
+                    )
+                    for entry in entries
+                    if _is_folder(entry)
+                ]
+        except OSError:
+            unread(folder)
+            continue
+        waiting += [(path, at, depth + 1) for path, at in below if depth < deepest or path.name.endswith(STORE_SUFFIX)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, or a link to one; a link that leads to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

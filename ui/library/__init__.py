@@ -1,0 +1,1 @@
+"""The tab *Library*: the sections of a folder, by animal."""

@@ -1,0 +1,125 @@
+"""The dialog before several stored sections are classified again: which model, which engine, kept under which name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from hcc_scope.errors import IdError
+from hcc_scope.formatting import counted
+from hcc_scope.inference.base import AUTO, ENGINES
+from hcc_scope.storage.naming import check_id
+from ui.kit.labels import ValueLabel, describe
+from ui.kit.theme import GRID_PX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hcc_scope.inference.catalogue import ModelEntry
+
+__all__ = ["ClassifyDialog"]
+
+
+class ClassifyDialog(QDialog):
+    """Asks; `asked` carries the answer. It does not hold up the window.
+
+    Parameters
+    ----------
+    n_sections : int
+        How many sections are classified.
+    parent : QWidget
+    """
+
+    asked = Signal(str, str, str)
+    """Folder of the model, engine, and the name under which the predictions are kept."""
+
+    def __init__(self, n_sections: int, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Classify sections again")
+        self.model, self.engine, self.name = QComboBox(), QComboBox(), QLineEdit()
+        describe(self.model, "Model", "Classifies all fields of the chosen sections")
+        describe(self.engine, "Engine", "Each agrees with the reference within the model's tolerance")
+        describe(self.name, "Name of the predictions", "Kept in each store under this name; what is recorded stays")
+        for name in (AUTO, *ENGINES):
+            self.engine.addItem("automatic" if name == AUTO else name, name)
+        self.model.setMinimumWidth(32 * GRID_PX)
+        self._named = ""
+        self._why = ValueLabel("Why it cannot begin")
+        self._why.setWordWrap(True)
+        words = QLabel(
+            f"{counted(n_sections, 'section')}, one after the other. The recorded predictions and scores stay; the new "
+            "ones are kept beside them, and Replay compares both."
+        )
+        words.setWordWrap(True)
+        form = QFormLayout()
+        form.setHorizontalSpacing(GRID_PX)
+        form.setVerticalSpacing(GRID_PX)
+        form.addRow("&Model", self.model)
+        form.addRow("&Engine", self.engine)
+        form.addRow("Predictions &named", self.name)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.start = buttons.addButton("Classify", QDialogButtonBox.ButtonRole.AcceptRole)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)
+        column.setSpacing(2 * GRID_PX)
+        column.addWidget(words)
+        column.addLayout(form)
+        column.addWidget(self._why)
+        column.addWidget(buttons)
+        self.model.currentIndexChanged.connect(self._suggest)
+        self.name.textChanged.connect(self._check)
+        self._check()
+
+    def set_models(self, models: Sequence[ModelEntry], chosen: str) -> None:
+        """Offer the models that can be used, and choose one.
+
+        Parameters
+        ----------
+        models : sequence of ModelEntry
+        chosen : str
+            Name or folder.
+        """
+        for entry in models:
+            if entry.card is not None:
+                self.add_model(entry.name, entry.folder)
+        wanted = [
+            row for row in range(self.model.count()) if chosen in (self.model.itemText(row), self.model.itemData(row))
+        ]
+        self.model.setCurrentIndex(wanted[0] if wanted else 0)
+        self._check()
+
+    def add_model(self, name: str, folder: Path) -> None:
+        """Offer one more model."""
+        self.model.addItem(name, str(folder))
+
+    @Slot()
+    def _suggest(self) -> None:
+        """Name the predictions after the model, unless a person has named them."""
+        if self.name.text() == self._named:
+            self._named = self.model.currentText()
+            self.name.setText(self._named)
+
+    @Slot()
+    def _check(self) -> None:
+        why = ""
+        if self.model.currentIndex() < 0:
+            why = "The models are being looked for."
+        else:
+            try:
+                check_id(self.name.text().strip(), "name")
+            except IdError as error:
+                why = str(error)
+        self._why.setText(why)
+        self._why.setVisible(bool(why))
+        self.start.setEnabled(not why)
+
+    def accept(self) -> None:
+        """Begin."""
+        if self.start.isEnabled():
+            self.asked.emit(self.model.currentData(), self.engine.currentData(), self.name.text().strip())
+            super().accept()

@@ -1,0 +1,146 @@
+"""Which sections the library shows, and in which order."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from hcc_scope.score_text import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hcc_scope.runs.library import AnimalScore, ListedSection
+
+__all__ = ["NO_LABEL", "Column", "LibraryFilter", "Since", "order_of", "order_of_animal", "side_of", "sides_of"]
+
+NO_LABEL = "no label"
+"""In place of a label, of sections without one."""
+
+
+class Column(enum.IntEnum):
+    """The columns of the library."""
+
+    SECTION = 0
+    SCORE = 1
+    ACQUIRED = 2
+    MODEL = 3
+    FIELDS = 4
+    LEFT_OUT = 5
+    LABEL = 6
+    NOTES = 7
+    STATE = 8
+
+
+class Since(enum.Enum):
+    """How old a section may be, in days; None: of any age."""
+
+    ANY = "Any date", None
+    DAY = "Today", 1
+    WEEK = "Last 7 days", 7
+    MONTH = "Last 30 days", 30
+    YEAR = "Last 365 days", 365
+
+    def __init__(self, title: str, days: int | None) -> None:
+        self.title = title
+        """As a person reads it."""
+        self.days = days
+        """None: any age."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryFilter:
+    """What a section needs to be shown; as given, all are."""
+
+    search: str = ""
+    side: str | None = None
+    """Title of a verdict (`hcc_scope.score_text.verdict`); None: any."""
+    state: str | None = None
+    """`hcc_scope.runs.library.SectionState`; None: any."""
+    model: str | None = None
+    label: str | None = None
+    """A label, or `NO_LABEL`; None: any."""
+    since: Since = Since.ANY
+
+    @property
+    def lets_all_through(self) -> bool:
+        """Whether nothing is filtered."""
+        return self == LibraryFilter()
+
+    def lets_through(self, section: ListedSection, now: datetime | None = None) -> bool:
+        """Return whether a section is shown."""
+        days = self.since.days
+        if days is not None:
+            now = datetime.now(UTC) if now is None else now
+            if section.created_utc is None or section.created_utc < now - timedelta(days=days):
+                return False
+        return (
+            self.state in (None, section.state)
+            and self.model in (None, section.model)
+            and self.label in (None, section.label or NO_LABEL)
+            and (self.side is None or self.side == side_of(section))
+            and section.matches(self.search)
+        )
+
+
+def side_of(section: ListedSection) -> str:
+    """Return the title of a section's verdict."""
+    return verdict(section.score).title
+
+
+def sides_of(sections: Iterable[ListedSection]) -> list[str]:
+    """Return the verdicts that some sections have, in the order in which they are offered."""
+    order = ("Low metastatic side", "High metastatic side", "Undecided", "No decision", "No score")
+    found = {side_of(one) for one in sections}
+    return [title for title in order if title in found]
+
+
+def order_of(column: Column, section: ListedSection) -> tuple[object, ...]:
+    """Return what a section is sorted by in a column; sections without a value come first."""
+    name = _natural(section.section_id or section.path.name)
+    match column:
+        case Column.SCORE:
+            score = None if section.score is None else section.score.score
+            return (-1.0 if score is None else score, *name)
+        case Column.ACQUIRED:
+            return (0.0 if section.created_utc is None else section.created_utc.timestamp(), *name)
+        case Column.MODEL:
+            return (section.model or "", *name)
+        case Column.FIELDS:
+            return (section.n_frames or 0, *name)
+        case Column.LEFT_OUT:
+            return (section.describe_quality(), *name)
+        case Column.LABEL:
+            return (section.label or "", *name)
+        case Column.NOTES:
+            return (section.n_notes, *name)
+        case Column.STATE:
+            return (section.state, *name)
+        case _:
+            return name
+
+
+def order_of_animal(
+    column: Column, animal_id: str, sections: Iterable[ListedSection], scores: Iterable[AnimalScore]
+) -> tuple[object, ...]:
+    """Return what an animal is sorted by in a column: its score, its newest section, or its id."""
+    if column is Column.SCORE:
+        return (max((one.score for one in scores), default=-1.0), *_natural(animal_id))
+    if column is Column.ACQUIRED:
+        times = [one.created_utc.timestamp() for one in sections if one.created_utc is not None]
+        return (max(times, default=0.0), *_natural(animal_id))
+    return _natural(animal_id)
+
+
+def _natural(text: str) -> tuple[object, ...]:
+    """Return a key by which S2 comes before S10."""
+    parts: list[tuple[int, int, str]] = []
+    word = ""
+    for character in f"{text} ":
+        if word and character.isdecimal() != word[-1].isdecimal():
+            parts.append((0, int(word), "") if word.isdecimal() else (1, 0, word.casefold()))
+            word = ""
+        word += character
+    return tuple(parts)

@@ -1,0 +1,386 @@
+"""The library: its list, what is done with the chosen sections, and the section that it opens."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, QUrl, Signal, Slot
+from PySide6.QtGui import QDesktopServices
+
+from hcc_scope.formatting import counted, full_stop
+from hcc_scope.inference.catalogue import list_models
+from hcc_scope.runs.library import animal_scores, with_present_score
+from hcc_scope.runs.library_export import export_sections
+from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
+from hcc_scope.runs.section_comparison import compare_sections
+from hcc_scope.storage.section_labels import label_section
+from hcc_scope.workers import Failure, attempt
+from ui.control.section_library import SectionLibrary
+from ui.kit.error_report import describe
+from ui.library.classify_dialog import ClassifyDialog
+from ui.library.compare_dialog import CompareDialog
+from ui.library.section_pictures import SectionPictures
+from ui.shell.file_dialogs import choose_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hcc_scope.runs.library import ListedSection
+    from hcc_scope.runs.reclassify_many import Reclassified
+    from hcc_scope.runs.section_comparison import SectionComparison
+    from hcc_scope.storage.section_labels import SectionLabel
+    from ui.control.app_state import AppState
+    from ui.control.recovery import Recovery
+    from ui.control.section_setup import SectionSetup
+    from ui.control.settings_store import SettingsStore
+    from ui.kit.jobs import Jobs
+    from ui.shell.actions import ActionName
+    from ui.shell.main_window import MainWindow
+    from ui.views import Views
+
+__all__ = ["LibraryPresenter"]
+
+_POLL_MS = 200
+_BEHIND_FILL = 0.25
+"""Of the queue of frames to be stored: beyond it the disk is behind."""
+_NONE = "no section is chosen in the library"
+
+
+class LibraryPresenter(QObject):
+    """Connects the library with the window.
+
+    Parameters
+    ----------
+    window : MainWindow
+    views : Views
+    jobs : Jobs
+    state : AppState
+    setup : SectionSetup
+        Its folder is shown first.
+    recovery : Recovery
+    settings_store : SettingsStore
+    allow_phantom_model : bool
+        Allow a model trained on phantoms alone to score what may be tissue.
+    """
+
+    resume_asked = Signal(str)
+    """The path of a store whose plan is to go on."""
+    continue_asked = Signal(str)
+    """The path of the store of a section by hand that is to go on."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        views: Views,
+        jobs: Jobs,
+        state: AppState,
+        setup: SectionSetup,
+        recovery: Recovery,
+        settings_store: SettingsStore,
+        *,
+        allow_phantom_model: bool = False,
+    ) -> None:
+        super().__init__(window)
+        self._window, self._views, self._jobs, self._state = window, views, jobs, state
+        self._setup, self._recovery, self._settings_store = setup, recovery, settings_store
+        self._allow_phantom_model = allow_phantom_model
+        self.library = SectionLibrary(jobs, self._is_behind, self)
+        self.pictures = SectionPictures(jobs, self._is_behind, self)
+        self._task: ReclassificationOfMany | None = None
+        self._reports: list[ListedSection] = []
+        self._made: list[Path] = []
+        self._why_not: list[str] = []
+        self._n_reports = 0
+        self._cancelled = False
+        self._poll = QTimer(self)
+        self._poll.setInterval(_POLL_MS)
+        self._poll.timeout.connect(self._show_progress)
+        tab = self.tab = views.library
+        tab.model.take_sources(self.pictures.get, self.library.animals)
+        tab.open_asked.connect(self.open)
+        tab.chosen_changed.connect(self._update)
+        tab.seen_changed.connect(self.library.set_watched)
+        tab.cancel_asked.connect(self.cancel)
+        self.library.changed.connect(self._show_sections)
+        self.library.folder_changed.connect(self._show_folder)
+        self.library.listing_changed.connect(tab.set_listing)
+        self.pictures.arrived.connect(tab.show_picture)
+        views.replay.library_asked.connect(self.show)
+        self._connect_actions()
+        setup.folder_changed.connect(self.library.choose_folder)
+        for signal in (state.run_started, state.run_finished, state.finish_failed):
+            signal.connect(self._look_again)
+        views.replay.notes.changed.connect(self._look_again)
+        self.library.choose_folder(setup.request.out_dir)
+        self._update()
+
+    def _connect_actions(self) -> None:
+        does: dict[ActionName, Callable[[], None]] = {
+            "library_open": self.open,
+            "library_report": self.report,
+            "library_classify": self.classify,
+            "library_compare": self.compare,
+            "library_export": self.choose_export,
+            "library_resume": self.resume,
+            "library_recover": self.recover,
+            "library_low": partial(self.label, "low"),
+            "library_high": partial(self.label, "high"),
+            "library_leave_out": partial(self.label, "leave out"),
+            "library_no_label": partial(self.label, None),
+            "library_folder": self.choose_folder,
+        }
+        for name, do in does.items():
+            self._window.actions_[name].triggered.connect(partial(_ignoring_checked, do))
+
+    def _is_behind(self) -> bool:
+        """Return whether the disk is behind the camera now: then nothing else is read from it."""
+        snapshot = self._state.snapshot
+        return self._state.run is not None and snapshot is not None and snapshot.store_queue_fill > _BEHIND_FILL
+
+    # -- the list ------------------------------------------------------------------------------------------------------
+
+    def show(self) -> None:
+        """Show the library."""
+        self._window.show_view(self.tab)
+
+    @Slot()
+    def _show_folder(self) -> None:
+        self.tab.set_folder(self.library.folder)
+
+    @Slot()
+    def _show_sections(self) -> None:
+        library = self.library
+        self.tab.set_sections(library.sections.values(), library.problem, library.n_unread)
+        self._update()
+
+    @Slot()
+    def _look_again(self) -> None:
+        """List again: a store has appeared, has ended, or has other notes."""
+        if self.tab.isVisible():
+            self.library.refresh()
+
+    def choose_folder(self) -> None:
+        """Choose the folder that is listed; new sections go where they went."""
+        start = self.library.folder or self._setup.request.out_dir
+        choose_folder(self._window, "Folder with sections", start, self._take_folder)
+
+    def _take_folder(self, path: str) -> None:
+        self.show()
+        self.library.choose_folder(Path(path))
+
+    @Slot()
+    def _update(self) -> None:
+        """Enable what can be done with the chosen sections, and give the reason for the rest."""
+        chosen = self.tab.chosen
+        readable = [one for one in chosen if one.can_open]
+        nothing = "" if chosen else _NONE
+        unreadable = nothing or ("" if readable else "it cannot be read" if len(chosen) == 1 else "none can be read")
+        busy = "other sections are being worked on" if self._task is not None or self._reports else ""
+        with_frames = [one for one in readable if one.n_frames]
+        no_frames = unreadable or ("" if with_frames else "no field is stored")
+        two = "" if len(readable) == 2 else "two sections have to be chosen"
+        recoverable = nothing or ("" if any(one.can_recover for one in chosen) else "nothing there needs it")
+        labels = unreadable
+        reasons: dict[ActionName, str] = {
+            "library_open": unreadable,
+            "library_report": unreadable or busy,
+            "library_classify": no_frames or busy,
+            "library_compare": nothing or two,
+            "library_export": unreadable,
+            "library_resume": nothing or _why_not_resumed(chosen),
+            "library_recover": recoverable,
+            "library_low": labels,
+            "library_high": labels,
+            "library_leave_out": labels,
+            "library_no_label": labels or ("" if any(one.label for one in readable) else "there is no label"),
+        }
+        for name, reason in reasons.items():
+            self._window.actions_.enable(name, reason)
+
+    def _readable(self) -> list[ListedSection]:
+        return [one for one in self.tab.chosen if one.can_open]
+
+    # -- one section or several ----------------------------------------------------------------------------------------
+
+    @Slot()
+    def open(self) -> None:
+        """Open the chosen sections: Replay, map and tiles show the last of them."""
+        paths = [one.path for one in self._readable()]
+        if paths:
+            self._views.open_stores(paths)
+
+    def label(self, label: SectionLabel | None) -> None:
+        """Label the chosen sections for training."""
+        paths = [one.path for one in self._readable()]
+        self._jobs.submit("disk", partial(_label, paths, label), self._labelled, self._labelled)
+
+    def _labelled(self, _end: object) -> None:
+        self._look_again()
+
+    def resume(self) -> None:
+        """Take what is left of the chosen section; a section by hand is continued."""
+        (one,) = self.tab.chosen
+        (self.continue_asked if one.is_by_hand else self.resume_asked).emit(str(one.path))
+
+    def recover(self) -> None:
+        """Make the chosen stores valid again."""
+        self._recovery.recover([one.path for one in self.tab.chosen if one.can_recover], self._look_again)
+
+    def compare(self) -> None:
+        """Show two sections beside each other."""
+        chosen = self._readable()
+        if len(chosen) == 2:
+            self._jobs.submit("library", partial(compare_sections, *chosen), self._show_comparison)
+
+    def _show_comparison(self, comparison: SectionComparison) -> None:
+        pictures = self.pictures.get(comparison.first), self.pictures.get(comparison.second)
+        dialog = CompareDialog(comparison, pictures, self._window)
+        dialog.show()
+
+    def choose_export(self) -> None:
+        """Choose where the lists and tables of the chosen sections go."""
+        chosen = self._readable()
+        start = self.library.folder or self._setup.request.out_dir
+        choose_folder(self._window, "Folder for the export", start, partial(self._export, chosen))
+
+    def _export(self, chosen: Sequence[ListedSection], folder: str) -> None:
+        self._jobs.submit("library", partial(_export, chosen, Path(folder)), partial(self._exported, folder))
+
+    def _exported(self, folder: str, written: list[Path]) -> None:
+        self._state.message.emit("info", f"{counted(len(written), 'file')} written to {folder}.")
+
+    # -- reports -------------------------------------------------------------------------------------------------------
+
+    def report(self) -> None:
+        """Write a report of each chosen section, beside its store; one alone is opened."""
+        if self._reports:
+            return
+        self._reports = self._readable()
+        self._n_reports, self._made, self._why_not, self._cancelled = len(self._reports), [], [], False
+        self._next_report()
+        self._update()
+
+    def _next_report(self) -> None:
+        if self._cancelled or not self._reports:
+            self._end_reports()
+            return
+        from hcc_scope.report.section import section_report  # here: it takes matplotlib
+
+        one = self._reports[0]
+        done = self._n_reports - len(self._reports)
+        self.tab.set_work(f"Report {done + 1} of {self._n_reports}: {one.name} …", done, self._n_reports)
+        make = partial(section_report, one.path, prevalence=self._settings_store.settings.prevalence)
+        self._jobs.submit("report", partial(attempt, make), self._have_report)
+
+    def _have_report(self, made: Path | Failure) -> None:
+        one = self._reports.pop(0)
+        if isinstance(made, Failure):
+            self._why_not.append(f"{one.name}: {describe(made.error).sentence}")
+        else:
+            self._made.append(made)
+        self._next_report()
+
+    def _end_reports(self) -> None:
+        self._reports = []
+        self.tab.set_work("")
+        for why in self._why_not:
+            self._state.message.emit("error", full_stop(why))
+        if len(self._made) == 1:
+            self._state.message.emit("info", f"The report is {self._made[0]}.")
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._made[0])))
+        elif self._made:
+            self._state.message.emit("info", f"{len(self._made)} reports are written beside their sections.")
+        self._update()
+
+    # -- classify again ------------------------------------------------------------------------------------------------
+
+    def classify(self) -> None:
+        """Ask with which model the chosen sections are classified again."""
+        chosen = [one for one in self._readable() if one.n_frames]
+        if not chosen or self._task is not None:
+            return
+        dialog = ClassifyDialog(len(chosen), self._window)
+        dialog.asked.connect(partial(self._classify, [one.path for one in chosen]))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.show()
+        self._jobs.submit("disk", list_models, partial(dialog.set_models, chosen=self._setup.request.model))
+
+    def _classify(self, stores: list[Path], model: str, engine: str, name: str) -> None:
+        if self._task is not None:
+            return
+        self._task = ReclassificationOfMany(
+            stores, model=model, engine=engine, save_as=name, allow_phantom_model=self._allow_phantom_model
+        )
+        self._jobs.submit("replay", self._task.run, self._classified, self._not_classified)
+        self._poll.start()
+        self._show_progress()
+        self._update()
+
+    @Slot()
+    def _show_progress(self) -> None:
+        if self._task is not None:
+            now = self._task.progress()
+            words = "Ending: what is classified so far is kept …" if self._task.cancelled else now.message
+            self.tab.set_work(words, now.done, now.total)
+
+    def _classified(self, found: list[Reclassified]) -> None:
+        self._end_classification()
+        for one in found:
+            self._state.message.emit("error" if one.error is not None else "debug", one.describe())
+        self._state.message.emit("info", describe_reclassified(found))
+
+    def _not_classified(self, _why: str) -> None:
+        self._end_classification()
+
+    def _end_classification(self) -> None:
+        self._task = None
+        self._poll.stop()
+        self.tab.set_work("")
+        self._update()
+        self._look_again()
+
+    @Slot()
+    def cancel(self) -> None:
+        """End early what is under way for several sections; what is done stays."""
+        self._cancelled = True
+        if self._task is not None:
+            self._task.cancel()
+            self._show_progress()
+
+    def end(self) -> None:
+        """End everything when the window closes."""
+        self.cancel()
+        self._poll.stop()
+        self.library.end()
+
+
+def _why_not_resumed(chosen: Sequence[ListedSection]) -> str:
+    """Return why what is left of a section cannot be taken, as far as the list shows it; empty if it can."""
+    if len(chosen) != 1:
+        return "one section has to be chosen"
+    (one,) = chosen
+    if one.state == "under way":
+        return "its run is under way"
+    if not one.can_open:
+        return "it cannot be read"
+    if one.is_by_hand:
+        return ""
+    again = 0 if one.score is None else len(one.score.set_aside)
+    left = one.n_planned is not None and (one.n_frames or 0) - again < one.n_planned
+    return "" if left else "every field of its plan is stored"
+
+
+def _label(paths: Sequence[Path], label: SectionLabel | None) -> None:
+    for path in paths:
+        label_section(path, label)
+
+
+def _export(chosen: Sequence[ListedSection], folder: Path) -> list[Path]:
+    sections = [with_present_score(one) if one.has_old_score else one for one in chosen]
+    return export_sections(sections, [one.with_interval() for one in animal_scores(sections)], folder)
+
+
+def _ignoring_checked(do: Callable[[], None], _checked: bool = False) -> None:
+    do()
