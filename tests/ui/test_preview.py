@@ -113,6 +113,7 @@ def test_the_live_picture_is_judged_and_a_section_out_of_focus_pauses(ready: App
     wait_for(lambda: ready.run.phase == "paused", "the pause")
     assert "Paused: the last 2 fields" in notices(ready), notices(ready)[-900:]
     assert NO_NOTIFICATIONS in notices(ready)  # no desktop here
+    assert "no notification area" in ready.window.actions_.why_not("notifications")
     wait_for(lambda: len(beeps) == 3, "the sound")
     assert ready.window.actions_["pause"].text() == "Resume"
     ready.window.actions_["alert_sound"].trigger()
