@@ -161,7 +161,7 @@ class PreviewPresenter(QObject):
     def _allow(self, allowed: bool) -> None:
         self.judge.allow(allowed)
         if not allowed:
-            self._views.live.await_prediction(False)  # a picture must not wait for tiles that nobody colours
+            self._views.live.await_prediction(False)  # no tiles come for it to wait for
 
     @Slot(bool)
     def _restart(self, live: bool) -> None:

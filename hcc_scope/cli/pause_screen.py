@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ENDED", "PauseScreen"]
 
 ENDED = "the section ended where it would have "
-"""So begins the remark of a section that nobody could continue."""
+"""So begins the remark of a section that ended where it would have paused, without a terminal."""
 
 _KEYS = "c continues, Ctrl-C ends the section"
 
