@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hcc_scope.cli.pause_screen import PauseScreen
+from hcc_scope.plans import PositionList, Sequence
 from hcc_scope.run_events import RunEvent, RunEvents
 from hcc_scope.session.bad_fields import BadFieldWatch
 from hcc_scope.types import FrameResult
@@ -130,3 +131,9 @@ def test_in_a_terminal_c_continues_and_without_one_the_section_ends(attended: bo
     outcome = finish(session)
     assert outcome.state == ("completed" if attended else "cancelled")
     assert outcome.remark == (None if attended else f"the section ended where it would have paused: {why}")
+
+
+def test_a_series_of_one_place_does_not_pause():
+    assert BadFieldWatch.of_plan(Sequence(n_frames=9), 3) is None
+    assert BadFieldWatch.of_plan(PositionList(positions_um=[(0.0, 0.0)]), None) is None
+    assert BadFieldWatch.of_plan(PositionList(positions_um=[(0.0, 0.0)]), 3) is not None

@@ -11,6 +11,7 @@ from hcc_scope.formatting import capital, full_stop
 from hcc_scope.session.bad_fields import PAUSE_AFTER_MOST
 from ui.control.run_control import describe_end
 from ui.shell.alerts import Alerts
+from ui.shell.messages import Message
 
 if TYPE_CHECKING:
     from hcc_scope.report.summary import SectionReport
@@ -51,7 +52,7 @@ class AlertPresenter(QObject):
         settings_store: SettingsStore,
     ) -> None:
         super().__init__(window)
-        self._window, self._state, self._run = window, state, run
+        self._window, self._run = window, run
         self._setup, self._settings_store = setup, settings_store
         self._dialog: QInputDialog | None = None
         self.alerts = Alerts(window)
@@ -107,7 +108,9 @@ class AlertPresenter(QObject):
 
     @Slot(str)
     def _state_unavailable(self, words: str) -> None:
-        self._state.message.emit("info", words)
+        """State once, in the messages and at the switch, that there are no notifications; how a section ended stays."""
+        self._window.messages.add(Message("info", words, source="desktop"))
+        self._window.actions_.enable("notifications", "this desktop has no notification area")
 
     # -- bad fields ----------------------------------------------------------------------------------------------------
 

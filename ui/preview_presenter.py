@@ -148,7 +148,7 @@ class PreviewPresenter(QObject):
 
     @Slot(str)
     def _follow_phase(self, phase: str) -> None:
-        self.judge.allow(phase == "idle")
+        self._allow(phase == "idle")
         self._show_coach()
 
     @Slot(object)
@@ -156,7 +156,12 @@ class PreviewPresenter(QObject):
         """Judge in a pause too, once everything that was acquired is stored and classified."""
         if self._run.phase == "paused":
             counts = snapshot.counts
-            self.judge.allow(counts.stored == counts.acquired and not counts.pending and not counts.deferred)
+            self._allow(counts.stored == counts.acquired and not counts.pending and not counts.deferred)
+
+    def _allow(self, allowed: bool) -> None:
+        self.judge.allow(allowed)
+        if not allowed:
+            self._views.live.await_prediction(False)  # no tiles come for it to wait for
 
     @Slot(bool)
     def _restart(self, live: bool) -> None:

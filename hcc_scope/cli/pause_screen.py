@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
     from hcc_scope.session import Session
 
-__all__ = ["PauseScreen"]
+__all__ = ["ENDED", "PauseScreen"]
+
+ENDED = "the section ended where it would have "
+"""So begins the remark of a section that ended where it would have paused, without a terminal."""
 
 _KEYS = "c continues, Ctrl-C ends the section"
 
@@ -66,5 +69,5 @@ class PauseScreen:
             self._unsaid.append(f"{capital(reason)}. {capital(_KEYS)}.")
             self._ring()
             return
-        self._session.remark(f"the section ended where it would have {reason.removesuffix(', then continue')}")
+        self._session.remark(f"{ENDED}{reason.removesuffix(', then continue')}")
         self._session.stop()

@@ -14,7 +14,7 @@ from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.display import watch
 from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Reported
 from hcc_scope.cli.keys import keys
-from hcc_scope.cli.pause_screen import PauseScreen
+from hcc_scope.cli.pause_screen import ENDED, PauseScreen
 from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
 from hcc_scope.formatting import counted
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
@@ -352,7 +352,8 @@ def finish(
     if summary["outcome"] == "cancelled":
         stored = any(report.outcome.counts.stored for report in reports)
         meaning = "what was acquired is stored" if stored else "nothing was acquired, and no store is left"
-        _leave(f"the run was ended early by the operator; {meaning}", EXIT_INTERRUPTED)
+        why = "after bad fields" if any(ENDED in (r.outcome.remark or "") for r in reports) else "by the operator"
+        _leave(f"the run was ended early {why}; {meaning}", EXIT_INTERRUPTED)
     for trouble in troubles[1:]:
         people(json_mode=True).note(f"Error: {trouble}")
     if troubles:

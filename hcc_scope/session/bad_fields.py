@@ -67,9 +67,11 @@ class BadFieldWatch:
     def of_plan(cls, plan: Plan, n: int | None) -> BadFieldWatch | None:
         """Return what watches a section of a plan; None where it does not pause by itself.
 
-        Fields somewhere in a rectangle may well miss the tissue.
+        Fields somewhere in a rectangle may well miss the tissue. A series of one place keeps its pace without a pause.
         """
-        return None if n is None else cls(n, counts_empty=getattr(plan, "rectangle_um", None) is None)
+        if n is None or plan.sampling in ("sequence", "time_series"):
+            return None
+        return cls(n, counts_empty=getattr(plan, "rectangle_um", None) is None)
 
     def add(self, result: FrameResult) -> str | None:
         """Take a field's result; return why the section must pause, as text, or None.

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pytest
 from find import find
 from PySide6.QtWidgets import QApplication, QInputDialog, QSpinBox
 from shell_parts import finish, notices, start, wait_for
@@ -14,7 +16,10 @@ from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.phantom import Specimen
 from hcc_scope.phantom.camera import CameraPhysics
 from hcc_scope.runs.preview_judge import NOT_ASKED_YET, PreviewJudgement, PreviewMeans
+from hcc_scope.runs.references import need_references_dir, settings_now
 from hcc_scope.runs.scoring_model import load_scoring_model
+from hcc_scope.shading.files import keep
+from hcc_scope.shading.reference import Reference
 from hcc_scope.types import Frame
 from ui.control.live_judge import LiveJudge
 from ui.devices.device_action import DeviceAction
@@ -22,9 +27,11 @@ from ui.kit.jobs import Jobs
 from ui.shell.alerts import NO_NOTIFICATIONS
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
+
     from pytestqt.qtbot import QtBot
 
+    from hcc_scope.runs.rigs import OpenRig
     from ui.app import App
 
 FAR_OUT_OF_FOCUS_UM = 30.0
@@ -56,16 +63,35 @@ def test_a_slow_model_does_not_hold_up_the_judgement_of_focus_and_light(qtbot: Q
     assert jobs.close() == ()
 
 
+@pytest.fixture
+def small_rig(small_rig: Path) -> Path:
+    small_rig.write_text(small_rig.read_text(encoding="utf-8") + "references_dir: references\n", encoding="utf-8")
+    return small_rig
+
+
+def keep_references(rig: OpenRig) -> None:
+    """Keep fresh dark and flat fields for the rig as it is set now."""
+    here = settings_now(rig, painted=True)
+    for reference in (
+        Reference.of_map("dark", np.zeros(here.shape_yx), here, shots=32),
+        Reference.of_map("flat", np.ones(here.shape_yx), here, shots=16),
+    ):
+        keep(need_references_dir(rig.rig), reference)
+
+
 def test_the_live_picture_is_judged_and_a_section_out_of_focus_pauses(ready: App, monkeypatch: pytest.MonkeyPatch):
     beeps: list[bool] = []
     monkeypatch.setattr(QApplication, "beep", lambda: beeps.append(True))
-    live, panel = ready.views.live, ready.views.quality
+    live, panel, judge = ready.views.live, ready.views.quality, ready.presenters[-2].judge
+    assert judge.means.shading is None
+    keep_references(ready.rig.loaded.rig)
     ready.views.show_live()
     ready.window.actions_["live"].trigger()
     wait_for(lambda: panel.quality.what == "This picture: 1 of 1 tile would be scored.", "the judgement")
     assert "limit" in panel.quality.likeness.text
     assert panel.quality.focus.state == "good"
     assert live.coach.isVisible()
+    wait_for(lambda: judge.means.shading is not None, "the correction that a section would get")
     assert live.tiles.result is None
     prediction = next(action for action in live.actions() if action.text() == "Live prediction")
     prediction.trigger()
@@ -83,10 +109,11 @@ def test_the_live_picture_is_judged_and_a_section_out_of_focus_pauses(ready: App
     dialog.accept()
     assert (ready.setup.request.pause_after, ready.settings_store.settings.pause_after) == (2, 2)
     start(ready)
-    assert not ready.presenters[-2].judge.allowed
+    assert not judge.allowed
     wait_for(lambda: ready.run.phase == "paused", "the pause")
     assert "Paused: the last 2 fields" in notices(ready), notices(ready)[-900:]
     assert NO_NOTIFICATIONS in notices(ready)  # no desktop here
+    assert "no notification area" in ready.window.actions_.why_not("notifications")
     wait_for(lambda: len(beeps) == 3, "the sound")
     assert ready.window.actions_["pause"].text() == "Resume"
     ready.window.actions_["alert_sound"].trigger()

@@ -50,7 +50,7 @@ class Layers(QObject):
         self._owner, self._canvas = owner, canvas
         self._items: list[QAction | _Share] = []
         self._popover: _Popover | None = None
-        self.button = action_button(owner, "Layers", "Choose what is drawn over the picture", "Y", self._open)
+        self.button = action_button(owner, "Layers", "Choose what is drawn over the picture", "Q", self._open)
 
     def toggle(self, text: str, tip: str, key: str, do: Callable[[bool], object], *, on: bool = True) -> QAction:
         """Add a switch.

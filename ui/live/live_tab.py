@@ -147,7 +147,7 @@ class LiveTab(QWidget):
             self,
             "Focus now",
             "Search the sharpest height around the present one by the camera's image",
-            "J",
+            "Z",
             self._ask_focus,
         )
         self.show_focus_drive(False)
@@ -183,7 +183,7 @@ class LiveTab(QWidget):
         layers.toggle(
             "Live prediction",
             "Colour the tiles of the live picture by the model; nothing of it is stored or scored",
-            "K",
+            "W",
             self._want_prediction,
             on=False,
         )

@@ -69,6 +69,7 @@ class Alerts(QObject):
 
     def _notify(self, level: AlertLevel, title: str, text: str) -> None:
         if not (QSystemTrayIcon.isSystemTrayAvailable() and QSystemTrayIcon.supportsMessages()):
+            # a desktop of Linux may have none: GNOME without an extension, or a bare window manager
             if not self._stated:
                 self._stated = True
                 self.unavailable.emit(NO_NOTIFICATIONS)
