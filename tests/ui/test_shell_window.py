@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ui.app import App
     from ui.shell.actions import ActionName
 
-NEEDS_RIG = {"reconnect", "close_rig", "live", "snap", "references", "emergency", "start", "continue"}
+NEEDS_RIG = {"reconnect", "close_rig", "live", "snap", "references", "emergency", "start", "continue", "resume"}
 NEEDS_SECTION = {"pause", "stop", "skip_analysis", "exclude", "include", "note", "report"}
 
 
