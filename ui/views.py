@@ -14,6 +14,7 @@ from ui.kit.scrolled import scrolled
 from ui.live.live_tab import LiveTab
 from ui.map.hand_view import HandMapView
 from ui.map.map_tab import SectionMapTab
+from ui.models.models_tab import ModelsTab
 from ui.replay.replay_tab import ReplayTab
 from ui.score.focus_panel import FocusPanel
 from ui.score.quality import QualityPanel
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from ui.kit.jobs import Jobs
     from ui.kit.theme import ThemeName
+    from ui.shell.actions import ActionName
     from ui.shell.main_window import MainWindow
 
 __all__ = ["Views"]
@@ -79,12 +81,15 @@ class Views(QObject):
         window.add_tab(self.tiles, "Tiles", "All tiles of the section, sorted by the model's predictions")
         window.add_tab(self.replay, "Replay", "Stored sections: view, classify again, compare, write notes")
         window.add_tab(self.hand, "By hand", "Live picture, state, map and steps of a section that is moved by hand")
-        window.offer_views(self.live, self.map, self.tiles, self.replay)
+        names: tuple[ActionName, ...] = ("add_model", "use_model", "test_model", "time_engines", "remove_model")
+        self.models = ModelsTab([window.actions_[name] for name in names])
+        window.add_tab(self.models, "Models", "Models, their cards and tests, and whether they fit the rig")
+        window.offer_views(self.live, self.map, self.tiles, self.replay, self.models)
 
     @Slot(str)
     def set_theme(self, theme: ThemeName) -> None:
         """Take a theme's colours; the panels follow the palette by themselves."""
-        for tab in (self.live, self.map, self.tiles, self.replay, self.hand, self.hand_map):
+        for tab in (self.live, self.map, self.tiles, self.replay, self.models, self.hand, self.hand_map):
             tab.set_theme(theme)
 
     def set_by_hand(self, on: bool) -> None:
@@ -92,7 +97,7 @@ class Views(QObject):
         if on == self.by_hand:
             return
         self.by_hand = on
-        views = (self.live, self.map, self.tiles, self.replay)
+        views = (self.live, self.map, self.tiles, self.replay, self.models)
         self._window.offer_views(*((self.hand, *views) if on else views))
         self._window.show_panels(not on)
 
@@ -123,5 +128,5 @@ class Views(QObject):
         tab = self._window.tabs.currentWidget()
         if isinstance(tab, TilesTab):
             save_picture(tab.view, path, "Tiles")
-        elif isinstance(tab, LiveTab | SectionMapTab | ReplayTab | HandTab):
+        elif isinstance(tab, LiveTab | SectionMapTab | ReplayTab | HandTab | ModelsTab):
             tab.export_png(path)

@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hcc_scope.errors import HccScopeError, ModelError, ModelFormatError
 from hcc_scope.inference.card import CARD_FILE, MODEL_FILE, read_card
@@ -17,12 +17,13 @@ from hcc_scope.inference.user_cache import known_folder
 from hcc_scope.resources import models_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hcc_scope.inference.card import ModelCard
 
 __all__ = [
     "MODELS_DIR_VARIABLE",
+    "CardCache",
     "ModelEntry",
     "Origin",
     "find_model",
@@ -61,6 +62,31 @@ class ModelEntry:
         return self.name if self.origin == "shipped" else str(self.folder)
 
 
+class CardCache:
+    """Reads cards as `read_card` does, and one again only if its file has changed. For one thread."""
+
+    def __init__(self) -> None:
+        self._cards: dict[Path, tuple[tuple[int, int], ModelCard]] = {}
+
+    def __call__(self, folder: Path) -> ModelCard:
+        """Return the card of the model in a folder.
+
+        Raises
+        ------
+        ModelFormatError
+            As `read_card`.
+        """
+        try:
+            state = (folder / CARD_FILE).stat()
+        except OSError:
+            return read_card(folder)  # states the reason
+        found = state.st_mtime_ns, state.st_size
+        known = self._cards.get(folder)
+        if known is None or known[0] != found:
+            known = self._cards[folder] = found, read_card(folder)
+        return known[1]
+
+
 def user_models_dir() -> Path:
     """Return the folder in which a user keeps models, one folder for each; it need not exist.
 
@@ -79,7 +105,7 @@ def shipped_names() -> list[str]:
     return [folder.name for folder in _shipped()]
 
 
-def list_models(added: Iterable[str | Path] = ()) -> list[ModelEntry]:
+def list_models(added: Iterable[str | Path] = (), read: Callable[[Path], ModelCard] = read_card) -> list[ModelEntry]:
     """Return the shipped models, those in the user's models folder, and those that were added; each group by name.
 
     Reads cards only, and parses no model. A folder that is listed twice is one entry.
@@ -89,15 +115,17 @@ def list_models(added: Iterable[str | Path] = ()) -> list[ModelEntry]:
     added : iterable of str or Path
         Folders of models, or folders that hold several. One that is not there any more, or holds no model, is an entry
         with a problem.
+    read : callable
+        Returns the card of a folder; a `CardCache` where a list is made again and again.
     """
-    entries = [_entry(folder, "shipped") for folder in _shipped()]
-    entries += [_entry(folder, "user") for folder in _in_user_folder()]
+    found = [_Found(folder, "shipped") for folder in _shipped()]
+    found += [_Found(folder, "user") for folder in _in_user_folder()]
     for one in map(Path, added):
-        entries += _added(one)
-    seen: dict[str, ModelEntry] = {}
-    for entry in entries:
-        seen.setdefault(_same(entry.folder), entry)
-    return list(seen.values())
+        found += _added(one)
+    unlike: dict[str, _Found] = {}
+    for place in found:
+        unlike.setdefault(_same(place.folder), place)
+    return [place.entry(read) for place in unlike.values()]
 
 
 def folders_in(folder: Path) -> list[Path]:
@@ -187,8 +215,30 @@ def _in_user_folder() -> list[Path]:
         return []
 
 
-def _added(folder: Path) -> list[ModelEntry]:
-    """Return the models of a folder that was added to the list, or one entry that states why there are none."""
+class _Found(NamedTuple):
+    """A folder of the list, before its card is read."""
+
+    folder: Path
+    origin: Origin
+    added_as: Path | None = None
+    problem: str | None = None
+    """Why there is no card to read."""
+
+    def entry(self, read: Callable[[Path], ModelCard]) -> ModelEntry:
+        """Return it with its card, or with what is wrong."""
+        folder, card, problem = self.folder, None, self.problem
+        if problem is None:
+            try:
+                card = read(folder)
+            except HccScopeError as error:
+                problem = str(error)
+            except OSError as error:
+                problem = f"the model folder {folder} cannot be read: {error.strerror or error}"
+        return ModelEntry(folder.name or str(folder), folder, card, problem, self.origin, self.added_as)
+
+
+def _added(folder: Path) -> list[_Found]:
+    """Return the models of a folder that was added to the list, or the folder with why there are none."""
     try:
         folders = folders_in(folder)
     except FileNotFoundError:
@@ -197,19 +247,9 @@ def _added(folder: Path) -> list[ModelEntry]:
         why = f"the folder {folder} cannot be read: {error.strerror or error}"
     else:
         if folders:
-            return [_entry(one, "added", folder) for one in folders]
+            return [_Found(one, "added", folder) for one in folders]
         why = f"the folder {folder} holds no model: there is no {CARD_FILE} in it"
-    return [ModelEntry(folder.name or str(folder), folder, None, why, "added", folder)]
-
-
-def _entry(folder: Path, origin: Origin, added_as: Path | None = None) -> ModelEntry:
-    try:
-        return ModelEntry(folder.name, folder, read_card(folder), None, origin, added_as)
-    except HccScopeError as error:
-        return ModelEntry(folder.name, folder, None, str(error), origin, added_as)
-    except OSError as error:
-        why = f"the model folder {folder} cannot be read: {error.strerror or error}"
-        return ModelEntry(folder.name, folder, None, why, origin, added_as)
+    return [_Found(folder, "added", folder, why)]
 
 
 def _looks_like_model(folder: Path) -> bool:

@@ -174,6 +174,14 @@ class ClassifyPanel(QWidget):
         self.model.setCurrentIndex(row)
         self._show_state()
 
+    def offer_models(self, models: list[tuple[str, Path]]) -> None:
+        """Offer models besides those that are there; the chosen one stays chosen."""
+        for name, folder in models:
+            if self.model.findData(str(folder)) < 0:
+                self.model.addItem(name, str(folder))
+                self.model.setItemData(self.model.count() - 1, str(folder), Qt.ItemDataRole.ToolTipRole)
+        self._show_state()
+
     @Slot()
     def _browse(self) -> None:
         dialog = QFileDialog(self, "Model folder")

@@ -44,6 +44,11 @@ ActionName = Literal[
     "note",
     "plan",
     "ids",
+    "add_model",
+    "use_model",
+    "test_model",
+    "time_engines",
+    "remove_model",
     "theme",
     "capture_sound",
     "capture_flash",
@@ -56,8 +61,15 @@ ActionName = Literal[
     "about",
 ]
 """The key of each action."""
-Menu = Literal["file", "rig", "section", "view", "help"]
-MENUS: dict[Menu, str] = {"file": "File", "rig": "Rig", "section": "Section", "view": "View", "help": "Help"}
+Menu = Literal["file", "rig", "section", "model", "view", "help"]
+MENUS: dict[Menu, str] = {
+    "file": "File",
+    "rig": "Rig",
+    "section": "Section",
+    "model": "Model",
+    "view": "View",
+    "help": "Help",
+}
 """The menus in their order, with their titles."""
 
 
@@ -159,6 +171,32 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("note", "section", "Add a note …", "Write a note into the store of this section", "Ctrl+N"),
     ActionSpec("plan", "section", "Plan …", "Choose how many fields are acquired, and where", "Ctrl+P", separate=True),
     ActionSpec("ids", "section", "Edit ids", "Go to the animal id", "Ctrl+I"),
+    ActionSpec(
+        "add_model",
+        "model",
+        "Add a model …",
+        "List a model of your own: its folder, a training run's, or a folder of models; nothing is copied",
+    ),
+    ActionSpec(
+        "use_model", "model", "Use for sections", "Classify new sections with the model that the tab Models shows"
+    ),
+    ActionSpec(
+        "test_model",
+        "model",
+        "Self-test",
+        "Test whether the model gives its own test output on this computer, on the engine that sections use",
+        separate=True,
+    ),
+    ActionSpec(
+        "time_engines", "model", "Time the engines", "Measure how fast each engine classifies with the model here"
+    ),
+    ActionSpec(
+        "remove_model",
+        "model",
+        "Remove from the list",
+        "List the model no more; no file is deleted",
+        separate=True,
+    ),
     ActionSpec("theme", "view", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
     ActionSpec(
         "capture_sound",
