@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from PySide6.QtGui import QAction, QShowEvent
+    from PySide6.QtGui import QAction, QResizeEvent, QShowEvent
 
     from ui.kit.symbols import Shape
     from ui.kit.theme import ThemeName
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["ModelRow", "ModelsTab"]
 
 _ICON_PX = 16
-_LIST_PX, _PAGE_PX = 300, 900
+_LIST_PX, _LIST_LOW_PX = 280, 120
+"""Of the list beside the page, and above it."""
+_NARROW_PX = 900
+"""Below this width the list stands above the page."""
 _SHAPES: dict[str, Shape] = {"good": "good", "warning": "warning", "error": "bad", "unknown": "unknown"}
 
 
@@ -66,6 +69,8 @@ class ModelsTab(QWidget):
         self._reference = ""
         self._markdown = ""
         self._theme: ThemeName = "dark"
+        self._split: QSplitter | None = None
+        self._narrow: bool | None = None
         self.list: QListWidget | None = None
         """Made when the tab is first shown."""
         self.page: CardView | None = None
@@ -86,15 +91,30 @@ class ModelsTab(QWidget):
             button = ViewButton()
             button.setDefaultAction(action)
             buttons.append(button)
-        split = QSplitter(Qt.Orientation.Horizontal)
-        split.setChildrenCollapsible(False)
-        split.addWidget(self.list)
-        split.addWidget(self.page)
-        split.setSizes([_LIST_PX, _PAGE_PX])
-        split.setStretchFactor(1, 1)
+        self._split = QSplitter(Qt.Orientation.Horizontal)
+        self._split.setChildrenCollapsible(False)
+        self._split.addWidget(self.list)
+        self._split.addWidget(self.page)
+        self._split.setStretchFactor(1, 1)
         self._column.addWidget(control_row(*buttons))
-        self._column.addWidget(split, 1)
+        self._column.addWidget(self._split, 1)
+        self._turn()
         style_buttons(self, self._theme)
+
+    def _turn(self) -> None:
+        """Put the list beside the page, or above it."""
+        narrow = self.width() < _NARROW_PX
+        if narrow != self._narrow and self._split is not None:
+            self._narrow = narrow
+            self._split.setOrientation(Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal)
+            whole = self.height() if narrow else self.width()
+            first = _LIST_LOW_PX if narrow else _LIST_PX
+            self._split.setSizes([first, max(first, whole - first)])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Use the room there is."""
+        super().resizeEvent(event)
+        self._turn()
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
