@@ -56,5 +56,7 @@ def folder_to_add(folder: Path) -> Path:
         if not (folder / CARD_FILE).exists() and not (folder / CONFIG_FILE).is_file() and folders_in(folder):
             return folder
         return model_folder(folder)
+    except FileNotFoundError as error:
+        raise ModelError(f"the folder {folder} is not there") from error
     except OSError as error:
         raise ModelError(f"the folder {folder} cannot be read: {error.strerror or error}") from error

@@ -17,12 +17,13 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QTextBrowser
 
-from ui.kit.labels import colours_of
-from ui.kit.theme import GRID_PX
+from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QUrl
     from PySide6.QtGui import QTextTableFormat
+
+    from ui.kit.theme import ThemeName
 
 __all__ = ["CardView"]
 
@@ -37,6 +38,7 @@ class CardView(QTextBrowser):
         super().__init__()
         self.setAccessibleName(name)
         self.setOpenLinks(False)
+        self._colours = colours("dark")
         self._markdown = ""
         self._document: QTextDocument | None = None
         """The one that is shown; None for the first, which is Qt's own."""
@@ -48,8 +50,9 @@ class CardView(QTextBrowser):
         self._markdown = text
         self._show()
 
-    def refresh_colours(self) -> None:
-        """Show the text again in the colours of the palette; the place in it stays."""
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take a theme's colours; the place in the text stays."""
+        self._colours = colours(theme)
         bar = self.verticalScrollBar()
         place = bar.value()
         self._show()
@@ -89,11 +92,10 @@ class CardView(QTextBrowser):
             block = block.next()
 
     def _style_table(self, table: QTextTable) -> None:
-        c = colours_of(self)
         form: QTextTableFormat = table.format().toTableFormat()
         form.setBorder(1)
         form.setBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
-        form.setBorderBrush(QBrush(QColor(c.border)))
+        form.setBorderBrush(QBrush(QColor(self._colours.border)))
         form.setBorderCollapse(True)
         form.setCellPadding(_LESS_PX)
         form.setCellSpacing(0)

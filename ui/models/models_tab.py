@@ -10,9 +10,8 @@ from PySide6.QtWidgets import QListWidget, QListWidgetItem, QSplitter, QVBoxLayo
 
 from ui.canvas.save_view import save_picture
 from ui.kit.controls import ViewButton, control_row, style_buttons
-from ui.kit.labels import colours_of
 from ui.kit.symbols import symbol_icon
-from ui.kit.theme import GRID_PX
+from ui.kit.theme import GRID_PX, colours
 from ui.models.card_view import CardView
 
 if TYPE_CHECKING:
@@ -99,6 +98,7 @@ class ModelsTab(QWidget):
         self._column.addWidget(control_row(*buttons))
         self._column.addWidget(self._split, 1)
         self._turn()
+        self.page.set_theme(self._theme)
         style_buttons(self, self._theme)
 
     def _turn(self) -> None:
@@ -148,7 +148,7 @@ class ModelsTab(QWidget):
         style_buttons(self, theme)
         if self.page is not None:
             self._fill()
-            self.page.refresh_colours()
+            self.page.set_theme(theme)
 
     def export_png(self, path: Path) -> None:
         """Save the tab as a picture.
@@ -167,7 +167,7 @@ class ModelsTab(QWidget):
         self.list.clear()
         for row in self._rows:
             item = QListWidgetItem(f"{row.name}\n{row.about}")
-            item.setIcon(symbol_icon(_SHAPES[row.tone], colours_of(self), _ICON_PX))
+            item.setIcon(symbol_icon(_SHAPES[row.tone], colours(self._theme), _ICON_PX))
             item.setData(Qt.ItemDataRole.UserRole, row.reference)
             item.setToolTip(row.tip)
             item.setData(Qt.ItemDataRole.AccessibleDescriptionRole, row.tip)

@@ -8,13 +8,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QComboBox, QSizePolicy
 
-from ui.kit.labels import colours_of
 from ui.kit.symbols import symbol_icon
+from ui.kit.theme import colours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ui.kit.symbols import Shape
+    from ui.kit.theme import ThemeName
 
 __all__ = ["ModelBox"]
 
@@ -36,6 +37,7 @@ class ModelBox(QComboBox):
         self.setMinimumContentsLength(_LEAST_CHARACTERS)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMaximumWidth(width_px)
+        self._colours = colours("dark")
         self._verdict: tuple[Tone, str] = ("unknown", "")
         self.set_verdict("unknown", "")
 
@@ -67,8 +69,9 @@ class ModelBox(QComboBox):
         self._verdict = tone, words
         self._show_verdict()
 
-    def refresh_colours(self) -> None:
-        """Draw the sign again, in the colours of the palette."""
+    def set_theme(self, theme: ThemeName) -> None:
+        """Take a theme's colours."""
+        self._colours = colours(theme)
         self._show_verdict()
 
     def _show_verdict(self) -> None:
@@ -76,6 +79,6 @@ class ModelBox(QComboBox):
         shape = _SHAPES.get(tone)
         for index in range(self.count()):
             shown = index == self.currentIndex() and shape is not None
-            self.setItemIcon(index, symbol_icon(shape, colours_of(self), _ICON_PX) if shown and shape else QIcon())
+            self.setItemIcon(index, symbol_icon(shape, self._colours, _ICON_PX) if shown and shape else QIcon())
         self.setToolTip(f"{_TIP}\n{words}" if words else _TIP)
         self.setAccessibleDescription(words or _TIP)

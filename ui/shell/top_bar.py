@@ -284,7 +284,7 @@ class TopBar(QWidget):
         self._hint.setStyleSheet(f"color: {c.text_muted};")
         self.animal.set_theme(theme)
         self.section.set_theme(theme)
-        self.model.refresh_colours()
+        self.model.set_theme(theme)
         self.set_rig(self._light, self._rig.toolTip())
 
 
