@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import torch
 
 from hcc_scope.errors import FrameSizeError, ModelMismatchError
 from hcc_scope.inference import engine_rates as rates_module
@@ -17,8 +19,11 @@ from hcc_scope.inference.engine_rates import COLUMNS, engine_rates
 from hcc_scope.research_use import PHANTOM_SPECIMEN
 from hcc_scope.runs.model_demands import ModelFit, check_demands, demands_of
 from hcc_scope.types import RunSpec
+from tests.model_parts import Inside, Plain, archive, make_model, random_tiles
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hcc_scope.inference.card import ModelCard
 
 PHANTOM = {"specimen": PHANTOM_SPECIMEN}
@@ -82,9 +87,13 @@ def test_a_phantoms_model_and_a_card_that_wants_a_correction(card: ModelCard):
     assert "specimen" not in [one.what for one in fit.demands]
 
 
-def test_every_engine_is_timed_and_compared_with_the_reference(monkeypatch: pytest.MonkeyPatch):
+def test_every_engine_is_timed_and_compared_with_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rates_module, "BUDGET_S", 0.0)  # one round
-    found = engine_rates(load_model("phantom-meng2019"))
+    torch.manual_seed(3)
+    module, tiles = Inside(Plain(), 2.0**-13), random_tiles(2)
+    with torch.inference_mode():
+        logits = module(torch.from_numpy(tiles.astype(np.float32))[:, None])[0].numpy()
+    found = engine_rates(load_model(make_model(tmp_path / "small", archive(module), logits, tiles)))
     reference = next(one for one in found.rates if one.name == REFERENCE)
     assert reference.difference == 0.0
     assert all(0 <= one.difference <= found.tolerance and one.tiles_per_s > 0 for one in found.rates)
