@@ -118,6 +118,8 @@ def test_what_is_added_is_a_model_a_training_run_or_a_folder_of_models(tmp_path:
     several = model_in(tmp_path / "several" / "a").parent
     assert folder_to_add(model) == folder_to_add(run) == model_folder(run) == model
     assert folder_to_add(several) == several
+    card = read_card(model).model_copy(update={"name": "liver\n2\x1b[31m"})
+    assert ModelEntry("model", model, card, None, "added", model).title == "liver 2\\x1b[31m"
     unfinished = tmp_path / "unfinished"
     (unfinished / "checkpoints").mkdir(parents=True)
     (unfinished / CONFIG_FILE).touch()

@@ -113,10 +113,10 @@ class ModelsPresenter(QObject):
     @Slot()
     def _show_models(self) -> None:
         models, chosen = self._models, self._models.chosen
-        names = Counter(one.name for one in models.entries)
+        titles = Counter(one.title for one in models.entries)
         offered = [
             (
-                one.name if names[one.name] == 1 or one.origin == "shipped" else f"{one.name} ({one.folder.parent})",
+                one.title if titles[one.title] == 1 or one.origin == "shipped" else f"{one.title} ({one.folder})",
                 one.reference,
                 one.problem or (one.card.intended_use if one.card is not None else ""),
             )
@@ -124,7 +124,7 @@ class ModelsPresenter(QObject):
             if one.problem is None or one.reference == chosen
         ]
         self._window.top.set_models(offered, chosen)
-        self._replay.classify.offer_models([(one.name, one.folder) for one in models.entries if one.problem is None])
+        self._replay.classify.offer_models([(one.title, one.folder) for one in models.entries if one.problem is None])
         if self._tab.reference and models.find(self._tab.reference) is None:
             self._tab.select(chosen)
         self._show_verdict()
@@ -145,13 +145,13 @@ class ModelsPresenter(QObject):
         about, tip = [_ORIGIN[entry.origin]], str(entry.folder)
         tone: Tone = "unknown"
         if entry.problem is not None:
-            return ModelRow(entry.reference, entry.name, "cannot be used", "error", sentence(entry.problem))
+            return ModelRow(entry.reference, entry.title, "cannot be used", "error", sentence(entry.problem))
         if entry.reference == self._models.chosen:
             verdict = self._check.verdict
             fits = {"good": "fits this rig", "warning": "does not fit this rig", "error": "cannot be used"}
             about = ["used for sections", *([fits[verdict.tone]] if verdict.tone in fits else [])]
             tone, tip = verdict.tone, verdict.sentence or tip
-        return ModelRow(entry.reference, entry.name, ", ".join(about), tone, tip)
+        return ModelRow(entry.reference, entry.title, ", ".join(about), tone, tip)
 
     @Slot(str)
     def _show_added(self, reference: str) -> None:
@@ -179,7 +179,7 @@ class ModelsPresenter(QObject):
         entry = self._entry
         if entry is None:
             return
-        known = self._pages.get(entry.reference, ModelPage(entry.name, ""))
+        known = self._pages.get(entry.reference, ModelPage(entry.title, ""))
         text = ""
         if entry.card is not None:
             if self._card is not None and self._card[0] is entry.card:
@@ -265,7 +265,7 @@ class ModelsPresenter(QObject):
         if entry is None or self._testing or self._run.active:
             return
         self._testing = True
-        page = self._pages.get(entry.reference, ModelPage(entry.name, ""))
+        page = self._pages.get(entry.reference, ModelPage(entry.title, ""))
         self._pages[entry.reference] = replace(page, busy=words)
         self._jobs.submit(
             _TESTS,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from hcc_scope.errors import HccScopeError, ModelError, ModelFormatError
 from hcc_scope.inference.card import CARD_FILE, MODEL_FILE, read_card
 from hcc_scope.inference.user_cache import known_folder
+from hcc_scope.printable import printable
 from hcc_scope.resources import models_dir
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ MODELS_DIR_VARIABLE = "HCC_SCOPE_MODELS_DIR"
 """Environment variable that takes the place of the user's models folder."""
 MOST_IN_FOLDER = 200
 """Models of one folder that are listed."""
+_LONGEST_TITLE = 80
+"""Characters."""
 Origin = Literal["shipped", "user", "added"]
 """Travels with the program, lies in the user's models folder, or was added to the list by its path."""
 
@@ -55,6 +58,13 @@ class ModelEntry:
     origin: Origin = "shipped"
     added_as: Path | None = None
     """What was added to the list: this folder, or one with several models; None unless ``added``."""
+
+    @property
+    def title(self) -> str:
+        """What people know it by: the card's name, on one line; without a card, the folder's."""
+        if self.card is None or self.origin == "shipped":
+            return self.name
+        return printable(" ".join(self.card.name.split())[:_LONGEST_TITLE]) or self.name
 
     @property
     def reference(self) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QTextDocument, QTextTable
 from PySide6.QtWidgets import QListWidget, QWidget
 from review_parts import settle
@@ -148,7 +148,8 @@ def test_the_tab_makes_its_widgets_when_it_is_shown_and_keeps_the_selection(qtbo
 def test_the_box_shows_whether_the_model_fits_and_keeps_its_choice(qtbot: QtBot):
     box = ModelBox(240)
     qtbot.addWidget(box)
-    box.set_models([("one", "1", ""), ("two", "/2", "")], "/2")
+    box.set_models([("one", "1", ""), ("two", "/2", "<img src='x'>")], "/2")
+    assert "&lt;img" in box.itemData(1, Qt.ItemDataRole.ToolTipRole)  # else Qt would load it
     box.set_verdict("warning", "The frames have 12 bits.")
     assert box.reference == "/2"
     assert [box.itemIcon(index).isNull() for index in range(2)] == [True, False]

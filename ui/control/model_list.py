@@ -169,7 +169,7 @@ class ModelList(QObject):
         n = len(self._added_with(entry))
         folders = self._settings_store.settings.model_folders
         self._settings_store.change(model_folders=tuple(one for one in folders if one != gone))
-        what = f"The model {entry.name} is" if n == 1 else f"{counted(n, 'model')} of {gone} are"
+        what = f"The model {entry.title} is" if n == 1 else f"{counted(n, 'model')} of {gone} are"
         self.removed.emit(f"{what} not listed any more. No file was changed.")
         self.refresh()
 

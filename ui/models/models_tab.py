@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QListWidget, QListWidgetItem, QSplitter, QVBoxLayo
 
 from ui.canvas.save_view import save_picture
 from ui.kit.controls import ViewButton, control_row, style_buttons
+from ui.kit.labels import plain_tip
 from ui.kit.symbols import symbol_icon
 from ui.kit.theme import GRID_PX, colours
 from ui.models.card_view import CardView
@@ -169,7 +170,7 @@ class ModelsTab(QWidget):
             item = QListWidgetItem(f"{row.name}\n{row.about}")
             item.setIcon(symbol_icon(_SHAPES[row.tone], colours(self._theme), _ICON_PX))
             item.setData(Qt.ItemDataRole.UserRole, row.reference)
-            item.setToolTip(row.tip)
+            item.setToolTip(plain_tip(row.tip))
             item.setData(Qt.ItemDataRole.AccessibleDescriptionRole, row.tip)
             self.list.addItem(item)
         self.list.blockSignals(blocked)

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QComboBox, QSizePolicy
 
+from ui.kit.labels import plain_tip
 from ui.kit.symbols import symbol_icon
 from ui.kit.theme import colours
 
@@ -52,7 +53,7 @@ class ModelBox(QComboBox):
         self.clear()
         for name, reference, tip in models:
             self.addItem(name, reference)
-            self.setItemData(self.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+            self.setItemData(self.count() - 1, plain_tip(tip), Qt.ItemDataRole.ToolTipRole)
         index = max(0, self.findData(chosen))
         self.setCurrentIndex(index if self.count() else -1)
         self.blockSignals(blocked)
@@ -80,5 +81,5 @@ class ModelBox(QComboBox):
         for index in range(self.count()):
             shown = index == self.currentIndex() and shape is not None
             self.setItemIcon(index, symbol_icon(shape, self._colours, _ICON_PX) if shown and shape else QIcon())
-        self.setToolTip(f"{_TIP}\n{words}" if words else _TIP)
+        self.setToolTip(plain_tip(f"{_TIP}\n{words}" if words else _TIP))
         self.setAccessibleDescription(words or _TIP)
