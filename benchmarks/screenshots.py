@@ -146,6 +146,9 @@ class Camera:
         self.wait(lambda: app.views.replay.opened is not None, "the store")
         self.tab("Replay")
         self.take("replay")
+        self.tab("Models")
+        self.wait(lambda: app.model_check.fit is not None, "the model beside the rig")
+        self.take("models")
 
     def run_by_hand(self) -> None:
         """Take those of a section by hand, which a simulated hand plays at the pace of a person."""
