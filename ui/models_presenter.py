@@ -78,7 +78,8 @@ class ModelsPresenter(QObject):
         """The card that was made readable last."""
         self._asked_card: ModelCard | None = None
         self._testing = False
-        window.top.set_models([(Path(models.chosen).name, models.chosen, "")], models.chosen)
+        chosen = models.chosen
+        window.top.set_models([(Path(chosen).name, chosen, "")] if chosen else [], chosen)
         does: dict[ActionName, Callable[[], None]] = {
             "add_model": self.choose_model_to_add,
             "use_model": self.use,

@@ -101,6 +101,11 @@ def test_a_model_of_the_users_folder_is_the_one_that_was_chosen_by_its_name(
     models = ModelList(jobs, store)
     assert read(qtbot, jobs, models) == {SHIPPED: None, str(folder): None}
     assert models.chosen == str(folder)
+    models.choose("liver-2")
+    models.refresh()
+    models.choose(SHIPPED)  # before the list is there
+    settle(qtbot, jobs)
+    assert (models.chosen, store.settings.model) == (SHIPPED, SHIPPED)
     first = ModelList(jobs, store, first=tmp_path / "other")  # as hcc-scope app --model
     assert (first.chosen, store.settings.model_folders) == (str(tmp_path / "other"), (str(tmp_path / "other"),))
 

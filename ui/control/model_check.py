@@ -137,8 +137,10 @@ class ModelCheck(QObject):
 
     def follow(self, reference: str) -> None:
         """Compare this model from now on, and not the one that is chosen for sections."""
-        self._followed = reference
-        self._look()
+        if reference != self._followed:
+            self._followed = reference
+            self._question, self.fit, self._unreadable = None, None, ""  # also while a section keeps it from asking
+            self._look()
 
     @property
     def _model(self) -> str:
@@ -179,6 +181,7 @@ class ModelCheck(QObject):
             return
         loaded = self._rig.loaded
         if loaded is None or self._run.active:
+            self._question = None  # asked again after the section
             return
         allowed = self._run.allow_phantom_model
         self._jobs.submit("rig", partial(_fit, loaded, card, question, allowed), partial(self._take, question))
@@ -230,6 +233,8 @@ def _card_of(cards: CardCache, model: str) -> ModelCard | str:
         return cards(find_model(model))
     except HccScopeError as error:
         return sentence(str(error))
+    except OSError as error:
+        return sentence(f"the card of the model {model} cannot be read: {error.strerror or error}")
 
 
 def _fit(loaded: LoadedRig, card: ModelCard, question: _Question, allow_phantom_model: bool) -> ModelFit:

@@ -35,6 +35,8 @@ WORKER = "models"
 
 class _Read(NamedTuple):
     entries: tuple[ModelEntry, ...]
+    asked: str
+    """The model that was chosen when the list was asked for."""
     chosen: str
     """What the chosen model is called in the list; another spelling of its path counts as the same."""
 
@@ -110,7 +112,8 @@ class ModelList(QObject):
     def _take(self, read: _Read) -> None:
         self._reading = False
         self.entries = read.entries
-        self.choose(read.chosen)
+        if self.chosen == read.asked:  # else another one was chosen meanwhile
+            self.choose(read.chosen)
         self.changed.emit()
         self._signal_added()
         self._go_on()
@@ -195,11 +198,11 @@ def _read(folders: tuple[str, ...], chosen: str, cards: CardCache) -> _Read:
     is_path = Path(chosen).is_absolute()
     entries = list_models((*folders, *([chosen] if is_path else [])), cards)
     if any(one.reference == chosen for one in entries) or not chosen:
-        return _Read(tuple(entries), chosen)
+        return _Read(tuple(entries), chosen, chosen)
     try:
         folder = find_model(chosen)
     except HccScopeError as error:
         lost = ModelEntry(Path(chosen).name, Path(chosen), None, str(error), "added", Path(chosen))
-        return _Read((*entries, lost), chosen)
+        return _Read((*entries, lost), chosen, chosen)
     same = next((one for one in entries if os.path.realpath(one.folder) == os.path.realpath(folder)), None)
-    return _Read(tuple(entries), chosen if same is None else same.reference)
+    return _Read(tuple(entries), chosen, chosen if same is None else same.reference)
