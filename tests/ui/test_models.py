@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import QObject, Qt, QUrl
 from PySide6.QtGui import QTextDocument, QTextTable
 from PySide6.QtWidgets import QListWidget, QWidget
 from review_parts import settle
@@ -25,7 +25,7 @@ from ui.models.models_tab import ModelRow, ModelsTab
 from ui.shell.model_box import ModelBox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pytestqt.qtbot import QtBot
@@ -41,6 +41,22 @@ def jobs(qtbot: QtBot) -> Iterator[Jobs]:
     assert made.close() == ()
 
 
+@pytest.fixture
+def remember(jobs: Jobs, tmp_path: Path) -> Iterator[Callable[..., SettingsStore]]:
+    """Return a function that makes a store of settings, which is written at the end: its timer must not outlive it."""
+    owner = QObject()
+    made: list[SettingsStore] = []
+
+    def make(**values: object) -> SettingsStore:
+        made.append(SettingsStore(Settings.model_validate(values), tmp_path, jobs, owner))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.save()
+    owner.deleteLater()
+
+
 def model_in(folder: Path) -> Path:
     folder.parent.mkdir(exist_ok=True)
     return make_model(folder, b"an artefact", np.zeros((1, 2), np.float32), random_tiles(1))
@@ -52,8 +68,10 @@ def read(qtbot: QtBot, jobs: Jobs, models: ModelList) -> dict[str, str | None]:
     return {one.reference: one.problem for one in models.entries}
 
 
-def test_folders_are_added_and_removed_and_their_files_stay(qtbot: QtBot, jobs: Jobs, tmp_path: Path):
-    store = SettingsStore(Settings(), tmp_path, jobs)
+def test_folders_are_added_and_removed_and_their_files_stay(
+    qtbot: QtBot, jobs: Jobs, tmp_path: Path, remember: Callable[..., SettingsStore]
+):
+    store = remember()
     models = ModelList(jobs, store)
     assert models.chosen == SHIPPED
     several = model_in(tmp_path / "several" / "a").parent
@@ -82,22 +100,28 @@ def test_folders_are_added_and_removed_and_their_files_stay(qtbot: QtBot, jobs: 
     assert store.settings.model_folders == ()
 
 
-def test_the_chosen_model_stays_chosen_and_is_named_when_its_folder_vanished(qtbot: QtBot, jobs: Jobs, tmp_path: Path):
+def test_the_chosen_model_stays_chosen_and_is_named_when_its_folder_vanished(
+    qtbot: QtBot, jobs: Jobs, tmp_path: Path, remember: Callable[..., SettingsStore]
+):
     folder = tmp_path / "gone"
-    store = SettingsStore(Settings(model=str(folder), model_folders=(str(folder),)), tmp_path, jobs)
+    store = remember(model=str(folder), model_folders=(str(folder),))
     models = ModelList(jobs, store)
     assert read(qtbot, jobs, models)[str(folder)] == f"the folder {folder} is not there any more"
     assert (models.chosen, store.settings.model) == (str(folder), str(folder))
-    unknown = ModelList(jobs, SettingsStore(Settings(model="liver-9"), tmp_path, jobs))
+    unknown = ModelList(jobs, remember(model="liver-9"))
     assert "there is no model 'liver-9'" in str(read(qtbot, jobs, unknown)["liver-9"])
 
 
 def test_a_model_of_the_users_folder_is_the_one_that_was_chosen_by_its_name(
-    qtbot: QtBot, jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot,
+    jobs: Jobs,
+    tmp_path: Path,
+    remember: Callable[..., SettingsStore],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setenv(MODELS_DIR_VARIABLE, str(tmp_path / "mine"))
     folder = model_in(tmp_path / "mine" / "liver-2")
-    store = SettingsStore(Settings(model="liver-2"), tmp_path, jobs)
+    store = remember(model="liver-2")
     models = ModelList(jobs, store)
     assert read(qtbot, jobs, models) == {SHIPPED: None, str(folder): None}
     assert models.chosen == str(folder)
