@@ -276,8 +276,8 @@ def what_does_not_fit_is_shown_when_it_is_chosen(ready: App, tmp_path: Path) -> 
     assert page is not None
     wait_for(lambda: "does not fit" in page.toPlainText(), "the mismatch in the tab")
     ready.rig.do(DeviceAction(DeviceControls.set_objective, ("10x",)))
-    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "a rig that fits")
-    assert ready.model_check.verdict.tone == "good"
+    wait_for(lambda: ready.model_check.verdict.tone == "good", "a rig that fits")
+    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     assert not ready.window.actions_["remove_model"].isEnabled()
 
 
