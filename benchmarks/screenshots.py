@@ -156,6 +156,9 @@ class Camera:
         self._take_both("Replay", "replay")
         app.library.show()
         self.take("library")
+        self.tab("Models")
+        self.wait(lambda: app.model_check.fit is not None, "the model beside the rig")
+        self.take("models")
 
     def _take_both(self, tab: str, name: str) -> None:
         """Take a tab in both modes; the page shows the pictures of Expert mode under the plain name."""

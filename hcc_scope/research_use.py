@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PHANTOM_SENTENCE",
+    "PHANTOM_SPECIMEN",
     "PHANTOM_TRAINING",
     "RESEARCH_USE",
     "RESEARCH_USE_ONLY",
@@ -26,8 +27,11 @@ PHANTOM_TRAINING = "a synthetic phantom, not on tissue"
 PHANTOM_SENTENCE = "The model was trained on a synthetic phantom only: on tissue its scores mean nothing."
 """In red where the specimen is not known to be a phantom."""
 
+PHANTOM_SPECIMEN = "synthetic phantom, not tissue"
+"""In the provenance of a section whose phantom a run has painted."""
+
 SpecimenKind = Literal["phantom", "simulated", "unknown"]
-_PHANTOMS = frozenset({"synthetic phantom, not tissue", "phantom"})
+_PHANTOMS = frozenset({PHANTOM_SPECIMEN, "phantom"})
 """The specimen in the stores of a phantom (`hcc_scope.runs.phantoms`, `hcc_scope.datasets.cohort`)."""
 _SIMULATED = frozenset({"DemoCamera", "SequenceTester"})
 """Micro-Manager's adapters of cameras that see no specimen."""

@@ -80,9 +80,10 @@ def no_thread_left() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the choice of an engine, here and in subprocesses, out of the user's own cache."""
+    """Keep the user's engine choices and models out of all tests, here and in subprocesses."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HCC_SCOPE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HCC_SCOPE_MODELS_DIR", str(tmp_path_factory.mktemp("models")))
         yield
 
 

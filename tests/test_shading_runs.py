@@ -18,11 +18,14 @@ import pytest
 from hcc_scope.datasets.images import classified_pixels
 from hcc_scope.errors import ConfigError, FrameSizeError, ModelMismatchError, StoreDamagedError, UsageError
 from hcc_scope.inference.card import read_card, write_card
+from hcc_scope.inference.catalogue import find_model
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.microscope.plan_source import MicroManagerSource
-from hcc_scope.plans import RandomFields
+from hcc_scope.plans import RandomFields, parse_plan
 from hcc_scope.report.summary import section_account
+from hcc_scope.runs.model_demands import fit_on
 from hcc_scope.runs.model_shading import check_wish, refusal_note, wanted_shading
+from hcc_scope.runs.plan_check import check_plan_on
 from hcc_scope.runs.reference_capture import ReferenceCapture
 from hcc_scope.runs.references import (
     estimate_references,
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.report.summary import SectionReport
+    from hcc_scope.runs.rigs import OpenRig
     from hcc_scope.shading.correction import Shading
 
 SIDE_PX = 512
@@ -415,6 +419,7 @@ def test_an_emergency_stop_ends_a_flat_field_and_nothing_moves_back(
         assert rig.rig is not None
         keep(need_references_dir(rig.rig), even_dark(here))
         assert references_state(rig).dark.label == "dark field fresh (estimated)"
+        _no_model_that_requires_a_correction_fits(rig)
         with pytest.raises(ConfigError, match="a flat field needs a dark field that was taken"):
             ReferenceCapture(rig, "flat")
         keep(need_references_dir(rig.rig), Reference.of_map("dark", np.zeros(here.shape_yx), here, shots=32))
@@ -425,6 +430,21 @@ def test_an_emergency_stop_ends_a_flat_field_and_nothing_moves_back(
             with pytest.raises(Exception, match="stopped in an emergency"):
                 capture.shoot()
         assert rig.stage_xy_um() == at
+
+
+def _no_model_that_requires_a_correction_fits(rig: OpenRig) -> None:
+    """A dry run of a plan and the look ahead refuse what a run would: a flat field is missing."""
+    asked = {"shading": "required", "tile_px": 128, "bit_depth": settings_now(rig).bit_depth}
+    card = read_card(find_model("phantom-meng2019")).model_copy(update=asked)
+    series = parse_plan({"kind": "time_series", "n_frames": 2, "interval_s": 0})
+    with pytest.raises(ModelMismatchError, match="requires frames corrected"):
+        check_plan_on(rig, series, card=card)
+    fit = fit_on(rig, card, allow_phantom_model=False)
+    assert [one.what for one in fit.demands if one.refusal is not None] == ["shading"]
+    assert "flat field missing" in fit.demands[-1].found
+    assert not fit.fits
+    assert fit_on(rig, card, "none").demands[-1].found == "no correction is asked for"
+    assert fit_on(rig, card.model_copy(update={"shading": "accepted"})).fits
 
 
 def test_an_estimate_takes_finished_stores_of_one_rig_and_setting(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ui.control.app_state import AppState
     from ui.control.loaded_rig import LoadedRig
+    from ui.control.model_check import ModelCheck
     from ui.control.reference_control import ReferenceControl
     from ui.control.replay_focus import ReplayFocus
     from ui.control.rig_control import RigControl, RigLight
@@ -49,6 +50,7 @@ class ActionStates(QObject):
     setup : SectionSetup
     focus : ReplayFocus
     references : ReferenceControl
+    model_check : ModelCheck
     """
 
     def __init__(
@@ -61,11 +63,13 @@ class ActionStates(QObject):
         setup: SectionSetup,
         focus: ReplayFocus,
         references: ReferenceControl,
+        model_check: ModelCheck,
     ) -> None:
         super().__init__(window)
         self._window, self._jobs, self._state = window, jobs, state
         self._rig, self._run, self._setup, self._focus = rig, run, setup, focus
         self._references = references
+        self._model_check = model_check
         self._store_exists: tuple[Path, bool] | None = None
         self._offered: tuple[int | None, int | None, str] | None = None
         self._timer = QTimer(self)
@@ -80,6 +84,7 @@ class ActionStates(QObject):
         rig.kept.connect(self._rig_changed)
         rig.live_changed.connect(self._update)
         references.active_changed.connect(self._update)
+        model_check.changed.connect(self._update)
         run.phase_changed.connect(self._phase_changed)
         run.excluded_changed.connect(self._update)
         state.snapshot_changed.connect(self._update_exclusion)
@@ -169,7 +174,7 @@ class ActionStates(QObject):
             return self._setup.plan_problem
         if self._store_exists is not None and self._store_exists == (request.store, True):
             return f"{request.store.name} is there already and is never overwritten: choose another section id"
-        return ""
+        return self._model_check.problem
 
     def _no_plan(self) -> str:
         """Return why there is no plan that could be written to a file."""

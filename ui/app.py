@@ -24,6 +24,8 @@ from ui.alert_presenter import AlertPresenter
 from ui.commands import Commands
 from ui.control.app_state import AppState
 from ui.control.hand_control import HandControl
+from ui.control.model_check import ModelCheck
+from ui.control.model_list import ModelList
 from ui.control.overview import Overview
 from ui.control.plan_preview import PlanPreview
 from ui.control.recovery import Recovery
@@ -44,6 +46,7 @@ from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
 from ui.library_presenter import LibraryPresenter
 from ui.map_presenter import MapPresenter
+from ui.models_presenter import ModelsPresenter
 from ui.plan_presenter import PlanPresenter
 from ui.preview_presenter import PreviewPresenter
 from ui.replay_presenter import ReplayPresenter
@@ -53,7 +56,7 @@ from ui.shell.emergency_key import EmergencyKey
 from ui.shell.main_window import MainWindow
 from ui.shell.messages import MessageQueue
 from ui.shell.section_keys import SectionKeys
-from ui.shell.system_check import look_around, models_to_choose
+from ui.shell.system_check import look_around
 from ui.shutdown import Shutdown
 from ui.training_presenter import TrainingPresenter
 from ui.views import Views
@@ -101,6 +104,9 @@ class App:
     ]
     hand: HandPresenter
     library: LibraryPresenter
+    models: ModelList
+    model_check: ModelCheck
+    models_presenter: ModelsPresenter
     commands: Commands
     action_states: ActionStates
     shutdown: Shutdown
@@ -110,13 +116,15 @@ class App:
     training: TrainingPresenter
 
     @classmethod
-    def make(cls, folder: Path | None = None, *, allow_phantom_model: bool = False) -> App:
+    def make(cls, folder: Path | None = None, *, model: Path | None = None, allow_phantom_model: bool = False) -> App:
         """Make everything; a `QApplication` must exist. The window is not shown yet.
 
         Parameters
         ----------
         folder : Path, optional
             For the settings and the marks of rigs in use; the system's place for them by default.
+        model : Path, optional
+            A model's folder: it is listed, and chosen for sections.
         allow_phantom_model : bool
             Allow a model trained on phantoms alone to score what may be tissue, live and in Replay.
         """
@@ -157,8 +165,11 @@ class App:
         EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         focus.map_given_back.connect(preview.wanted)
-        window.top.set_models(models_to_choose(), settings.model)
-        action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references)
+        models = ModelList(jobs, store, window, first=model)
+        check, look = (ModelCheck(models, jobs, state, rig, run, setup, references, window) for _ in range(2))
+        look.follow("")
+        models_presenter = ModelsPresenter(window, views, jobs, run, setup, models, check, look)
+        action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references, check)
         shutdown = Shutdown(window, state, rig, run, store)
         log = MessageQueue(window.messages)
         logging.getLogger().addHandler(log)
@@ -169,7 +180,7 @@ class App:
         hand.keys.begin()  # the last filter is asked first
         made = cls(
             window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, library,
-            commands, action_states, shutdown, log, emergency_key, keys, training,
+            models, check, models_presenter, commands, action_states, shutdown, log, emergency_key, keys, training,
         )  # fmt: skip
         made.connect()
         for problem in problems:
@@ -200,6 +211,7 @@ class App:
     def _look_around(self) -> None:
         look = partial(look_around, self.setup.request.out_dir)
         self.jobs.submit("disk", look, self.window.welcome.set_findings)
+        self.models.refresh()
         self.recovery.look()
 
     def _notice(self, message: Message) -> None:
@@ -238,8 +250,8 @@ _opened = threading.Event()
 _screen_messages: list[str] = []
 
 
-def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
-    """Open the window, on a rig if one is named, and stay until it is closed.
+def run_app(rig: str | None, *, model: Path | None = None, allow_phantom_model: bool = False) -> int:
+    """Open the window, on a rig and with a model if they are named, and stay until it is closed.
 
     Returns
     -------
@@ -254,7 +266,7 @@ def run_app(rig: str | None, *, allow_phantom_model: bool = False) -> int:
     app.setWindowIcon(app_icon())
     if sys.platform == "win32":  # else the taskbar shows the icon of Python
         ctypes.windll.shell32.SetCurrentProcessExplicitAppUserModelID("hcc-scope")
-    made = App.make(allow_phantom_model=allow_phantom_model)
+    made = App.make(model=model, allow_phantom_model=allow_phantom_model)
     sys.excepthook = partial(_on_bug, made)
     faulthandler.enable()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -16,6 +16,7 @@ from ui.library.library_tab import LibraryTab
 from ui.live.live_tab import LiveTab
 from ui.map.hand_view import HandMapView
 from ui.map.map_tab import SectionMapTab
+from ui.models.models_tab import ModelsTab
 from ui.replay.replay_tab import ReplayTab
 from ui.score.focus_panel import FocusPanel
 from ui.score.quality import QualityPanel
@@ -109,6 +110,9 @@ class Views(QObject):
         window.add_tab(self.replay, "Replay", "Stored sections: view, classify again, compare, write notes")
         window.add_tab(self.hand, "By hand", "Live picture, state, map and steps of a section that is moved by hand")
         window.add_tab(self.library, "Library", "All sections of a folder, by animal")
+        names: tuple[ActionName, ...] = ("add_model", "use_model", "test_model", "time_engines", "remove_model")
+        self.models = ModelsTab([window.actions_[name] for name in names])
+        window.add_tab(self.models, "Models", "Models, their cards and tests, and whether they fit the rig")
         self.signs = QualitySigns()
         self.quality.changed.connect(self.signs.show_quality)
         self.section = SectionPage(self.signs)
@@ -123,7 +127,8 @@ class Views(QObject):
     @Slot(str)
     def set_theme(self, theme: ThemeName) -> None:
         """Take a theme's colours; the panels follow the palette by themselves."""
-        for tab in (self.live, self.map, self.tiles, self.library, self.replay, self.hand, self.hand_map):
+        tabs = (self.live, self.map, self.tiles, self.library, self.replay, self.models, self.hand, self.hand_map)
+        for tab in tabs:
             tab.set_theme(theme)
 
     def set_by_hand(self, on: bool) -> None:
@@ -159,19 +164,19 @@ class Views(QObject):
 
     def _offer_views(self) -> None:
         """Offer the tabs of the present mode and rig."""
-        views: tuple[QWidget, ...] = (self.live, self.map, self.tiles, self.library, self.replay)
+        views: tuple[QWidget, ...] = (self.live, self.map, self.tiles, self.library, self.replay, self.models)
         if self._window.mode == "operator" and self._window.narrow:
             self.section.take(self.live)
-            views = (self.section, self.map, self.tiles, self.library, self.replay)
+            views = (self.section, self.map, self.tiles, self.library, self.replay, self.models)
         elif self._window.mode == "operator":
             self.section.take(self.live, self.map)
-            views = (self.section, self.tiles, self.library, self.replay)
+            views = (self.section, self.tiles, self.library, self.replay, self.models)
         self._window.offer_views(*((self.hand, *views) if self.by_hand else views))
 
     @Slot()
     def _follow_page(self) -> None:
         """Show the score beside a view in Operator mode, unless that shows it itself."""
-        self._window.show_score(self._window.shown_tab not in (None, self.hand))
+        self._window.show_score(self._window.shown_tab not in (None, self.hand, self.models))
 
     def make_room(self, height_px: int) -> None:
         """Hide the histogram if the window is so low that the picture needs its room."""
@@ -206,5 +211,5 @@ class Views(QObject):
             save_picture(tab.view, path, "Tiles")
         elif isinstance(tab, LibraryTab):
             save_picture(tab.table, path, "Sections")
-        elif isinstance(tab, LiveTab | SectionMapTab | ReplayTab | HandTab):
+        elif isinstance(tab, LiveTab | SectionMapTab | ReplayTab | HandTab | ModelsTab):
             tab.export_png(path)

@@ -101,12 +101,19 @@ def desktop(
     rig: Annotated[
         str | None, typer.Option("--rig", help="A rig file or a .cfg, or 'demo'. Default: the welcome page.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="A known model's name, a model's folder, or that of a training run. Default: the one chosen last.",
+        ),
+    ] = None,
     allow_phantom_model: AllowPhantomModel = False,
 ) -> None:
     """Open the desktop app."""
     from hcc_scope.cli.app_command import run_desktop_app
 
-    run_desktop_app(rig, allow_phantom_model=allow_phantom_model)
+    run_desktop_app(rig, model=model, allow_phantom_model=allow_phantom_model)
 
 
 @app.command()

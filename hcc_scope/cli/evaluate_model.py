@@ -91,7 +91,6 @@ def run_external(options: ExternalOptions) -> None:
 
 
 def _judge(options: ExternalOptions, voice: People) -> None:
-    from hcc_scope.cli.models import model_folder
     from hcc_scope.datasets.cache import TILE_PX, cut_tiles
     from hcc_scope.datasets.duplicate_images import refuse_contradictions
     from hcc_scope.datasets.manifest import read_manifest
@@ -101,6 +100,7 @@ def _judge(options: ExternalOptions, voice: People) -> None:
     from hcc_scope.inference import load_model
     from hcc_scope.inference.card import read_card
     from hcc_scope.inference.engines import check_engine
+    from hcc_scope.runs.model_folders import model_folder
 
     check_engine(options.engine)
     _require_new(options.out)

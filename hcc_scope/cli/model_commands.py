@@ -13,7 +13,7 @@ from hcc_scope.inference.base import REFERENCE
 
 __all__ = ["dataset_app", "evaluate", "evaluate_bags", "models_app", "phantom_app", "train"]
 
-models_app = typer.Typer(help="List, read, test and export models.", no_args_is_help=True)
+models_app = typer.Typer(help="List, read, test, time and export models.", no_args_is_help=True)
 dataset_app = typer.Typer(help="List and check labelled images, and plan how many are needed.", no_args_is_help=True)
 phantom_app = typer.Typer(help="Make synthetic data with known truth.", no_args_is_help=True)
 
@@ -40,6 +40,17 @@ def models_test(
     from hcc_scope.cli.models import run_test
 
     run_test(name, engine=engine, packages=tuple(bioimageio or ()), json_mode=json_mode)
+
+
+@models_app.command("engines")
+def models_engines(
+    name: Annotated[str, typer.Argument(help="A shipped model's name, or a folder.")] = DEFAULT_MODEL,
+    json_mode: Json = False,
+) -> None:
+    """Time every engine that can run a model on this computer, and compare each with the reference engine."""
+    from hcc_scope.cli.models import run_engines
+
+    run_engines(name, json_mode=json_mode)
 
 
 @models_app.command("info")

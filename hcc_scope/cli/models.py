@@ -1,44 +1,45 @@
-"""``hcc-scope models list``, ``info``, ``test`` and ``export``."""
+"""``hcc-scope models list``, ``info``, ``test``, ``engines`` and ``export``."""
 
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.cli.console import people, print_json
-from hcc_scope.errors import ModelError, StoreExistsError, UsageError
+from hcc_scope.errors import StoreExistsError, UsageError
 from hcc_scope.research_use import RESEARCH_USE_ONLY
-from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-__all__ = ["model_folder", "run_export", "run_info", "run_list", "run_test"]
-
-CHECKPOINTS = "checkpoints"
-"""What a training run has from its beginning, beside its configuration."""
+__all__ = ["run_engines", "run_export", "run_info", "run_list", "run_test"]
 
 
 def run_list(*, json_mode: bool) -> None:
     """Print every model that is found; a broken card is listed with what is wrong with it."""
-    from hcc_scope.inference.catalogue import list_models
+    from hcc_scope.inference.catalogue import list_models, user_models_dir
 
     entries = list_models()
     if json_mode:
         found: list[dict[str, Any]] = []
         for entry in entries:
-            row: dict[str, Any] = {"name": entry.name, "folder": str(entry.folder), "problem": entry.problem}
+            row: dict[str, Any] = {
+                "name": entry.name,
+                "folder": str(entry.folder),
+                "origin": entry.origin,
+                "problem": entry.problem,
+            }
             if entry.card is not None:
                 row["card"] = entry.card.model_dump(mode="json")
             found.append(row)
-        print_json({"models": found})
+        print_json({"models": found, "models_dir": str(user_models_dir())})
         return
     console = people(json_mode=False)
     for entry in entries:
         card = entry.card
-        console.note(entry.name, "bold")
+        console.note(entry.name if entry.origin == "shipped" else f"{entry.name} ({entry.folder})", "bold")
         if card is None:
             console.note(f"  cannot be used: {entry.problem}", "yellow")
             continue
@@ -47,60 +48,48 @@ def run_list(*, json_mode: bool) -> None:
             f"  for {card.pixel_size_um:g} um/px, {card.bit_depth} bit, tiles of {card.tile_px} px; "
             f"section threshold {card.decision_threshold:.3f}; sha256 {card.sha256[:12]}",
         )
+    console.note(f"Models of your own belong into {user_models_dir()}, one folder each.")
     console.note(RESEARCH_USE_ONLY, "italic")
 
 
 def run_test(name: str, *, engine: str, packages: Sequence[Path] = (), json_mode: bool) -> None:
     """Load a model with all its checks, and report how near it, its program and its packages are to its test output."""
-    from hcc_scope.inference import load_model
-    from hcc_scope.training.bioimageio import check_package
-    from hcc_scope.training.export import program_difference, weights_difference
-    from hcc_scope.training.torch_export import PROGRAM_FILE
+    from hcc_scope.runs.model_folders import model_folder
+    from hcc_scope.runs.model_test import check_model
 
-    model = load_model(model_folder(name))
     console = people(json_mode=json_mode)
-    classifier = model.classifier(engine, note=console.note)
-    agreement = model.agreement()
-    apart = agreement.largest_difference(classifier)
-    difference = model.difference_to_test_output(classifier)
-    program = program_difference(model)
-    weights = weights_difference(model)
-    found = [*sorted(model.folder.glob("*.zip")), *packages]
-    of_packages = {str(path): check_package(path, model) for path in found}
+    found = check_model(model_folder(name), engine, packages=packages, note=console.note)
     if json_mode:
-        print_json(
-            {
-                "model": model.card.name,
-                "model_sha256": model.card.sha256,
-                "engine": classifier.name,
-                "engine_in_full": classifier.engine,
-                "test_tiles": len(model.test_input),
-                "largest_logit_difference": difference,
-                "tolerance": model.card.engine_tolerance,
-                "comparison_tiles": len(agreement.tiles),
-                "largest_probability_difference": apart,
-                "probability_tolerance": agreement.tolerance,
-                "program_largest_logit_difference": program,
-                "weights_largest_logit_difference": weights,
-                "packages_largest_probability_difference": of_packages,
-                "passed": True,
-            }
-        )
+        print_json(found.as_dict())
         return
-    console.note(
-        f"{model.card.name}: sha256 as in its card; on engine {classifier.engine} the logits of its "
-        f"{len(model.test_input)} test tiles differ by at most {difference:.2g} (tolerance of the reference engine "
-        f"{model.card.engine_tolerance:g}), the probabilities of {len(agreement.tiles)} tiles from the reference "
-        f"engine's by at most {apart:.2g} (tolerance {agreement.tolerance:g}).",
-    )
-    if program is None:
-        console.note(f"It has no torch.export program ({PROGRAM_FILE}).")
-    else:
-        console.note(f"Its torch.export program ({PROGRAM_FILE}) gives logits that differ by at most {program:.2g}.")
-    if weights is not None:
-        console.note(f"A network made of its weights gives logits that differ by at most {weights:.2g}.")
-    for path, worst in of_packages.items():
-        console.note(f"Its package {path} gives probabilities that differ by at most {worst:.2g}.")
+    for line in found.lines():
+        console.note(line)
+
+
+def run_engines(name: str, *, json_mode: bool) -> None:
+    """Time every engine that can run a model here, and print how near to the reference each is."""
+    from dataclasses import asdict
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from hcc_scope.inference import load_model
+    from hcc_scope.inference.engine_rates import COLUMNS, engine_rates
+    from hcc_scope.runs.model_folders import model_folder
+
+    found = engine_rates(load_model(model_folder(name)))
+    if json_mode:
+        print_json(asdict(found))
+        return
+    console = people(json_mode=False)
+    table = Table(title=Text(f"Engines with {found.model}", style="table.title"), title_justify="left")
+    for index, column in enumerate(COLUMNS):
+        table.add_column(column, justify="right" if index else "left")
+    for row in found.rows():
+        table.add_row(*map(Text, row))
+    console.show(table)
+    for line in (*found.problems, found.sentence):
+        console.note(line)
 
 
 def run_export(
@@ -117,6 +106,7 @@ def run_export(
     from hcc_scope.inference import load_model
     from hcc_scope.inference.card import LICENCE_NOT_STATED
     from hcc_scope.report.card_markdown import card_markdown
+    from hcc_scope.runs.model_folders import model_folder
     from hcc_scope.storage.naming import is_taken
     from hcc_scope.training.export import check_name, copy_model, refuse_existing
     from hcc_scope.training.licence import spdx_id
@@ -172,6 +162,7 @@ def run_info(name: str, *, markdown: bool, json_mode: bool) -> None:
     """Print a model's card: for people, as Markdown, or as JSON. Reads the card alone, parses no model."""
     from hcc_scope.inference.card import read_card
     from hcc_scope.report.card_markdown import card_markdown
+    from hcc_scope.runs.model_folders import model_folder
 
     if markdown and json_mode:
         raise UsageError("--json and --markdown are two ways to print one card", hint="Give one of them.")
@@ -188,22 +179,3 @@ def run_info(name: str, *, markdown: bool, json_mode: bool) -> None:
     from rich.markdown import Markdown
 
     console.show(Markdown(text))
-
-
-def model_folder(model_or_run: str) -> Path:
-    """Return a model's folder, given it, a shipped model's name, or the folder of a training run."""
-    from hcc_scope.inference.card import CARD_FILE
-    from hcc_scope.inference.catalogue import find_model
-
-    path = Path(model_or_run)
-    with suppress(OSError):  # `find_model` reports what cannot be looked at
-        if (path / CARD_FILE).is_file():
-            return find_model(path)
-        if (path / MODEL_FOLDER / CARD_FILE).is_file():
-            return path / MODEL_FOLDER
-        if (path / CONFIG_FILE).is_file() and (path / CHECKPOINTS).is_dir():
-            raise ModelError(
-                f"the training run {path} has no model: it was not finished",
-                hint=f"'hcc-scope train' with the same manifest, '--out {path}' and '--resume' continues it.",
-            )
-    return find_model(model_or_run)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hcc_scope.inference.agreement import Agreement
     from hcc_scope.inference.base import Engine, EngineName
 
-__all__ = ["CACHE_DIR_VARIABLE", "Choice", "cache_file", "choice_key", "choose"]
+__all__ = ["CACHE_DIR_VARIABLE", "Choice", "cache_file", "choice_key", "choose", "measure"]
 
 BUDGET_S = 2.0
 WORTH_IT = 1.1
@@ -112,7 +112,7 @@ def choose(
         raise ModelError("no engine can run this model here: " + " ".join(notes))
     if len(usable) == 1:
         return Choice(next(iter(usable.values())), {}, False, tuple(notes))
-    best_s = _measure(usable, agreement, deadline, clock)
+    best_s = measure(usable, agreement, deadline, clock)
     fastest = min(best_s, key=lambda name: best_s[name])
     if REFERENCE in best_s and best_s[REFERENCE] < WORTH_IT * best_s[fastest]:
         fastest = REFERENCE
@@ -144,7 +144,7 @@ def _checked(make: Callable[[], Engine], agreement: Agreement) -> Engine:
     return engine
 
 
-def _measure(
+def measure(
     engines: Mapping[EngineName, Engine], agreement: Agreement, deadline: float, clock: Callable[[], float]
 ) -> dict[EngineName, float]:
     """Return each engine's shortest time in s for the same tiles, in turns, so that other load meets all alike."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CARD_FILE",
     "LICENCE_NOT_STATED",
+    "MODEL_FILE",
     "AnimalRow",
     "EvaluationRecord",
     "InputSummary",
@@ -53,6 +54,8 @@ __all__ = [
 ]
 
 CARD_FILE = "card.yaml"
+MODEL_FILE = "model.pt"
+"""The artefact beside the card."""
 _KIND = FileKind("model card", ModelFormatError, most_bytes=2**20, needs="Its keys are in docs/models.md.")
 MOST_TILE_PX = 16_384
 MOST_ENGINE_TOLERANCE = 1.0
@@ -259,12 +262,10 @@ class ModelCard(CardPart):
         ModelMismatchError
             Names what differs: pixel size beyond the card's tolerance, bit depth, tile size.
         """
-        if not spec.pixel_size_um > 0:
-            raise ModelMismatchError(
-                f"the pixel size of section {spec.section_id} is unknown, so the model {self.name} cannot be applied",
-                hint="Give the objective's pixel size in the configuration (PixelSize_um).",
-            )
-        self.check_image(spec.pixel_size_um, spec.bit_depth, spec.tile_px)
+        of_section = f" of section {spec.section_id}" if spec.section_id else ""
+        self.check_pixel_size(spec.pixel_size_um, of_section=of_section)
+        self.check_bit_depth(spec.bit_depth)
+        self.check_tile(spec.tile_px)
 
     def check_image(self, pixel_size_um: float, bit_depth: int, tile_px: int, what: str = "the frames have") -> None:
         """Refuse an image that is unlike those the model was trained on; `check_matches` for one of known pixel size.
@@ -283,17 +284,49 @@ class ModelCard(CardPart):
         ModelMismatchError
             Names what differs.
         """
+        self.check_pixel_size(pixel_size_um, what)
+        self.check_bit_depth(bit_depth, what)
+        self.check_tile(tile_px)
+
+    def check_pixel_size(self, pixel_size_um: float, what: str = "the frames have", of_section: str = "") -> None:
+        """Refuse another pixel size than the model was trained at; 0 is an unknown one.
+
+        Raises
+        ------
+        ModelMismatchError
+        """
+        if not pixel_size_um > 0:
+            raise ModelMismatchError(
+                f"the pixel size{of_section} is unknown, so the model {self.name} cannot be applied",
+                hint="Give the objective's pixel size in the configuration (PixelSize_um).",
+            )
         if abs(pixel_size_um / self.pixel_size_um - 1.0) > self.pixel_size_tolerance:
             raise ModelMismatchError(
                 f"{what} {pixel_size_um:g} um/px but the model {self.name} was trained at "
                 f"{self.pixel_size_um:g} um/px (tolerance {self.pixel_size_tolerance:.0%})",
                 hint="Change the objective, or choose a model trained for this one.",
             )
+
+    def check_bit_depth(self, bit_depth: int, what: str = "the frames have") -> None:
+        """Refuse another bit depth than the model was trained on.
+
+        Raises
+        ------
+        ModelMismatchError
+        """
         if bit_depth != self.bit_depth:
             raise ModelMismatchError(
                 f"{what} {bit_depth} bits but the model {self.name} was trained on {self.bit_depth}",
                 hint="Set the camera's bit depth, or choose a model trained for this one.",
             )
+
+    def check_tile(self, tile_px: int) -> None:
+        """Refuse tiles of another size than the model was trained on.
+
+        Raises
+        ------
+        ModelMismatchError
+        """
         if tile_px != self.tile_px:
             raise ModelMismatchError(
                 f"the tiles have {tile_px} px but the model {self.name} was trained on {self.tile_px} px"

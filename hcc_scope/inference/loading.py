@@ -18,7 +18,7 @@ from hcc_scope.errors import (
     ModelSelfTestError,
 )
 from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
-from hcc_scope.inference.card import read_card
+from hcc_scope.inference.card import MODEL_FILE, read_card
 from hcc_scope.inference.catalogue import find_model
 from hcc_scope.inference.engines import candidates, check_engine, default_threads, make_engine
 from hcc_scope.inference.model_files import read_npy, read_regular
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_FILE", "TEST_INPUT_FILE", "TEST_OUTPUT_FILE", "LoadedModel", "load_model"]
 
-MODEL_FILE = "model.pt"
 TEST_INPUT_FILE = "test_input.npy"
 TEST_OUTPUT_FILE = "test_output.npy"
 _OTHER_OUTPUT_HINT = (
@@ -173,7 +172,8 @@ def load_model(name_or_path: str | Path) -> LoadedModel:
     Parameters
     ----------
     name_or_path : str or Path
-        Name of a model that travels with the program, or the path of a model's folder.
+        Name of a model that travels with the program or lies in the user's models folder, or the path of a model's
+        folder.
 
     Raises
     ------

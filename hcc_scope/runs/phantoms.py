@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hcc_scope.research_use import PHANTOM_SPECIMEN
+
 if TYPE_CHECKING:
     from hcc_scope.phantom import Specimen
 
@@ -24,7 +26,7 @@ def outline_points(specimen: Specimen) -> tuple[tuple[float, float], ...]:
 def phantom_facts(specimen: Specimen) -> dict[str, str | int]:
     """Return the facts that every store of a phantom must record."""
     return {
-        "specimen": "synthetic phantom, not tissue",
+        "specimen": PHANTOM_SPECIMEN,
         "phantom_seed": specimen.seed,
         "phantom_class": specimen.tumour_class,
         "phantom_day": str(specimen.day),

@@ -175,17 +175,10 @@ def _check_model(
     FrameSizeError, ModelMismatchError
         If they are smaller than a tile, unlike those that it was trained on, or not corrected as it requires.
     """
-    from hcc_scope.runs.model_shading import check_wish
-    from hcc_scope.runs.references import references_state, settings_now
-    from hcc_scope.shading.files import load_shading
-    from hcc_scope.tiling import TileGrid
+    from hcc_scope.runs.model_demands import check_demands
+    from hcc_scope.runs.references import references_there
 
-    TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
-    card.check_matches(spec)
-    if card.shading != "required":
-        return
     shading = None
-    if choice == "auto" and rig.rig is not None and rig.rig.references_dir is not None:
-        settings = replace(settings_now(rig, painted=painted), exposure_ms=exposure_ms)
-        shading = load_shading(rig.rig.references_dir, references_state(rig, settings))
-    check_wish(card, shading)
+    if card.shading == "required":
+        shading = references_there(rig, choice, painted=painted, exposure_ms=exposure_ms).shading
+    check_demands(card, spec, shading)

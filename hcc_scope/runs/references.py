@@ -38,11 +38,13 @@ if TYPE_CHECKING:
 __all__ = [
     "SETTINGS_KEY",
     "SHADING_CHOICES",
+    "ReferencesThere",
     "SectionReferences",
     "ShadingChoice",
     "estimate_references",
     "need_references_dir",
     "references_state",
+    "references_there",
     "section_references",
     "settings_now",
 ]
@@ -132,6 +134,60 @@ def references_state(rig: OpenRig, settings: Settings | None = None, at: datetim
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ReferencesThere:
+    """The references of a rig that is set for a section, and whether they are asked for."""
+
+    settings: Settings
+    state: ReferencesState
+    asked_for: bool
+    has_folder: bool
+    shading: Shading | None
+    """The correction by fresh references; None without it, or if it was not loaded."""
+
+    def describe(self) -> str:
+        """Return how they are, as half a sentence."""
+        if not self.asked_for:
+            return "no correction is asked for"
+        return self.state.describe() if self.has_folder else f"no dark and flat fields: {_NO_FOLDER}"
+
+
+def references_there(
+    rig: OpenRig,
+    choice: ShadingChoice = "auto",
+    *,
+    painted: bool = False,
+    exposure_ms: float | None = None,
+    load: bool = True,
+) -> ReferencesThere:
+    """Return what there is to correct frames with, on a rig as it is set now.
+
+    Parameters
+    ----------
+    rig : OpenRig
+    choice : {"auto", "none"}
+        ``none``: classify raw frames.
+    painted : bool
+        As in `settings_now`.
+    exposure_ms : float, optional
+        Of the frames, where it is not the one that is set.
+    load : bool
+        Whether to read the references that count.
+
+    Raises
+    ------
+    ConfigError
+        If a reference that counts is damaged.
+    """
+    settings = settings_now(rig, painted=painted)
+    if exposure_ms is not None:
+        settings = settings.model_copy(update={"exposure_ms": exposure_ms})
+    state = references_state(rig, settings)
+    folder = None if rig.rig is None else rig.rig.references_dir
+    found = load_shading(folder, state) if load and choice == "auto" and folder is not None else None
+    return ReferencesThere(settings, state, choice == "auto", folder is not None, found)
+
+
 def section_references(
     rig: OpenRig, card: ModelCard, choice: ShadingChoice = "auto", *, painted: bool = False
 ) -> SectionReferences:
@@ -155,11 +211,8 @@ def section_references(
     ConfigError
         If a reference that counts is damaged.
     """
-    settings = settings_now(rig, painted=painted)
-    state = references_state(rig, settings)
-    found = None
-    if choice == "auto" and rig.rig is not None and rig.rig.references_dir is not None:
-        found = load_shading(rig.rig.references_dir, state)
+    there = references_there(rig, choice, painted=painted)
+    settings, state, found = there.settings, there.state, there.shading
     shading = wanted_shading(card, found)
     if shading is not None:
         estimated = " (estimated from tissue)" if shading.estimated else ""
@@ -168,7 +221,7 @@ def section_references(
         note = refused
     elif choice == "none":
         note = "Frames are classified as they are: no correction is asked for."
-    elif rig.rig is None or rig.rig.references_dir is None:
+    elif not there.has_folder:
         note = f"Frames are classified without dark and flat fields: {_NO_FOLDER}."
     else:
         note = f"Frames are classified without dark and flat fields. {capital(state.describe())}."

@@ -21,10 +21,10 @@ from hcc_scope.quality import QualityLimits
 from hcc_scope.report.hand_account import stored_hand_account
 from hcc_scope.report.summary import SectionReport, section_account
 from hcc_scope.run_events import RunEvent, RunEvents
-from hcc_scope.runs.model_shading import check_wish, wanted_shading
+from hcc_scope.runs.model_demands import check_demands
+from hcc_scope.runs.model_shading import wanted_shading
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.result_log import ResultLog
-from hcc_scope.runs.specimen import check_specimen
 from hcc_scope.score_rule import current_rule_facts
 from hcc_scope.tiling import TileGrid
 
@@ -208,13 +208,8 @@ def check_section(
 def check_frames(source: FrameSource, scoring_model: ScoringModel, shading: Shading | None = None) -> TileGrid:
     """Refuse frames that the model cannot classify; the part of `check_section` that is not about the store."""
     spec = source.spec
-    grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
-    scoring_model.model.check_matches(spec)
-    check_specimen(scoring_model.model.card, spec, allow_phantom_model=scoring_model.allow_phantom_model)
-    check_wish(scoring_model.model.card, shading)
-    if shading is not None:
-        shading.check_fits(spec.frame_shape_yx, spec.bit_depth)
-    return grid
+    allowed = scoring_model.allow_phantom_model
+    return check_demands(scoring_model.model.card, spec, shading, allow_phantom_model=allowed)
 
 
 def earlier_readings_out(source: MicroManagerSource | HandSource, out_dir: Path) -> list[str]:

@@ -44,7 +44,8 @@ def check_specimen(card: ModelCard, spec: RunSpec, *, allow_phantom_model: bool)
     """
     if needs_override(card, spec) and not allow_phantom_model:
         sentence = PHANTOM_SENTENCE.rstrip(".").replace("The model", f"the model {card.name}", 1)
+        which = f"section {spec.section_id} of {spec.animal_id}" if spec.section_id else "this specimen"
         raise ModelMismatchError(
-            f"{sentence}, and section {spec.section_id} of {spec.animal_id} is not known to be a phantom",
+            f"{sentence}, and {which} is not known to be a phantom",
             hint="Choose a model trained on tissue, or add --allow-phantom-model to the command (or to hcc-scope app).",
         )

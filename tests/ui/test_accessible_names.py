@@ -68,6 +68,7 @@ def test_every_control_of_the_window_and_its_dialogs_has_a_name_of_its_own(shell
     section = shell.views.tiles
     section.show_section([result(0, [0.1, 0.4, 0.9, 0.5])], GRID, Reader(), threshold=0.45)
     section.open_tile(0, 1)
+    window.show_view(shell.views.models)  # which makes its list and its page
     dialogs: list[QDialog] = [
         show_about(window),
         ShortcutsDialog(window, window.actions_),

@@ -16,7 +16,7 @@ import pytest
 from find import find
 from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QImage
-from PySide6.QtWidgets import QAbstractButton, QCheckBox, QFileDialog, QLabel, QPushButton, QSlider
+from PySide6.QtWidgets import QAbstractButton, QCheckBox, QFileDialog, QLabel, QSlider
 from review_parts import assert_usable_without_eyes_or_mouse, settle, wait
 from storage_cases import change_facts
 
@@ -430,10 +430,7 @@ def test_a_folder_that_is_no_model_is_refused_with_a_message(
     qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list[tuple[str, str]], acquired: Path, tmp_path: Path
 ):
     opened(qtbot, jobs, tab, acquired)
-    find(tab, QPushButton, "Other model from a folder").click()
-    dialog = find(tab, QFileDialog, "Model folder")
-    dialog.fileSelected.emit(str(tmp_path))
-    dialog.close()
+    tab.classify.add_model(tmp_path.name, tmp_path)
     classify(qtbot, jobs, tab)
     assert notices[-1] == ("error", f"The model folder {tmp_path} has no card.yaml")
     assert tab.classify.state == notices[-1][1]

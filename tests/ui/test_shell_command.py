@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-from commands import COMMAND, hcc_scope
 
+from hcc_scope.errors import ModelError
+from hcc_scope.resources import models_dir
+from tests.commands import COMMAND, cli
 from ui.control.settings import FOLDER_VARIABLE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def app_process(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -39,7 +40,8 @@ def test_a_missing_display_is_one_sentence_and_an_exit_code(tmp_path: Path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_it_opens_the_demo_rig_and_a_polite_signal_closes_it(tmp_path: Path):
-    process = app_process(tmp_path, "--rig", "demo", QT_QPA_PLATFORM="offscreen")
+    own = Path(shutil.copytree(models_dir() / "phantom-meng2019", tmp_path / "own"))
+    process = app_process(tmp_path, "--rig", "demo", "--model", str(own), QT_QPA_PLATFORM="offscreen")
     settings = tmp_path / "settings.json"
     deadline = time.monotonic() + 60
     while not (settings.exists() and '"demo"' in settings.read_text()):  # written once the rig is open
@@ -51,9 +53,16 @@ def test_it_opens_the_demo_rig_and_a_polite_signal_closes_it(tmp_path: Path):
     assert process.returncode == 0, err
     assert "Traceback" not in err
     assert out == ""
+    remembered = json.loads(settings.read_text())
+    assert (remembered["model"], remembered["model_folders"]) == (str(own), [str(own)])
 
 
 def test_it_is_in_the_help():
-    done = hcc_scope("--help")
-    assert " app " in done.out
-    assert "--rig" in hcc_scope("app", "--help").out
+    assert " app " in cli("--help").out
+    assert "--rig" in cli("app", "--help").out
+
+
+def test_a_model_that_is_not_there_is_refused_before_a_window_is_made():
+    done = cli("app", "--model", "liver-9")
+    assert done.code == ModelError.exit_code
+    assert done.err.startswith("Error: there is no model 'liver-9'")

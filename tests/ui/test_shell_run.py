@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,16 +15,17 @@ from shell_parts import finish, name_section, notices, start, wait_for, wait_unt
 from storage_cases import change_facts
 
 from hcc_scope.formatting import format_score
+from hcc_scope.inference.card import read_card, write_card
+from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.research_use import PHANTOM_SENTENCE, PHANTOM_TRAINING
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
 from ui.control.section_request import PlanChoice
+from ui.devices.device_action import DeviceAction
 from ui.kit.symbols import SignedLine
 from ui.shell.plan_dialog import PlanDialog
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytestqt.qtbot import QtBot
 
     from hcc_scope.report.summary import SectionReport
@@ -254,6 +256,29 @@ def test_another_model_and_engine_are_loaded_between_sections(ready: App, tmp_pa
     facts = open_store(ready.setup.request.out_dir / "M7_S2.ome.zarr").spec.provenance
     assert facts["model_folder"] == str(copy)
     assert facts["engine"] == "openvino"
+    assert ready.settings_store.settings.model == str(copy)
+    what_does_not_fit_is_shown_when_it_is_chosen(ready, tmp_path)
+
+
+def what_does_not_fit_is_shown_when_it_is_chosen(ready: App, tmp_path: Path) -> None:
+    """A model for another pixel size, and then the rig at another one, in the words of the start."""
+    other = Path(shutil.copytree(tmp_path / "other", tmp_path / "coarse"))
+    write_card(read_card(other).model_copy(update={"name": "coarse", "pixel_size_um": 0.65}), other)
+    ready.models_presenter.add(str(other))
+    wait_for(lambda: ready.views.models.reference == str(other), "the model in its tab")
+    wait_for(lambda: ready.window.actions_["use_model"].isEnabled(), "Use for sections")
+    ready.window.actions_["use_model"].trigger()
+    words = "the frames have 0.325 um/px but the model coarse was trained at 0.65 um/px"
+    wait_for(lambda: words in ready.action_states.missing, "the mismatch")
+    assert not ready.window.actions_["start"].isEnabled()
+    assert words[1:] in ready.window.top.model.toolTip()
+    page = ready.views.models.page
+    assert page is not None
+    wait_for(lambda: "does not fit" in page.toPlainText(), "the mismatch in the tab")
+    ready.rig.do(DeviceAction(DeviceControls.set_objective, ("10x",)))
+    wait_for(lambda: ready.model_check.verdict.tone == "good", "a rig that fits")
+    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
+    assert not ready.window.actions_["remove_model"].isEnabled()
 
 
 def test_a_model_that_was_altered_keeps_the_section_from_starting(ready: App, tmp_path: Path):

@@ -55,6 +55,8 @@ NEEDS_RIG = {"reconnect", "close_rig", "live", "snap", "references", "emergency"
 NEEDS_SECTION = {"pause", "stop", "skip_analysis", "exclude", "include", "note", "report", *FIELD_ENTRIES}
 NEEDS_SECTION |= {"label_low", "label_high", "label_out"}
 NEEDS_CHOICE = {spec.name for spec in SPECS if spec.menu == "library"} - {"library_folder"}
+NEEDS_MODEL = {spec.name for spec in SPECS if spec.menu == "model"} - {"add_model"}
+"""One that is selected in the tab Models."""
 
 
 def dialogs(shell: App) -> list[QDialog]:
@@ -77,7 +79,7 @@ def page_text(widget: QWidget) -> str:
 def test_every_action_does_something_harmless_without_a_rig(shell: App, qtbot: QtBot):
     for name in (spec.name for spec in SPECS if spec.name not in {"quit", "open_demo"}):
         action = shell.window.actions_[name]
-        assert action.isEnabled() == (name not in NEEDS_RIG | NEEDS_SECTION | NEEDS_CHOICE), name
+        assert action.isEnabled() == (name not in NEEDS_RIG | NEEDS_SECTION | NEEDS_CHOICE | NEEDS_MODEL), name
         assert action.toolTip()
         if not action.isEnabled():
             assert "Not now: " in action.toolTip()

@@ -67,6 +67,8 @@ class RunControl(QObject):
     phase_changed = Signal(str)
     model_ready = Signal(ScoringModel)
     """A checked model on an engine."""
+    model_refused = Signal(str, str)
+    """A model's name or folder, and why it cannot be used, as a sentence."""
     screen_changed = Signal()
     """Another field may be on the screen."""
     excluded_changed = Signal(int, bool)
@@ -126,7 +128,8 @@ class RunControl(QObject):
         if not model or choice == self._wanted or (self._loaded_model is not None and self._loaded_model[0] == choice):
             return
         self._wanted = choice
-        self._jobs.submit("model", partial(choice.load, self._note), partial(self._loaded, choice), self._not_loaded)
+        ends = partial(self._loaded, choice), partial(self._not_loaded, choice)
+        self._jobs.submit("model", partial(choice.load, self._note), *ends)
 
     def _loaded(self, choice: ModelChoice, scoring_model: ScoringModel) -> None:
         if self._wanted == choice:
@@ -134,8 +137,10 @@ class RunControl(QObject):
         self._loaded_model = choice, scoring_model
         self.model_ready.emit(scoring_model)
 
-    def _not_loaded(self, _sentence: str) -> None:
-        self._wanted = None
+    def _not_loaded(self, choice: ModelChoice, why: str) -> None:
+        if self._wanted == choice:
+            self._wanted = None
+        self.model_refused.emit(choice.model, why)
 
     def _note(self, text: str) -> None:
         """Report something meanwhile; runs in a worker."""

@@ -70,6 +70,8 @@ class Settings(BaseModel):
     section_ids: tuple[str, ...] = ()
     model: str = ""
     """Name or folder; empty: the first one that is shipped."""
+    model_folders: tuple[str, ...] = ()
+    """Folders that were added to the list of models: models, or folders that hold several."""
     engine: str = "auto"
     demo_specimen: Literal["low", "high", "none", "hand"] = "high"
     """What the demo camera shows."""

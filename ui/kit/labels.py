@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -25,6 +26,7 @@ __all__ = [
     "heading",
     "label_column_px",
     "label_for",
+    "plain_tip",
     "quiet",
     "quiet_value",
     "words",
@@ -48,6 +50,14 @@ def describe(widget: QWidget, name: str, tip: str) -> None:
     widget.setAccessibleName(name)
     widget.setAccessibleDescription(tip)
     widget.setToolTip(tip)
+
+
+def plain_tip(text: str) -> str:
+    """Return a text as a tooltip that shows its letters: Qt takes what looks like HTML for it, and loads its pictures.
+
+    Messages may quote what a received file holds.
+    """
+    return f"<span>{html.escape(text, quote=False).replace(chr(10), '<br>')}</span>" if text else ""
 
 
 def announce(widget: QWidget, text: str, *, urgent: bool) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -28,6 +26,8 @@ from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ui.kit.jobs import JobRunner
 
 __all__ = ["ClassifyPanel"]
@@ -67,7 +67,6 @@ class ClassifyPanel(QWidget):
         self._task: Reclassification | None = None
         self._of: OpenedStore | None = None
         self._models_asked = False
-        self._dialog: QFileDialog | None = None
         self.model = QComboBox()
         self.engine = QComboBox()
         self.save_as = QLineEdit()
@@ -85,11 +84,7 @@ class ClassifyPanel(QWidget):
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             box.setMinimumWidth(12 * GRID_PX)
         self.model.setAccessibleName("Model")
-        self.model.setToolTip("Model that classifies the stored frames")
-        browse = QPushButton("Other …")
-        browse.setToolTip("Use a model from a folder that holds its card.yaml")
-        browse.setAccessibleName("Other model from a folder")
-        browse.clicked.connect(self._browse)
+        self.model.setToolTip("Model that classifies the stored frames; Model > Add a model lists others")
         for name in (AUTO, *ENGINES):
             self.engine.addItem("automatic" if name == AUTO else name, name)
             self.engine.setItemData(self.engine.count() - 1, _ENGINE_TIPS.get(name, name), Qt.ItemDataRole.ToolTipRole)
@@ -100,16 +95,12 @@ class ClassifyPanel(QWidget):
         self.save_as.setToolTip(
             "With a name the predictions are stored beside the recorded ones, which are never overwritten"
         )
-        models = QHBoxLayout()
-        models.setSpacing(GRID_PX)
-        models.addWidget(self.model, 1)
-        models.addWidget(browse)
         form = QFormLayout()
         form.setHorizontalSpacing(GRID_PX)
         form.setVerticalSpacing(GRID_PX)
         model_label = QLabel("Mo&del:")
         model_label.setBuddy(self.model)
-        form.addRow(model_label, models)
+        form.addRow(model_label, self.model)
         form.addRow("&Engine:", self.engine)
         form.addRow("&Results name:", self.save_as)
         self.start_button.setToolTip("Classify all stored fields again; the recorded predictions stay")
@@ -174,17 +165,13 @@ class ClassifyPanel(QWidget):
         self.model.setCurrentIndex(row)
         self._show_state()
 
-    @Slot()
-    def _browse(self) -> None:
-        dialog = QFileDialog(self, "Model folder")
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self._folder_chosen)
-        dialog.open()
-
-    @Slot(str)
-    def _folder_chosen(self, folder: str) -> None:
-        self.add_model(Path(folder).name, Path(folder))
+    def offer_models(self, models: list[tuple[str, Path]]) -> None:
+        """Offer models besides those that are there; the chosen one stays chosen."""
+        for name, folder in models:
+            if self.model.findData(str(folder)) < 0:
+                self.model.addItem(name, str(folder))
+                self.model.setItemData(self.model.count() - 1, str(folder), Qt.ItemDataRole.ToolTipRole)
+        self._show_state()
 
     # -- the work ----------------------------------------------------------------------------------------------------
 

@@ -112,9 +112,8 @@ class ReplayTab(QWidget):
         ):
             self.pages.setTabToolTip(self.pages.addTab(page, title), tip)
         self.pages.setAccessibleName("About the section")
-        open_button = action_button(
-            self, "Open store …", "Open the folder of a stored section", "Ctrl+Shift+O", self._open_clicked
-        )
+        # for its key alone: the list has a button to click
+        action_button(self, "Open store …", "Open the folder of a stored section", "Ctrl+Shift+O", self._open_clicked)
         picture = action_button(
             self, "Save picture …", "Save the field as it is shown, as a PNG", "Ctrl+Shift+P", self._picture_clicked
         )
@@ -122,8 +121,6 @@ class ReplayTab(QWidget):
             self, "Report", "Make the section's report from its store", "Ctrl+Shift+R", self._report_clicked
         )
         self._needs_store = [picture.defaultAction(), report.defaultAction()]
-        open_button.hide()  # the list has a button to click; this one serves the key
-        open_button.setParent(self)
         buttons = QHBoxLayout()
         buttons.setSpacing(GRID_PX)
         buttons.addWidget(picture)

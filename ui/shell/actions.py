@@ -79,6 +79,11 @@ ActionName = Literal[
     "quick_scan",
     "forget_overview",
     "expert",
+    "add_model",
+    "use_model",
+    "test_model",
+    "time_engines",
+    "remove_model",
     "theme",
     "pause_after",
     "alert_sound",
@@ -99,7 +104,7 @@ ActionName = Literal[
     "about",
 ]
 """The key of each action."""
-Menu = Literal["file", "rig", "section", "field", "map", "library", "view", "help"]
+Menu = Literal["file", "rig", "section", "field", "map", "library", "model", "view", "help"]
 MENUS: dict[Menu, str] = {
     "file": "File",
     "rig": "Rig",
@@ -107,6 +112,7 @@ MENUS: dict[Menu, str] = {
     "field": "Fie&ld",
     "map": "Map",
     "library": "Library",
+    "model": "Model",
     "view": "View",
     "help": "Help",
 }
@@ -387,6 +393,32 @@ SPECS: tuple[ActionSpec, ...] = (
         "Show all controls and panels; off: only what it takes to acquire a section",
         "F4",
         checkable=True,
+    ),
+    ActionSpec(
+        "add_model",
+        "model",
+        "Add a model …",
+        "List a model of your own: its folder, a training run's, or a folder of models; nothing is copied",
+    ),
+    ActionSpec(
+        "use_model", "model", "Use for sections", "Classify new sections with the model that the tab Models shows"
+    ),
+    ActionSpec(
+        "test_model",
+        "model",
+        "Self-test",
+        "Test whether the model gives its own test output on this computer, on the engine that sections use",
+        separate=True,
+    ),
+    ActionSpec(
+        "time_engines", "model", "Time the engines", "Measure how fast each engine classifies with the model here"
+    ),
+    ActionSpec(
+        "remove_model",
+        "model",
+        "Remove from the list",
+        "List the model no more; no file is deleted",
+        separate=True,
     ),
     ActionSpec("theme", "view", "Light theme", "Change between dark and light", "Ctrl+T", checkable=True),
     ActionSpec(

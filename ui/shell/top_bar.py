@@ -24,6 +24,7 @@ from ui.control.rig_control import RigLight
 from ui.kit.controls import ElidedLabel, paint_bar
 from ui.kit.theme import GRID_PX, colours
 from ui.shell.id_field import IdField
+from ui.shell.model_box import ModelBox
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction, QPaintEvent, QResizeEvent
@@ -134,13 +135,7 @@ class TopBar(QWidget):
         self.specimen.setToolTip(
             "What the demo camera shows: a synthetic section of either class, or its own test pattern"
         )
-        self.model = QComboBox()
-        self.model.setAccessibleName("Model")
-        self.model.setToolTip("Model that classifies the tiles")
-        self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.model.setMinimumContentsLength(6)
-        self.model.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.model.setMaximumWidth(_MODEL_PX)
+        self.model = ModelBox(_MODEL_PX)
         self.engine = QComboBox()
         self.engine.addItems([AUTO, *ENGINES])
         self.engine.setCurrentText(self._setup.request.engine)
@@ -283,7 +278,7 @@ class TopBar(QWidget):
     def _take_choices(self) -> None:
         self._setup.change(
             specimen=self.specimen.currentData(),
-            model=str(self.model.currentData() or ""),
+            model=self.model.reference,
             engine=self.engine.currentText(),
         )
 
@@ -297,14 +292,7 @@ class TopBar(QWidget):
 
     def set_models(self, models: list[tuple[str, str, str]], chosen: str) -> None:
         """Offer models: name, what is passed on (name or folder), and a sentence about each."""
-        self.model.blockSignals(True)
-        self.model.clear()
-        for name, value, tip in models:
-            self.model.addItem(name, value)
-            self.model.setItemData(self.model.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        index = max(0, self.model.findData(chosen))
-        self.model.setCurrentIndex(index if self.model.count() else -1)
-        self.model.blockSignals(False)
+        self.model.set_models(models, chosen)
         self._take_choices()
 
     def remember_ids(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -386,6 +374,7 @@ class TopBar(QWidget):
         self._paint_hint()
         self.animal.set_theme(theme)
         self.section.set_theme(theme)
+        self.model.set_theme(theme)
         self.set_rig(self._light, self._rig.toolTip())
 
 

@@ -1,0 +1,190 @@
+"""The models of the window: the list that is kept, the page on one, the box, and what does not fit the rig."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtGui import QTextDocument, QTextTable
+from PySide6.QtWidgets import QListWidget, QWidget
+from review_parts import settle
+
+from hcc_scope.errors import ModelMismatchError
+from hcc_scope.inference.catalogue import MODELS_DIR_VARIABLE
+from hcc_scope.runs.model_demands import Demand, ModelFit
+from tests.model_parts import make_model, random_tiles
+from ui.control.model_list import ModelList
+from ui.control.settings import Settings
+from ui.control.settings_store import SettingsStore
+from ui.kit.jobs import Jobs
+from ui.models.card_view import CardView
+from ui.models.model_page import ModelPage, page_markdown
+from ui.models.models_tab import ModelRow, ModelsTab
+from ui.shell.model_box import ModelBox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+SHIPPED = "phantom-meng2019"
+
+
+@pytest.fixture
+def jobs(qtbot: QtBot) -> Iterator[Jobs]:
+    del qtbot
+    made = Jobs()
+    yield made
+    assert made.close() == ()
+
+
+@pytest.fixture
+def remember(jobs: Jobs, tmp_path: Path) -> Iterator[Callable[..., SettingsStore]]:
+    """Return a function that makes a store of settings, which is written at the end: its timer must not outlive it."""
+    owner = QObject()
+    made: list[SettingsStore] = []
+
+    def make(**values: object) -> SettingsStore:
+        made.append(SettingsStore(Settings.model_validate(values), tmp_path, jobs, owner))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.save()
+    owner.deleteLater()
+
+
+def model_in(folder: Path) -> Path:
+    folder.parent.mkdir(exist_ok=True)
+    return make_model(folder, b"an artefact", np.zeros((1, 2), np.float32), random_tiles(1))
+
+
+def read(qtbot: QtBot, jobs: Jobs, models: ModelList) -> dict[str, str | None]:
+    models.refresh()
+    settle(qtbot, jobs)
+    return {one.reference: one.problem for one in models.entries}
+
+
+def test_folders_are_added_and_removed_and_their_files_stay(
+    qtbot: QtBot, jobs: Jobs, tmp_path: Path, remember: Callable[..., SettingsStore]
+):
+    store = remember()
+    models = ModelList(jobs, store)
+    assert models.chosen == SHIPPED
+    several = model_in(tmp_path / "several" / "a").parent
+    model_in(several / "b")
+    added: list[str] = []
+    removed: list[str] = []
+    models.added.connect(added.append)
+    models.removed.connect(removed.append)
+    for _ in range(2):  # twice is once
+        models.add(several)
+        settle(qtbot, jobs)
+    assert store.settings.model_folders == (str(several),)
+    assert added[0] == str(several / "a")
+    a = models.find(added[0])
+    assert a is not None
+    models.choose(str(several / "b"))
+    assert store.settings.model == str(several / "b")
+    assert models.why_not_removable(a) == "sections use it: choose another model for them first"
+    models.choose(SHIPPED)
+    assert models.why_not_removable(models.find(SHIPPED)) == "it travels with the program"
+    models.remove(a)
+    settle(qtbot, jobs)
+    assert removed == [f"2 models of {several} are not listed any more. No file was changed."]
+    assert [one.reference for one in models.entries] == [SHIPPED]
+    assert (several / "a" / "card.yaml").is_file()
+    assert store.settings.model_folders == ()
+
+
+def test_the_chosen_model_stays_chosen_and_is_named_when_its_folder_vanished(
+    qtbot: QtBot, jobs: Jobs, tmp_path: Path, remember: Callable[..., SettingsStore]
+):
+    folder = tmp_path / "gone"
+    store = remember(model=str(folder), model_folders=(str(folder),))
+    models = ModelList(jobs, store)
+    assert read(qtbot, jobs, models)[str(folder)] == f"the folder {folder} is not there any more"
+    assert (models.chosen, store.settings.model) == (str(folder), str(folder))
+    unknown = ModelList(jobs, remember(model="liver-9"))
+    assert "there is no model 'liver-9'" in str(read(qtbot, jobs, unknown)["liver-9"])
+
+
+def test_a_model_of_the_users_folder_is_the_one_that_was_chosen_by_its_name(
+    qtbot: QtBot,
+    jobs: Jobs,
+    tmp_path: Path,
+    remember: Callable[..., SettingsStore],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv(MODELS_DIR_VARIABLE, str(tmp_path / "mine"))
+    folder = model_in(tmp_path / "mine" / "liver-2")
+    store = remember(model="liver-2")
+    models = ModelList(jobs, store)
+    assert read(qtbot, jobs, models) == {SHIPPED: None, str(folder): None}
+    assert models.chosen == str(folder)
+    models.choose("liver-2")
+    models.refresh()
+    models.choose(SHIPPED)  # before the list is there
+    settle(qtbot, jobs)
+    assert (models.chosen, store.settings.model) == (SHIPPED, SHIPPED)
+    first = ModelList(jobs, store, first=tmp_path / "other")  # as hcc-scope app --model
+    assert (first.chosen, store.settings.model_folders) == (str(tmp_path / "other"), (str(tmp_path / "other"),))
+
+
+def test_markup_in_a_card_or_an_error_is_shown_as_text_and_nothing_is_loaded(qtbot: QtBot, tmp_path: Path):
+    view = CardView("Card")
+    qtbot.addWidget(view)
+    hostile = "<img src='file:///etc/passwd'> ![x](file:///etc/passwd) | # no"
+    refusal = ModelMismatchError(hostile)
+    fit = ModelFit("m", (Demand("pixel size", hostile, "0.65 um", refusal), Demand("bit depth", "16", "16")))
+    page = ModelPage("<b>m</b>", str(tmp_path), hostile, fit, (hostile,), test_failed=True, busy="Testing …")
+    view.set_markdown(page_markdown(page))
+    text = view.toPlainText()
+    assert text.count(hostile.replace(" | ", " ").split()[0]) == 4
+    assert "Not passed." in text
+    assert "does not fit" in text
+    tables = [one for one in view.document().rootFrame().childFrames() if isinstance(one, QTextTable)]
+    assert [one.rows() for one in tables] == [3]
+    picture = int(QTextDocument.ResourceType.ImageResource)
+    assert view.loadResource(picture, QUrl.fromLocalFile(str(tmp_path))) is None
+    assert "￼" not in text  # the place of a picture
+
+
+def test_the_tab_makes_its_widgets_when_it_is_shown_and_keeps_the_selection(qtbot: QtBot):
+    tab = ModelsTab([])
+    qtbot.addWidget(tab)
+    rows = [ModelRow(name, name, "added", "unknown", name) for name in ("a", "b")]
+    tab.set_rows(rows)
+    tab.select("b")
+    tab.set_page("# b")
+    assert tab.findChildren(QWidget) == []
+    tab.show()
+    shown = tab.findChild(QListWidget)
+    assert shown is not None
+    assert shown.currentRow() == 1
+    assert tab.page is not None
+    assert tab.page.toPlainText() == "b"
+    with qtbot.waitSignal(tab.selected) as chosen:
+        shown.setCurrentRow(0)
+    assert chosen.args == ["a"]
+    tab.set_rows([ModelRow("c", "c", "added", "error", "c"), *rows])
+    assert (shown.currentRow(), tab.reference) == (1, "a")
+
+
+def test_the_box_shows_whether_the_model_fits_and_keeps_its_choice(qtbot: QtBot):
+    box = ModelBox(240)
+    qtbot.addWidget(box)
+    box.set_models([("one", "1", ""), ("two", "/2", "<img src='x'>")], "/2")
+    assert "&lt;img" in box.itemData(1, Qt.ItemDataRole.ToolTipRole)  # else Qt would load it
+    box.set_verdict("warning", "The frames have 12 bits.")
+    assert box.reference == "/2"
+    assert [box.itemIcon(index).isNull() for index in range(2)] == [True, False]
+    assert "The frames have 12 bits." in box.toolTip()
+    assert box.accessibleDescription() == "The frames have 12 bits."
+    box.choose("elsewhere")
+    assert box.reference == "/2"
+    box.set_verdict("unknown", "")
+    assert box.itemIcon(1).isNull()
