@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,7 @@ def operator(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> It
         assert app.window.narrow == ("Section map" in tabs(app))
         app.window.resize(1280, 720)
         QApplication.processEvents()
+        wait_for(lambda: "hcc-ui-disk" in {thread.name for thread in threading.enumerate()}, "the look around")
         yield app
 
 
@@ -105,7 +107,6 @@ def test_each_empty_page_has_one_sentence_and_one_button(operator: App):
         (views.section, views.live.view),
         (views.section, views.map.view),
         (views.tiles, views.tiles.placeholder),
-        (views.replay, views.replay.pane.view),
     ):
         window.show_view(view)
         QApplication.processEvents()
