@@ -313,10 +313,9 @@ def test_every_action_does_something_visible(tab: SectionMapTab, picture: NDArra
 
 
 def test_both_themes_look_different_even_before_the_tab_is_shown(qtbot: QtBot):
-    pictures, tabs = [], []  # a window that nothing refers to can be collected while it is painted
+    pictures = []
     for theme in ("dark", "light"):
         tab = SectionMapTab()
-        tabs.append(tab)
         qtbot.addWidget(tab)
         tab.set_theme("light")
         tab.set_theme("dark")
