@@ -104,7 +104,7 @@ def user_models_dir() -> Path:
     """
     named = os.environ.get(MODELS_DIR_VARIABLE)
     if named:
-        return Path(named)
+        return Path(named).absolute()
     from platformdirs import user_data_path
 
     return user_data_path("hcc-scope", appauthor=False) / "models"
@@ -158,7 +158,8 @@ def find_model(name_or_path: str | Path) -> Path:
     ----------
     name_or_path : str or Path
         The path of a folder with a ``card.yaml``, or the name of a model that travels with the program or lies in the
-        user's models folder. Of two with one name, the shipped one.
+        user's models folder. Of several with one name, the shipped one, then the one in the working folder. A `Path` and
+        a text such as ``./name`` are a path first.
 
     Raises
     ------
@@ -195,6 +196,8 @@ def known_model(sha256: str, name: str | None = None) -> Path | None:
 
 
 def _found(path: Path, name_or_path: str | Path) -> Path:
+    if name_or_path in shipped_names():  # no folder takes the place of a shipped model unnoticed
+        return models_dir() / path
     if path.is_file():
         raise ModelError(f"{path} is a file", hint=f"Give the model's folder, the one that holds its {CARD_FILE}.")
     if (path / CARD_FILE).is_file():

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from PySide6.QtCore import QObject, Qt, QUrl
 from PySide6.QtGui import QTextDocument, QTextTable
 from PySide6.QtWidgets import QListWidget, QWidget
 from review_parts import settle
 
 from hcc_scope.errors import ModelMismatchError
+from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import MODELS_DIR_VARIABLE
 from hcc_scope.runs.model_demands import Demand, ModelFit
-from tests.model_parts import make_model, random_tiles
+from tests.model_parts import Inside, Plain, archive, make_model, random_tiles
 from ui.control.model_list import ModelList
+from ui.control.run_control import ModelChoice
 from ui.control.settings import Settings
 from ui.control.settings_store import SettingsStore
 from ui.kit.jobs import Jobs
@@ -132,6 +135,26 @@ def test_a_model_of_the_users_folder_is_the_one_that_was_chosen_by_its_name(
     assert (models.chosen, store.settings.model) == (SHIPPED, SHIPPED)
     first = ModelList(jobs, store, first=tmp_path / "other")  # as hcc-scope app --model
     assert (first.chosen, store.settings.model_folders) == (str(tmp_path / "other"), (str(tmp_path / "other"),))
+
+
+def test_a_model_that_was_replaced_in_its_folder_is_loaded_again_at_the_start(tmp_path: Path):
+    def train(folder: Path, seed: int) -> None:
+        torch.manual_seed(seed)
+        module, tiles = Inside(Plain().eval(), 2.0**-13), random_tiles(2)
+        with torch.no_grad():
+            logits = module(torch.from_numpy(tiles.astype(np.float32))[:, None])[0].numpy()
+        make_model(folder, archive(module), logits, tiles)
+
+    folder = tmp_path / "mine"
+    train(folder, 1)
+    choice = ModelChoice(str(folder), "torchscript", allow_phantom_model=False)
+    loaded = choice.load(print)
+    assert choice.load_if_changed(print, loaded) is loaded
+    folder.rename(tmp_path / "elsewhere")
+    assert choice.load_if_changed(print, loaded) is loaded  # it is in memory, and was checked
+    train(folder, 2)
+    assert choice.load_if_changed(print, loaded).model.card == read_card(folder)
+    assert loaded.model.card != read_card(folder)
 
 
 def test_markup_in_a_card_or_an_error_is_shown_as_text_and_nothing_is_loaded(qtbot: QtBot, tmp_path: Path):
