@@ -141,8 +141,8 @@ def manifest_of_folders(
         )
     if links := found.links:
         left_out.append(
-            f"{counted(len(links), 'link')} to folders, which are not followed: {listed(links)}; name those folders with "
-            "--low or --high."
+            f"{counted(len(links), 'link')} to folders, which are not followed: {listed(links)}; name those folders "
+            "with --low or --high."
         )
     return write_manifest(out, rows, left_out)
 
