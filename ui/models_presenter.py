@@ -74,6 +74,8 @@ class ModelsPresenter(QObject):
         self._models, self._check, self._looked = models, check, look
         self._pages: dict[str, ModelPage] = {}
         """What is known of each model, by its reference."""
+        self._tested: dict[str, ModelCard | None] = {}
+        """The card that a model had when it was tested or timed: with another one it is another model."""
         self._card: tuple[ModelCard, str] | None = None
         """The card that was made readable last."""
         self._asked_card: ModelCard | None = None
@@ -175,6 +177,8 @@ class ModelsPresenter(QObject):
         if entry is None:
             return
         known = self._pages.get(entry.reference, ModelPage(entry.title, ""))
+        if not known.busy and self._tested.get(entry.reference) is not entry.card:
+            known = ModelPage(entry.title, "")
         text = ""
         if entry.card is not None:
             if self._card is not None and self._card[0] is entry.card:
@@ -261,6 +265,8 @@ class ModelsPresenter(QObject):
             return
         self._testing = True
         page = self._pages.get(entry.reference, ModelPage(entry.title, ""))
+        if self._tested.get(entry.reference) is not entry.card:
+            page, self._tested[entry.reference] = ModelPage(entry.title, ""), entry.card
         self._pages[entry.reference] = replace(page, busy=words)
         self._jobs.submit(
             _TESTS,
