@@ -92,7 +92,7 @@ def sections(tmp_path: Path) -> Path:
 
 def test_labelled_sections_are_listed_without_excluded_fields(sections: Path, tmp_path: Path):
     NotesWriter(sections / "M2_S1.ome.zarr").add("exclude", "a bubble", 0)
-    retaken = stored(sections, "M4", "S1")
+    retaken = stored(sections / "day 2", "M4", "S1")
     label_section(retaken, "low")
     NotesWriter(retaken).add("exclude", "blurred", 0)  # and then taken again
     NotesWriter(retaken).add("retake", "", 1, replaces=0)
@@ -160,6 +160,7 @@ def folders(tmp_path: Path, pictures: list[np.ndarray]) -> Path:
         for k in range(2):
             write_image(tmp_path / name / f"M{n}{k}" / "S1" / f"field {k}.tif", pictures[2 * n + k])
     (tmp_path / "low" / "Thumbs.db").write_bytes(b"x")
+    write_image(tmp_path / "low" / ".trash" / "S1" / "old.tif", pictures[0])
     return tmp_path
 
 
@@ -173,13 +174,18 @@ def make(folder: Path, *options: str, out: str = "set.csv") -> tuple[int, str]:
 
 
 def test_folders_of_images_become_a_set(folders: Path):
-    code, said = make(folders, *GIVEN, "--bit-depth", "14")
+    (folders / "a" / "b").mkdir(parents=True)
+    (folders / "linked").symlink_to(folders / "a" / "b", target_is_directory=True)
+    (folders / "low" / "more").symlink_to(folders / "high", target_is_directory=True)
+    code, said = make(folders, *GIVEN, "--bit-depth", "14", out="linked/set.csv")  # beside it lie no images, but a link
     assert code == 0, said
-    images = read_manifest(folders / "set.csv").images
+    images = read_manifest(folders / "linked" / "set.csv").images
     assert [(one.tumour_class, *one.section, one.day, one.pixel_size_um, one.bit_depth) for one in images] == [
         (name, f"M{n}{k}", "S1", "2026-03-02", 0.325, 14) for n, name in enumerate(("low", "high")) for k in range(2)
     ]
-    assert "Left out: 1 file that is no TIFF or PNG by name: Thumbs.db." in " ".join(said.split())
+    said = " ".join(said.split())
+    assert "Left out: 2 files that are hidden, or no TIFF or PNG by name: Thumbs.db, old.tif." in said
+    assert f"Left out: 1 link to folders, which are not followed: {folders / 'low' / 'more'};" in said
 
 
 def test_ome_metadata_gives_what_it_is_asked_for(folders: Path, pictures: list[np.ndarray]):
@@ -211,6 +217,8 @@ def test_each_mistake_is_one_sentence_and_nothing_is_written(folders: Path):
     refused("The section of the images is not stated", given=("--ids", "{animal}/*", "--day", "x"))
     refused("The day is stated in two ways", given=("--ids", "{animal}_{day}_{section}_*", "--day", "x"))
     refused("where animal, section and day stand", given=())
+    refused("could not be read again", "a pixel size of 1000 um cannot be", given=(*GIVEN[:-1], "1000"))
+    refused("could not be read again", "day is #REF!", given=(*GIVEN[:3], "#REF!", *GIVEN[4:]))
     odd = write_image(folders / "low" / "loose.tif", tissue(9))
     refused(str(odd), "does not match the pattern '{animal}/{section}/*'")
     odd.unlink()

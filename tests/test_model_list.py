@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,9 +23,6 @@ from hcc_scope.runs.model_folders import folder_to_add, model_folder
 from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER
 from tests.commands import cli
 from tests.model_parts import make_model, random_tiles
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHIPPED = "phantom-meng2019"
 
@@ -66,6 +63,18 @@ def test_models_of_the_users_folder_are_listed_and_found_by_name(mine: Path):
     with pytest.raises(ModelError, match=r"Available: phantom-meng2019, liver-2; or give"):
         find_model("liver-3")
     assert f"liver-2 ({mine / 'liver-2'})" in cli("models", "list").out
+
+
+def test_no_folder_takes_the_name_of_a_shipped_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    model_in(tmp_path / SHIPPED)
+    monkeypatch.setenv(MODELS_DIR_VARIABLE, "mine")
+    model_in(tmp_path / "mine" / "liver-2")
+    shipped, own = list_models()
+    for find in (find_model, model_folder):
+        assert find(SHIPPED) == shipped.folder
+        assert find(f"./{SHIPPED}") == find(Path(SHIPPED)) == Path(SHIPPED)
+    assert own.reference == str(tmp_path / "mine" / "liver-2")  # found from every working folder
 
 
 def test_a_folder_that_is_broken_or_gone_is_an_entry_with_a_sentence(mine: Path, tmp_path: Path):

@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -200,6 +200,11 @@ def test_drawings_follow_the_page_and_show_what_is_stored(centre: tuple[float, f
     course_ = course_chart(section, "0.45 < 1")
     assert [len(marks(course_, kind)) for kind in ("interval-band", "band", "mark high")] == [2, 2, 2]  # and the legend
     assert not marks(course_, "mark low")  # the only low field is excluded
+    assert "over 2 classified fields" in str(parsed(course_).get("aria-label"))
+    thinned = replace(section, fields=[replace(fields[0], nth=7)], step=3)
+    place, _ = (str(one.get("d")).split("l")[0] for one in marks(course_chart(thinned, "0.45"), "mark high"))
+    assert float(place[1:].split()[0]) == pytest.approx(30 + 6.5 / 10 * 866 - 3.5, abs=0.01)
+    assert "One field in 3 is drawn." in tile_map(thinned)
     parsed(heat_legend(0.45))
     (example,) = examples(section)
     shown = imread(io.BytesIO(base64.b64decode(example.uri.partition(",")[2])))

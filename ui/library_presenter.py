@@ -305,7 +305,8 @@ class LibraryPresenter(QObject):
         dialog.asked.connect(partial(self._classify, [one.path for one in chosen]))
         dialog.finished.connect(dialog.deleteLater)
         dialog.show()
-        self._jobs.submit("disk", list_models, partial(dialog.set_models, chosen=self._setup.request.model))
+        read = partial(list_models, self._settings_store.settings.model_folders)
+        self._jobs.submit("disk", read, partial(dialog.set_models, chosen=self._setup.request.model))
 
     def _classify(self, stores: list[Path], model: str, engine: str, name: str) -> None:
         if self._task is not None:

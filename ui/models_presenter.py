@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from PySide6.QtCore import QObject, Slot
 
 from hcc_scope.formatting import sentence
+from hcc_scope.inference.catalogue import offered
 from ui.control.model_list import WORKER
 from ui.models.model_page import ModelPage, page_markdown
 from ui.models.models_tab import ModelRow
@@ -74,6 +74,8 @@ class ModelsPresenter(QObject):
         self._models, self._check, self._looked = models, check, look
         self._pages: dict[str, ModelPage] = {}
         """What is known of each model, by its reference."""
+        self._tested: dict[str, ModelCard | None] = {}
+        """The card that a model had when it was tested or timed: with another one it is another model."""
         self._card: tuple[ModelCard, str] | None = None
         """The card that was made readable last."""
         self._asked_card: ModelCard | None = None
@@ -114,18 +116,12 @@ class ModelsPresenter(QObject):
     @Slot()
     def _show_models(self) -> None:
         models, chosen = self._models, self._models.chosen
-        titles = Counter(one.title for one in models.entries)
-        offered = [
-            (
-                one.title if titles[one.title] == 1 or one.origin == "shipped" else f"{one.title} ({one.folder})",
-                one.reference,
-                one.problem or (one.card.intended_use if one.card is not None else ""),
-            )
-            for one in models.entries
-            if one.problem is None or one.reference == chosen
+        choices = [
+            (name, one.reference, one.problem or (one.card.intended_use if one.card is not None else ""))
+            for name, one in offered(models.entries, chosen)
         ]
-        self._window.top.set_models(offered, chosen)
-        self._replay.classify.offer_models([(one.title, one.folder) for one in models.entries if one.problem is None])
+        self._window.top.set_models(choices, chosen)
+        self._replay.classify.offer_models([(name, one.folder) for name, one in offered(models.entries)])
         if self._tab.reference and models.find(self._tab.reference) is None:
             self._tab.select(chosen)
         self._show_verdict()
@@ -181,6 +177,8 @@ class ModelsPresenter(QObject):
         if entry is None:
             return
         known = self._pages.get(entry.reference, ModelPage(entry.title, ""))
+        if not known.busy and self._tested.get(entry.reference) is not entry.card:
+            known = ModelPage(entry.title, "")
         text = ""
         if entry.card is not None:
             if self._card is not None and self._card[0] is entry.card:
@@ -267,6 +265,8 @@ class ModelsPresenter(QObject):
             return
         self._testing = True
         page = self._pages.get(entry.reference, ModelPage(entry.title, ""))
+        if self._tested.get(entry.reference) is not entry.card:
+            page, self._tested[entry.reference] = ModelPage(entry.title, ""), entry.card
         self._pages[entry.reference] = replace(page, busy=words)
         self._jobs.submit(
             _TESTS,

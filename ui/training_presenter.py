@@ -82,12 +82,14 @@ class TrainingPresenter(QObject):
 
     @Slot(bool)
     def _ask_manifest(self, _down: bool) -> None:
-        suggestion = self._setup.request.out_dir / "manifest.csv"
-        ask_where(self._window, "Write manifest", suggestion, "Manifests (*.csv)", self.write_manifest)
+        folder = self._setup.request.out_dir  # the library may show another one
+        title = f"Write manifest of the labelled sections in {folder}"
+        ask_where(
+            self._window, title, folder / "manifest.csv", "Manifests (*.csv)", partial(self.write_manifest, folder)
+        )
 
-    def write_manifest(self, out: Path) -> None:
-        """List the labelled sections of the folder for sections in a new file."""
-        folder = self._setup.request.out_dir
+    def write_manifest(self, folder: Path, out: Path) -> None:
+        """List the labelled sections of a folder in a new file."""
         self._jobs.submit("report", lambda: manifest_of_sections(stores_below(folder), out), self._written)
 
     def _written(self, made: NewManifest) -> None:

@@ -86,6 +86,8 @@ class _Found:
     files: list[tuple[Path, Path, Literal["low", "high"]]] = field(default_factory=list)
     """File, the folder that was given, and its class."""
     others: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    """To folders."""
     problems: list[HccScopeError] = field(default_factory=list)
 
 
@@ -132,10 +134,15 @@ def manifest_of_folders(
             found.problems.append(error)
     raise_all(found.problems)
     left_out = []
-    if found.others:
+    if others := found.others:
+        verb = "is" if len(others) == 1 else "are"
         left_out.append(
-            f"{counted(len(found.others), 'file')} that {'is' if len(found.others) == 1 else 'are'} no TIFF or PNG by "
-            f"name: {listed(found.others)}."
+            f"{counted(len(others), 'file')} that {verb} hidden, or no TIFF or PNG by name: {listed(others)}."
+        )
+    if links := found.links:
+        left_out.append(
+            f"{counted(len(links), 'link')} to folders, which are not followed: {listed(links)}; name those folders "
+            "with --low or --high."
         )
     return write_manifest(out, rows, left_out)
 
@@ -147,12 +154,12 @@ def _search(folder: Path, tumour_class: Literal["low", "high"], found: _Found) -
         what = "is a file, not a folder" if folder.exists() else "is not there"
         found.problems.append(ImageError(f"The folder {folder} of class {tumour_class} {what}", hint="Check the path."))
         return
-    for path in _walk(folder, found.problems):
+    for path in _walk(folder, found):
         if path.name.endswith(STORE_SUFFIX):
             found.problems.append(
                 DatasetError(f"{path} is a stored section", hint="Label it, and use --sections with its folder.")
             )
-        elif path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
+        elif path.suffix.lower() in _SUFFIXES and not _is_hidden(path.relative_to(folder)):
             found.files.append((path, folder, tumour_class))
         else:
             found.others.append(path.name)
@@ -164,15 +171,21 @@ def _search(folder: Path, tumour_class: Literal["low", "high"], found: _Found) -
         )
 
 
-def _walk(folder: Path, problems: list[HccScopeError]) -> Iterator[Path]:
-    """Yield files and stores below a folder, by name; links to folders are not followed."""
+def _is_hidden(path: Path) -> bool:
+    """Return whether a file or a folder that it lies in is one that systems and tools keep for themselves."""
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _walk(folder: Path, found: _Found) -> Iterator[Path]:
+    """Yield files and stores below a folder, by name; links to folders are noted, not followed."""
 
     def refused(error: OSError) -> None:
-        problems.append(ImageError(f"{error.filename} cannot be read: {error.strerror or error}"))
+        found.problems.append(ImageError(f"{error.filename} cannot be read: {error.strerror or error}"))
 
     for here, folders, files in os.walk(folder, onerror=refused):
         stores = sorted(name for name in folders if name.endswith(STORE_SUFFIX))
         folders[:] = sorted(name for name in folders if not name.endswith(STORE_SUFFIX))
+        found.links += [str(Path(here, name)) for name in folders if Path(here, name).is_symlink()]
         yield from (Path(here, name) for name in (*sorted(files), *stores))
 
 

@@ -12,6 +12,7 @@ from hcc_scope.datasets.new_manifest import NewManifest, raise_all, refuse_exist
 from hcc_scope.errors import DatasetError, HccScopeError
 from hcc_scope.formatting import counted
 from hcc_scope.progress import Progress, ignore_progress
+from hcc_scope.storage.find_stores import find_stores
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.notes import excluded_fields, read_notes_log, stored_retakes
 from hcc_scope.storage.section_labels import certain_label
@@ -30,21 +31,17 @@ _LABEL_HINT = "Label sections in the window (Replay or Library), or give images 
 
 
 def stores_below(folder: Path) -> list[Path]:
-    """Return the stores right in a folder by name, or the folder itself if it is one.
+    """Return the stores that the library shows of a folder, by name; or the folder itself if it is one.
 
     Raises
     ------
     DatasetError
-        If it is no folder, cannot be read, or holds none.
+        If it, or a folder below, cannot be read, or it holds none.
     """
-    if folder.name.endswith(STORE_SUFFIX):
-        return [folder]
-    try:
-        found = sorted(one for one in folder.iterdir() if one.name.endswith(STORE_SUFFIX) and one.is_dir())
-    except OSError as error:
-        raise DatasetError(
-            f"{folder} cannot be read: {error.strerror or error}", hint="Name the folder that holds the sections."
-        ) from error
+    unread: list[Path] = []
+    found = find_stores([folder], unread=unread.append)
+    if unread:
+        raise DatasetError(f"{unread[0]} cannot be read", hint="Name the folder that holds the sections.")
     if not found:
         raise DatasetError(
             f"{folder} holds no stored section", hint=f"Name the folder of the stores, which end in {STORE_SUFFIX}."

@@ -91,7 +91,7 @@ class Row:
     colour: ColourConversion | None = None
 
 
-def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Row]:
+def parse_rows(path: Path, on_error: Callable[[ManifestError], None], text: str | None = None) -> list[Row]:
     """Read the rows of a manifest.
 
     Parameters
@@ -100,13 +100,15 @@ def parse_rows(path: Path, on_error: Callable[[ManifestError], None]) -> list[Ro
         Of the manifest.
     on_error : callable
         Takes the error of one row; if it returns, that row is left out.
+    text : str, optional
+        What is going to stand in it; the file is not read then.
 
     Raises
     ------
     ManifestError
         If the file cannot be read, or its columns are not those of a manifest.
     """
-    text = _text(path)
+    text = _text(path) if text is None else text
     line = 1
     declared = _SEPARATOR_LINE.match(text)
     if declared is not None:  # for Excel, in no standard

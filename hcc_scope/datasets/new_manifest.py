@@ -15,7 +15,7 @@ from hcc_scope.atomic_file import create_file
 from hcc_scope.datasets.dataset_report import GroupCount, group_counts
 from hcc_scope.datasets.images import is_store
 from hcc_scope.datasets.manifest import COHORT_FILE, listed, mixtures
-from hcc_scope.datasets.manifest_rows import COLUMNS, OPTIONAL, Row
+from hcc_scope.datasets.manifest_rows import COLUMNS, OPTIONAL, Row, parse_rows
 from hcc_scope.errors import DatasetError, HccScopeError, ImageError, ManifestError, StoreExistsError, from_os_error
 from hcc_scope.formatting import counted
 
@@ -131,9 +131,10 @@ def write_manifest(
     problems += _phantoms(out, {row.path for row in rows})
     raise_all(problems)
     text = _csv(out.parent, rows)
+    raise_all(_misread(out, rows, text))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        create_file(out, text)
+        create_file(out, text.encode())
     except FileExistsError as error:
         raise StoreExistsError(
             f"{out} is already there and is never overwritten", hint="Choose another name."
@@ -150,7 +151,24 @@ def write_manifest(
     )
 
 
-def _csv(folder: Path, rows: Sequence[Row]) -> bytes:
+def _misread(out: Path, rows: Sequence[Row], text: str) -> list[HccScopeError]:
+    """Return what `read_manifest` would refuse in the lines of a manifest, or take for something else."""
+    problems: list[HccScopeError] = []
+    found = parse_rows(out, problems.append, text)
+    if problems:  # one: an option is in every line
+        why = f"The manifest could not be read again: {problems[0].message}"
+        return [ManifestError(why, hint="Rename the file, or correct the option.")]
+    return [
+        ManifestError(
+            f"{row.path.as_posix()!r} would be read as another image from a manifest in {out.parent}", hint="Rename it."
+        )
+        for row, again in zip(rows, found, strict=True)
+        if (row.animal_id, row.section_id, row.day) != (again.animal_id, again.section_id, again.day)
+        or row.path.resolve() != again.path.resolve()
+    ]
+
+
+def _csv(folder: Path, rows: Sequence[Row]) -> str:
     cells = [
         {
             "path": _written(row.path, folder),
@@ -172,13 +190,16 @@ def _csv(folder: Path, rows: Sequence[Row]) -> bytes:
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(cells)
-    return text.getvalue().encode()
+    return text.getvalue()
 
 
 def _written(path: Path, folder: Path) -> str:
-    """Return a path as the manifest has it: relative, so that images and manifest can be moved together."""
+    """Return a path as the manifest has it: relative, so that images and manifest can be moved together.
+
+    Links among the folders are followed: above a link there is another folder than its name suggests.
+    """
     try:
-        return Path(os.path.relpath(path, folder)).as_posix()
+        return Path(os.path.relpath(path.parent.resolve() / path.name, folder.resolve())).as_posix()
     except ValueError:  # another drive
         return path.as_posix()
 

@@ -6,6 +6,7 @@ A list reads cards alone, as data. It parses no model, and a folder that cannot 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = [
     "folders_in",
     "known_model",
     "list_models",
+    "offered",
     "shipped_names",
     "user_models_dir",
 ]
@@ -104,7 +106,7 @@ def user_models_dir() -> Path:
     """
     named = os.environ.get(MODELS_DIR_VARIABLE)
     if named:
-        return Path(named)
+        return Path(named).absolute()
     from platformdirs import user_data_path
 
     return user_data_path("hcc-scope", appauthor=False) / "models"
@@ -138,6 +140,23 @@ def list_models(added: Iterable[str | Path] = (), read: Callable[[Path], ModelCa
     return [place.entry(read) for place in unlike.values()]
 
 
+def offered(entries: Iterable[ModelEntry], chosen: str = "") -> list[tuple[str, ModelEntry]]:
+    """Return the models that can be used with what a list of choices calls each: of two with one title, the folder too.
+
+    Parameters
+    ----------
+    entries : iterable of ModelEntry
+    chosen : str
+        Reference of a model that is offered whatever is wrong with it.
+    """
+    found = [one for one in entries if one.problem is None or one.reference == chosen]
+    titles = Counter(one.title for one in found)
+    return [
+        (one.title if titles[one.title] == 1 or one.origin == "shipped" else f"{one.title} ({one.folder})", one)
+        for one in found
+    ]
+
+
 def folders_in(folder: Path) -> list[Path]:
     """Return the folders of the models that a folder is or holds, sorted; empty if there are none.
 
@@ -158,7 +177,8 @@ def find_model(name_or_path: str | Path) -> Path:
     ----------
     name_or_path : str or Path
         The path of a folder with a ``card.yaml``, or the name of a model that travels with the program or lies in the
-        user's models folder. Of two with one name, the shipped one.
+        user's models folder. Of several with one name, the shipped one, then the one in the working folder. A `Path`
+        and a text such as ``./name`` are a path first.
 
     Raises
     ------
@@ -195,6 +215,8 @@ def known_model(sha256: str, name: str | None = None) -> Path | None:
 
 
 def _found(path: Path, name_or_path: str | Path) -> Path:
+    if name_or_path in shipped_names():  # no folder takes the place of a shipped model unnoticed
+        return models_dir() / path
     if path.is_file():
         raise ModelError(f"{path} is a file", hint=f"Give the model's folder, the one that holds its {CARD_FILE}.")
     if (path / CARD_FILE).is_file():

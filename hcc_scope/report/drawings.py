@@ -14,7 +14,7 @@ import numpy as np
 
 from hcc_scope.formatting import counted, format_score, format_threshold
 from hcc_scope.position_tags import describe_island
-from hcc_scope.report.overview import PlacedFields, display_window, example_fields, place_fields, scored_fields
+from hcc_scope.report.overview import PlacedFields, display_window, example_fields, numbered_scores, place_fields
 from hcc_scope.report.png import png_uri
 from hcc_scope.report.svg import drawing, element, number, words
 from hcc_scope.score_text import describe_named_score, describe_threshold_interval, format_section_threshold
@@ -98,8 +98,9 @@ def course_chart(section: SectionPicture, threshold: str) -> str:
         As it is written beside the score.
     """
     course = _thinned(section.course)
-    fields = [field.score for field in scored_fields(section) if field.score is not None]
-    last = max(10.0, float(len(fields)), float(course[-1, 0]) if len(course) else 0.0)
+    fields = numbered_scores(section)
+    n_fields = max(max((n for n, _ in fields), default=0), int(course[-1, 0]) if len(course) else 0)
+    last = max(10.0, float(n_fields))
     bottom = _CHART_HEIGHT - _CHART_BOTTOM
 
     def x(n: float) -> float:
@@ -126,12 +127,13 @@ def course_chart(section: SectionPicture, threshold: str) -> str:
         )
         legend.append(("band", "95 % interval of the threshold"))
     for name in ("low", "high"):
-        chosen = [(n + 1, p) for n, p in enumerate(fields) if (p >= section.threshold) == (name == "high")]
+        chosen = [(n, p) for n, p in fields if (p >= section.threshold) == (name == "high")]
         if chosen:
             tip = -6 if name == "high" else 6
             shapes = "".join(f"M{number(x(n) - 3.5)} {number(y(p) - tip / 2)}l3.5 {tip} 3.5 {-tip}z" for n, p in chosen)
             parts.append(element("path", class_=f"mark {name}", d=shapes))
-            legend.append((f"mark {name}", f"field on the {name} side"))
+            some = "field" if section.step == 1 else f"one field in {section.step},"
+            legend.append((f"mark {name}", f"{some} on the {name} side"))
     at = y(section.threshold)
     parts.append(element("line", class_="threshold", x1=_CHART_LEFT, x2=_WIDTH, y1=at, y2=at))
     legend.append(("threshold", f"threshold {threshold}"))
@@ -144,7 +146,8 @@ def course_chart(section: SectionPicture, threshold: str) -> str:
     parts.append(words(_WIDTH / 2, _CHART_HEIGHT - 6, "classified fields", text_anchor="middle"))
     rows, height = _legend(legend, _CHART_HEIGHT + 8)
     note = "" if section.interval_valid else ", without a valid interval"
-    return drawing(_WIDTH, height, f"Course of the score over {last:.0f} classified fields{note}", *parts, *rows)
+    label = f"Course of the score over {counted(n_fields, 'classified field')}{note}"
+    return drawing(_WIDTH, height, label, *parts, *rows)
 
 
 def _thinned(course: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -333,6 +336,8 @@ def _framed(section: SectionPicture, placed: PlacedFields, view: _View, title: s
         parts.append(_scale_bar(view))
     elif section.fields:
         notes.append("No positions: in the order in which they were taken.")
+    if section.step > 1:
+        notes.append(f"One field in {section.step} is drawn.")
     if placed.n_left_out:
         notes.append(f"{counted(placed.n_left_out, 'field')} without a position not drawn.")
     top = view.height + (20 if placed.layout.boxes_um and not placed.islands_um else 4)

@@ -32,6 +32,7 @@ __all__ = [
     "display_window",
     "draw_overview",
     "example_fields",
+    "numbered_scores",
     "place_fields",
     "scored_fields",
 ]
@@ -63,6 +64,8 @@ class FieldPicture:
     """Whether an operator took it out of the section's score."""
     origin: PositionOrigin = _OF_STAGE
     """How its position was obtained, and in which coordinate frame it is."""
+    nth: int | None = None
+    """Which one of the fields that the score rests on; None: as it is listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class SectionPicture:
     outline_um: NDArray[np.float64] | None = None
     threshold_interval: tuple[float, float] | None = None
     """Of the threshold itself; None: not known."""
+    step: int = 1
+    """One field in so many is drawn; the course rests on all."""
     sample: DrawnSample | None = None
     """The drawn fields of a guided section, whose outline is that of `outline_um`; None for any other."""
 
@@ -154,6 +159,15 @@ def example_fields(section: SectionPicture) -> list[FieldPicture]:
 def scored_fields(section: SectionPicture) -> list[FieldPicture]:
     """Return the fields that the section's score rests on."""
     return [field for field in section.fields if field.score is not None and not field.taken_out]
+
+
+def numbered_scores(section: SectionPicture) -> list[tuple[int, float]]:
+    """Return number, from 1, and score of the drawn fields that the section's score rests on."""
+    return [
+        (n if field.nth is None else field.nth, field.score)
+        for n, field in enumerate(scored_fields(section), start=1)
+        if field.score is not None
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,9 +308,11 @@ def _draw_course(axes: Axes, section: SectionPicture) -> None:
         linewidth=1,
         label=f"threshold {format_threshold(section.threshold)}",
     )
-    field_scores = [field.score for field in scored_fields(section) if field.score is not None]
-    side = [_COLOURS.high if value >= section.threshold else _COLOURS.low for value in field_scores]
-    axes.scatter(np.arange(1, len(field_scores) + 1), field_scores, s=12, c=side, label="single fields", zorder=3)
+    fields = numbered_scores(section)
+    side = [_COLOURS.high if value >= section.threshold else _COLOURS.low for _, value in fields]
+    numbers, values = [n for n, _ in fields], [value for _, value in fields]
+    label = "single fields" if section.step == 1 else f"one field in {section.step}"
+    axes.scatter(numbers, values, s=12, c=side, label=label, zorder=3)
     axes.set_ylim(0, 1)
     axes.set_xlabel("classified fields")
     axes.set_ylabel("mean tile probability of high")

@@ -64,6 +64,7 @@ def field_picture(
     *,
     orientation: Orientation | None = None,
     taken_out: bool = False,
+    nth: int | None = None,
 ) -> FieldPicture:
     """Return one field as it lies on the specimen; without a result all its tiles count as excluded."""
     orientation = Orientation() if orientation is None else orientation
@@ -85,6 +86,7 @@ def field_picture(
         score=score,
         taken_out=taken_out,
         origin=position_origin(frame.tags, has_position=centre is not None),
+        nth=nth,
     )
 
 
@@ -117,6 +119,9 @@ def section_picture(
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     score = rescored(results, scorer, store.n_frames, [seq for seq in excluded if seq < store.n_frames])
     drawn = [seq for seq in range(store.n_frames) if seq not in score.set_aside]
+    counted = (seq for seq in drawn if seq in results and seq not in excluded)
+    scored = (seq for seq in counted if frame_score(results[seq]) is not None)
+    numbers = {seq: n for n, seq in enumerate(scored, start=1)}
     step = max(1, -(-len(drawn) // MAX_FIELDS))
     fields = [
         field_picture(
@@ -126,6 +131,7 @@ def section_picture(
             spec.pixel_size_um,
             orientation=Orientation(spec.camera_axes),
             taken_out=frame.seq in excluded,
+            nth=numbers.get(frame.seq),
         )
         for frame in store.read_ahead(drawn[::step], ahead=2)
         if not isinstance(frame, Exception)
@@ -142,4 +148,5 @@ def section_picture(
         outline_um=None if outline_um is None else np.asarray(outline_um, dtype=np.float64),
         threshold_interval=own,
         sample=sample,
+        step=step,
     )

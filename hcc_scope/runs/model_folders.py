@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.card import CARD_FILE
-from hcc_scope.inference.catalogue import find_model, folders_in
+from hcc_scope.inference.catalogue import find_model, folders_in, shipped_names
 from hcc_scope.training.config import CONFIG_FILE, MODEL_FOLDER
 
 __all__ = ["folder_to_add", "model_folder"]
@@ -25,6 +25,8 @@ def model_folder(model_or_run: str | Path) -> Path:
         If there is no such model, or the training run was not finished.
     """
     path = Path(model_or_run)
+    if model_or_run in shipped_names():
+        return find_model(model_or_run)
     with suppress(OSError):  # `find_model` reports what cannot be looked at
         if (path / CARD_FILE).is_file():
             return find_model(path)

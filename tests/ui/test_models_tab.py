@@ -6,22 +6,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from PySide6.QtCore import QObject, Qt, QUrl
 from PySide6.QtGui import QTextDocument, QTextTable
 from PySide6.QtWidgets import QListWidget, QWidget
 from review_parts import settle
 
 from hcc_scope.errors import ModelMismatchError
-from hcc_scope.inference.catalogue import MODELS_DIR_VARIABLE
+from hcc_scope.inference.card import read_card
+from hcc_scope.inference.catalogue import MODELS_DIR_VARIABLE, list_models, offered
 from hcc_scope.runs.model_demands import Demand, ModelFit
-from tests.model_parts import make_model, random_tiles
+from tests.model_parts import Inside, Plain, archive, make_model, random_tiles
 from ui.control.model_list import ModelList
+from ui.control.run_control import ModelChoice
 from ui.control.settings import Settings
 from ui.control.settings_store import SettingsStore
 from ui.kit.jobs import Jobs
+from ui.library.classify_dialog import ClassifyDialog
 from ui.models.card_view import CardView
 from ui.models.model_page import ModelPage, page_markdown
 from ui.models.models_tab import ModelRow, ModelsTab
+from ui.replay.classify_panel import ClassifyPanel
 from ui.shell.model_box import ModelBox
 
 if TYPE_CHECKING:
@@ -134,6 +139,53 @@ def test_a_model_of_the_users_folder_is_the_one_that_was_chosen_by_its_name(
     assert (first.chosen, store.settings.model_folders) == (str(tmp_path / "other"), (str(tmp_path / "other"),))
 
 
+def test_models_of_one_name_are_told_apart_wherever_one_is_chosen(qtbot: QtBot, jobs: Jobs, tmp_path: Path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        model_in(tmp_path / name / "liver")
+    (tmp_path / "broken").mkdir()
+    added = [tmp_path / name / "liver" for name in ("a", "b")]
+    entries = list_models([*added, tmp_path / "broken"])
+    labels = [SHIPPED, *(f"liver ({folder})" for folder in added)]
+    assert [label for label, _ in offered(entries)] == labels
+    assert len(offered(entries, str(tmp_path / "broken"))) == 4
+    parent, panel = QWidget(), ClassifyPanel(jobs)
+    qtbot.addWidget(parent)
+    qtbot.addWidget(panel)
+    dialog = ClassifyDialog(2, parent)
+    dialog.set_models(entries, str(added[1]))
+    assert [dialog.model.itemText(row) for row in range(dialog.model.count())] == labels
+    assert (dialog.model.currentData(), dialog.name.text()) == (str(added[1]), "liver")
+    gone = ClassifyDialog(2, parent)
+    gone.set_models(entries, str(tmp_path / "gone"))  # no other one takes its place
+    assert (gone.model.currentIndex(), gone.start.isEnabled()) == (-1, False)
+    panel.offer_models([(label, one.folder) for label, one in offered(entries)])
+    panel.model.setCurrentIndex(2)
+    panel.offer_models([(one.title, one.folder) for one in entries[:1]])
+    assert [panel.model.itemText(row) for row in range(panel.model.count())] == [labels[0], labels[2]]
+    assert panel.model.currentData() == str(added[1])
+
+
+def test_a_model_that_was_replaced_in_its_folder_is_loaded_again_at_the_start(tmp_path: Path):
+    def train(folder: Path, seed: int) -> None:
+        torch.manual_seed(seed)
+        module, tiles = Inside(Plain().eval(), 2.0**-13), random_tiles(2)
+        with torch.no_grad():
+            logits = module(torch.from_numpy(tiles.astype(np.float32))[:, None])[0].numpy()
+        make_model(folder, archive(module), logits, tiles)
+
+    folder = tmp_path / "mine"
+    train(folder, 1)
+    choice = ModelChoice(str(folder), "torchscript", allow_phantom_model=False)
+    loaded = choice.load(print)
+    assert choice.load_if_changed(print, loaded) is loaded
+    folder.rename(tmp_path / "elsewhere")
+    assert choice.load_if_changed(print, loaded) is loaded  # it is in memory, and was checked
+    train(folder, 2)
+    assert choice.load_if_changed(print, loaded).model.card == read_card(folder)
+    assert loaded.model.card != read_card(folder)
+
+
 def test_markup_in_a_card_or_an_error_is_shown_as_text_and_nothing_is_loaded(qtbot: QtBot, tmp_path: Path):
     view = CardView("Card")
     qtbot.addWidget(view)
@@ -188,3 +240,5 @@ def test_the_box_shows_whether_the_model_fits_and_keeps_its_choice(qtbot: QtBot)
     assert box.reference == "/2"
     box.set_verdict("unknown", "")
     assert box.itemIcon(1).isNull()
+    box.set_models([("one", "1", "")], "/3")  # the list is older than the choice
+    assert box.reference == ""

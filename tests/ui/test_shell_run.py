@@ -23,6 +23,7 @@ from hcc_scope.storage.reader import open_store
 from ui.control.section_request import PlanChoice
 from ui.devices.device_action import DeviceAction
 from ui.kit.symbols import SignedLine
+from ui.models_presenter import _with_failed_test, _with_test
 from ui.shell.plan_dialog import PlanDialog
 
 if TYPE_CHECKING:
@@ -279,6 +280,12 @@ def what_does_not_fit_is_shown_when_it_is_chosen(ready: App, tmp_path: Path) -> 
     wait_for(lambda: ready.model_check.verdict.tone == "good", "a rig that fits")
     wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
     assert not ready.window.actions_["remove_model"].isEnabled()
+    ready.models_presenter._begin("Testing …", lambda _folder: ("fine",), _with_test, _with_failed_test)
+    wait_for(lambda: "Passed." in page.toPlainText(), "the self-test")
+    write_card(read_card(other).model_copy(update={"description": "trained anew"}), other)
+    ready.models.refresh()
+    wait_for(lambda: "trained anew" in page.toPlainText(), "the other card")
+    assert "Passed." not in page.toPlainText()  # that was another model
 
 
 def test_a_model_that_was_altered_keeps_the_section_from_starting(ready: App, tmp_path: Path):

@@ -85,7 +85,7 @@ def test_the_manifest_of_the_folder_for_sections_is_written(qapp: QApplication, 
         assert actions["label_high"].isChecked()
         messages: list[str] = []
         app.state.message.connect(lambda _level, text: messages.append(text))
-        app.training.write_manifest(folder / "set.csv")
+        app.training.write_manifest(folder, folder / "set.csv")
         settle(qtbot, app.jobs)
         images = read_manifest(folder / "set.csv").images
         assert [(one.animal_id, one.tumour_class) for one in images] == [("M1", "low"), ("M2", "high")]

@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from hcc_scope.errors import HccScopeError
 from hcc_scope.formatting import counted, full_stop, sentence
+from hcc_scope.inference.card import read_card
+from hcc_scope.inference.catalogue import find_model
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.workers import StopToken
 from ui.control.resumed import request_to_resume
@@ -49,6 +52,17 @@ class ModelChoice(NamedTuple):
     def load(self, note: Callable[[str], None]) -> ScoringModel:
         """Load and check it; runs in a worker. `note` takes sentences about what is special."""
         return load_scoring_model(self.model, self.engine, note, allow_phantom_model=self.allow_phantom_model)
+
+    def load_if_changed(self, note: Callable[[str], None], before: ScoringModel) -> ScoringModel:
+        """Return what was loaded before, or the model that has taken its place in the folder; runs in a worker.
+
+        A folder that is gone changes nothing: what was loaded is the model that was chosen, and was checked.
+        """
+        try:
+            card = read_card(find_model(self.model))
+        except (HccScopeError, OSError):
+            return before
+        return before if card == before.model.card else self.load(note)
 
 
 class RunControl(QObject):
@@ -173,12 +187,11 @@ class RunControl(QObject):
         self.request = request
         self._set_phase("preparing")
         choice = ModelChoice(request.model, request.engine, self.allow_phantom_model)
-        if self._loaded_model is not None and self._loaded_model[0] == choice:
-            self._make(request, loaded, self._stop, self._loaded_model[1])
-            return
+        before = self.loaded_for(request.model, request.engine)
+        load = choice.load if before is None else partial(choice.load_if_changed, before=before)
         self._jobs.submit(
             "model",
-            partial(choice.load, self._note),
+            partial(load, self._note),
             partial(self._go_on, request, loaded, self._stop, choice),
             self._not_started,
         )
@@ -191,7 +204,8 @@ class RunControl(QObject):
         choice: ModelChoice,
         scoring_model: ScoringModel,
     ) -> None:
-        self._loaded(choice, scoring_model)
+        if scoring_model is not self.loaded_for(*choice[:2]):
+            self._loaded(choice, scoring_model)
         self._make(request, loaded, stop, scoring_model)
 
     def _make(self, request: SectionRequest, loaded: LoadedRig, stop: StopToken, scoring_model: ScoringModel) -> None:

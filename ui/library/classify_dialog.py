@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from hcc_scope.errors import IdError
 from hcc_scope.formatting import counted
 from hcc_scope.inference.base import AUTO, ENGINES
+from hcc_scope.inference.catalogue import offered
 from hcc_scope.storage.naming import check_id
 from ui.kit.labels import ValueLabel, describe
 from ui.kit.theme import GRID_PX
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from hcc_scope.inference.catalogue import ModelEntry
 
 __all__ = ["ClassifyDialog"]
+
+_NAME_ROLE = Qt.ItemDataRole.UserRole + 1
 
 
 class ClassifyDialog(QDialog):
@@ -47,6 +50,7 @@ class ClassifyDialog(QDialog):
             self.engine.addItem("automatic" if name == AUTO else name, name)
         self.model.setMinimumWidth(32 * GRID_PX)
         self._named = ""
+        self._listed = False
         self._why = ValueLabel("Why it cannot begin")
         self._why.setWordWrap(True)
         words = QLabel(
@@ -82,33 +86,34 @@ class ClassifyDialog(QDialog):
         ----------
         models : sequence of ModelEntry
         chosen : str
-            Name or folder.
+            Its reference; if it cannot be used, a person has to choose.
         """
-        for entry in models:
-            if entry.card is not None:
-                self.add_model(entry.name, entry.folder)
-        wanted = [
-            row for row in range(self.model.count()) if chosen in (self.model.itemText(row), self.model.itemData(row))
-        ]
-        self.model.setCurrentIndex(wanted[0] if wanted else 0)
+        row = -1
+        for label, entry in offered(models):
+            self.add_model(label, entry.folder, entry.name)
+            if entry.reference == chosen:
+                row = self.model.count() - 1
+        self._listed = True
+        self.model.setCurrentIndex(row)
         self._check()
 
-    def add_model(self, name: str, folder: Path) -> None:
-        """Offer one more model."""
-        self.model.addItem(name, str(folder))
+    def add_model(self, label: str, folder: Path, name: str) -> None:
+        """Offer one more model; predictions are named after it."""
+        self.model.addItem(label, str(folder))
+        self.model.setItemData(self.model.count() - 1, name, _NAME_ROLE)
 
     @Slot()
     def _suggest(self) -> None:
         """Name the predictions after the model, unless a person has named them."""
         if self.name.text() == self._named:
-            self._named = self.model.currentText()
+            self._named = self.model.currentData(_NAME_ROLE) or ""
             self.name.setText(self._named)
 
     @Slot()
     def _check(self) -> None:
         why = ""
         if self.model.currentIndex() < 0:
-            why = "The models are being looked for."
+            why = "Choose a model." if self._listed else "The models are being looked for."
         else:
             try:
                 check_id(self.name.text().strip(), "name")

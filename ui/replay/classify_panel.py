@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
-from hcc_scope.inference.catalogue import ModelEntry, list_models
+from hcc_scope.inference.catalogue import ModelEntry, list_models, offered
 from hcc_scope.runs.reclassify import Reclassification
 from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis
 from ui.kit.labels import ValueLabel
@@ -67,6 +67,8 @@ class ClassifyPanel(QWidget):
         self._task: Reclassification | None = None
         self._of: OpenedStore | None = None
         self._models_asked = False
+        self._offered: frozenset[str] = frozenset()
+        """Folders of the models that `offer_models` was given last."""
         self.model = QComboBox()
         self.engine = QComboBox()
         self.save_as = QLineEdit()
@@ -145,11 +147,8 @@ class ClassifyPanel(QWidget):
         self._show_state()
 
     def _have_models(self, models: list[ModelEntry]) -> None:
-        for entry in models:
-            if entry.card is not None:
-                self.add_model(entry.name, entry.folder)
-        self.model.setCurrentIndex(0)
-        self._show_state()
+        if not self._offered:  # else the window's own list is there already, which has those that were added as well
+            self.offer_models([(name, entry.folder) for name, entry in offered(models)])
 
     def _no_models(self, why: str) -> None:
         self._state.setText(why)
@@ -166,11 +165,19 @@ class ClassifyPanel(QWidget):
         self._show_state()
 
     def offer_models(self, models: list[tuple[str, Path]]) -> None:
-        """Offer models besides those that are there; the chosen one stays chosen."""
-        for name, folder in models:
-            if self.model.findData(str(folder)) < 0:
-                self.model.addItem(name, str(folder))
-                self.model.setItemData(self.model.count() - 1, str(folder), Qt.ItemDataRole.ToolTipRole)
+        """Offer these models; the chosen one stays chosen, and stays offered."""
+        names = {str(folder): name for name, folder in models}
+        for row in reversed(range(self.model.count())):
+            folder = self.model.itemData(row)
+            if folder in names:
+                self.model.setItemText(row, names[folder])
+            elif folder in self._offered and row != self.model.currentIndex():
+                self.model.removeItem(row)
+        for folder, name in names.items():
+            if self.model.findData(folder) < 0:
+                self.model.addItem(name, folder)
+                self.model.setItemData(self.model.count() - 1, folder, Qt.ItemDataRole.ToolTipRole)
+        self._offered = frozenset(names)
         self._show_state()
 
     # -- the work ----------------------------------------------------------------------------------------------------

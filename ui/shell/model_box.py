@@ -54,8 +54,7 @@ class ModelBox(QComboBox):
         for name, reference, tip in models:
             self.addItem(name, reference)
             self.setItemData(self.count() - 1, plain_tip(tip), Qt.ItemDataRole.ToolTipRole)
-        index = max(0, self.findData(chosen))
-        self.setCurrentIndex(index if self.count() else -1)
+        self.setCurrentIndex(self.findData(chosen) if chosen else 0)  # never another one than the chosen model
         self.blockSignals(blocked)
         self._show_verdict()
 
