@@ -10,13 +10,13 @@ from PySide6.QtCore import QObject, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 
 from hcc_scope.formatting import counted, full_stop
-from hcc_scope.inference.catalogue import list_models
 from hcc_scope.runs.library import animal_scores, with_present_score
 from hcc_scope.runs.library_export import export_sections
 from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
 from hcc_scope.runs.section_comparison import compare_sections
 from hcc_scope.storage.section_labels import label_section
 from hcc_scope.workers import Failure, attempt
+from ui.control.model_list import distinct_titles
 from ui.control.section_library import SectionLibrary
 from ui.kit.error_report import describe
 from ui.library.classify_dialog import ClassifyDialog
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.section_comparison import SectionComparison
     from hcc_scope.storage.section_labels import SectionLabel
     from ui.control.app_state import AppState
+    from ui.control.model_list import ModelList
     from ui.control.recovery import Recovery
     from ui.control.section_setup import SectionSetup
     from ui.control.settings_store import SettingsStore
@@ -61,6 +62,8 @@ class LibraryPresenter(QObject):
         Its folder is shown first.
     recovery : Recovery
     settings_store : SettingsStore
+    models : ModelList
+        Those that classify sections again.
     allow_phantom_model : bool
         Allow a model trained on phantoms alone to score what may be tissue.
     """
@@ -79,16 +82,19 @@ class LibraryPresenter(QObject):
         setup: SectionSetup,
         recovery: Recovery,
         settings_store: SettingsStore,
+        models: ModelList,
         *,
         allow_phantom_model: bool = False,
     ) -> None:
         super().__init__(window)
         self._window, self._views, self._jobs, self._state = window, views, jobs, state
         self._setup, self._recovery, self._settings_store = setup, recovery, settings_store
+        self._models = models
         self._allow_phantom_model = allow_phantom_model
         self.library = SectionLibrary(jobs, self._is_behind, self)
         self.pictures = SectionPictures(jobs, self._is_behind, self)
         self._task: ReclassificationOfMany | None = None
+        self._asking: ClassifyDialog | None = None
         self._reports: list[ListedSection] = []
         self._made: list[Path] = []
         self._why_not: list[str] = []
@@ -113,6 +119,7 @@ class LibraryPresenter(QObject):
         for signal in (state.run_started, state.run_finished, state.finish_failed):
             signal.connect(self._look_again)
         views.replay.notes.changed.connect(self._look_again)
+        models.changed.connect(self._offer_models)
         self.library.choose_folder(setup.request.out_dir)
         self._update()
 
@@ -304,8 +311,25 @@ class LibraryPresenter(QObject):
         dialog = ClassifyDialog(len(chosen), self._window)
         dialog.asked.connect(partial(self._classify, [one.path for one in chosen]))
         dialog.finished.connect(dialog.deleteLater)
+        dialog.finished.connect(self._asked)
+        self._asking = dialog
+        self._offer_models()
         dialog.show()
-        self._jobs.submit("disk", list_models, partial(dialog.set_models, chosen=self._setup.request.model))
+        self._models.refresh()
+
+    @Slot()
+    def _asked(self) -> None:
+        self._asking = None
+
+    @Slot()
+    def _offer_models(self) -> None:
+        """Offer every model of the list that can be used, while the dialog asks."""
+        if self._asking is None:
+            return
+        entries, chosen = self._models.entries, self._models.find(self._setup.request.model)
+        titled = zip(entries, distinct_titles(entries), strict=True)
+        usable = [(title, one.folder) for one, title in titled if one.problem is None]
+        self._asking.set_models(usable, "" if chosen is None else str(chosen.folder))
 
     def _classify(self, stores: list[Path], model: str, engine: str, name: str) -> None:
         if self._task is not None:

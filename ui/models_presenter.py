@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from PySide6.QtCore import QObject, Slot
 
 from hcc_scope.formatting import sentence
-from ui.control.model_list import WORKER
+from ui.control.model_list import WORKER, distinct_titles
 from ui.models.model_page import ModelPage, page_markdown
 from ui.models.models_tab import ModelRow
 from ui.shell.file_dialogs import choose_folder
@@ -114,18 +113,14 @@ class ModelsPresenter(QObject):
     @Slot()
     def _show_models(self) -> None:
         models, chosen = self._models, self._models.chosen
-        titles = Counter(one.title for one in models.entries)
+        titled = list(zip(models.entries, distinct_titles(models.entries), strict=True))
         offered = [
-            (
-                one.title if titles[one.title] == 1 or one.origin == "shipped" else f"{one.title} ({one.folder})",
-                one.reference,
-                one.problem or (one.card.intended_use if one.card is not None else ""),
-            )
-            for one in models.entries
+            (title, one.reference, one.problem or (one.card.intended_use if one.card is not None else ""))
+            for one, title in titled
             if one.problem is None or one.reference == chosen
         ]
         self._window.top.set_models(offered, chosen)
-        self._replay.classify.offer_models([(one.title, one.folder) for one in models.entries if one.problem is None])
+        self._replay.classify.offer_models([(title, one.folder) for one, title in titled if one.problem is None])
         if self._tab.reference and models.find(self._tab.reference) is None:
             self._tab.select(chosen)
         self._show_verdict()

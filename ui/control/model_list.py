@@ -6,6 +6,7 @@ Cards are read in the worker ``models``: a folder on a slow or vanished network 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,10 +26,12 @@ from hcc_scope.inference.catalogue import (
 from hcc_scope.resources import models_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ui.control.settings_store import SettingsStore
     from ui.kit.jobs import Jobs
 
-__all__ = ["WORKER", "ModelList", "remembered_model"]
+__all__ = ["WORKER", "ModelList", "distinct_titles", "remembered_model"]
 
 WORKER = "models"
 
@@ -44,6 +47,15 @@ class _Read(NamedTuple):
 def remembered_model(chosen: str) -> str:
     """Return the model that is chosen at the start: the remembered one, else the first that is shipped."""
     return chosen or next(iter(shipped_names()), "")
+
+
+def distinct_titles(entries: Sequence[ModelEntry]) -> list[str]:
+    """Return the titles of some models, with the folder where two have the same."""
+    titles = Counter(one.title for one in entries)
+    return [
+        one.title if titles[one.title] == 1 or one.origin == "shipped" else f"{one.title} ({one.folder})"
+        for one in entries
+    ]
 
 
 class ModelList(QObject):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from hcc_scope.errors import IdError
@@ -16,9 +17,6 @@ from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
-
-    from hcc_scope.inference.catalogue import ModelEntry
 
 __all__ = ["ClassifyDialog"]
 
@@ -75,33 +73,33 @@ class ClassifyDialog(QDialog):
         self.name.textChanged.connect(self._check)
         self._check()
 
-    def set_models(self, models: Sequence[ModelEntry], chosen: str) -> None:
-        """Offer the models that can be used, and choose one.
+    def set_models(self, models: Sequence[tuple[str, Path]], chosen: str) -> None:
+        """Offer these models; the one that is chosen here stays chosen if it is among them.
 
         Parameters
         ----------
-        models : sequence of ModelEntry
+        models : sequence of (str, Path)
+            Title and folder of each; those that can be used.
         chosen : str
-            Name or folder.
+            Folder of the one that is chosen at first.
         """
-        for entry in models:
-            if entry.card is not None:
-                self.add_model(entry.name, entry.folder)
-        wanted = [
-            row for row in range(self.model.count()) if chosen in (self.model.itemText(row), self.model.itemData(row))
-        ]
-        self.model.setCurrentIndex(wanted[0] if wanted else 0)
+        chosen = self.model.currentData() or chosen
+        with QSignalBlocker(self.model):
+            self.model.clear()
+            for title, folder in models:
+                self.model.addItem(title, str(folder))
+                self.model.setItemData(self.model.count() - 1, str(folder), Qt.ItemDataRole.ToolTipRole)
+            if models:
+                self.model.setCurrentIndex(max(0, self.model.findData(chosen)))
+        self._suggest()
         self._check()
-
-    def add_model(self, name: str, folder: Path) -> None:
-        """Offer one more model."""
-        self.model.addItem(name, str(folder))
 
     @Slot()
     def _suggest(self) -> None:
         """Name the predictions after the model, unless a person has named them."""
-        if self.name.text() == self._named:
-            self._named = self.model.currentText()
+        if self.name.text() == self._named and self.model.currentIndex() >= 0:
+            names = self.model.currentText(), Path(self.model.currentData()).name
+            self._named = next((name for name in names if not _why_no_name(name)), "")
             self.name.setText(self._named)
 
     @Slot()
@@ -110,10 +108,7 @@ class ClassifyDialog(QDialog):
         if self.model.currentIndex() < 0:
             why = "The models are being looked for."
         else:
-            try:
-                check_id(self.name.text().strip(), "name")
-            except IdError as error:
-                why = str(error)
+            why = _why_no_name(self.name.text().strip())
         self._why.setText(why)
         self._why.setVisible(bool(why))
         self.start.setEnabled(not why)
@@ -123,3 +118,12 @@ class ClassifyDialog(QDialog):
         if self.start.isEnabled():
             self.asked.emit(self.model.currentData(), self.engine.currentData(), self.name.text().strip())
             super().accept()
+
+
+def _why_no_name(name: str) -> str:
+    """Return why predictions cannot be kept under a name, as a sentence; empty if they can."""
+    try:
+        check_id(name, "name")
+    except IdError as error:
+        return str(error)
+    return ""
