@@ -224,6 +224,7 @@ class LibraryPresenter(QObject):
         self._jobs.submit("disk", partial(_label, paths, label), self._labelled, self._labelled)
 
     def _labelled(self, _end: object) -> None:
+        self._views.replay.look_again()
         self._look_again()
 
     def resume(self) -> None:
@@ -351,6 +352,7 @@ class LibraryPresenter(QObject):
 
     def _classified(self, found: list[Reclassified]) -> None:
         self._end_classification()
+        self._views.replay.look_again()
         for one in found:
             self._state.message.emit("error" if one.error is not None else "debug", one.describe())
         self._state.message.emit("info", describe_reclassified(found))

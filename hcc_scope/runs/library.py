@@ -27,7 +27,7 @@ from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.score_text import describe_animal_interval, describe_animal_mean
 from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage.facts import ROOT, copied_facts, recorded_facts
-from hcc_scope.storage.files import read_plain
+from hcc_scope.storage.files import files_stamp, read_plain
 from hcc_scope.storage.find_stores import each_store
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import NOTES, read_notes_log
@@ -208,14 +208,7 @@ class SectionLister:
 
 def _stamp(path: Path) -> tuple[int, ...]:
     """Return times and sizes of what a row rests on, without reading any of it."""
-    stamp: list[int] = []
-    for name in (ROOT, NOTES, JOURNAL, f"{PREDICTIONS}.jsonl"):
-        try:
-            status = (path / name).stat()
-            stamp += (status.st_mtime_ns, status.st_size, status.st_ino)
-        except OSError as error:
-            stamp += (-1, error.errno or 0, 0)
-    return tuple(stamp)
+    return files_stamp(path / name for name in (ROOT, NOTES, JOURNAL, f"{PREDICTIONS}.jsonl"))
 
 
 def _read(path: Path, stamp: tuple[int, ...]) -> ListedSection:
