@@ -74,7 +74,7 @@ def main() -> None:
     tab = LibraryTab([], QAction("Other folder …"))
     scores = animal_scores(sections)
     by_animal = {one.animal_id: [one] for one in scores}
-    tab.model.take_sources(lambda _section: None, lambda animal_id: by_animal.get(animal_id, []))
+    tab.model.take_sources(lambda _section: None, lambda animal_id, _asks: by_animal.get(animal_id, []))
     tab.resize(1200, 700)
     tab.show()
     app.processEvents()

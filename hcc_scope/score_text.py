@@ -34,6 +34,7 @@ __all__ = [
     "SAMPLING_TEXTS",
     "SCORE_DECIMALS",
     "SCORE_NAME",
+    "VERDICT_TITLES",
     "Verdict",
     "VerdictKind",
     "decision",
@@ -53,6 +54,7 @@ __all__ = [
     "format_section_score",
     "format_section_threshold",
     "verdict",
+    "verdict_kind",
     "why_not_valid",
 ]
 
@@ -73,6 +75,13 @@ SAMPLING_TEXTS: dict[str, str] = {
 """How fields were chosen (`hcc_scope.types.Sampling`), for a sentence."""
 
 VerdictKind = Literal["none", "not valid", "undecided", "low", "high"]
+VERDICT_TITLES: dict[VerdictKind, str] = {
+    "none": "No score",
+    "not valid": "No decision",
+    "undecided": "Undecided",
+    "low": "Low metastatic side",
+    "high": "High metastatic side",
+}
 
 
 class Verdict(NamedTuple):
@@ -105,6 +114,13 @@ def decision(score: SectionScore) -> Literal["low", "high"] | None:
     return "low" if high < lowest else None
 
 
+def verdict_kind(score: SectionScore | None) -> VerdictKind:
+    """Return the kind of the statement about the threshold, without its words; None is a section without a frame."""
+    if score is None or score.score is None:
+        return "none"
+    return (decision(score) or "undecided") if score.interval_valid else "not valid"
+
+
 def _threshold_ends(score: SectionScore) -> tuple[float, float]:
     """Return from where to where the threshold may be; both ends are the threshold where its interval is not known."""
     low, high = score.threshold_interval or (score.threshold, score.threshold)
@@ -113,21 +129,24 @@ def _threshold_ends(score: SectionScore) -> tuple[float, float]:
 
 def verdict(score: SectionScore | None) -> Verdict:
     """Return the statement about the threshold, and its reason; None is a section without a frame."""
-    if score is None or score.score is None:
-        return Verdict("none", "No score", _why_no_score(score))
-    if not score.interval_valid:
-        return Verdict("not valid", "No decision", f"the interval is not valid ({why_not_valid(score)})")
+    kind = verdict_kind(score)
+    return Verdict(kind, VERDICT_TITLES[kind], _why(kind, score))
+
+
+def _why(kind: VerdictKind, score: SectionScore | None) -> str:
+    if score is None or kind == "none":
+        return _why_no_score(score)
+    if kind == "not valid":
+        return f"the interval is not valid ({why_not_valid(score)})"
     beside = format_section_threshold(score)
     own = describe_threshold_interval(score)
-    match decision(score):
-        case None if own and not score.interval[0] <= score.threshold <= score.interval[1]:
-            return Verdict("undecided", "Undecided", f"the interval meets that of the threshold {beside}, {own}")
-        case None:
-            return Verdict("undecided", "Undecided", f"the interval contains the threshold {beside}")
-        case side:
-            where = "above" if side == "high" else "below"
-            what = f"that of the threshold {beside}, {own}" if own else f"the threshold {beside}"
-            return Verdict(side, f"{side.capitalize()} metastatic side", f"the whole interval is {where} {what}")
+    if kind == "undecided":
+        if own and not score.interval[0] <= score.threshold <= score.interval[1]:
+            return f"the interval meets that of the threshold {beside}, {own}"
+        return f"the interval contains the threshold {beside}"
+    where = "above" if kind == "high" else "below"
+    what = f"that of the threshold {beside}, {own}" if own else f"the threshold {beside}"
+    return f"the whole interval is {where} {what}"
 
 
 def why_not_valid(score: SectionScore) -> str:

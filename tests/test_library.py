@@ -18,15 +18,16 @@ from hcc_scope.errors import StoreError, StoreUnwritableError
 from hcc_scope.runs.library import SectionLister, animal_scores, with_present_score
 from hcc_scope.runs.library_export import export_sections
 from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
-from hcc_scope.runs.section_analyses import open_section
+from hcc_scope.runs.section_analyses import open_section, read_again
 from hcc_scope.runs.section_comparison import compare_sections, describe_difference
 from hcc_scope.runs.section_thumbnail import section_thumbnail
 from hcc_scope.scoring import animal_interval, share_of_confidence
-from hcc_scope.storage import reader
+from hcc_scope.storage import find_stores, reader
 from hcc_scope.storage.animal_sections import sections_of
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import read_predictions
+from hcc_scope.storage.section_labels import label_section
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -243,3 +244,55 @@ def test_several_sections_are_classified_again_and_one_that_cannot_be_keeps_no_o
     again = ReclassificationOfMany(good, model="phantom-meng2019", engine="torchscript", save_as="again")
     again.cancel()
     assert describe_reclassified(again.run()) == "0 sections classified again, 2 cancelled."
+
+
+def test_tables_of_sections_with_one_name_are_all_exported(tmp_path: Path) -> None:
+    for folder, animal_id in (("a", "M1"), ("b", "M1"), ("c", "m1")):
+        stored_section(tmp_path / folder, animal_id)
+    sections = sorted(SectionLister().each([tmp_path]), key=lambda one: one.path)
+    written = export_sections(sections, [], tmp_path / "out")
+    assert [one.name for one in written[2:]] == [
+        "M1_S1-tiles.parquet",
+        "M1_S1-2-tiles.parquet",
+        "m1_S1-3-tiles.parquet",
+    ]
+
+
+def test_a_score_that_is_not_the_present_one_is_not_shown(tmp_path: Path) -> None:
+    first, second = (stored_section(tmp_path, section_id=name, n=5) for name in ("S1", "S2"))
+    NotesWriter(first).add("exclude", "a fold", 1)
+    rows = {one.section_id: one for one in SectionLister().each([tmp_path])}
+    assert (rows["S1"].shown_score, rows["S1"].describe_quality()) == (None, "")
+    assert compare_sections(rows["S1"], rows["S2"]).first.score == open_section(first).analyses[0].score
+    (first / "predictions.jsonl").unlink()
+    lost = with_present_score(next(one for one in SectionLister().each([first])))
+    assert lost.score is None, "that of before the exclusion is not true any more"
+    assert lost.problem
+    assert second.exists()
+
+
+def test_an_open_section_is_read_again_if_a_file_of_it_has_changed(tmp_path: Path) -> None:
+    opened = open_section(stored_section(tmp_path, n=5))
+    assert read_again(opened) is None
+    opened.analyses.append(dataclasses.replace(opened.analyses[0], title="Replay 1", is_stored=False))
+    NotesWriter(opened.path).add("exclude", "a fold", 1)
+    label_section(opened.path, "high")
+    now = read_again(opened)
+    assert now is not None
+    assert (now.label, now.excluded) == ("high", {1})
+    assert [one.title for one in now.analyses] == ["Recorded", "Replay 1"], "what no file holds stays"
+    assert {one.score.fields_excluded_by_operator for one in now.analyses} == {1}
+
+
+def test_the_command_states_how_many_folders_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored_section(tmp_path)
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(find_stores.os, "scandir", refuse)
+    assert "1 section; 1 folder cannot be opened" in cli("sections", tmp_path).out

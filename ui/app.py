@@ -159,13 +159,13 @@ class App:
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
         training = TrainingPresenter(window, views, jobs, state, setup, focus)
+        models = ModelList(jobs, store, window, first=model)
         library = LibraryPresenter(
-            window, views, jobs, state, setup, recovery, store, allow_phantom_model=allow_phantom_model
+            window, views, jobs, state, setup, recovery, store, models, allow_phantom_model=allow_phantom_model
         )
         EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         focus.map_given_back.connect(preview.wanted)
-        models = ModelList(jobs, store, window, first=model)
         check, look = (ModelCheck(models, jobs, state, rig, run, setup, references, window) for _ in range(2))
         look.follow("")
         models_presenter = ModelsPresenter(window, views, jobs, run, setup, models, check, look)

@@ -10,7 +10,6 @@ from PySide6.QtCore import QObject, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 
 from hcc_scope.formatting import counted, full_stop
-from hcc_scope.inference.catalogue import list_models
 from hcc_scope.runs.library import animal_scores, with_present_score
 from hcc_scope.runs.library_export import export_sections
 from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.section_comparison import SectionComparison
     from hcc_scope.storage.section_labels import SectionLabel
     from ui.control.app_state import AppState
+    from ui.control.model_list import ModelList
     from ui.control.recovery import Recovery
     from ui.control.section_setup import SectionSetup
     from ui.control.settings_store import SettingsStore
@@ -61,6 +61,8 @@ class LibraryPresenter(QObject):
         Its folder is shown first.
     recovery : Recovery
     settings_store : SettingsStore
+    models : ModelList
+        Those that classify sections again.
     allow_phantom_model : bool
         Allow a model trained on phantoms alone to score what may be tissue.
     """
@@ -79,16 +81,19 @@ class LibraryPresenter(QObject):
         setup: SectionSetup,
         recovery: Recovery,
         settings_store: SettingsStore,
+        models: ModelList,
         *,
         allow_phantom_model: bool = False,
     ) -> None:
         super().__init__(window)
         self._window, self._views, self._jobs, self._state = window, views, jobs, state
         self._setup, self._recovery, self._settings_store = setup, recovery, settings_store
+        self._models = models
         self._allow_phantom_model = allow_phantom_model
         self.library = SectionLibrary(jobs, self._is_behind, self)
         self.pictures = SectionPictures(jobs, self._is_behind, self)
         self._task: ReclassificationOfMany | None = None
+        self._asking: ClassifyDialog | None = None
         self._reports: list[ListedSection] = []
         self._made: list[Path] = []
         self._why_not: list[str] = []
@@ -113,6 +118,7 @@ class LibraryPresenter(QObject):
         for signal in (state.run_started, state.run_finished, state.finish_failed):
             signal.connect(self._look_again)
         views.replay.notes.changed.connect(self._look_again)
+        models.changed.connect(self._offer_models)
         self.library.choose_folder(setup.request.out_dir)
         self._update()
 
@@ -217,6 +223,7 @@ class LibraryPresenter(QObject):
         self._jobs.submit("disk", partial(_label, paths, label), self._labelled, self._labelled)
 
     def _labelled(self, _end: object) -> None:
+        self._views.replay.look_again()
         self._look_again()
 
     def resume(self) -> None:
@@ -304,9 +311,21 @@ class LibraryPresenter(QObject):
         dialog = ClassifyDialog(len(chosen), self._window)
         dialog.asked.connect(partial(self._classify, [one.path for one in chosen]))
         dialog.finished.connect(dialog.deleteLater)
+        dialog.finished.connect(self._asked)
+        self._asking = dialog
+        self._offer_models()
         dialog.show()
-        read = partial(list_models, self._settings_store.settings.model_folders)
-        self._jobs.submit("disk", read, partial(dialog.set_models, chosen=self._setup.request.model))
+        self._models.refresh()
+
+    @Slot()
+    def _asked(self) -> None:
+        self._asking = None
+
+    @Slot()
+    def _offer_models(self) -> None:
+        """Offer every model of the list that can be used, while the dialog asks."""
+        if self._asking is not None:
+            self._asking.set_models(self._models.entries, chosen=self._setup.request.model)
 
     def _classify(self, stores: list[Path], model: str, engine: str, name: str) -> None:
         if self._task is not None:
@@ -328,6 +347,7 @@ class LibraryPresenter(QObject):
 
     def _classified(self, found: list[Reclassified]) -> None:
         self._end_classification()
+        self._views.replay.look_again()
         for one in found:
             self._state.message.emit("error" if one.error is not None else "debug", one.describe())
         self._state.message.emit("info", describe_reclassified(found))

@@ -43,7 +43,8 @@ def run_sections(folders: Sequence[Path], *, search: str, json_mode: bool) -> No
     for folder in folders:
         if not folder.is_dir():
             raise StoreError(f"{folder} is no folder", hint="Give the folder that holds the sections.")
-    listed = [one for one in SectionLister().each(folders) if one.matches(search)]
+    lister = SectionLister()
+    listed = [one for one in lister.each(folders) if one.matches(search)]
     sections = sorted(
         (with_present_score(one) if one.has_old_score else one for one in listed),
         key=lambda one: (not one.animal_id, one.animal_id, one.section_id, str(one.path)),
@@ -55,7 +56,8 @@ def run_sections(folders: Sequence[Path], *, search: str, json_mode: bool) -> No
     for animal in animals:
         words = sentence(f"animal {animal.animal_id}, {animal.model or 'unknown model'}: {animal.describe()}")
         console.note(f"{words} {animal.evidence()}".strip())
-    console.note(counted(len(sections), "section"))
+    unread = f"; {counted(lister.n_unread, 'folder')} cannot be opened" if lister.n_unread else ""
+    console.note(f"{counted(len(sections), 'section')}{unread}")
     console.note(RESEARCH_USE_ONLY, "italic")
     if json_mode:
         print_json(library_account(sections, animals))

@@ -27,7 +27,7 @@ from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.score_text import describe_animal_interval, describe_animal_mean
 from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage.facts import ROOT, copied_facts, recorded_facts
-from hcc_scope.storage.files import read_plain
+from hcc_scope.storage.files import files_stamp, read_plain
 from hcc_scope.storage.find_stores import each_store
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import NOTES, read_notes_log
@@ -82,7 +82,7 @@ class ListedSection:
     score: SectionScore | None = None
     """None if none is known."""
     has_old_score: bool = False
-    """Whether `score` is not the present one: `with_present_score` returns that."""
+    """Whether `score` is not the present one: `with_present_score` returns that, and until then none is shown."""
     n_notes: int = 0
     """Remarks of a person on the section and its fields."""
     note: str = ""
@@ -108,6 +108,11 @@ class ListedSection:
         """Whether its frames can be looked at."""
         return self.state != "unreadable"
 
+    @property
+    def shown_score(self) -> SectionScore | None:
+        """Its present score; None if it has none, or as long as that is not read."""
+        return None if self.has_old_score else self.score
+
     def describe_fields(self) -> str:
         """Return how many fields are stored, and of how many."""
         if self.n_frames is None:
@@ -118,12 +123,11 @@ class ListedSection:
 
     def describe_quality(self) -> str:
         """Return what was left out of the score and why, as text; empty without a score."""
-        if self.score is None:
+        score = self.shown_score
+        if score is None:
             return ""
-        left_out = (
-            [f"tiles: {', '.join(reasons)}"] if (reasons := describe_reason_counts(self.score.tiles_excluded)) else []
-        )
-        if n := self.score.fields_excluded_by_operator:
+        left_out = [f"tiles: {', '.join(reasons)}"] if (reasons := describe_reason_counts(score.tiles_excluded)) else []
+        if n := score.fields_excluded_by_operator:
             left_out.append(f"{counted(n, 'field')} by the operator")
         return "; ".join(left_out) or "all tiles scored"
 
@@ -204,14 +208,7 @@ class SectionLister:
 
 def _stamp(path: Path) -> tuple[int, ...]:
     """Return times and sizes of what a row rests on, without reading any of it."""
-    stamp: list[int] = []
-    for name in (ROOT, NOTES, JOURNAL, f"{PREDICTIONS}.jsonl"):
-        try:
-            status = (path / name).stat()
-            stamp += (status.st_mtime_ns, status.st_size, status.st_ino)
-        except OSError as error:
-            stamp += (-1, error.errno or 0, 0)
-    return tuple(stamp)
+    return files_stamp(path / name for name in (ROOT, NOTES, JOURNAL, f"{PREDICTIONS}.jsonl"))
 
 
 def _read(path: Path, stamp: tuple[int, ...]) -> ListedSection:
@@ -279,7 +276,9 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         spec.model_sha256,
         phantom_alarm(run.provenance.model_trained_on, spec.provenance),
         score,
-        not (run.complete and holds_present_score(run, notes)) and (path / f"{PREDICTIONS}.jsonl").is_file(),
+        # a run that was not classified has neither score nor results, and needs no reading
+        not (run.complete and holds_present_score(run, notes))
+        and (score is not None or (path / f"{PREDICTIONS}.jsonl").is_file()),
         len(remarks),
         next((note.text for note in reversed(remarks) if note.seq is None), ""),
         label_of(notes),

@@ -82,7 +82,8 @@ def export_sections(sections: Sequence[ListedSection], animals: Sequence[AnimalS
     Returns
     -------
     list of Path
-        ``sections.json``, ``sections.csv``, and ``<animal>_<section>-tiles.parquet`` for each.
+        ``sections.json``, ``sections.csv``, and ``<animal>_<section>-tiles.parquet`` for each; of several with one
+        name (in two folders, or in other case), each after the first has a number before ``-tiles``.
 
     Raises
     ------
@@ -95,10 +96,9 @@ def export_sections(sections: Sequence[ListedSection], animals: Sequence[AnimalS
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(written[0], json_bytes(account), shared=True)
         replace_file(written[1], _table(sections, account["sections"]).encode(errors="backslashreplace"), shared=True)
-        for one in sections:
-            table = one.path / f"{PREDICTIONS}.parquet"
+        for one, name in zip(sections, _distinct_names(sections), strict=True):
+            table, copy = one.path / f"{PREDICTIONS}.parquet", folder / f"{name}-tiles.parquet"
             if table.is_file():
-                copy = folder / f"{one.path.name.removesuffix(STORE_SUFFIX)}-tiles.parquet"
                 with replacing(copy, shared=True) as part:
                     shutil.copyfile(table, part)
                 written.append(copy)
@@ -107,6 +107,21 @@ def export_sections(sections: Sequence[ListedSection], animals: Sequence[AnimalS
             f"The sections cannot be exported to {folder}: {error.strerror or error}", hint="Choose another folder."
         ) from error
     return written
+
+
+def _distinct_names(sections: Sequence[ListedSection]) -> list[str]:
+    """Return a name for each section that no other has, whatever case its file system keeps."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for one in sections:
+        plain = name = one.path.name.removesuffix(STORE_SUFFIX)
+        n = 1
+        while name.casefold() in taken:
+            n += 1
+            name = f"{plain}-{n}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def _table(sections: Sequence[ListedSection], accounts: Sequence[Mapping[str, Any]]) -> str:

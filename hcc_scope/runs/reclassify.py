@@ -136,7 +136,8 @@ class Reclassification:
         note = self._note(outcome, len(run.damaged))
         if run.store.recorded.provenance.corrected and scoring_model.model.card.shading == "refused":
             note = " ".join(filter(None, (note, RAW_NOTE)))
-        return replay_analysis(self._title, run.store, scoring_model, results, outcome, note)
+        is_stored = self._save_as is not None
+        return replay_analysis(self._title, run.store, scoring_model, results, outcome, note, is_stored=is_stored)
 
     def _set_message(self, message: str) -> None:
         self._message = message

@@ -18,7 +18,10 @@ from hcc_scope.runs.replay import recorded_model
 from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.score_text import describe_assumed_threshold
 from hcc_scope.scoring import rescored
-from hcc_scope.storage.notes import excluded_fields, read_notes_log
+from hcc_scope.storage.facts import ROOT
+from hcc_scope.storage.files import files_stamp
+from hcc_scope.storage.metadata import JOURNAL
+from hcc_scope.storage.notes import NOTES, excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
@@ -52,6 +55,7 @@ __all__ = [
     "RecordedSaliency",
     "SectionAnalysis",
     "open_section",
+    "read_again",
     "recorded_analysis",
     "replay_analysis",
     "section_score",
@@ -142,6 +146,8 @@ class SectionAnalysis:
     """What its model was trained on, in a few words; None: not known."""
     note: str = ""
     """Further remarks: stopped early, damaged frames ..."""
+    is_stored: bool = False
+    """Whether a file of the store holds it."""
 
     @property
     def threshold(self) -> float:
@@ -204,6 +210,8 @@ class OpenedStore:
     happened: tuple[str, ...] = ()
     """The latest lines of its run log: actions, messages, skipped fields."""
     n_replays: int = 0
+    stamp: tuple[int, ...] = ()
+    """Of the files that all this rests on, from before they were read."""
     focusings: tuple[FocusRecord | PlaneRecord, ...] | None = None
     """How its fields were focused, oldest first; None for a store without a run log."""
     saliency: RecordedSaliency = field(init=False)
@@ -292,6 +300,7 @@ def open_section(path: Path) -> OpenedStore:
         If there is no store, or it is not one of ours. Predictions that cannot be read are only a problem of it.
     """
     path = path.resolve()
+    stamp = _stamp(path)
     store = open_store(path)
     spec = store.spec
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
@@ -329,8 +338,35 @@ def open_section(path: Path) -> OpenedStore:
         excluded,
         label,
         happened=happened,
+        stamp=stamp,
         focusings=focusings,
     )
+
+
+def read_again(opened: OpenedStore) -> OpenedStore | None:
+    """Return an open store as it is now; None if no file of it has changed since it was read.
+
+    A run, another program or the library may have added fields, notes, a label or predictions. Analyses that are kept
+    in no file stay, with the scores of now.
+
+    Raises
+    ------
+    StoreError
+        As `open_section`.
+    """
+    if _stamp(opened.path) == opened.stamp:
+        return None
+    now = open_section(opened.path)
+    kept = {one.title for one in now.analyses}
+    now.n_replays = opened.n_replays
+    now.analyses += [one for one in opened.analyses if not one.is_stored and one.title not in kept]
+    now.analyses = now.rescored()
+    return now
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    names = (ROOT, JOURNAL, NOTES)
+    return files_stamp([*(path / name for name in names), *sorted(path.glob(f"{PREDICTIONS}*.jsonl"))])
 
 
 def _events_of_run(path: Path, problems: list[str]) -> tuple[RunEvent, ...] | None:
@@ -418,6 +454,7 @@ def recorded_analysis(
         recorded=run.outcome if own else None,
         trained_on=trained_on,
         note=note,
+        is_stored=True,
     )
 
 
@@ -438,6 +475,8 @@ def replay_analysis(
     results: Mapping[int, FrameResult],
     outcome: RunOutcome,
     note: str = "",
+    *,
+    is_stored: bool = False,
 ) -> SectionAnalysis:
     """Return the analysis that a replay made.
 
@@ -455,6 +494,8 @@ def replay_analysis(
         How the replay ended.
     note : str
         Further remarks.
+    is_stored : bool
+        Whether its predictions are kept in the store.
     """
     card = scoring_model.model.card
     return SectionAnalysis(
@@ -472,4 +513,5 @@ def replay_analysis(
         excluded=outcome.excluded_by_operator,
         trained_on=card.trained_on,
         note=note,
+        is_stored=is_stored,
     )

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import HccScopeError
 from hcc_scope.formatting import capital, format_utc, percent
+from hcc_scope.runs.library import ListedSection, with_present_score
 from hcc_scope.score_text import SCORE_DECIMALS, SCORE_NAME, describe_score
 from hcc_scope.scoring import CONFIDENCE, share_of_confidence
 from hcc_scope.storage.present_score import present_score
 
 if TYPE_CHECKING:
-    from hcc_scope.runs.library import ListedSection
     from hcc_scope.types import SectionScore
 
 __all__ = ["ComparedFact", "SectionComparison", "compare_sections", "describe_difference"]
@@ -69,6 +69,7 @@ def describe_difference(first: SectionScore, second: SectionScore) -> str:
 
 def compare_sections(first: ListedSection, second: ListedSection) -> SectionComparison:
     """Compare two sections of a list; reads the results of both, some ms for each."""
+    first, second = (with_present_score(one) if one.has_old_score else one for one in (first, second))
     return SectionComparison(first, second, _answer(first, second), _facts(first, second))
 
 
@@ -79,7 +80,8 @@ def _answer(first: ListedSection, second: ListedSection) -> str:
         return "There are no two scores to compare."
     if first.model_sha256 != second.model_sha256:
         return (
-            "The sections were scored by different models: their scores do not compare. Classify both with one model."
+            "The sections were scored by different models: their scores do not compare. "
+            "Classify both again with one model; Replay shows the new scores."
         )
     try:
         one, other = (present_score(open_store(section.path), share_of_confidence(2)) for section in (first, second))

@@ -19,13 +19,17 @@ from shell_parts import notices, wait_for
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from library_parts import stored_section
 
+from hcc_scope.inference.catalogue import MODELS_DIR_VARIABLE
+from hcc_scope.resources import models_dir
 from hcc_scope.runs.library import SectionLister
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.reader import open_store
 from ui.control.section_library import SectionLibrary
 from ui.kit.jobs import Jobs
+from ui.library.classify_dialog import ClassifyDialog
 from ui.library.compare_dialog import CompareDialog
 from ui.library.library_filter import Column, LibraryFilter, Since
+from ui.library.library_model import LibraryModel
 from ui.library.library_tab import LibraryTab
 from ui.library.section_pictures import SectionPictures
 
@@ -202,6 +206,29 @@ def test_nothing_is_listed_while_the_disk_is_behind_or_the_tab_is_hidden(qtbot: 
     assert not library.findChild(type(library._timer)).isActive()
 
 
+def test_rows_that_come_fast_are_shown_together(qtbot: QtBot, library: SectionLibrary, stored: Path):
+    library.choose_folder(stored)
+    rows = list(SectionLister().each([stored]))
+    reports: list[int] = []
+    library.changed.connect(lambda: reports.append(len(library.sections)))
+    for row in rows:
+        library._take_batch(library._generation, [row])
+    assert reports == []
+    qtbot.waitUntil(lambda: bool(reports))
+    assert reports == [len(rows)]
+    assert len(library.animals("M1", False)) == 1
+
+
+def test_to_sort_by_score_asks_for_no_interval(qapp: QApplication, stored: Path):
+    del qapp
+    asked: list[bool] = []
+    model = LibraryModel()
+    model.take_sources(lambda _section: None, lambda _animal_id, asks: asked.append(asks) or [])
+    model.set_sections(SectionLister().each([stored]))
+    model.sort(int(Column.SCORE))
+    assert set(asked) == {False}
+
+
 def test_a_folder_without_sections_has_one_sentence_and_one_button(
     qtbot: QtBot, tab: LibraryTab, jobs: Jobs, library: SectionLibrary, tmp_path: Path
 ):
@@ -256,6 +283,13 @@ def test_from_the_library_a_section_fills_replay_map_and_tiles_and_several_are_w
     wait_for(lambda: (sections / "M1_S2-report.html").is_file() and not actions.why_not("library_report"), "a report")
     assert not (sections / "M1_S10-report.html").exists(), "it was cancelled after the first"
     assert opened == [str(sections / "M1_S2-report.html")]
+    monkeypatch.setenv(MODELS_DIR_VARIABLE, str(tmp_path / "models"))
+    shutil.copytree(models_dir() / "phantom-meng2019", tmp_path / "models" / "mine")
+    actions["library_classify"].trigger()
+    (asking,) = shell.window.findChildren(ClassifyDialog)
+    folder = str(tmp_path / "models" / "mine")
+    wait_for(lambda: asking.model.findData(folder) >= 0, "the user's own model")
+    asking.close()
     shell.library._classify([first], "phantom-meng2019", "torchscript", "again")
     wait_for(lambda: "1 could not be classified" in notices(shell), "the refusal: its frames are smaller than a tile")
     shell.library._export(tab.chosen, str(tmp_path / "out"))

@@ -156,6 +156,8 @@ def test_models_of_one_name_are_told_apart_wherever_one_is_chosen(qtbot: QtBot, 
     dialog.set_models(entries, str(added[1]))
     assert [dialog.model.itemText(row) for row in range(dialog.model.count())] == labels
     assert (dialog.model.currentData(), dialog.name.text()) == (str(added[1]), "liver")
+    dialog.set_models(entries[1:], "")  # the list has changed: the choice stays
+    assert dialog.model.currentData() == str(added[1])
     gone = ClassifyDialog(2, parent)
     gone.set_models(entries, str(tmp_path / "gone"))  # no other one takes its place
     assert (gone.model.currentIndex(), gone.start.isEnabled()) == (-1, False)

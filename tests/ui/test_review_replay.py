@@ -27,7 +27,7 @@ from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.score_text import describe_score
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.metadata import JOURNAL
-from hcc_scope.storage.notes import read_notes
+from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.writer import create_store
@@ -185,6 +185,21 @@ def test_stores_are_opened_by_dropping_their_folder(qtbot: QtBot, tab: ReplayTab
     assert tab.stores.paths() == [acquired]
     opened(qtbot, jobs, tab, acquired)  # again: it is only shown
     assert tab.stores.paths() == [acquired]
+
+
+def test_an_open_store_that_was_changed_elsewhere_is_shown_as_it_is_now(
+    qtbot: QtBot, tab: ReplayTab, jobs: Jobs, store: Path
+):
+    opened(qtbot, jobs, tab, store)
+    before = tab.opened
+    opened(qtbot, jobs, tab, store)
+    assert tab.opened is before, "no file has changed"
+    NotesWriter(store).add("exclude", "a fold", 0)
+    tab.pane.show_field(1)
+    opened(qtbot, jobs, tab, store)
+    assert tab.opened.excluded == {0}
+    assert tab.opened.analyses[0].score.fields_excluded_by_operator == 1
+    assert tab.pane.seq == 1, "the field stays"
 
 
 def test_a_file_that_is_no_store_is_reported_in_a_sentence(

@@ -28,6 +28,8 @@ __all__ = ["SectionLibrary"]
 REFRESH_MS = 5000
 _REST_SHARE = 10.0
 """A folder is listed again after at least so many times as long as it took: a network drive may be slow."""
+_QT_REST_SHARE = 4.0
+"""The window is free for so many times as long as it takes to show other rows."""
 _BATCH_S = 0.15
 _BATCH_MOST = 250
 _WORKER = "library"
@@ -71,11 +73,18 @@ class SectionLibrary(QObject):
         self._known = False
         """Whether the folder has been listed once."""
         self._animals: dict[tuple[str, str | None], AnimalScore] = {}
+        self._models_of: dict[str, list[tuple[str, str | None]]] = {}
+        """The keys of an animal's scores."""
         self._asked: set[tuple[str, str | None]] = set()
         self._began_s = self._next_s = 0.0
         self._timer = QTimer(self)
         self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self._refresh_again)
+        self._recount = False
+        """Whether the next report is about other rows too."""
+        self._rest_ms = 0
+        self._soon = QTimer(self, singleShot=True)
+        self._soon.timeout.connect(self._report)
 
     @property
     def is_listing(self) -> bool:
@@ -93,7 +102,9 @@ class SectionLibrary(QObject):
         self._stop = threading.Event()
         self._generation += 1
         self.folder, self._lister = folder, SectionLister()
-        self.sections, self._animals, self._asked = {}, {}, set()
+        self.sections, self._animals, self._models_of, self._asked = {}, {}, {}, set()
+        self._soon.stop()
+        self._recount = False
         self.problem, self._known, self._busy, self._again = "", False, False, False
         self._next_s, self.n_unread = 0.0, 0
         self.folder_changed.emit()
@@ -137,7 +148,7 @@ class SectionLibrary(QObject):
         new = [row for row in rows if self.sections.get(row.path) != row]
         if new:
             self.sections.update((row.path, row) for row in new)
-            self._count_animals()
+            self._report_soon(recount=True)
 
     def _listed(self, generation: int, found: tuple[set[Path], int]) -> None:
         if generation != self._generation:
@@ -146,9 +157,8 @@ class SectionLibrary(QObject):
         gone = self.sections.keys() - paths
         for path in gone:
             del self.sections[path]
+        self._recount = self._recount or bool(gone)
         self._end("")
-        if gone:
-            self._count_animals()
 
     def _failed(self, generation: int, why: str) -> None:
         if generation == self._generation:
@@ -160,11 +170,29 @@ class SectionLibrary(QObject):
         self._next_s = now_s + _REST_SHARE * (now_s - self._began_s)
         if first:
             self.listing_changed.emit(False)
-        if first or problem != self.problem:
+        if first or problem != self.problem or self._soon.isActive() or self._recount:
             self.problem = problem
-            self.changed.emit()
+            self._report()
         if self._again:
             self.refresh()
+
+    # -- reports -------------------------------------------------------------------------------------------------------
+
+    def _report_soon(self, *, recount: bool) -> None:
+        """Emit `changed` soon; where a table of thousands of rows takes long to follow, less often."""
+        self._recount = self._recount or recount
+        if not self._soon.isActive():
+            self._soon.start(self._rest_ms)
+
+    @Slot()
+    def _report(self) -> None:
+        self._soon.stop()
+        began_s = time.monotonic()
+        if self._recount:
+            self._count_animals()
+        self._recount = False
+        self.changed.emit()
+        self._rest_ms = round(1000 * _QT_REST_SHARE * (time.monotonic() - began_s))
 
     # -- animals -------------------------------------------------------------------------------------------------------
 
@@ -180,16 +208,20 @@ class SectionLibrary(QObject):
                 found[key] = one
                 self._asked.discard(key)
         self._animals = found
-        self.changed.emit()
+        self._models_of = {}
+        for key in found:
+            self._models_of.setdefault(key[0], []).append(key)
 
-    def animals(self, animal_id: str) -> list[AnimalScore]:
+    def animals(self, animal_id: str, asks_intervals: bool = True) -> list[AnimalScore]:
         """Return the scores of an animal over all its sections here, one for each model, and ask for their intervals.
 
         `changed` follows when an interval is there.
         """
-        found = [one for one in self._animals.values() if one.animal_id == animal_id]
-        for one in found:
-            key = one.animal_id, one.model_sha256
+        keys = self._models_of.get(animal_id, ())
+        found = [self._animals[key] for key in keys]
+        for key, one in zip(keys, found, strict=True):
+            if not asks_intervals:
+                continue
             if key not in self._asked and one.interval is None and not one.why_no_interval and not self._is_behind():
                 self._asked.add(key)
                 self._jobs.submit(_WORKER, one.with_interval, partial(self._take_interval, self._generation, one))
@@ -199,12 +231,13 @@ class SectionLibrary(QObject):
         key = asked.animal_id, asked.model_sha256
         if generation == self._generation and self._animals.get(key) is asked:
             self._animals[key] = found
-            self.changed.emit()
+            self._report_soon(recount=False)
 
     def end(self) -> None:
         """List nothing more."""
         self._stop.set()
         self._timer.stop()
+        self._soon.stop()
 
 
 def _list(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from hcc_scope.errors import IdError
@@ -17,7 +18,6 @@ from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from hcc_scope.inference.catalogue import ModelEntry
 
@@ -80,33 +80,40 @@ class ClassifyDialog(QDialog):
         self._check()
 
     def set_models(self, models: Sequence[ModelEntry], chosen: str) -> None:
-        """Offer the models that can be used, and choose one.
+        """Offer these models; the one that is chosen here stays chosen if it is among them.
 
         Parameters
         ----------
         models : sequence of ModelEntry
+            The list; those that can be used are offered.
         chosen : str
             Its reference; if it cannot be used, a person has to choose.
         """
-        row = -1
-        for label, entry in offered(models):
-            self.add_model(label, entry.folder, entry.name)
-            if entry.reference == chosen:
-                row = self.model.count() - 1
-        self._listed = True
-        self.model.setCurrentIndex(row)
+        row, now = -1, self.model.currentData()
+        with QSignalBlocker(self.model):
+            self.model.clear()
+            for label, entry in offered(models):
+                self.add_model(label, entry.folder, entry.name)
+                if entry.reference == chosen:
+                    row = self.model.count() - 1
+            self._listed = True
+            self.model.setCurrentIndex(self.model.findData(now) if now is not None else row)
+        self._suggest()
         self._check()
 
     def add_model(self, label: str, folder: Path, name: str) -> None:
         """Offer one more model; predictions are named after it."""
         self.model.addItem(label, str(folder))
-        self.model.setItemData(self.model.count() - 1, name, _NAME_ROLE)
+        row = self.model.count() - 1
+        self.model.setItemData(row, name, _NAME_ROLE)
+        self.model.setItemData(row, str(folder), Qt.ItemDataRole.ToolTipRole)
 
     @Slot()
     def _suggest(self) -> None:
         """Name the predictions after the model, unless a person has named them."""
-        if self.name.text() == self._named:
-            self._named = self.model.currentData(_NAME_ROLE) or ""
+        if self.name.text() == self._named and self.model.currentIndex() >= 0:
+            names = self.model.currentData(_NAME_ROLE), Path(self.model.currentData()).name
+            self._named = next((name for name in names if not _why_no_name(name)), "")
             self.name.setText(self._named)
 
     @Slot()
@@ -115,10 +122,7 @@ class ClassifyDialog(QDialog):
         if self.model.currentIndex() < 0:
             why = "Choose a model." if self._listed else "The models are being looked for."
         else:
-            try:
-                check_id(self.name.text().strip(), "name")
-            except IdError as error:
-                why = str(error)
+            why = _why_no_name(self.name.text().strip())
         self._why.setText(why)
         self._why.setVisible(bool(why))
         self.start.setEnabled(not why)
@@ -128,3 +132,12 @@ class ClassifyDialog(QDialog):
         if self.start.isEnabled():
             self.asked.emit(self.model.currentData(), self.engine.currentData(), self.name.text().strip())
             super().accept()
+
+
+def _why_no_name(name: str) -> str:
+    """Return why predictions cannot be kept under a name, as a sentence; empty if they can."""
+    try:
+        check_id(name, "name")
+    except IdError as error:
+        return str(error)
+    return ""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from hcc_scope.score_text import verdict
+from hcc_scope.score_text import VERDICT_TITLES, verdict_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hcc_scope.runs.library import AnimalScore, ListedSection
+    from hcc_scope.score_text import VerdictKind
 
 __all__ = ["NO_LABEL", "Column", "LibraryFilter", "Since", "order_of", "order_of_animal", "side_of", "sides_of"]
 
@@ -81,20 +82,20 @@ class LibraryFilter:
             and self.model in (None, section.model)
             and self.label in (None, section.label or NO_LABEL)
             and (self.side is None or self.side == side_of(section))
-            and section.matches(self.search)
+            and (not self.search or section.matches(self.search))
         )
 
 
 def side_of(section: ListedSection) -> str:
     """Return the title of a section's verdict."""
-    return verdict(section.score).title
+    return VERDICT_TITLES[verdict_kind(section.shown_score)]
 
 
 def sides_of(sections: Iterable[ListedSection]) -> list[str]:
     """Return the verdicts that some sections have, in the order in which they are offered."""
-    order = ("Low metastatic side", "High metastatic side", "Undecided", "No decision", "No score")
+    order: tuple[VerdictKind, ...] = ("low", "high", "undecided", "not valid", "none")
     found = {side_of(one) for one in sections}
-    return [title for title in order if title in found]
+    return [title for kind in order if (title := VERDICT_TITLES[kind]) in found]
 
 
 def order_of(column: Column, section: ListedSection) -> tuple[object, ...]:
@@ -102,7 +103,7 @@ def order_of(column: Column, section: ListedSection) -> tuple[object, ...]:
     name = _natural(section.section_id or section.path.name)
     match column:
         case Column.SCORE:
-            score = None if section.score is None else section.score.score
+            score = None if section.shown_score is None else section.shown_score.score
             return (-1.0 if score is None else score, *name)
         case Column.ACQUIRED:
             return (0.0 if section.created_utc is None else section.created_utc.timestamp(), *name)

@@ -84,7 +84,7 @@ class LibraryModel(QAbstractItemModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._picture_of: Callable[[ListedSection], QImage | None] = lambda _section: None
-        self._animals: Callable[[str], list[AnimalScore]] = lambda _animal_id: []
+        self._animals: Callable[[str, bool], list[AnimalScore]] = lambda _animal_id, _asks: []
         self._all: tuple[ListedSection, ...] = ()
         self._filter = LibraryFilter()
         self._column, self._descending = Column.SECTION, False
@@ -96,7 +96,7 @@ class LibraryModel(QAbstractItemModel):
     # -- content -----------------------------------------------------------------------------------------------------
 
     def take_sources(
-        self, picture_of: Callable[[ListedSection], QImage | None], animals: Callable[[str], list[AnimalScore]]
+        self, picture_of: Callable[[ListedSection], QImage | None], animals: Callable[[str, bool], list[AnimalScore]]
     ) -> None:
         """Take pictures and scores of animals from elsewhere.
 
@@ -105,7 +105,7 @@ class LibraryModel(QAbstractItemModel):
         picture_of : callable
             Returns the small picture of a section, or an empty one and asks for it.
         animals : callable
-            Returns the scores of an animal over all its sections, and asks for their intervals.
+            Returns the scores of an animal over all its sections; with True asks for their intervals too.
         """
         self._picture_of, self._animals = picture_of, animals
 
@@ -156,7 +156,8 @@ class LibraryModel(QAbstractItemModel):
         for animal_id, sections in by_animal.items():
             sections.sort(key=lambda one: order_of(self._column, one), reverse=self._descending)
             groups.append(Group(animal_id, tuple(sections)))
-        scores = {group.animal_id: self._scores_of(group) for group in groups} if self._column is Column.SCORE else {}
+        by_score = self._column is Column.SCORE
+        scores = {group.animal_id: self._scores_of(group, asks=False) for group in groups} if by_score else {}
         groups.sort(
             key=lambda group: order_of_animal(
                 self._column, group.animal_id, group.sections, scores.get(group.animal_id, ())
@@ -171,8 +172,8 @@ class LibraryModel(QAbstractItemModel):
         self.endResetModel()
         self.rearranged.emit()
 
-    def _scores_of(self, group: Group) -> list[AnimalScore]:
-        return self._animals(group.animal_id) if group.animal_id else []
+    def _scores_of(self, group: Group, *, asks: bool = True) -> list[AnimalScore]:
+        return self._animals(group.animal_id, asks) if group.animal_id else []
 
     def show_picture(self, path: Path) -> None:
         """Paint a section's row again: its picture is there."""
@@ -371,8 +372,8 @@ def _whole_text(one: ListedSection, column: Column) -> str:
     match column:
         case Column.SECTION:
             return f"{one.name}\n{one.path}"
-        case Column.SCORE if one.score is not None:
-            return "\n".join(filter(None, (full_stop(capital(describe_named_score(one.score))), one.alarm)))
+        case Column.SCORE if one.shown_score is not None:
+            return "\n".join(filter(None, (full_stop(capital(describe_named_score(one.shown_score))), one.alarm)))
         case Column.NOTES:
             return f"{counted(one.n_notes, 'note')}. {one.note}".strip() if one.n_notes else ""
         case Column.STATE:

@@ -173,7 +173,8 @@ class LibraryTab(QWidget):
             "reading the folder …" if self._listing else "",
         ]
         folder = "" if self._folder is None else f" in {self._folder}"
-        self._about.setText(words or f"{', '.join(filter(None, parts))}{folder}")
+        now = f"{', '.join(filter(None, parts))}{folder}"
+        self._about.setText(words or (f"{self._problem} What was read before: {now}" if self._problem else now))
         empty = not shown and not (self._listing and not self._problem)
         self._pages.setCurrentWidget(self._empty if empty else self.table)
         if empty:

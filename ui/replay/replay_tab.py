@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis, open_section
+from hcc_scope.runs.section_analyses import OpenedStore, SectionAnalysis, open_section, read_again
 from hcc_scope.workers import Failure, attempt
 from ui.canvas.save_view import save_picture
 from ui.kit.controls import action_button, style_buttons
@@ -30,9 +30,9 @@ from ui.replay.section_panel import SectionPanel
 from ui.replay.store_list import StoreList, dropped_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
+    from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
 
     from hcc_scope.storage.section_labels import SectionLabel
     from ui.kit.jobs import JobRunner
@@ -185,26 +185,55 @@ class ReplayTab(QWidget):
 
     @Slot(list)
     def open_stores(self, paths: Iterable[Path]) -> None:
-        """Open stores; the last of them is shown. One that is open already is only shown, if its run has ended."""
+        """Open stores; the last of them is shown. One that is open already is read again if its files have changed."""
         for path in (Path(one).resolve() for one in paths):
-            if path in self._opened and self._opened[path].store.complete:
+            if path in self._opened:
                 self.stores.select(path)
+                self._look_again(path)
             elif path not in self._opening:
                 self._opening.add(path)
-                if path not in self._opened:
-                    self.stores.add_opening(path)
+                self.stores.add_opening(path)
                 self._jobs.submit("disk", partial(open_section, path), self._have_store, partial(self._no_store, path))
 
     def _have_store(self, opened: OpenedStore) -> None:
         self._opening.discard(opened.path)
+        before = self._opened.get(opened.path)
         self._opened[opened.path] = opened
         self.stores.show_store(opened)
-        if self._shown is not None and self._shown.path == opened.path:  # read again, because it was still growing
+        if self._shown is not None and self._shown is before:
+            seq = self.pane.seq
             self._show(opened)
-        self.stores.select(opened.path)
-        self.store_opened.emit(opened.path)
+            self.pane.show_field(seq)
+        if before is None:
+            self.stores.select(opened.path)
+            self.store_opened.emit(opened.path)
         for problem in opened.problems:
-            self.message.emit("warning", f"{opened.path.name}: {problem}")
+            if before is None or problem not in before.problems:
+                self.message.emit("warning", f"{opened.path.name}: {problem}")
+
+    def _look_again(self, path: Path) -> None:
+        """Read an open store again if its files have changed: by a run, another program, or in the library."""
+        opened = self._opened.get(path)
+        if opened is not None and path not in self._opening:
+            self._opening.add(path)
+            self._jobs.submit("disk", partial(read_again, opened), partial(self._seen_again, path), self._warn_of(path))
+
+    def look_again(self) -> None:
+        """Read the store that is shown again if its files have changed."""
+        if self._shown is not None:
+            self._look_again(self._shown.path)
+
+    def _seen_again(self, path: Path, now: OpenedStore | None) -> None:
+        self._opening.discard(path)
+        if now is not None and path in self._opened:  # else it was closed meanwhile
+            self._have_store(now)
+
+    def _warn_of(self, path: Path) -> Callable[[str], None]:
+        def warn(why: str) -> None:
+            self._opening.discard(path)
+            self._warn(why)
+
+        return warn
 
     def _no_store(self, path: Path, why: str) -> None:
         self._opening.discard(path)
@@ -221,7 +250,10 @@ class ReplayTab(QWidget):
     @Slot()
     def _show_selected(self) -> None:
         path = self.stores.current
-        self._show(None if path is None else self._opened.get(path))
+        opened = None if path is None else self._opened.get(path)
+        self._show(opened)
+        if opened is not None and opened.store.complete:  # one that grows is read again when it is opened again
+            self._look_again(opened.path)
 
     def _show(self, opened: OpenedStore | None) -> None:
         self._shown = opened
@@ -249,6 +281,7 @@ class ReplayTab(QWidget):
 
     @Slot(OpenedStore, SectionAnalysis)
     def _analysed(self, opened: OpenedStore, analysis: SectionAnalysis) -> None:
+        opened = self._opened.get(opened.path, opened)  # it may have been read again meanwhile
         opened.analyses.append(analysis)
         self.message.emit("info", f"{opened.name}: {analysis.title} is done. {analysis.note}".strip())
         if opened is not self._shown:
@@ -273,6 +306,9 @@ class ReplayTab(QWidget):
     @Slot(OpenedStore)
     def _notes_changed(self, opened: OpenedStore) -> None:
         """Compute the scores again: a field may have been excluded, or be back."""
+        if opened is not self._opened.get(opened.path, opened):  # it was read again meanwhile
+            self._look_again(opened.path)
+            return
         opened.analyses = opened.rescored()
         self.stores.show_store(opened)
         if opened is self._shown:
@@ -365,6 +401,11 @@ class ReplayTab(QWidget):
     @Slot(str)
     def _warn(self, why: str) -> None:
         self.message.emit("error", why)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Look whether the store that is shown has changed."""
+        super().showEvent(event)
+        self.look_again()
 
     # -- looks and drops ---------------------------------------------------------------------------------------------
 
