@@ -93,9 +93,9 @@ class Retakes:
         """Iterate over the retakes, ascending."""
         return iter(sorted(self._field_of))
 
-    def __bool__(self) -> bool:
-        """Whether there is one."""
-        return bool(self._field_of)
+    def __len__(self) -> int:
+        """Return how many there are: so many more frames than fields are stored."""
+        return len(self._field_of)
 
     def involves(self, seq: int) -> bool:
         """Return whether a frame is a retake, or was taken again."""

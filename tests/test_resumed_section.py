@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError, UsageError
-from hcc_scope.plans import RandomFields
+from hcc_scope.plans import PositionList, RandomFields
+from hcc_scope.runs.library import SectionLister
 from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.replay_check import check_replay
 from hcc_scope.runs.resumed_section import (
+    ResumableSection,
     check_resumed_model,
     rest_of,
     resumable_section,
@@ -26,7 +28,7 @@ from hcc_scope.runs.rigs import OpenRig, open_rig
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import section_source, start_section
 from hcc_scope.runs.unfinished import describe_unfinished, find_unfinished
-from hcc_scope.scoring import DEVICE_FAILED, FIELDS_SKIPPED
+from hcc_scope.scoring import DEVICE_FAILED, FIELDS_SKIPPED, NOT_VALID
 from hcc_scope.storage.lasting_reasons import lasting_reasons
 from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.reader import open_store
@@ -34,11 +36,14 @@ from hcc_scope.storage.section_writer import SectionWriter
 from hcc_scope.workers import StopToken
 from tests.commands import cli
 from tests.faulty_core import FaultyCore
+from tests.session_parts import wait_until
 from tests.storage_cases import change_facts, change_spec, fingerprint, shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hcc_scope.microscope.micromanager import MicroManager
+    from hcc_scope.microscope.plan_source import MicroManagerSource
     from hcc_scope.plans import Plan
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.types import Frame
@@ -79,7 +84,14 @@ class Bench:
             _stop_after(source, stop, stop_after)
         return start_section(source, self.scoring_model, self.out, stop).finish()
 
-    def resume(self, path: Path, *, retakes: tuple[int, ...] = (), stop_after: int | None = None) -> SectionReport:
+    def resume(
+        self,
+        path: Path,
+        *,
+        retakes: tuple[int, ...] = (),
+        stop_after: int | None = None,
+        asks_for: int | None = None,
+    ) -> SectionReport:
         section = resumable_section(path, retakes)
         model = resumed_model(section, self.scoring_model)
         check_resumed_model(section, model)
@@ -87,6 +99,8 @@ class Bench:
         stop = StopToken()
         if stop_after is not None:
             _stop_after(source, stop, stop_after)
+        if asks_for is not None:
+            source.retake(asks_for)
         return resume_section(self.rig, source, section, model, stop, "it is blurred" if retakes else "").finish()
 
     def replays(self, path: Path) -> bool:
@@ -99,6 +113,8 @@ def _stop_after(source: object, stop: StopToken, n: int) -> None:
     frames = source.frames  # type: ignore[attr-defined]
 
     def stopped(token: StopToken) -> Iterator[Frame]:
+        if n == 0:
+            stop.request()
         for i, frame in enumerate(frames(token), start=1):
             yield frame
             if i == n:
@@ -234,6 +250,42 @@ def test_what_ended_a_run_early_does_not_stay_with_its_score(
     assert bench.replays(path)
 
 
+def test_an_interval_is_valid_again_only_with_the_field_at_which_the_plan_stood(bench: Bench):
+    """Neither a resumed run without a frame nor a retake makes up for it."""
+    taken = iter(range(100))
+
+    def snap(real: Callable[[], None]) -> None:
+        if next(taken) == 3:
+            raise RuntimeError("the camera is gone")
+        real()
+
+    core = bench.rig.microscope.backend.core
+    FaultyCore(bench.rig.microscope, snap_image=snap)
+    path = path_of(bench.acquire())
+    bench.rig.microscope.backend.core = core
+    before = fingerprint(path)
+    nothing = bench.resume(path, stop_after=0)
+    assert fingerprint(path) == before
+    assert nothing.outcome.score.stabilised_reason == f"{NOT_VALID}{DEVICE_FAILED}"
+
+    resumed = bench.resume(path, stop_after=1, asks_for=0)
+    assert resumed.outcome.score.interval_valid
+    assert planned(path) == [0, 1, 2, 3]  # the plan's own field comes first
+    assert bench.replays(path)
+
+
+def test_a_section_whose_fields_are_left_is_not_complete_after_a_retake(bench: Bench, tmp_path: Path):
+    path = path_of(bench.acquire(stop_after=2))
+    again = bench.resume(path, retakes=(0,))
+    assert (again.outcome.state, again.outcome.counts.acquired) == ("cancelled", 3)
+    row = next(SectionLister().each([tmp_path]))
+    assert (row.describe_fields(), row.ended) == (f"2 of {N}", f"stopped early after 2 of {N} planned fields")
+    whole = bench.resume(path)
+    assert (whole.outcome.state, whole.outcome.counts.acquired) == ("completed", N + 1)
+    row = next(SectionLister().each([tmp_path]))
+    assert (row.describe_fields(), row.ended) == (f"{N}", "complete")
+
+
 def test_a_field_is_taken_again_while_the_section_runs_and_after_it(bench: Bench):
     """Live after field 1 is there, then in a part of its own, then a retake that the stage does not reach."""
     source = section_source(bench.rig.microscope, PLAN, bench.scoring_model, "m1", "s1")
@@ -329,7 +381,8 @@ def test_what_cannot_be_resumed_is_refused_in_one_sentence_and_stays_as_it_was(b
 def test_the_command_takes_what_is_left_and_refuses_what_the_store_states(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    path = path_of(bench.acquire(stop_after=3))
+    places = tuple((1000.0 * i, 0.0) for i in range(N))
+    path = path_of(bench.acquire(PositionList(positions_um=places, exposure_ms=1), stop_after=3))
     monkeypatch.setattr("hcc_scope.cli.resume.open_chosen_rig", lambda *_: nullcontext(bench.rig))
     monkeypatch.setattr("hcc_scope.cli.resume.load_chosen_model", lambda *_: bench.scoring_model)
     for more, message in (
@@ -339,6 +392,23 @@ def test_the_command_takes_what_is_left_and_refuses_what_the_store_states(
     ):
         done = cli("acquire", "--resume", path, "--rig", "demo", *more)
         assert (done.code != 0, message in done.err) == (True, True), done.err
+
+    def waiting(microscope: MicroManager, section: ResumableSection, model: ScoringModel) -> MicroManagerSource:
+        source = resumed_source(microscope, section, model)
+        frames = source.frames
+
+        def until_paused(stop: StopToken) -> Iterator[Frame]:
+            for frame in frames(stop):
+                yield frame
+                wait_until(lambda: stop.paused or stop.requested)
+
+        source.frames = until_paused  # type: ignore[method-assign]
+        return source
+
+    with monkeypatch.context() as paced:
+        paced.setattr("hcc_scope.cli.resume.resumed_source", waiting)
+        done = cli("acquire", "--resume", path, "--rig", "demo", "--pause-after", "1", "--json")
+    assert (done.code, "where it would have paused" in done.err) == (130, True), done.err
     done = cli("acquire", "--resume", path, "--rig", "demo", "--json")
     assert done.code == 0, done.err
     (section,) = json.loads(done.out)["sections"]

@@ -200,7 +200,7 @@ def test_a_section_with_retakes_is_one_score_in_every_file(tmp_path: Path):
     assert dict(store.recorded.outcome.section_score.retaken) == outcome.score.retaken
     # every one of its notes is missed
     (path / "notes.jsonl").write_bytes(b"")
-    assert [problem for problem in open_store(path).problems if "frames 7, 9 took a field again" in problem]
+    assert [problem for problem in open_store(path).problems if "frames 5, 7, 9 took a field again" in problem]
 
 
 def test_the_number_of_a_retake_that_was_never_stored_is_given_again(tmp_path: Path):

@@ -10,9 +10,20 @@ import pytest
 from hcc_scope.cli.pause_screen import PauseScreen
 from hcc_scope.plans import PositionList, Sequence
 from hcc_scope.run_events import RunEvent, RunEvents
+from hcc_scope.session import EarlierResults
 from hcc_scope.session.bad_fields import BadFieldWatch
 from hcc_scope.types import FrameResult
-from tests.session_parts import PATIENCE_S, Classifier, Results, Sink, Source, finish, make_session, wait_until
+from tests.session_parts import (
+    PATIENCE_S,
+    Classifier,
+    Results,
+    Sink,
+    Source,
+    finish,
+    make_frame,
+    make_session,
+    wait_until,
+)
 
 
 def wait(event: threading.Event) -> None:
@@ -106,6 +117,18 @@ def test_a_run_whose_frames_are_all_taken_does_not_pause(live: bool):
     session.start()
     outcome = finish(session)
     assert (outcome.state, outcome.counts.excluded) == ("completed", 4)
+
+
+def test_fields_of_an_earlier_part_do_not_pause_the_next_one():
+    """Frames 0 to 2 are dark, and analysed while frame 3 is awaited."""
+    results, sink = Results(), Sink()
+    sink.frames = [make_frame(seq, black=True) for seq in range(3)]
+    source = Source(range(3, 6), before=lambda _seq: wait_until(lambda: len(results.by_seq) >= 3), expected_frames=3)
+    parts = {"earlier": EarlierResults(3), "bad_fields": BadFieldWatch(3)}
+    session = make_session(source, sink, Classifier(), results=results, **parts)
+    session.start()
+    wait_until(lambda: session.finished or session.snapshot().paused)
+    assert (finish(session).state, session.snapshot().pause_reason) == ("completed", "")
 
 
 @pytest.mark.parametrize("attended", [True, False])

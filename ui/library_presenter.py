@@ -388,8 +388,7 @@ def _why_not_resumed(chosen: Sequence[ListedSection]) -> str:
         return "it cannot be read"
     if one.is_by_hand:
         return ""
-    again = 0 if one.score is None else len(one.score.set_aside)
-    left = one.n_planned is not None and (one.n_frames or 0) - again < one.n_planned
+    left = one.n_planned is not None and (one.n_fields or 0) < one.n_planned
     return "" if left else "every field of its plan is stored"
 
 

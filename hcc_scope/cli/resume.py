@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.cli.acquire_options import load_chosen_model, open_chosen_rig, rig_of
 from hcc_scope.cli.console import people
-from hcc_scope.cli.display import watch
 from hcc_scope.cli.options import DEFAULT_MODEL
 from hcc_scope.cli.runs import (
     RUN_IS_OVER,
@@ -18,6 +17,7 @@ from hcc_scope.cli.runs import (
     save_account,
     stop_on_signals,
     summarise,
+    watch_pauses,
 )
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.microscope.limits import check_plan_exposure
@@ -117,8 +117,9 @@ def run_resume(options: AcquireOptions, path: Path) -> None:
             grown(section.specimen, scoring_model.model.card.pixel_size_um)
         if stop.requested:
             raise Interrupted("interrupted before the first frame; nothing was acquired")
-        run = resume_section(rig, source, section, scoring_model, stop)
-        watch(run.session, console, f"{options.animal_id} {options.section_id}")
+        run = resume_section(rig, source, section, scoring_model, stop, pause_after=options.pause_after)
+        title = f"{options.animal_id} {options.section_id}"
+        watch_pauses(run, console, title, may_pause=options.pause_after is not None)
         report = run.finish()
         meaning.now(RUN_IS_OVER)
         summary = summarise(

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hcc_scope.report.summary import SectionReport
     from hcc_scope.runs.references import SectionReferences
     from hcc_scope.runs.scoring_model import ScoringModel
+    from hcc_scope.runs.section import SectionRun
     from hcc_scope.session.bad_fields import BadFieldWatch
     from hcc_scope.workers import StopToken
 
@@ -53,6 +54,7 @@ __all__ = [
     "save_summary",
     "stop_on_signals",
     "summarise",
+    "watch_pauses",
 ]
 
 
@@ -199,14 +201,19 @@ def record_section(
         None if references is None else references.facts,
         bad_fields,
     )
-    if bad_fields is None:
+    watch_pauses(run, console, title, may_pause=bad_fields is not None)
+    return run.finish()
+
+
+def watch_pauses(run: SectionRun, console: People, title: str, *, may_pause: bool) -> None:
+    """Show a run until it ends; one that pauses by itself is continued by a key, or ends without a terminal."""
+    if not may_pause:
         watch(run.session, console, title)
-        return run.finish()
+        return
     with keys() as pressed:
         attended = pressed is not str
         screen = PauseScreen(run.session, pressed, attended=attended, ring=console.console.bell)
         watch(run.session, console, title, screen)
-    return run.finish()
 
 
 def save_summary(summary: dict[str, Any], path: Path, troubles: list[HccScopeError]) -> list[Path]:

@@ -132,6 +132,8 @@ class MicroManagerSource:
         self._fields = list(self._progress.fields)
         self._wanted: deque[tuple[int, str]] = deque()
         self._ended = False
+        self._at_gap = self._progress.n_frames > 0
+        """Whether the field at which the plan goes on is still to come."""
         self._retake_lock = threading.Lock()
         self._listener: SourceListener | None = None
         self._was_paused = False
@@ -251,6 +253,9 @@ class MicroManagerSource:
     def retake(self, seq: int, reason: str = "") -> None:
         """Take the field of an earlier frame again, before the next field of the plan. Safe from any thread.
 
+        Where a plan goes on, its next field comes first: what was lost with the part before is whole only with it
+        (`hcc_scope.storage.lasting_reasons`).
+
         Parameters
         ----------
         seq : int
@@ -278,7 +283,9 @@ class MicroManagerSource:
     def _next(self, coming: tuple[int, _Event] | None) -> tuple[int, _Event, int | None] | None:
         """Return place in the plan, event and replaced frame of what is taken next; None if nothing is left."""
         with self._retake_lock:
-            wanted = self._wanted.popleft() if self._wanted else None
+            plan_first = self._at_gap and coming is not None
+            self._at_gap = False
+            wanted = self._wanted.popleft() if self._wanted and not plan_first else None
             if wanted is None:
                 self._ended = coming is None
         if wanted is None:

@@ -21,20 +21,20 @@ def describe_acquired(run: RecordedRun) -> str:
     return f"{when}, in {len(run.parts)} parts: {', '.join(later)}"
 
 
-def describe_ended(run: RecordedRun, n_frames: int, n_planned: int | None) -> str:
+def describe_ended(run: RecordedRun, n_fields: int, n_planned: int | None) -> str:
     """Return how a run ended, as its store records it: a whole store may be of a run that was stopped early.
 
     Parameters
     ----------
     run : RecordedRun
-    n_frames : int
-        Fields that are stored.
+    n_fields : int
+        Fields that are stored; one that was taken again counts once.
     n_planned : int or None
         None for an open end.
     """
     if not run.complete:
         return "not yet, or not in order"
-    of = f" after {n_frames:,} of {counted(n_planned, 'planned field')}" if n_planned and n_planned > n_frames else ""
+    of = f" after {n_fields:,} of {counted(n_planned, 'planned field')}" if n_planned and n_planned > n_fields else ""
     skipped = 0 if run.outcome is None else run.outcome.skipped_fields
     if skipped:
         of += f", {counted(skipped, 'field')} skipped as the stage did not reach {'it' if skipped == 1 else 'them'}"

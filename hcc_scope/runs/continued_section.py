@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hcc_scope.protocols import FrameSource
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
+    from hcc_scope.session.bad_fields import BadFieldWatch
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.reopened import ReopenedSection
     from hcc_scope.types import TagValue
@@ -62,6 +63,8 @@ def continue_section(
     facts: Mapping[str, TagValue] | None = None,
     prepare: Callable[[ReopenedSection], None] | None = None,
     skipped: int | None = None,
+    plan_open: bool = False,
+    bad_fields: BadFieldWatch | None = None,
 ) -> SectionRun:
     """Begin to add frames to a section in its own store; one score covers all of them.
 
@@ -81,8 +84,10 @@ def continue_section(
         Further provenance of this part.
     prepare : callable, optional
         Takes the reopened store before the first frame, to show the source what is there already.
-    skipped : int, optional
+    skipped, plan_open
         As for `hcc_scope.runs.section.run_into`.
+    bad_fields : BadFieldWatch, optional
+        Pauses the run after so many bad fields in a row.
 
     Raises
     ------
@@ -106,5 +111,13 @@ def continue_section(
             prepare(reopened)
         unused.pop_all()
     return run_into(
-        reopened.sink, source, scoring_model, stop=stop, shading=shading, continued=reopened, skipped=skipped
+        reopened.sink,
+        source,
+        scoring_model,
+        stop=stop,
+        shading=shading,
+        continued=reopened,
+        skipped=skipped,
+        plan_open=plan_open,
+        bad_fields=bad_fields,
     )

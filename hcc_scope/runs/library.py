@@ -30,7 +30,7 @@ from hcc_scope.storage.facts import ROOT, copied_facts, recorded_facts
 from hcc_scope.storage.files import files_stamp, read_plain
 from hcc_scope.storage.find_stores import each_store
 from hcc_scope.storage.metadata import JOURNAL
-from hcc_scope.storage.notes import NOTES, read_notes_log
+from hcc_scope.storage.notes import NOTES, read_notes_log, stored_retakes
 from hcc_scope.storage.prediction_log import PREDICTIONS
 from hcc_scope.storage.present_score import holds_present_score, present_score
 from hcc_scope.storage.section_labels import label_of
@@ -71,6 +71,8 @@ class ListedSection:
     """How the run ended, in a few words."""
     n_frames: int | None = None
     """None where that is not known."""
+    n_retakes: int = 0
+    """How many of them take a field again."""
     n_planned: int | None = None
     """None for an open end."""
     n_parts: int = 1
@@ -113,13 +115,18 @@ class ListedSection:
         """Its present score; None if it has none, or as long as that is not read."""
         return None if self.has_old_score else self.score
 
+    @property
+    def n_fields(self) -> int | None:
+        """Fields that are stored; None where that is not known."""
+        return None if self.n_frames is None else self.n_frames - self.n_retakes
+
     def describe_fields(self) -> str:
         """Return how many fields are stored, and of how many."""
-        if self.n_frames is None:
+        if self.n_fields is None:
             return ""
-        if self.n_planned is None or self.n_planned <= self.n_frames:  # more than planned: some were taken again
-            return f"{self.n_frames:,}"
-        return f"{self.n_frames:,} of {self.n_planned:,}"
+        if self.n_planned is None or self.n_planned <= self.n_fields:
+            return f"{self.n_fields:,}"
+        return f"{self.n_fields:,} of {self.n_planned:,}"
 
     def describe_quality(self) -> str:
         """Return what was left out of the score and why, as text; empty without a score."""
@@ -259,6 +266,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
     except StoreError as error:
         problem = full_stop(error.message)
     n_frames = run.frames if run.complete else _n_journalled(path)
+    n_retakes = len(stored_retakes(notes, n_frames or 0))
     remarks = [note for note in notes if note.kind == "note"]
     score = None if run.outcome is None or not run.complete else run.outcome.section_score
     return ListedSection(
@@ -268,8 +276,9 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         spec.animal_id,
         spec.section_id,
         run.created_utc,
-        describe_ended(run, n_frames or 0, None if n_frames is None else spec.expected_frames),
+        describe_ended(run, (n_frames or 0) - n_retakes, None if n_frames is None else spec.expected_frames),
         n_frames,
+        n_retakes,
         spec.expected_frames,
         max(1, len(run.parts)),
         run.provenance.model,

@@ -29,6 +29,7 @@ from hcc_scope.runs.continued_section import continuable_store, continue_section
 from hcc_scope.runs.references import SETTINGS_KEY, settings_now
 from hcc_scope.runs.section import section_source
 from hcc_scope.score_rule import LATTICE_KEY, ScoreRule
+from hcc_scope.session.bad_fields import BadFieldWatch
 from hcc_scope.storage.notes import read_notes_log
 from hcc_scope.storage.parts import LEFT_OUT, RESUMED_AT
 from hcc_scope.storage.same_section import refuse_another_section
@@ -102,6 +103,13 @@ class ResumableSection:
     def to_take(self) -> PlanProgress:
         """Where the source begins: at the next field, or behind the plan if fields are only taken again."""
         return replace(self.progress, next_field=self.n_planned) if self.retakes else self.progress
+
+    @property
+    def stays_open(self) -> bool:
+        """Whether fields of the plan are left that are not taken now either."""
+        outcome = self.store.recorded.outcome
+        ended_whole = outcome is not None and outcome.state == "completed"  # what is left then was not reached
+        return bool(self.retakes) and self.n_left > 0 and not ended_whole
 
     def describe(self) -> str:
         """Return what will be taken, as a sentence."""
@@ -303,6 +311,7 @@ def resume_section(
     scoring_model: ScoringModel,
     stop: StopToken | None = None,
     reason: str = "",
+    pause_after: int | None = None,
 ) -> SectionRun:
     """Begin to take what is left of a stored section, or to take fields again, in a further part of its store.
 
@@ -319,6 +328,8 @@ def resume_section(
         Ends or pauses the run.
     reason : str
         Why fields are taken again.
+    pause_after : int, optional
+        After how many bad fields in a row the run pauses (`hcc_scope.session.bad_fields`); without it, it does not.
 
     Raises
     ------
@@ -336,7 +347,16 @@ def resume_section(
         for seq in section.retakes:
             source.retake(seq, reason)
         unused.pop_all()
-    run = continue_section(source, scoring_model, section.store.path, stop, facts=facts, skipped=skipped)
+    run = continue_section(
+        source,
+        scoring_model,
+        section.store.path,
+        stop,
+        facts=facts,
+        skipped=skipped,
+        plan_open=section.stays_open,
+        bad_fields=BadFieldWatch.of_plan(section.plan, pause_after),
+    )
     for remark in remarks:
         run.session.remark(remark)
     return run

@@ -33,6 +33,10 @@ class EarlierResults:
     """Fields that the stage did not reach."""
     readings: Mapping[str, TagValue] = field(default_factory=dict)
     """What they show of the microscope; kept if no further frame does."""
+    no_random_choice: str = ""
+    """Why they are no random choice of the section unless a further frame is stored, with which the plan goes on."""
+    plan_open: bool = False
+    """Whether fields of the plan are left that the run does not take either."""
 
     @property
     def counts(self) -> Counts:

@@ -184,6 +184,8 @@ class Session:
         self._shading = shading
         self._fit = None if shading is None else FramesFit(shading)
         self._bad_fields = bad_fields if source.live else None
+        if self._bad_fields is not None and earlier is not None:
+            self._bad_fields.restart(earlier.n_frames)  # results of earlier frames can still come
         self._pause_reason = ""
         self._acquired = threading.Event()
         self._source, self._classifier = source, classifier
@@ -511,6 +513,9 @@ class Session:
         for worker in workers:
             worker.join()
         guard("settle", self._settle, self._on_error)
+        if self._earlier.no_random_choice and self._storage is not None and self._n_stored() == self._earlier.n_frames:
+            with self._score.lock:
+                self._ledger.rescore(self._score.spoil(self._earlier.no_random_choice))
         if self._results is not None:
             guard("results", self._results.close, self._on_error)
         if self._stop.analysis_skipped:
@@ -576,6 +581,8 @@ class Session:
         if cause is not None:
             state = "failed"
         elif self._acquisition.cut_short or (self._stop.analysis_skipped and counts.deferred):
+            state = "cancelled"
+        elif self._earlier.plan_open:  # fields were taken again, and others are still to come
             state = "cancelled"
         return RunOutcome(
             state=state,

@@ -152,7 +152,7 @@ def lost_notes(store: Path, excluded: Iterable[int], retaken: Iterable[int] = ()
     excluded : iterable of int
         `seq` of the fields that were out of the score when the run ended: each has a mark.
     retaken : iterable of int
-        `seq` of the retakes that counted then: each has a note.
+        `seq` of the frames that take a field again by their tags: each has a note.
 
     Raises
     ------
@@ -161,7 +161,8 @@ def lost_notes(store: Path, excluded: Iterable[int], retaken: Iterable[int] = ()
     """
     notes = read_notes(store)
     marked = {note.seq for note in notes if note.kind in ("exclude", "include")}
-    again = {note.seq for note in notes if note.kind == "retake"}
+    last = {note.seq: note.replaces for note in notes if note.kind == "retake"}
+    again = {seq for seq, replaced in last.items() if replaced is not None}
     lost = [seq for seq in excluded if seq not in marked]
     problems = [f"{store / NOTES} has lost the mark that took {_fields(lost)} out of the score"] if lost else []
     if lost := [seq for seq in retaken if seq not in again]:

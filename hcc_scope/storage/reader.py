@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.retakes import replaced_frame
 from hcc_scope.shading.correction import analysed_pixels
 from hcc_scope.storage.drawn_sample import sample_problems
 from hcc_scope.storage.facts import (
@@ -169,13 +170,19 @@ class SectionStore:
         """The part of `problems` that is about frames: nothing can make those lines again."""
         return (*self._journal.problems, *self._contradictions())
 
+    @property
+    def tagged_retakes(self) -> list[int]:
+        """`seq` of the frames whose tags state that they take a field again: the notes state so too."""
+        entries = enumerate(self.journal)
+        return [seq for seq, entry in entries if entry is not None and replaced_frame(entry.tags) is not None]
+
     def _look_at_other_files(self) -> list[str]:
         n = max(self.n_frames, self.recorded_frames or 0)
         try:
             problems = [*metadata_problems(self.path, self.facts, n), *shading_problems(self.path, self.spec)]
             problems += sample_problems(self.path, self.spec, self.journal)
             if self.complete:
-                problems += lost_notes(self.path, self.recorded.excluded_by_operator, self.recorded.retakes)
+                problems += lost_notes(self.path, self.recorded.excluded_by_operator, self.tagged_retakes)
             for log in log_files(self.path):
                 problems += log_problems(log, ended=self.complete and log.stem == PREDICTIONS)
         except OSError as error:

@@ -127,8 +127,6 @@ class RecordedOutcome:
     """Why the fields are no random choice although the plan was one; None if they are. True after a recovery too."""
     excluded_by_operator: tuple[int, ...] = ()
     """`seq` of the fields that were out of the score when the run ended."""
-    retaken: Mapping[int, int] = field(default_factory=dict)
-    """Fields for which a retake counted then: number of the first frame to that of the retake."""
     lost_frames: int = 0
     """Frames that the camera lost before they reached the program."""
     skipped_fields: int = 0
@@ -158,7 +156,6 @@ class RecordedOutcome:
             section_score=_section_score(found),
             lasting_reason=_lasting_reason(found),
             excluded_by_operator=tuple(found.get("excluded_by_operator", ())),
-            retaken=_retaken(found.get("retaken", []), f"{key}.retaken"),
             lost_frames=found.get("counts", {}).get("lost", 0),
             skipped_fields=found.get("counts", {}).get("skipped", 0),
             readings=found.get("readings", {}),
@@ -290,11 +287,6 @@ class RecordedRun:
     def excluded_by_operator(self) -> tuple[int, ...]:
         """`seq` of the fields that were out of the score when the run ended."""
         return () if self.outcome is None else self.outcome.excluded_by_operator
-
-    @property
-    def retakes(self) -> tuple[int, ...]:
-        """`seq` of the retakes that counted when the run ended."""
-        return () if self.outcome is None else tuple(sorted(self.outcome.retaken.values()))
 
 
 def _parts(

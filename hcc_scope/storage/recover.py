@@ -157,7 +157,7 @@ def _recover(path: Path, settled: SettledFacts) -> RecoverReport:
     problems = [*store.journal_problems, *shading_problems(path, store.spec)]
     changes += [*_mend_notes(path, problems), *_mend_sample(store, problems), *_mend_run_log(path, problems)]
     if store.complete:
-        problems += lost_notes(path, store.recorded.excluded_by_operator, store.recorded.retakes)
+        problems += lost_notes(path, store.recorded.excluded_by_operator, store.tagged_retakes)
     wanted = {
         path / ARRAY_PATH / ROOT: array_metadata(store.spec.frame_shape_yx, store.n_frames),
         path / "frames" / ROOT: frames_group_metadata(),

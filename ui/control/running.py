@@ -178,7 +178,9 @@ def _resume(
             grown(section.specimen, scoring_model.model.card.pixel_size_um)
     source = resumed_source(loaded.rig.microscope, section, scoring_model)
     warnings = (*source.warnings, *earlier_readings_out(source, path.parent))
-    run = resume_section(loaded.rig, source, section, scoring_model, stop, request.retake_reason)
+    run = resume_section(
+        loaded.rig, source, section, scoring_model, stop, request.retake_reason, request.pause_after or None
+    )
     spec = run.spec
     field_um = field_of(section.plan, Orientation(spec.camera_axes), spec.frame_shape_yx, spec.pixel_size_um)
     return Running(

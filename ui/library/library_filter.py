@@ -110,7 +110,7 @@ def order_of(column: Column, section: ListedSection) -> tuple[object, ...]:
         case Column.MODEL:
             return (section.model or "", *name)
         case Column.FIELDS:
-            return (section.n_frames or 0, *name)
+            return (section.n_fields or 0, *name)
         case Column.LEFT_OUT:
             return (section.describe_quality(), *name)
         case Column.LABEL:

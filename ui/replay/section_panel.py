@@ -14,6 +14,7 @@ from hcc_scope.quality import describe_reason_counts
 from hcc_scope.report.acquired_text import describe_acquired, describe_ended
 from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
 from hcc_scope.score_text import SAMPLING_TEXTS, describe_named_score
+from hcc_scope.storage.notes import stored_retakes
 from hcc_scope.validation_text import describe_statement
 from ui.kit.labels import breakable
 from ui.kit.theme import GRID_PX, colours
@@ -75,16 +76,18 @@ class SectionPanel(QScrollArea):
         if opened is None:
             self._set_text("Open a store, or drop its folder here.")
             return
-        spec = opened.spec
+        spec, n_frames = opened.spec, opened.store.n_frames
+        n_fields = n_frames - len(stored_retakes(opened.notes, n_frames))
+        in_frames = "" if n_fields == n_frames else f" in {n_frames:,} frames"
         muted = f"color: {c.text_muted}"
         lines = [f"<h3>Animal {escape(spec.animal_id)}, section {escape(spec.section_id)}</h3>"]
         facts = [
             ("Acquired", capital(describe_acquired(opened.store.recorded))),
-            ("Fields", f"{opened.store.n_frames:,}: {SAMPLING_TEXTS[spec.sampling]}"),
+            ("Fields", f"{n_fields:,}{in_frames}: {SAMPLING_TEXTS[spec.sampling]}"),
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
             ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),
             ("Correction", opened.store.recorded.provenance.correction),
-            ("Ended", describe_ended(opened.store.recorded, opened.store.n_frames, spec.expected_frames)),
+            ("Ended", describe_ended(opened.store.recorded, n_fields, spec.expected_frames)),
             ("Store", str(opened.path)),
         ]
         lines.append("<table cellspacing='0' cellpadding='2'>")
