@@ -57,8 +57,10 @@ def _show_phantom() -> Specimen:
     frames = []
     for k in range(FIELDS):
         place = ((k % 4 - 1.5) * STEP_UM, (k // 4 - 0.5) * STEP_UM, None)
-        shown = {"exposure_ms": EXPOSURE_MS, "em_gain": None, "um_per_px": PIXEL_UM}
-        frames.append(scene.paint((SIDE_PX, SIDE_PX), stage_um=place, seq=k, **shown))
+        frame = scene.paint(
+            (SIDE_PX, SIDE_PX), stage_um=place, exposure_ms=EXPOSURE_MS, em_gain=None, um_per_px=PIXEL_UM, seq=k
+        )
+        frames.append(frame)
         frames[-1].flags.writeable = False
 
     def paint(_: PhantomScene, shape_yx: tuple[int, int], *, seq: int, **__: object) -> NDArray[np.uint16]:
@@ -66,7 +68,7 @@ def _show_phantom() -> Specimen:
         return frames[seq % FIELDS]
 
     PhantomScene.paint = paint  # type: ignore[method-assign,assignment]  # what is measured is not how it is drawn
-    PhantomScene.expect = _nothing  # type: ignore[method-assign,assignment]
+    PhantomScene.expect = _nothing  # type: ignore[method-assign]
     return specimen
 
 

@@ -27,7 +27,7 @@ from hcc_scope.cli.app_command import run_desktop_app
 from ui.app import App
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Rect = tuple[int, int, int, int]
 Seen = tuple[str, str, Rect, bool]
@@ -54,9 +54,14 @@ class Lookout(QObject):
             self._notifier.setEnabled(False)
             return
         name, *arguments = json.loads(line)
-        answer = {"find": self.find, "place": self.place, "field": self.field, "map": self.map, "facts": self.facts}[
-            name
-        ](*arguments)
+        asked: dict[str, Callable[..., object]] = {
+            "find": self.find,
+            "place": self.place,
+            "field": self.field,
+            "map": self.map,
+            "facts": self.facts,
+        }
+        answer = asked[name](*arguments)
         print(json.dumps(answer), flush=True)
 
     def find(self, words: str, kind: str = "") -> dict[str, Any] | None:
@@ -69,9 +74,9 @@ class Lookout(QObject):
         kind : {"", "tab", "entry", "row"}
             What it is: a tab, an entry of a menu, a row of a list; empty for anything.
         """
-        seen = [(text.replace("&", ""), of, *rest) for text, of, *rest in self._seen() if kind in ("", of)]
+        seen = [(text.replace("&", ""), rect, enabled) for text, of, rect, enabled in self._seen() if kind in ("", of)]
         found = [one for one in seen if one[0] == words] or [one for one in seen if one[0].startswith(words)]
-        return {"text": found[0][0], "rect": found[0][2], "enabled": found[0][3]} if found else None
+        return {"text": found[0][0], "rect": found[0][1], "enabled": found[0][2]} if found else None
 
     def map(self) -> Rect:
         """Return where the map is on the screen."""
@@ -135,10 +140,10 @@ def _words_of(widget: QWidget) -> Iterator[Seen]:
         parents = [widget.rootIndex(), *(model.index(row, 0) for row in range(model.rowCount()))]
         for parent in parents:
             for row in range(model.rowCount(parent)):
-                index = model.index(row, 0, parent)
-                shown = widget.visualRect(index)
+                one = model.index(row, 0, parent)
+                shown = widget.visualRect(one)
                 if shown.isValid() and widget.viewport().rect().intersects(shown):
-                    yield str(index.data() or ""), "row", _rect(widget.viewport(), shown), enabled
+                    yield str(one.data() or ""), "row", _rect(widget.viewport(), shown), enabled
     elif isinstance(widget, QAbstractButton) and widget.text():
         yield widget.text(), "button", _rect(widget, widget.rect()), enabled
     elif isinstance(widget, QComboBox):
@@ -159,7 +164,7 @@ def main() -> None:
         begin(app)
         Lookout(app)
 
-    App.begin = begin_and_look  # type: ignore[method-assign]  # the window itself has no such door
+    App.begin = begin_and_look  # type: ignore[method-assign,assignment]  # the window itself has no such door
     run_desktop_app(None)
 
 
