@@ -110,6 +110,7 @@ class Lookout(QObject):
             "excluded": sorted(one.seq for one in fields.fields.values() if one.excluded),
             "hint": app.window.top.hint,
             "notice": app.window.notice.text,
+            "opened": app.views.replay.opened is not None,
             "jobs": app.jobs.n_open,
         }
 
