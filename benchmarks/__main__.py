@@ -38,6 +38,7 @@ MEASUREMENTS = {
     "threshold_interval": "how often the decision threshold's interval holds the best one, and what a section map does",
     "tracking": "how well a specimen that is moved by hand is followed: 200 sessions against the truth",
     "tracking_threshold": "how high chance drives the correlation of fields that do not overlap",
+    "walk": "the window from a model of one's own to a report, as a new user: xdotool on a screen of its own, pictures",
     "window": "controls and widgets of the window in both modes, the area of what counts, and seconds to start",
 }
 

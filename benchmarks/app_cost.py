@@ -1,7 +1,8 @@
 """Measure the cost of the window for the pipeline: the same run with and without it, and the window's response times.
 
 ``python -m benchmarks.app_cost [ROUNDS] [FRAMES]``; frames of 2048 x 2048 from the demo camera at full rate, stored and
-classified. Rounds alternate, since a computer's speed drifts; each is a process of its own.
+classified. They show fields of a phantom section that are drawn before: tiles with tissue, at no cost while it is
+measured. Rounds alternate, since a computer's speed drifts; each is a process of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hcc_scope.phantom import Specimen
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -22,6 +29,10 @@ ROUNDS = 3
 FRAMES = 400
 MODEL, ENGINE = "phantom-meng2019", "auto"
 EXPOSURE_MS = 10.0
+SIDE_PX, PIXEL_UM = 2048, 0.325
+ANIMAL, SECTION, SEED = "bench", "S1", 1
+FIELDS, STEP_UM = 8, 700.0
+"""Different fields that are shown one after the other, and how far they lie apart."""
 
 
 def _plan(folder: Path, frames: int) -> Path:
@@ -35,6 +46,36 @@ def _fast(microscope: Any) -> None:  # noqa: ANN401 - MicroManager
     microscope.thread.call("choosing", lambda: microscope.backend.core.set_property("Camera", "FastImage", "1"))
 
 
+def _show_phantom() -> Specimen:
+    """Have every phantom scene of this process show the same few fields; return their specimen."""
+    from hcc_scope.microscope.phantom_scene import PhantomScene
+    from hcc_scope.phantom import Specimen
+    from hcc_scope.runs.phantoms import grown
+
+    specimen = grown(Specimen(SEED, ANIMAL, SECTION, "high", day="app"), PIXEL_UM)
+    scene = PhantomScene(specimen)
+    frames = []
+    for k in range(FIELDS):
+        place = ((k % 4 - 1.5) * STEP_UM, (k // 4 - 0.5) * STEP_UM, None)
+        frame = scene.paint(
+            (SIDE_PX, SIDE_PX), stage_um=place, exposure_ms=EXPOSURE_MS, em_gain=None, um_per_px=PIXEL_UM, seq=k
+        )
+        frames.append(frame)
+        frames[-1].flags.writeable = False
+
+    def paint(_: PhantomScene, shape_yx: tuple[int, int], *, seq: int, **__: object) -> NDArray[np.uint16]:
+        assert shape_yx == (SIDE_PX, SIDE_PX)
+        return frames[seq % FIELDS]
+
+    PhantomScene.paint = paint  # type: ignore[method-assign,assignment]  # what is measured is not how it is drawn
+    PhantomScene.expect = _nothing  # type: ignore[method-assign]
+    return specimen
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """Prepare no field."""
+
+
 def without_window(folder: Path, frames: int) -> dict[str, float]:
     from hcc_scope.plans import load_plan
     from hcc_scope.runs.rigs import open_rig
@@ -42,9 +83,11 @@ def without_window(folder: Path, frames: int) -> dict[str, float]:
     from hcc_scope.runs.section import section_source, start_section
 
     scoring_model = load_scoring_model(MODEL, ENGINE, lambda _: None)
+    specimen = _show_phantom()
     with open_rig("demo") as rig:
         _fast(rig.microscope)
-        source = section_source(rig.microscope, load_plan(_plan(folder, frames)), scoring_model, "bench", "plain")
+        plan = load_plan(_plan(folder, frames))
+        source = section_source(rig.microscope, plan, scoring_model, ANIMAL, SECTION, specimen=specimen)
         outcome = start_section(source, scoring_model, folder).finish().outcome
     return {**outcome.rates, "stored": outcome.counts.stored}
 
@@ -55,9 +98,10 @@ def with_window(folder: Path, frames: int) -> dict[str, float]:
     from ui.app import App
     from ui.control.section_request import PlanChoice
 
+    _show_phantom()
     qt = QApplication([])
     app = App.make(folder / "settings")
-    app.setup.change(out_dir=folder, plan=PlanChoice(kind="file", file=str(_plan(folder, frames))))
+    app.setup.change(seed=SEED, out_dir=folder, plan=PlanChoice(kind="file", file=str(_plan(folder, frames))))
     app.window.resize(1920, 1080)
     app.begin()
 
@@ -70,9 +114,9 @@ def with_window(folder: Path, frames: int) -> dict[str, float]:
     wait(lambda: app.state.rig is not None)
     assert app.rig.loaded is not None
     _fast(app.rig.loaded.rig.microscope)
-    app.window.top.specimen.setCurrentText("Test pattern")
-    app.window.top.animal.set_value("bench")
-    app.window.top.section.set_value("window")
+    app.window.top.specimen.setCurrentText("Phantom, high")
+    app.window.top.animal.set_value(ANIMAL)
+    app.window.top.section.set_value(SECTION)
     wait(lambda: app.run.scoring_model is not None and app.window.actions_["start"].isEnabled())
     reports: list[Any] = []
     spent_s = -time.thread_time()

@@ -182,7 +182,7 @@ class PlannedFields:
         if one.acquire_s is None or one.store_bytes is None:
             return f"{what}, without an end"
         time = format_duration(one.acquire_s)
-        return f"{what}, about {time} to acquire, {format_bytes(one.store_bytes)} uncompressed"
+        return f"{what}, about {time}, {format_bytes(one.store_bytes)} uncompressed"
 
     @property
     def takes(self) -> str:
