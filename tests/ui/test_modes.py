@@ -105,7 +105,7 @@ def test_each_empty_page_has_one_sentence_and_one_button(operator: App):
         (views.section, views.live.view),
         (views.section, views.map.view),
         (views.tiles, views.tiles.placeholder),
-        (views.replay, views.replay.pane.view),
+        (views.replay, views.replay),
     ):
         window.show_view(view)
         QApplication.processEvents()
@@ -115,9 +115,28 @@ def test_each_empty_page_has_one_sentence_and_one_button(operator: App):
         assert words.text().endswith(".")
         assert words.text().count(".") == 1
         assert button.isVisible()
-        assert button.text() in {action.text() for action in window.actions()}
-        assert page.rect().contains(hint.geometry())
+        assert button.text()
+        assert page.rect().contains(QRect(hint.mapTo(page, QPoint()), hint.size()))
     window.show_view(views.live)
+
+
+def test_the_menu_of_a_tab_is_there_with_its_tab_and_no_two_menus_have_one_key(operator: App):
+    views, window = operator.views, operator.window
+
+    def menus() -> list[str]:
+        return [action.text() for action in window.menuBar().actions() if action.isVisible()]
+
+    always = ["&File", "&Rig", "&Section", "Fie&ld", "&Map", "&View", "&Help"]
+    try:
+        assert menus() == always
+        window.show_view(views.library)
+        assert menus() == [*always[:5], "Li&brary", *always[5:]]
+        window.show_view(views.models)
+        assert menus() == [*always[:5], "M&odel", *always[5:]]
+    finally:
+        window.show_view(views.live)
+    keys = [action.text()[action.text().index("&") + 1].lower() for action in window.menuBar().actions()]
+    assert len(set(keys)) == len(keys) == 9
 
 
 def test_the_mode_changes_at_once_and_is_remembered(operator: App):
