@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from find import find, interactive, name_of
 from PySide6.QtCore import QPoint, QRect
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QTabBar, QToolButton, QWidget
 from shell_parts import finish, name_section, open_rig, running_app, start, wait_for
 
 from benchmarks.window import area_share, controls_shown
@@ -135,8 +136,18 @@ def test_the_menu_of_a_tab_is_there_with_its_tab_and_no_two_menus_have_one_key(o
         assert menus() == [*always[:5], "M&odel", *always[5:]]
     finally:
         window.show_view(views.live)
-    keys = [action.text()[action.text().index("&") + 1].lower() for action in window.menuBar().actions()]
-    assert len(set(keys)) == len(keys) == 9
+    texts = [action.text() for action in window.menuBar().actions()]
+    assert len(set(map(alt_key, texts))) == len(texts) == 9
+    for view in (views.replay, views.tiles):  # Alt and the letter opens the menu, or goes to the control
+        of_view = [one.text() for kind in (QLabel, QAbstractButton) for one in view.findChildren(kind)]
+        of_view += [bar.tabText(i) for bar in view.findChildren(QTabBar) for i in range(bar.count())]
+        both = set(map(alt_key, always)) & set(map(alt_key, of_view)) - {""}
+        assert not both, view
+
+
+def alt_key(text: str) -> str:
+    found = re.search("&([a-z])", text, re.IGNORECASE)
+    return "" if found is None else found[1].lower()
 
 
 def test_the_mode_changes_at_once_and_is_remembered(operator: App):
