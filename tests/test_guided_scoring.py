@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.report.page import PageFacts, render
+from hcc_scope.report.pictures import section_picture
 from hcc_scope.runs.replay import start_replay_with
 from hcc_scope.runs.section_analyses import open_section, section_score
 from hcc_scope.score_rule import ScoreRule
@@ -338,7 +339,8 @@ def test_the_report_states_what_became_of_the_sample(whole: tuple[Path, SectionS
     path, score = whole
     now = datetime(2026, 11, 30, tzinfo=UTC)
     results = read_predictions(path)
-    page = render(PageFacts(open_store(path), results, (), {}, score, score, True, (), "", now))
+    picture = section_picture(path, threshold=0.5, results=results)
+    page = render(PageFacts(open_store(path), results, (), {}, score, score, True, (), picture, now))
     for text in (
         "random fields, visited by hand",
         "3 of 12 drawn fields skipped (1 bare glass, 1 fold, 1 not reachable)",

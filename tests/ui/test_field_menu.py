@@ -15,6 +15,7 @@ from shell_parts import notices, wait_for
 
 from hcc_scope.plans import parse_plan
 from hcc_scope.storage.notes import USUAL_REASONS, read_notes
+from ui.map_presenter import MapPresenter
 
 if TYPE_CHECKING:
     from ui.app import App
@@ -39,12 +40,13 @@ def test_the_menu_of_a_stored_field_acts_on_the_section_in_replay(shell: App, tm
     pane.show_field(seq)
     wait_for(lambda: pane.frame.seq == seq, "the field")
 
+    wait_for(lambda: seq in shell.views.map.fields.fields, "the field on the map")
     menu_key(pane.view)
     texts = in_menu(shell)
     assert texts["show_field"] == (f"Show field {seq}", "it is on the screen")
     assert texts["include_field"][1] == "it is not excluded"
     assert texts["go_to_field"][1] == "no rig is open"
-    assert texts["show_on_map"][1] == "the map shows another section"
+    assert texts["show_on_map"][1] == ""
     assert "Not now: only a field of the last section" in actions["retake_field"].toolTip()
     actions["exclude_field"].trigger()
     box = dialog(shell).findChild(QComboBox)
@@ -94,6 +96,10 @@ def test_the_menu_of_a_stored_field_acts_on_the_section_in_replay(shell: App, tm
     assert in_bar.toolTipsVisible()
     assert in_bar.menuAction().text() == "Fie&ld"
     assert shell.views.tiles.view.contextMenuPolicy() is Qt.ContextMenuPolicy.DefaultContextMenu
+    shell.views.map.fields.clear()  # as they are before the first is read
+    (presenter,) = (one for one in shell.window.children() if isinstance(one, MapPresenter))
+    presenter._show_plan()
+    assert not shell.views.map.next.shown, "the map is the stored section's"
 
 
 def test_without_a_section_every_entry_has_its_reason(shell: App):

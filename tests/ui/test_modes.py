@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,7 @@ def operator(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> It
         assert app.window.narrow == ("Section map" in tabs(app))
         app.window.resize(1280, 720)
         QApplication.processEvents()
+        wait_for(lambda: "hcc-ui-disk" in {thread.name for thread in threading.enumerate()}, "the look around")
         yield app
 
 

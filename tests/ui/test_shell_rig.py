@@ -211,7 +211,7 @@ def test_a_note_that_is_being_written_is_kept_when_the_window_closes(
 ):
     written: list[str] = []
     shell.run.last_store = tmp_path / "M7_S1.ome.zarr"
-    monkeypatch.setattr(shell.run, "write_note", lambda _store, text: written.append(text))
+    monkeypatch.setattr(shell.run, "write_note", lambda _store, text, _seq: written.append(text))
     shell.commands.add_note()
     shell.commands.add_note()
     (dialog,) = shell.window.findChildren(QInputDialog)

@@ -296,7 +296,7 @@ def test_every_action_does_something_visible(tab: SectionMapTab, picture: NDArra
     seen.add(Place(0, 600.0, 400.0, 0.0), phantom_pixels(256))
     tab.next.show_overview([seen])
     listed = PositionList(positions_um=((0, 0), (300, 700)))
-    tab.next.show(planned_fields(lambda: listed, SITE))
+    tab.next.show(planned_fields(lambda: listed, SITE, section_um=np.array(OUTLINE)))
     tab.next.offer(listed, "")
     actions = tab.findChildren(QAction)
     keys = [action.shortcut().toString() for action in actions]
@@ -366,7 +366,7 @@ def test_a_field_that_was_taken_again_is_shown_once(tab: SectionMapTab, picture:
 
 def test_words_hide_where_a_field_is_small(tab: SectionMapTab, picture: NDArray[np.uint16]):
     tab.add_field(0, picture, PLACES[0], result_of(0, [0.9] * 4), GRID)
-    words = find(tab, QAbstractButton, "Words")
+    words = find(layers_of(tab), QAbstractButton, "Labels")
     for scale, shown in ((0.2, False), (1.5, True)):
         tab.view.zoom_to(scale)
         tab.view.centre_on(*PLACES[0])

@@ -104,12 +104,12 @@ class PlanPreview(QObject):
 
     @Slot(object)
     def _read_site(self, loaded: LoadedRig) -> None:
-        self._jobs.submit("rig", partial(attempt, partial(plan_site, loaded.rig)), partial(self._take_site, loaded))
+        self._jobs.submit("rig", partial(_site_of, loaded), partial(self._take_site, loaded))
 
-    def _take_site(self, loaded: LoadedRig, site: PlanSite | Failure) -> None:
+    def _take_site(self, loaded: LoadedRig, site: PlanSite | str) -> None:
         if self._rig.loaded is not loaded:
             return
-        self.site, self._site_problem = (None, str(site.error)) if isinstance(site, Failure) else (site, "")
+        self.site, self._site_problem = (None, site) if isinstance(site, str) else (site, "")
         self._timer.start()
 
     @Slot(object)
@@ -161,6 +161,12 @@ def _moved(before_um: tuple[float, float] | None, now_um: tuple[float, float] | 
     if before_um is None or now_um is None:
         return before_um != now_um
     return max(abs(now_um[axis] - before_um[axis]) for axis in (0, 1)) > _SAME_PLACE_UM
+
+
+def _site_of(loaded: LoadedRig) -> PlanSite | str:
+    """Return what a plan needs to know of the rig, or why it is not known: the map states that."""
+    site = attempt(partial(plan_site, loaded.rig))
+    return str(site.error) if isinstance(site, Failure) else site
 
 
 def _planned(request: SectionRequest, site: PlanSite, *, is_demo: bool) -> PlannedFields:
