@@ -147,7 +147,7 @@ class App:
         views = Views(window, jobs, allow_phantom_model=allow_phantom_model)
         preview, overview = PlanPreview(jobs, state, rig, run, setup, window), Overview(jobs, window)
         plans = PlanPresenter(window, views, jobs, state, rig, run, setup, preview, overview)
-        MapPresenter(window, views, state, rig, run, setup, preview, overview)
+        MapPresenter(window, views, state, rig, run, setup, preview, overview, focus)
         presenters = (
             RigPresenter(window, views, jobs, state, rig, run, store, lambda: setup.request),
             SectionPresenter(window, views, jobs, state, run, focus, store),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ui.control.loaded_rig import LoadedRig
     from ui.control.overview import Overview
     from ui.control.plan_preview import PlanPreview
+    from ui.control.replay_focus import ReplayFocus
     from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
     from ui.control.section_setup import SectionSetup
@@ -58,6 +59,7 @@ class MapPresenter(QObject):
     setup : SectionSetup
     preview : PlanPreview
     overview : Overview
+    focus : ReplayFocus
     """
 
     def __init__(
@@ -70,9 +72,10 @@ class MapPresenter(QObject):
         setup: SectionSetup,
         preview: PlanPreview,
         overview: Overview,
+        focus: ReplayFocus,
     ) -> None:
         super().__init__(window)
-        self._window, self._views, self._state = window, views, state
+        self._window, self._views, self._state, self._focus = window, views, state, focus
         self._rig, self._run, self._setup = rig, run, setup
         self._preview, self._overview = preview, overview
         self._specimen: object = None
@@ -110,7 +113,8 @@ class MapPresenter(QObject):
         if self._run.active or section_map.hand.on:
             return
         planned = self._preview.planned or PlannedFields()
-        if section_map.next.shown or not section_map.fields.fields:
+        free = not section_map.fields.fields and not self._focus.fills_map  # its fields may be on their way
+        if section_map.next.shown or free:
             section_map.next.show(planned)
         self._offer_fields(planned)
 

@@ -175,8 +175,11 @@ class Views(QObject):
 
     @Slot()
     def _follow_page(self) -> None:
-        """Show the score beside a view in Operator mode, unless that shows it itself."""
-        self._window.show_score(self._window.shown_tab not in (None, self.hand, self.models))
+        """Show the score beside a view in Operator mode, unless that shows it itself, and a tab's own menu with it."""
+        shown = self._window.shown_tab
+        self._window.show_score(shown not in (None, self.hand, self.models))
+        self._window.show_menu("library", shown is self.library)
+        self._window.show_menu("model", shown is self.models)
 
     def make_room(self, height_px: int) -> None:
         """Hide the histogram if the window is so low that the picture needs its room."""

@@ -15,6 +15,7 @@ from shell_parts import notices, wait_for
 
 from hcc_scope.plans import parse_plan
 from hcc_scope.storage.notes import USUAL_REASONS, read_notes
+from ui.map_presenter import MapPresenter
 
 if TYPE_CHECKING:
     from ui.app import App
@@ -95,6 +96,10 @@ def test_the_menu_of_a_stored_field_acts_on_the_section_in_replay(shell: App, tm
     assert in_bar.toolTipsVisible()
     assert in_bar.menuAction().text() == "Fie&ld"
     assert shell.views.tiles.view.contextMenuPolicy() is Qt.ContextMenuPolicy.DefaultContextMenu
+    shell.views.map.fields.clear()  # as they are before the first is read
+    (presenter,) = (one for one in shell.window.children() if isinstance(one, MapPresenter))
+    presenter._show_plan()
+    assert not shell.views.map.next.shown, "the map is the stored section's"
 
 
 def test_without_a_section_every_entry_has_its_reason(shell: App):

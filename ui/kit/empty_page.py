@@ -19,6 +19,7 @@ class EmptyPage(QWidget):
 
     def __init__(self, sentence: str = "", button: str = "") -> None:
         super().__init__()
+        self.setAccessibleName("Empty page")
         self._words = ValueLabel("Why this page is empty")
         self._words.setWordWrap(True)
         self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)

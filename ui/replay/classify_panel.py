@@ -104,7 +104,7 @@ class ClassifyPanel(QWidget):
         model_label.setBuddy(self.model)
         form.addRow(model_label, self.model)
         form.addRow("&Engine:", self.engine)
-        form.addRow("&Results name:", self.save_as)
+        form.addRow("Res&ults name:", self.save_as)
         self.start_button.setToolTip("Classify all stored fields again; the recorded predictions stay")
         self.cancel_button.setToolTip("End it early; the fields classified until then are shown")
         self.start_button.clicked.connect(self.start)

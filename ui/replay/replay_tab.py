@@ -106,8 +106,8 @@ class ReplayTab(QWidget):
         self.setObjectName("replay")
         for page, title, tip in (
             (self.section, "Se&ction", "What the section is, and its scores"),
-            (self.classify, "Cl&assify", "Classify the section again, with this or another model"),
-            (self.compare, "Co&mpare", "Two analyses of the section beside each other"),
+            (self.classify, "Classif&y", "Classify the section again, with this or another model"),
+            (self.compare, "Comp&are", "Two analyses of the section beside each other"),
             (self.notes, "&Notes", "Notes on the section and on its fields"),
         ):
             self.pages.setTabToolTip(self.pages.addTab(page, title), tip)

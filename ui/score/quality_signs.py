@@ -85,7 +85,7 @@ class QualitySigns(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID_PX)
         for sign in self._signs.values():
-            row.addWidget(sign, 1)
+            row.addWidget(sign, sign.sizeHint().width())  # so that all names fit, or none is shown
         self.show_quality(nothing)
 
     @Slot(FieldQuality)

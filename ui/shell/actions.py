@@ -111,12 +111,12 @@ MENUS: dict[Menu, str] = {
     "section": "Section",
     "field": "Fie&ld",
     "map": "Map",
-    "library": "Library",
-    "model": "Model",
+    "library": "Li&brary",
+    "model": "M&odel",
     "view": "View",
     "help": "Help",
 }
-"""The menus in their order, with their titles."""
+"""The menus in their order, with their titles; no two have one key."""
 
 
 @dataclass(frozen=True, slots=True)

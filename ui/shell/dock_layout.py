@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QDockWidget, QTabBar
+from shiboken6 import isValid
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -252,7 +253,13 @@ class DockLayout(QObject):
 
     @Slot()
     def _tidy_tab_bars(self) -> None:
-        """Hide tab bars that Qt left behind when docks changed their places: they lie over menus and controls."""
+        """Hide tab bars that Qt left behind when docks changed their places: they lie over menus and controls.
+
+        Qt deletes bars while it lays the window out, which hiding or showing one can bring about: it does so first.
+        """
+        layout = self._window.layout()
+        if layout is not None:
+            layout.activate()
         bars = self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
         used: set[QTabBar] = set()
         for dock in self.docks.values():
@@ -265,5 +272,5 @@ class DockLayout(QObject):
                 at = next((one for one in group if not one.visibleRegion().isEmpty()), dock).geometry().topLeft()
                 used.add(min(fitting, key=lambda bar: (bar.geometry().bottomLeft() - at).manhattanLength()))
         for bar in bars:
-            if bar.isHidden() == (bar in used):
+            if isValid(bar) and bar.isHidden() == (bar in used):
                 bar.setVisible(bar in used)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QListView,
     QMainWindow,
+    QMenu,
     QStackedWidget,
     QTabWidget,
     QToolBar,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ui.control.settings import Settings
     from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
+    from ui.shell.actions import Menu
 
 __all__ = ["MainWindow"]
 
@@ -146,8 +148,9 @@ class MainWindow(QMainWindow):
     # -- made once -----------------------------------------------------------------------------------------------------
 
     def _make_menus(self) -> None:
+        self._menus: dict[Menu, QMenu] = {}
         for name, title in MENUS.items():
-            menu = self.menuBar().addMenu(title if "&" in title else f"&{title}")
+            menu = self._menus[name] = self.menuBar().addMenu(title if "&" in title else f"&{title}")
             menu.setToolTipsVisible(True)
             for spec, action in self.actions_.menu(name):
                 if spec.separate:
@@ -157,6 +160,10 @@ class MainWindow(QMainWindow):
                 menu.addSeparator()
                 self._view_menu = menu
                 self._tabs_end = menu.addSeparator()
+
+    def show_menu(self, name: Menu, shown: bool) -> None:
+        """Offer a menu, or take it away while what it acts on cannot be seen."""
+        self._menus[name].menuAction().setVisible(shown)
 
     def add_dock(
         self,
