@@ -78,6 +78,10 @@ class StoredMap:
             for entry in store.journal
             if entry is not None and (place := island_and_place(entry.stage_um, entry.tags)) is not None
         ]
+        self._map.fields.by_hand = any(
+            entry is not None and position_origin(entry.tags, has_position=entry.stage_um is not None).source == "tracked"
+            for entry in store.journal
+        )
         self._map.fields.layout = lay_out_islands(boxes_of_fields(places, field_um), max(field_um))
         shown = fields_with_a_place_of_their_own(store)
         self._map.set_not_shown(store.n_frames - len(shown))
