@@ -166,9 +166,17 @@ class MapPresenter(QObject):
 
     @Slot()
     def _mark_here(self) -> None:
-        at = None if self._state.rig is None else self._state.rig.xy_um
-        if at is None:
+        """Mark where the stage is now: what is shown of it may be a moment old."""
+        self._rig.ask(self._mark)
+
+    def _mark(self, rig: RigState) -> None:
+        at = rig.xy_um
+        if at is None or self._run.active:
             return
+        if rig.busy:
+            self._state.message.emit("info", "Not marked: the stage is moving. Mark the field when it is at rest.")
+            return
+        self._make_room()
         self._preview.wanted.emit()
         self._views.map.next.mark(*at)
         self._state.message.emit("info", f"Marked: a field at x {at[0]:,.0f} µm, y {at[1]:,.0f} µm.")

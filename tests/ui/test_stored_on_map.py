@@ -8,16 +8,26 @@ from typing import TYPE_CHECKING
 
 from find import find
 from PySide6.QtWidgets import QAbstractButton, QApplication
+from review_parts import WAIT_MS
 from shell_parts import notices, open_rig, wait_for
 
 from hcc_scope.position_tags import PositionOrigin, position_tags
+from hcc_scope.runs.section_analyses import open_section
 from hcc_scope.storage.writer import create_store
+from ui.kit.jobs import Jobs
+from ui.map.map_tab import SectionMapTab
+from ui.map.stored_map import StoredMap
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from storage_cases import make_frame, make_spec
 
 if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
     from ui.app import App
+
+
+SCORED = Path(__file__).parents[1] / "data" / "version2_scored.ome.zarr"
 
 
 def hand_store(folder: Path) -> Path:
@@ -27,6 +37,21 @@ def hand_store(folder: Path) -> Path:
             tags = position_tags(PositionOrigin("tracked", 0, 0.5))
             writer.append(make_frame(seq, stage_um=(400.0 * seq, 900.0, None), tags=tags))
     return writer.path
+
+
+def test_results_that_come_later_are_shown(qtbot: QtBot):
+    jobs, section_map = Jobs(), SectionMapTab()
+    qtbot.addWidget(section_map)
+    stored, opened = StoredMap(section_map, jobs), open_section(SCORED)
+    (recorded,), opened.analyses = opened.analyses, []
+    stored.show(opened)
+    qtbot.waitUntil(lambda: len(section_map.fields.fields) == opened.store.n_frames, timeout=WAIT_MS)
+    assert not any(one.result for one in section_map.fields.fields.values())
+    opened.analyses = [recorded]
+    stored.show(opened)
+    assert {seq: one.result for seq, one in section_map.fields.fields.items()} == dict(recorded.results)
+    assert section_map.fields.threshold == recorded.threshold
+    assert jobs.close() == ()
 
 
 def test_no_stage_goes_to_places_that_were_measured_from_pictures(shell: App, small_rig: Path, tmp_path: Path):
