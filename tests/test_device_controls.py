@@ -15,8 +15,10 @@ from hcc_scope.microscope.micromanager import MicroManager
 from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.microscope.preview import Preview
 from hcc_scope.microscope.rig_reader import _factors
+from hcc_scope.orientation import Orientation
 from hcc_scope.plans import PositionList, Sequence, TimeSeries
 from hcc_scope.rig.rigfile import load_rig
+from hcc_scope.tiling import TileGrid
 from hcc_scope.types import RigRoles
 from hcc_scope.workers import StopToken
 from tests.session_parts import wait_until
@@ -272,6 +274,38 @@ def test_halt_waits_for_no_other_call_and_drops_the_moves_that_wait(rig: MicroMa
     moving.join()
     assert errors == ["the stage was stopped before this move began"]
     assert not controls.read().busy
+
+
+def test_a_point_of_a_picture_comes_into_the_middle_on_a_turned_stage_at_rest(
+    rig: MicroManager, controls: DeviceControls
+):
+    orientation, um = Orientation.from_affine((0.0, 0.325, 0.325, 0.0))  # turned, and mirrored
+    rig.backend.core.set_pixel_size_affine("Res20x", [0.0, 0.325, 0.0, 0.325, 0.0, 0.0])
+    controls.apply_preset("Objective", "20x")
+    frame = Preview(rig).snap()
+    assert frame.stage_um == (0.0, 0.0, 0.0)
+    grid = TileGrid.for_frame((48, 64), 16)
+    controls.centre_on(frame, 16 * 3.5, 16 * 0.5)  # the last tile of the first row
+    wait_until(lambda: not controls.read().busy)
+    assert controls.read().xy_um == pytest.approx(grid.centres_um(orientation, um)[3], abs=0.1)
+    controls.move_to_um(0.0, 0.0)
+    wait_until(lambda: not controls.read().busy)
+    controls.move_by_fields(1, 0, in_picture=True)
+    wait_until(lambda: not controls.read().busy)
+    assert controls.read().xy_um == pytest.approx((0.0, 64 * um), abs=0.1)
+
+    controls.move_to_um(2000.0, 0.0)
+    with pytest.raises(DeviceError, match="the stage was on its way when this picture was taken"):
+        controls.centre_on(frame, 0.0, 0.0)
+    controls.halt()
+    wait_until(lambda: not controls.read().busy)
+    x_um, _ = controls.read().xy_um or (0.0, 0.0)
+    assert x_um < 1500.0  # not to the picture's place either
+    with pytest.raises(DeviceError, match="on its way"):  # a slow stage's position is read now and then
+        controls.centre_on(replace(frame, t_mono_ns=time.monotonic_ns()), 0.0, 0.0)
+    controls.centre_on(replace(frame, t_mono_ns=time.monotonic_ns() - 10**10), 32.0, 24.0)  # one from before
+    wait_until(lambda: not controls.read().busy)
+    assert controls.read().xy_um == pytest.approx((0.0, 0.0), abs=0.1)
 
 
 def test_a_run_does_not_set_off_again_after_halt(rig: MicroManager, controls: DeviceControls):

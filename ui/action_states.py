@@ -30,6 +30,7 @@ __all__ = ["ActionStates"]
 
 _LABELS: tuple[ActionName, ...] = ("label_low", "label_high", "label_out")
 _REFERENCE = "a dark or flat field is being taken"
+_SCAN = "the stage is scanning: wait until it is back, or stop the scan"
 _NO_SECTION = "there is no section to write about"
 _NO_STAGE = "this rig has no motorised stage: a section by hand is continued"
 _HAS_STAGE = "this rig has a motorised stage: a section is resumed there"
@@ -83,6 +84,7 @@ class ActionStates(QObject):
         rig.closed.connect(self._rig_changed)
         rig.kept.connect(self._rig_changed)
         rig.live_changed.connect(self._update)
+        rig.scan_changed.connect(self._update)
         references.active_changed.connect(self._update)
         model_check.changed.connect(self._update)
         run.phase_changed.connect(self._phase_changed)
@@ -192,6 +194,7 @@ class ActionStates(QObject):
         missing = self.missing
         changing = "a rig is being loaded or closed" if self._rig.busy else ""
         taking = _REFERENCE if self._references.active else ""
+        scan = _SCAN if self._rig.scanning else ""
         reasons: dict[ActionName, str] = {
             "open_demo": busy or changing or taking,
             "open_rig": busy or changing or taking,
@@ -213,7 +216,7 @@ class ActionStates(QObject):
             "load_plan": busy,
             "save_plan": no_rig or busy or changing or self._no_plan(),
             "export_positions": no_rig or busy or changing or self._no_plan(),
-            "mark_here": no_rig or busy or changing or _no_stage(loaded),
+            "mark_here": no_rig or busy or changing or _no_stage(loaded) or scan,
             "quick_scan": no_rig or busy or changing or taking or _no_stage(loaded),
             "forget_overview": "",
             "choose_folder": busy,
@@ -221,7 +224,7 @@ class ActionStates(QObject):
             "note": "" if self._focus.on or self._run.note_store is not None else _NO_SECTION,
         }
         moves: tuple[ActionName, ...] = ("go_there", "step_left", "step_right", "step_up", "step_down")
-        reasons |= dict.fromkeys(moves, no_rig or camera_busy or changing or taking or _no_stage(loaded))
+        reasons |= dict.fromkeys(moves, no_rig or camera_busy or changing or taking or _no_stage(loaded) or scan)
         for name, reason in reasons.items():
             actions.enable(name, reason)
         actions["live"].setChecked(self._rig.live)

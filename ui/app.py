@@ -147,7 +147,7 @@ class App:
         views = Views(window, jobs, allow_phantom_model=allow_phantom_model)
         preview, overview = PlanPreview(jobs, state, rig, run, setup, window), Overview(jobs, window)
         plans = PlanPresenter(window, views, jobs, state, rig, run, setup, preview, overview)
-        MapPresenter(window, views, state, rig, run, setup, preview, overview, focus)
+        on_map = MapPresenter(window, views, state, rig, run, setup, preview, overview, focus)
         presenters = (
             RigPresenter(window, views, jobs, state, rig, run, store, lambda: setup.request),
             SectionPresenter(window, views, jobs, state, run, focus, store),
@@ -166,6 +166,8 @@ class App:
         EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         focus.map_given_back.connect(preview.wanted)
+        on_map.map_needed.connect(presenters[1].end_map)
+        on_map.map_needed.connect(presenters[2].leave_map)
         check, look = (ModelCheck(models, jobs, state, rig, run, setup, references, window) for _ in range(2))
         look.follow("")
         models_presenter = ModelsPresenter(window, views, jobs, run, setup, models, check, look)

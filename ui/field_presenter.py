@@ -180,8 +180,7 @@ class FieldPresenter(QObject):
         else:
             one = fields.at(*place_um)
         if one is None:
-            on_stage = fields.has_places and not fields.by_hand
-            return FieldSpot(place_um=place_um if on_stage else None, in_replay=in_replay)
+            return FieldSpot(place_um=place_um if fields.on_stage else None, in_replay=in_replay)
         tracked, spec = one.origin.source == "tracked", self._spec(in_replay=in_replay)
         tile = None
         if spec is not None and one.grid is not None and one.stage_um is not None and place_um is not None:

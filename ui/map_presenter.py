@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from hcc_scope.microscope.device_controls import DeviceControls
 from hcc_scope.runs.planned_fields import PlannedFields
@@ -60,7 +60,11 @@ class MapPresenter(QObject):
     preview : PlanPreview
     overview : Overview
     focus : ReplayFocus
+        Whether the map shows a section in Replay.
     """
+
+    map_needed = Signal()
+    """The map is cleared for the next section: what fills it with another one ends that."""
 
     def __init__(
         self,
@@ -75,9 +79,9 @@ class MapPresenter(QObject):
         focus: ReplayFocus,
     ) -> None:
         super().__init__(window)
-        self._window, self._views, self._state, self._focus = window, views, state, focus
+        self._window, self._views, self._state = window, views, state
         self._rig, self._run, self._setup = rig, run, setup
-        self._preview, self._overview = preview, overview
+        self._preview, self._overview, self._focus = preview, overview, focus
         self._specimen: object = None
         self._specimen_of_live: object = None
         self._rig_of_picture: LoadedRig | None = None
@@ -123,8 +127,19 @@ class MapPresenter(QObject):
         """Show the next section's plan, although the one before is still on the map."""
         planned = self._preview.planned
         if planned is not None and not self._run.active:
+            self._make_room()
             self._views.map.next.show(planned)
             self._offer_fields(planned)
+
+    def _make_room(self) -> None:
+        """Take fields off the map whose places are none of the stage: among them, a plan would lie nowhere."""
+        loaded = self._rig.loaded
+        if not self._views.map.fields.on_stage and not self._run.active and (loaded is None or loaded.has_stage):
+            self._clear_map()
+
+    def _clear_map(self) -> None:
+        self.map_needed.emit()
+        self._views.map.clear()
 
     def _offer_fields(self, planned: PlannedFields) -> None:
         """Let the fields be edited that are chosen now: what is laid out may be a moment older."""
@@ -144,6 +159,7 @@ class MapPresenter(QObject):
 
     def _note_edited(self, what: str, on: bool) -> None:
         if on:
+            self._make_room()
             self._preview.wanted.emit()
             self._setup.set_edited(what)
         elif self._setup.edited == what:
@@ -151,9 +167,17 @@ class MapPresenter(QObject):
 
     @Slot()
     def _mark_here(self) -> None:
-        at = None if self._state.rig is None else self._state.rig.xy_um
-        if at is None:
+        """Mark where the stage is now: what is shown of it may be a moment old."""
+        self._rig.ask(self._mark)
+
+    def _mark(self, rig: RigState) -> None:
+        at = rig.xy_um
+        if at is None or self._run.active:
             return
+        if rig.busy:
+            self._state.message.emit("info", "Not marked: the stage is moving. Mark the field when it is at rest.")
+            return
+        self._make_room()
         self._preview.wanted.emit()
         self._views.map.next.mark(*at)
         self._state.message.emit("info", f"Marked: a field at x {at[0]:,.0f} µm, y {at[1]:,.0f} µm.")
@@ -200,8 +224,8 @@ class MapPresenter(QObject):
             self._overview.clear()
             if self._setup.request.plan.listed is not None:
                 self._setup.change(plan=self._setup.request.plan.without_places())
-            if not self._views.map.hand.on:
-                self._views.map.clear()
+            if not self._focus.fills_map:  # a section in Replay stays: it is none of the rig before
+                self._clear_map()
         self._rig_name = loaded.name
         self._setup_changed()
 

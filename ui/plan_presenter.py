@@ -139,6 +139,7 @@ class PlanPresenter(QObject):
         self._rig.stop_live()
         self._preview.wanted.emit()
         self._search, self._searched = StopToken(), loaded
+        self._rig.note_scan(True)
         self._views.map.set_search(f"{doing} …")
         progress = partial(self._note_progress, doing)
         work = partial(
@@ -180,6 +181,7 @@ class PlanPresenter(QObject):
 
     def _end_search(self) -> None:
         self._search = None
+        self._rig.note_scan(False)
         self._views.map.set_search("")
         self._state.ask_rig(refresh=True)
 
@@ -233,6 +235,7 @@ class PlanPresenter(QObject):
         if not self._run.active:
             self._preview.wanted.emit()
             self._setup.choose_plan(replace(self._setup.request.plan, kind="file", file=path))
+            self._preview.refresh()  # the same file may hold another plan now
 
     def save_plan(self) -> None:
         """Save the plan of the next section as a file."""

@@ -131,6 +131,12 @@ class ReplayPresenter(QObject):
             self._map.clear()
             self._focus.give_map_back()
 
+    @Slot()
+    def leave_map(self) -> None:
+        """Leave the map to the next section."""
+        self._map.leave()
+        self._focus.fills_map = False
+
     @Slot(int)
     def _show_field(self, seq: int) -> None:
         """Show a field that was chosen on the map."""

@@ -295,6 +295,11 @@ class SectionPresenter(QObject):
     def _leave_map(self) -> None:
         self._map.leave()
 
+    @Slot()
+    def end_map(self) -> None:
+        """Leave the map to the next section; the fields of this one can still be shown."""
+        self._map.end()
+
     @Slot(int, bool)
     def _mark_excluded(self, seq: int, excluded: bool) -> None:
         if not self._focus.fills_map:

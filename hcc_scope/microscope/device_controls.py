@@ -21,6 +21,7 @@ Design
 from __future__ import annotations
 
 import math
+import time
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
@@ -68,6 +69,10 @@ __all__ = [
 _ALWAYS: tuple[UseState, ...] = ("free", "paused", "section")
 _NOT_MEANWHILE: tuple[UseState, ...] = ("free", "paused")
 _FREE_ONLY: tuple[UseState, ...] = ("free",)
+_SAME_PLACE_UM = 1.0
+"""A stage at rest reports positions that differ by less."""
+_ON_THE_WAY_S = 3.0
+"""A slow stage's position is read less often than pictures come: that of a younger one may be a little old."""
 
 
 class DeviceControls:
@@ -314,6 +319,11 @@ class DeviceControls:
             With the stage position and the pixel size of its exposure.
         x_px, y_px : float
             The point, from the left and the upper edge.
+
+        Raises
+        ------
+        DeviceError
+            Also while the stage moves, or if it did when the picture was taken.
         """
         self._need_number("x", x_px, "px")
         self._need_number("y", y_px, "px")
@@ -323,6 +333,11 @@ class DeviceControls:
         offset_px = np.array([x_px, y_px]) - np.array(frame.pixels.shape[::-1]) / 2
 
         def act() -> None:
+            now = self._from_xy()
+            age_s = (time.monotonic_ns() - frame.t_mono_ns) / 1e9
+            moved = math.dist(here, now) > _SAME_PLACE_UM
+            if self._reader.is_busy(self._need_stage()) or (moved and age_s < _ON_THE_WAY_S):
+                raise DeviceError("the stage was on its way when this picture was taken: try again when it is at rest")
             orientation = self._hardware.slow().orientation
             x_um, y_um = (np.array(here) + orientation.to_stage_um(offset_px, um)).tolist()
             self._start_xy(x_um, y_um)

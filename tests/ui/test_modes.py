@@ -77,6 +77,13 @@ def test_picture_and_map_stand_side_by_side_and_the_course_is_above_the_fold(ope
     assert dock.rect().contains(QRect(plot.mapTo(dock, QPoint()), plot.size()))
 
 
+def test_no_key_of_the_picture_moves_the_stage_on_the_map_beside_it(operator: App):
+    keys = {action.shortcut().toString() for action in operator.views.live.actions()} - {""}
+    search = find(operator.views.map, QToolButton, "Find tissue").defaultAction()
+    assert {"T", "J"} <= keys
+    assert search.shortcut().toString() not in keys | {""}
+
+
 def test_the_emergency_stop_is_the_one_red_button_and_start_the_one_of_the_accent(operator: App):
     """By what each button is filled with, whichever state it is in."""
     window = operator.window

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from find import find
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QMessageBox
 from shell_parts import finish, notices, open_rig, start, wait_for
 
@@ -40,7 +41,10 @@ def test_tissue_is_found_and_the_next_section_lies_inside_it(
     app.setup.change(plan=PlanChoice(n_fields=3, area_um=(500.0, 400.0)))
     search = button(app, "Find tissue")
     search.click()
+    for name in ("go_there", "step_left", "mark_here"):  # a move would begin when the scan is over
+        assert "the stage is scanning" in app.window.actions_.why_not(name)
     wait_for(lambda: outline(app), "the outline")
+    assert app.window.actions_.why_not("go_there") == ""
     assert area_um2(outline(app)) == pytest.approx(500 * 400, rel=0.1)  # all of it is tissue
     assert "The tissue reaches the edge of the scanned area" in notices(app)
     assert app.state.rig.xy_um == (0.0, 0.0)
@@ -84,6 +88,7 @@ def test_tissue_is_found_and_the_next_section_lies_inside_it(
     app.setup.change(plan=app.setup.request.plan.with_outline(found, "prescan", 50.0))
 
     refuse_beyond_limits(app)
+    mend_a_plan_file(app, tmp_path / "mended.yaml")
     wait_for(lambda: app.views.map.next.words.startswith("3 random fields of 166"), "the plan on the map")
     planned = app.views.map._plan.positions_um
     start(app)
@@ -105,13 +110,27 @@ def refuse_beyond_limits(app: App) -> None:
     before = app.setup.request.plan
     for _ in range(2):  # the second before the first is laid out
         app.window.actions_["mark_here"].trigger()
-    assert app.setup.request.plan.listed.positions_um == ((0.0, 0.0), (0.0, 0.0))
+    wait_for(lambda: app.setup.request.plan.kind == "list", "a list")
+    wait_for(lambda: app.setup.request.plan.listed.positions_um == ((0.0, 0.0), (0.0, 0.0)), "both marks")
     assert "the score's interval is not valid for it" in notices(app)
     app.views.map.next.mark(70_000.0, 0.0)
     wait_for(lambda: "beyond the stage's upper limit" in app.window.actions_.why_not("start"), "Start to be refused")
     assert "cannot be taken: position 3" in app.views.map.next.words
     app.setup.change(plan=before)
     wait_for(lambda: app.window.actions_["start"].isEnabled(), "Start")
+
+
+def mend_a_plan_file(app: App, path: Path) -> None:
+    """A file that was changed meanwhile is read again when the operator comes back to the window."""
+    before, why_not = app.setup.request.plan, app.window.actions_.why_not
+    path.write_text("kind: positions\npositions_um: [[70000, 0]]\n", encoding="utf-8")
+    app.commands._plans._use_file(str(path))
+    wait_for(lambda: "beyond the stage's upper limit" in why_not("start"), "Start to be refused")
+    path.write_text("kind: positions\npositions_um: [[0, 0], [200, 0]]\n", encoding="utf-8")
+    QApplication.instance().applicationStateChanged.emit(Qt.ApplicationState.ApplicationActive)
+    wait_for(lambda: app.views.map.next.words.startswith("A list of 2 fields"), "the mended plan")
+    assert why_not("start") == ""
+    app.setup.change(plan=before)
 
 
 def test_exposure_gain_and_cooling_in_the_window(shell: App, small_rig: Path):

@@ -10,7 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QGuiApplication
 
 from hcc_scope.runs.planned_fields import PlannedFields, plan_site, planned_fields
 from hcc_scope.workers import Failure, attempt
@@ -83,10 +84,25 @@ class PlanPreview(QObject):
         rig.opened.connect(self._read_site)
         state.rig_changed.connect(self._rig_changed)
         state.rig_gone.connect(self._rig_gone)
+        application = QGuiApplication.instance()
+        assert isinstance(application, QGuiApplication)
+        application.applicationStateChanged.connect(self._activated)
 
     @Slot()
     def _soon(self) -> None:
         self._timer.start()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Lay the same plan out again: its file, or the room on the disk, may have changed."""
+        if not self._run.active:
+            self._timer.start()
+
+    @Slot(Qt.ApplicationState)
+    def _activated(self, state: Qt.ApplicationState) -> None:
+        """Lay the plan out again when the operator comes back, such as from mending its file."""
+        if state == Qt.ApplicationState.ApplicationActive:
+            self.refresh()
 
     @Slot(str)
     def _phase_changed(self, phase: str) -> None:
@@ -140,6 +156,7 @@ class PlanPreview(QObject):
         if loaded is None or self._run.active or request.plan.by_hand:
             self._show(None)
         elif self.site is None:
+            self._setup.note_laid_out(request, "", "")  # what was found on another rig does not hold here
             self._show(PlannedFields(problem=self._site_problem) if self._site_problem else None)
         else:
             work = partial(_planned, request, self.site, is_demo=loaded.is_demo)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hcc_scope.microscope.auto_exposure import ExposureFound
     from hcc_scope.microscope.device_controls import DeviceControls
     from hcc_scope.microscope.preview import Preview
+    from hcc_scope.microscope.rig_state import RigState
     from hcc_scope.types import Frame
     from ui.control.app_state import AppState
     from ui.control.section_request import SectionRequest
@@ -82,6 +83,8 @@ class RigControl(QObject):
     """Whether the live picture is on."""
     acted = Signal()
     """The devices have executed an action."""
+    scan_changed = Signal()
+    """A scan of the plan's area begins or ends."""
 
     def __init__(self, jobs: Jobs, state: AppState, lock_folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -97,6 +100,7 @@ class RigControl(QObject):
         self._live = False
         self._light = NO_RIG
         self._doing: tuple[str, float] | None = None
+        self._scanning = False
         self._device_since_s = 0.0
         """When the worker last ended work that uses no device (monotonic)."""
         self._timer = QTimer(self)
@@ -246,6 +250,17 @@ class RigControl(QObject):
         self._look()
 
     @property
+    def scanning(self) -> bool:
+        """Whether the stage scans the plan's area: what it is asked to do meanwhile would begin much later."""
+        return self._scanning
+
+    def note_scan(self, scanning: bool) -> None:
+        """Take whether a scan is under way."""
+        if scanning != self._scanning:
+            self._scanning = scanning
+            self.scan_changed.emit()
+
+    @property
     def failure(self) -> str:
         """Why the rig is not open, as text; empty if nothing failed."""
         return self._failed
@@ -322,6 +337,16 @@ class RigControl(QObject):
         loaded = self.loaded
         if loaded is not None:
             self._jobs.submit("rig", partial(action, loaded.controls), self._done, self._refused)
+
+    def ask(self, done: Callable[[RigState], None]) -> None:
+        """Read the devices after all that was asked of them before; `done` takes their state, of the same rig."""
+        loaded = self.loaded
+        if loaded is not None:
+            self._jobs.submit("rig", loaded.controls.read, partial(self._answer, loaded, done))
+
+    def _answer(self, loaded: LoadedRig, done: Callable[[RigState], None], state: RigState) -> None:
+        if self.loaded is loaded:
+            done(state)
 
     @Slot()
     def focus_now(self) -> None:

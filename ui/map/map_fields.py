@@ -97,6 +97,7 @@ class FieldsLayer:
         self.set_retakes({}, ())
         self._contrast.clear()
         self.layout = IslandLayout()
+        self.by_hand = False
         self.n_not_drawn = 0
         self.chosen = None
 
@@ -140,6 +141,12 @@ class FieldsLayer:
     def has_places(self) -> bool:
         """Whether places on the map are places on the stage: not so if there are fields and none has a position."""
         return self.by_hand or not self.fields or self.without_position < len(self.fields)
+
+    @property
+    def on_stage(self) -> bool:
+        """Whether a place on the map is one that a stage can go to: none is that was measured from the pictures."""
+        tracked = any(one.origin.source == "tracked" for one in self.fields.values())
+        return self.has_places and not self.by_hand and not tracked
 
     @property
     def without_position(self) -> int:

@@ -109,6 +109,12 @@ class MapFiller(QObject):
         """Put no more fields on the map: it shows another section from now on."""
         self._run = self.fields = None
 
+    def end(self) -> None:
+        """Put no more fields on the map, which belongs to the next section; the stored ones can still be read."""
+        self._run = None
+        self._waiting.clear()
+        self._patience.stop()
+
     def see(self, frame: Frame) -> None:
         """Take a frame that was seen while it is there; the store need not be asked for it."""
         if self._run is None or frame.seq in self._known:

@@ -199,10 +199,11 @@ class SectionMapTab(QWidget):
     @property
     def place_to_go_um(self) -> tuple[float, float] | None:
         """The chosen planned field, else what is under the cursor, else the chosen field; None for none of them."""
+        if not self.fields.on_stage:
+            return None
         chosen = self.fields.chosen
         stored = None if chosen is None else self.fields.fields[chosen].stage_um
-        under = self.view.cursor_at if self.fields.has_places else None
-        return self._tools.fields.chosen_um or under or stored
+        return self._tools.fields.chosen_um or self.view.cursor_at or stored
 
     def set_outline(self, corners_um: Points) -> None:
         """Show the outline of the next section's random fields; empty for none."""
@@ -458,9 +459,11 @@ class SectionMapTab(QWidget):
     def _layers(self) -> list[Layer]:
         if self.hand.on:
             layers = [*self.hand.below, self.fields, *self.hand.above, self._tools.outline]
-        elif self.fields.has_places:
+        elif self.fields.on_stage:
             below: list[Layer] = [self.next.limits, self._outline, self.next.overview, self.fields, self._plan]
             layers = [*below, self._stage, self._tools.outline, self._tools.fields]
+        elif self.fields.has_places:
+            layers = [self._outline, self.fields, self._plan]  # measured from the pictures: the stage is elsewhere
         else:
             layers = [self.fields]
         return [*layers, self._scale_bar]
@@ -583,7 +586,7 @@ class SectionMapTab(QWidget):
 
     @Slot(float, float)
     def _double_clicked(self, x_um: float, y_um: float) -> None:
-        if self.fields.has_places and not self.hand.on:
+        if self.fields.on_stage:
             self.move_requested.emit(x_um, y_um)
 
     @Slot()

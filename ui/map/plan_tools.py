@@ -58,7 +58,7 @@ class PlanTools(QObject):
             owner,
             "Find tissue",
             "Scan the plan's area with a few fields and outline the tissue; again to stop",
-            "T",
+            "Shift+T",  # T is a key of the picture beside it, and must not move the stage here
             self._search,
             checked=False,
         )

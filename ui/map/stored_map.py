@@ -53,11 +53,12 @@ class StoredMap:
         return self._opened
 
     def show(self, opened: OpenedStore) -> None:
-        """Show a section; one that is shown already, and has no more fields, only has its marks brought up to date."""
+        """Show a section; one that is shown already has its marks and results brought up to date."""
         before, self._opened = self._opened, opened
         if before is not None and (before.path, before.store.n_frames) == (opened.path, opened.store.n_frames):
             for seq in self._map.fields.fields:
                 self._map.set_excluded(seq, seq in opened.excluded)
+            self._show_results(opened)
             self._show_retakes(opened)
             return
         self._stop.set()
@@ -78,12 +79,29 @@ class StoredMap:
             for entry in store.journal
             if entry is not None and (place := island_and_place(entry.stage_um, entry.tags)) is not None
         ]
+        sources = (
+            position_origin(entry.tags, has_position=entry.stage_um is not None).source
+            for entry in store.journal
+            if entry is not None
+        )
+        self._map.fields.by_hand = "tracked" in sources
         self._map.fields.layout = lay_out_islands(boxes_of_fields(places, field_um), max(field_um))
         shown = fields_with_a_place_of_their_own(store)
         self._map.set_not_shown(store.n_frames - len(shown))
         put = partial(self._put, opened)
         read = partial(_read, store, shown, self._stop, lambda batch: self._jobs.post(partial(put, batch)))
         self._jobs.submit("map", read)
+
+    def _show_results(self, opened: OpenedStore) -> None:
+        """Show what fields that are on the map were classified as since."""
+        if not opened.analyses:
+            return
+        recorded = opened.analyses[0]
+        self._map.set_threshold(recorded.threshold)
+        for seq, one in self._map.fields.fields.items():
+            result = recorded.results.get(seq)
+            if result is not None and result is not one.result:
+                self._map.set_result(result, recorded.grid, recorded.threshold)
 
     def _show_retakes(self, opened: OpenedStore) -> None:
         if opened.analyses:

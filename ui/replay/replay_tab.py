@@ -288,6 +288,8 @@ class ReplayTab(QWidget):
             return
         self.section.set_store(opened)
         self.compare.set_store(opened, newest=True)
+        if len(opened.analyses) == 1:
+            self.section_shown.emit(opened)  # the gallery and the map had no result before
         if len(opened.analyses) > 1:
             self.pages.setCurrentWidget(self.compare)
 
