@@ -12,12 +12,13 @@ import pytest
 from hcc_scope.system_check import qt_obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from PySide6.QtWidgets import QApplication
 
     from ui.app import App
+    from ui.control.settings_store import SettingsStore
 
 OBSTACLE = qt_obstacle()
 
@@ -49,6 +50,20 @@ def no_widget_left(qapp: QApplication) -> Iterator[None]:
     qapp.processEvents()
     left = [w for w in QApplication.topLevelWidgets() if id(w) not in before and w.isVisible()]
     assert not left, f"widgets left behind: {left}"
+
+
+@pytest.fixture
+def settings_store(qapp: QApplication) -> Iterator[Callable[..., SettingsStore]]:
+    """Return `SettingsStore`, whose objects end with the test and in this thread: their timers run a second longer."""
+    from PySide6.QtCore import QCoreApplication, QEvent, QObject
+
+    from ui.control.settings_store import SettingsStore
+
+    del qapp
+    owner = QObject()
+    yield lambda *arguments: SettingsStore(*arguments, owner)
+    owner.deleteLater()
+    QCoreApplication.sendPostedEvents(owner, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture
