@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from ui.app import App
+    from ui.control.settings_store import SettingsStore
 
 OBSTACLE = qt_obstacle()
 
@@ -64,6 +65,20 @@ def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
 
     monkeypatch.setattr(qtbot, "addWidget", keep)
     return qtbot
+
+
+@pytest.fixture
+def settings_store(qapp: QApplication) -> Iterator[Callable[..., SettingsStore]]:
+    """Return `SettingsStore`, whose objects end with the test and in this thread: their timers run a second longer."""
+    from PySide6.QtCore import QCoreApplication, QEvent, QObject
+
+    from ui.control.settings_store import SettingsStore
+
+    del qapp
+    owner = QObject()
+    yield lambda *arguments: SettingsStore(*arguments, owner)
+    owner.deleteLater()
+    QCoreApplication.sendPostedEvents(owner, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture

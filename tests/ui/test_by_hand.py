@@ -25,7 +25,6 @@ from ui.control.paced_operator import PacedOperator
 from ui.control.section_request import PlanChoice
 from ui.control.section_setup import SectionSetup
 from ui.control.settings import Settings
-from ui.control.settings_store import SettingsStore
 from ui.hand.arrow import ArrowSign
 from ui.hand.hand_tab import HandTab
 from ui.hand.readout import Readout
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.by_hand import HandPhase
     from ui.app import App
+    from ui.control.settings_store import SettingsStore
     from ui.kit.theme import ThemeName
 
 PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
@@ -431,10 +431,12 @@ def test_a_stand_that_is_stated_to_be_manual_opens_by_hand_though_a_stage_report
     assert find(shell.window.top, QToolButton, "Emergency stop").isVisible(), "its drives can be stopped"
 
 
-def test_the_simulated_hand_is_offered_where_the_demo_is_moved_by_hand_alone(qtbot: QtBot, tmp_path: Path):
+def test_the_simulated_hand_is_offered_where_the_demo_is_moved_by_hand_alone(
+    qtbot: QtBot, tmp_path: Path, settings_store: Callable[..., SettingsStore]
+):
     window, jobs = QMainWindow(), Jobs()
     qtbot.addWidget(window)
-    setup = SectionSetup(SettingsStore(Settings(demo_specimen="hand"), tmp_path, jobs))
+    setup = SectionSetup(settings_store(Settings(demo_specimen="hand"), tmp_path, jobs))
     top = TopBar(Actions(window, "dark"), Settings(), setup)
     window.setCentralWidget(top)
     assert setup.request.specimen == "high", "no rig is open on which a simulated hand could play"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QTextDocument, QTextTable
 from PySide6.QtWidgets import QListWidget, QWidget
 from review_parts import settle
@@ -20,7 +20,6 @@ from tests.model_parts import Inside, Plain, archive, make_model, random_tiles
 from ui.control.model_list import ModelList
 from ui.control.run_control import ModelChoice
 from ui.control.settings import Settings
-from ui.control.settings_store import SettingsStore
 from ui.kit.jobs import Jobs
 from ui.library.classify_dialog import ClassifyDialog
 from ui.models.card_view import CardView
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
+    from ui.control.settings_store import SettingsStore
+
 SHIPPED = "phantom-meng2019"
 
 
@@ -47,19 +48,9 @@ def jobs(qtbot: QtBot) -> Iterator[Jobs]:
 
 
 @pytest.fixture
-def remember(jobs: Jobs, tmp_path: Path) -> Iterator[Callable[..., SettingsStore]]:
-    """Return a function that makes a store of settings, which is written at the end: its timer must not outlive it."""
-    owner = QObject()
-    made: list[SettingsStore] = []
-
-    def make(**values: object) -> SettingsStore:
-        made.append(SettingsStore(Settings.model_validate(values), tmp_path, jobs, owner))
-        return made[-1]
-
-    yield make
-    for store in made:
-        store.save()
-    owner.deleteLater()
+def remember(jobs: Jobs, tmp_path: Path, settings_store: Callable[..., SettingsStore]) -> Callable[..., SettingsStore]:
+    """Return a function that makes a store of settings."""
+    return lambda **values: settings_store(Settings.model_validate(values), tmp_path, jobs)
 
 
 def model_in(folder: Path) -> Path:

@@ -13,13 +13,13 @@ from ui.control.replay_focus import ReplayedField, ReplayFocus
 from ui.control.section_request import PlanChoice, SectionRequest
 from ui.control.section_setup import SectionSetup
 from ui.control.settings import Settings
-from ui.control.settings_store import SettingsStore
 from ui.kit.jobs import Jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ui.app import App
+    from ui.control.settings_store import SettingsStore
 
 REQUEST = SectionRequest("M7", "S1", Path("sections"), PlanChoice(), "high", "phantom-meng2019", "auto", 1)
 
@@ -48,10 +48,9 @@ def test_a_request_names_the_first_thing_that_is_missing(changes: dict[str, obje
 
 
 @pytest.fixture
-def setup(qapp: object, tmp_path: Path) -> Iterator[SectionSetup]:
-    del qapp
+def setup(tmp_path: Path, settings_store: Callable[..., SettingsStore]) -> Iterator[SectionSetup]:
     jobs = Jobs()
-    yield SectionSetup(SettingsStore(Settings(out_dir=str(tmp_path)), tmp_path / "settings", jobs))
+    yield SectionSetup(settings_store(Settings(out_dir=str(tmp_path)), tmp_path / "settings", jobs))
     assert jobs.close() == ()
 
 
@@ -71,10 +70,11 @@ def test_each_change_is_signalled_once_and_what_stays_the_same_is_not(setup: Sec
     assert setup.request.store == tmp_path / "other" / "M7_S1.ome.zarr"
 
 
-def test_choices_are_remembered_and_a_plan_that_fits_the_rig_is_not(qapp: object, tmp_path: Path):
-    del qapp
+def test_choices_are_remembered_and_a_plan_that_fits_the_rig_is_not(
+    tmp_path: Path, settings_store: Callable[..., SettingsStore]
+):
     jobs = Jobs()
-    store = SettingsStore(Settings(), tmp_path, jobs)
+    store = settings_store(Settings(), tmp_path, jobs)
     setup = SectionSetup(store)
     setup.choose_plan(PlanChoice("random", n_fields=7))
     setup.choose_folder(tmp_path)
@@ -100,10 +100,11 @@ def test_choices_are_remembered_and_a_plan_that_fits_the_rig_is_not(qapp: object
     assert jobs.close() == ()
 
 
-def test_a_rig_without_a_focus_drive_leaves_the_remembered_focusing_alone(qapp: object, tmp_path: Path):
-    del qapp
+def test_a_rig_without_a_focus_drive_leaves_the_remembered_focusing_alone(
+    tmp_path: Path, settings_store: Callable[..., SettingsStore]
+):
     jobs = Jobs()
-    store = SettingsStore(Settings(), tmp_path, jobs)
+    store = settings_store(Settings(), tmp_path, jobs)
     setup = SectionSetup(store)
     setup.choose_plan(PlanChoice(focus=Focusing("every_k", every_k=3)))
     setup.fit_rig(has_stage=True, has_focus=False)
