@@ -427,14 +427,20 @@ class Commands(QObject):
         actions = self._window.actions_
         if actions["resume"].isEnabled():
             ask = partial(request_to_resume, Path(path), self._setup.request)
-            self._jobs.submit("disk", ask, self._ask_to_resume)
+            busy = f"Checking every stored frame of {Path(path).name} …"  # takes long on a slow disk
+            self._window.notice.show_notice("info", busy)
+            self._jobs.submit("disk", ask, partial(self._ask_to_resume, busy), partial(self._not_to_resume, busy))
         else:
             words = f"{Path(path).name} cannot be resumed yet: {actions.why_not('resume')}."
             self._window.notice.show_notice("info", words, "Resume", partial(self.resume_section, path))
 
-    def _ask_to_resume(self, resumed: tuple[SectionRequest, str]) -> None:
+    def _not_to_resume(self, busy: str, _why: str) -> None:
+        self._window.notice.withdraw(busy)
+
+    def _ask_to_resume(self, busy: str, resumed: tuple[SectionRequest, str]) -> None:
         from hcc_scope.runs.resumed_section import SAME_PLACE
 
+        self._window.notice.withdraw(busy)
         request, left = resumed
         box = QMessageBox(QMessageBox.Icon.Question, "Resume a section", left, parent=self._window)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

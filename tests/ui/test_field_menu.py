@@ -88,7 +88,10 @@ def test_the_menu_of_a_stored_field_acts_on_the_section_in_replay(shell: App, tm
     assert tiles.dialog.here == tiles.current
     tiles.dialog.close()
     actions["show_field"].trigger()
-    wait_for(lambda: pane.frame.seq == other and shell.window.shown_tab is shell.views.replay, "the field in Replay")
+    wait_for(
+        lambda: getattr(pane.frame, "seq", None) == other and shell.window.shown_tab is shell.views.replay,
+        "the field in Replay",
+    )
     (in_bar,) = (one for one in actions["show_field"].associatedObjects() if isinstance(one, QMenu))
     in_bar.aboutToShow.emit()
     assert actions["show_field"].text() == f"Show field {other}"

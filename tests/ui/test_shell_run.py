@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -465,7 +466,9 @@ def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(rea
     store = ready.setup.request.out_dir / "M7_S1.ome.zarr"
     wait_for(lambda: f"{6 - n} of 6 fields of section M7 S1" in ready.window.notice.text, "the offer")
     find(ready.window.notice, QPushButton, "Resume")
-    ready.commands.resume_section(str(store))  # as the menu does; the offer goes with it
+    with patch.object(ready.window.notice, "show_notice", wraps=ready.window.notice.show_notice) as shown:
+        ready.commands.resume_section(str(store))  # as the menu does; the offer goes with it
+    shown.assert_called_once_with("info", "Checking every stored frame of M7_S1.ome.zarr …")
     wait_for(lambda: ready.window.findChildren(QMessageBox), "the question")
     (box,) = ready.window.findChildren(QMessageBox)
     assert f"{6 - n} of 6 fields of section M7 S1" in box.text()
