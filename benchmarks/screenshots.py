@@ -279,10 +279,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         camera = Camera(folder, (width, height), Path(scratch))
         try:
+            if "by-hand" not in sys.argv[3:]:
+                camera.run()  # first: it begins with the welcome page
             if "demo" not in sys.argv[3:]:
                 camera.run_by_hand()
-            if "by-hand" not in sys.argv[3:]:
-                camera.run()
         finally:
             camera.close()
     print(f"The pictures are in {folder}")
