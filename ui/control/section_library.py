@@ -86,11 +86,6 @@ class SectionLibrary(QObject):
         self._soon = QTimer(self, singleShot=True)
         self._soon.timeout.connect(self._report)
 
-    @property
-    def is_listing(self) -> bool:
-        """Whether the folder is being listed for the first time."""
-        return self._busy and not self._known
-
     # -- listing -------------------------------------------------------------------------------------------------------
 
     @Slot(object)

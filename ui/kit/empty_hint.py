@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt, Slot
-from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from ui.kit.labels import ValueLabel
+from ui.kit.empty_page import words_and_button
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -30,13 +30,8 @@ class EmptyHint(QWidget):
     def __init__(self, over: QWidget) -> None:
         super().__init__(over)
         self._over = over
-        self.setAccessibleName("Empty page")
-        self._words = ValueLabel("Why this page is empty")
-        self._words.setWordWrap(True)
-        self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._words, self._button = words_and_button(self)
         self._action: QAction | None = None
-        self._button = QPushButton()
-        self._button.setMinimumHeight(4 * GRID_PX)
         self._button.clicked.connect(self._act)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

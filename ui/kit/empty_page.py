@@ -8,7 +8,18 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 
-__all__ = ["EmptyPage"]
+__all__ = ["EmptyPage", "words_and_button"]
+
+
+def words_and_button(page: QWidget) -> tuple[ValueLabel, QPushButton]:
+    """Return the sentence and the button of an empty page, for its layout, and name the page."""
+    page.setAccessibleName("Empty page")
+    words = ValueLabel("Why this page is empty")
+    words.setWordWrap(True)
+    words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    button = QPushButton()
+    button.setMinimumHeight(4 * GRID_PX)
+    return words, button
 
 
 class EmptyPage(QWidget):
@@ -19,12 +30,7 @@ class EmptyPage(QWidget):
 
     def __init__(self, sentence: str = "", button: str = "") -> None:
         super().__init__()
-        self.setAccessibleName("Empty page")
-        self._words = ValueLabel("Why this page is empty")
-        self._words.setWordWrap(True)
-        self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._button = QPushButton()
-        self._button.setMinimumHeight(4 * GRID_PX)
+        self._words, self._button = words_and_button(self)
         self._button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self._button.clicked.connect(self.asked)
         column = QVBoxLayout(self)

@@ -65,11 +65,6 @@ class LibraryFilter:
     """A label, or `NO_LABEL`; None: any."""
     since: Since = Since.ANY
 
-    @property
-    def lets_all_through(self) -> bool:
-        """Whether nothing is filtered."""
-        return self == LibraryFilter()
-
     def lets_through(self, section: ListedSection, now: datetime | None = None) -> bool:
         """Return whether a section is shown."""
         days = self.since.days
