@@ -1,0 +1,92 @@
+"""Where an export is written: beside its place, renamed when it is whole, and never over anything or into a store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hcc_scope.atomic_file import patiently
+from hcc_scope.errors import StoreExistsError, UsageError
+from hcc_scope.storage.files import explain
+from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.space import check_out_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["check_target", "export_name", "exported"]
+
+
+def export_name(store: Path, ending: str) -> str:
+    """Return the name of an export of a store.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> export_name(Path("runs/M7_S1.ome.zarr"), "-mosaic.ome.tif")
+    'M7_S1-mosaic.ome.tif'
+    """
+    return store.name.removesuffix(STORE_SUFFIX) + ending
+
+
+def check_target(target: Path, need_bytes: int) -> None:
+    """Refuse a place where an export cannot be written, before anything is.
+
+    Parameters
+    ----------
+    target : Path
+        File or folder that will be made; the folders above it need not exist yet.
+    need_bytes : int
+        What it will take at most.
+
+    Raises
+    ------
+    StoreExistsError
+        If there is anything of that name.
+    UsageError
+        If it lies inside a store.
+    StoreUnwritableError, DiskFullError
+        If it cannot be written to, or has too little space.
+    """
+    if any(part.name.endswith(STORE_SUFFIX) for part in (target, *target.resolve().parents)):
+        raise UsageError(f"{target} lies inside a store", hint="Choose a folder outside of it.")
+    if os.path.lexists(target):
+        raise StoreExistsError(
+            f"{target} is already there and is never overwritten", hint="Delete it first, or give another folder."
+        )
+    check_out_dir(target.parent, need_bytes=need_bytes)
+
+
+@contextmanager
+def exported(target: Path, need_bytes: int) -> Iterator[Path]:
+    """Yield a path beside `target`, for a file or a folder, that takes its name at the end of the block.
+
+    Parameters
+    ----------
+    target, need_bytes
+        As for `check_target`, which is called first.
+
+    Raises
+    ------
+    HccScopeError
+        As `check_target`, and if it cannot be renamed. Nothing half-made is left.
+    """
+    check_target(target, need_bytes)
+    part = target.with_name(f".{target.stem[:40]}.{uuid.uuid4().hex[:8]}.part{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        if os.path.lexists(target):  # made by another program meanwhile
+            check_target(target, 0)
+        patiently(lambda: part.rename(target))
+    except OSError as error:
+        raise explain(error, f"{target} cannot be written") from error
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)

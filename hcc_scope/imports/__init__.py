@@ -1,0 +1,6 @@
+"""Images that other programs stored, as the frames of a section: what is in them, which are chosen, how they are read.
+
+=================  ================================================================================================
+`~.collection`     what every reader of a format gives: planes with their facts, read one at a time
+=================  ================================================================================================
+"""
