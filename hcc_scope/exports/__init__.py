@@ -6,6 +6,7 @@
 `~.frames`         all frames as one OME-TIFF
 `~.ome_xml`        the OME-XML of both
 `~.outcome`        what an export reports when it is done
+`~.geometry`       where each field of a section lies in a picture of all of them
 `~.target`         where an export is written: beside its place, and renamed when it is whole
 =================  ================================================================================================
 """
