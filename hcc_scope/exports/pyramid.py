@@ -19,7 +19,7 @@ from hcc_scope.exports.blocks import BLEND_DEPTH, BLOCK_PX, Block, Painter, blen
 from hcc_scope.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from concurrent.futures import Future
 
     from numpy.typing import NDArray
@@ -37,6 +37,14 @@ _MOST_THREADS = 8
 
 class Pictures(Protocol):
     """What is drawn for each field."""
+
+    @property
+    def kind(self) -> str:
+        """What the picture is: ``mosaic`` or ``heatmap``."""
+
+    @property
+    def damaged(self) -> Mapping[int, str]:
+        """`seq` of the fields that could not be read until now, and why."""
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -5,7 +5,8 @@ here: tiles first, as they come, and at the end the directories that state where
 more than 4 GB, a TIFF that any program reads otherwise: the header comes last as well.
 
 Tiles are compressed by deflate, 16-bit counts after horizontal differencing: what every reader of pyramids knows.
-Tiles in which nothing is drawn are one and the same tile.
+Counts have noise, in which nothing repeats: they are given to the Huffman coder alone, which takes half the time and
+leaves as many bytes (``python -m benchmarks export_mosaic``). Tiles in which nothing is drawn are one and the same tile.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ TILE_PX = 512
 LARGEST_CLASSIC = 2**32 - 1
 """Bytes of a file whose offsets have 32 bits."""
 _HEADER_BYTES = 16
-_FASTEST = 1
+_FAST = 1
 """zlib's level: higher ones make a noisy image hardly smaller."""
 _DEFLATE, _DIFFERENCES, _CENTIMETRE, _FLOAT = 8, 2, 3, 3
 _CM_UM = 10_000
@@ -52,13 +53,13 @@ class TiffFacts(NamedTuple):
     """ASCII: the OME-XML."""
     pixel_size_um: float
     corner_um: tuple[float, float]
-    """x, y of the upper left corner. TIFF has no place for a negative one: that one is left out."""
+    """x, y of the upper left corner. TIFF has no place for negative ones: both are left out if one is."""
     software: str
 
 
 class _Tile(NamedTuple):
     level: int
-    index: int
+    number: int
     data: bytes
 
 
@@ -128,8 +129,8 @@ class PyramidTiff:
         OSError
             If they cannot be written.
         """
-        for level, index, data in encoded:
-            self._offsets[level][index], self._sizes[level][index] = self._append(data), len(data)
+        for level, number, data in encoded:
+            self._offsets[level][number], self._sizes[level][number] = self._append(data), len(data)
 
     def close(self, facts: TiffFacts) -> None:
         """Write the tile that stands for all empty ones, the directories and the header.
@@ -160,8 +161,9 @@ class PyramidTiff:
             np.subtract(pixels[:, 1:], pixels[:, :-1], out=tile[:, 1:])
         else:
             tile[...] = pixels
-        data: bytes = zlib_ng.compress(tile.data, _FASTEST)
-        return data
+        strategy = zlib_ng.Z_HUFFMAN_ONLY if self._differs else zlib_ng.Z_DEFAULT_STRATEGY
+        deflate = zlib_ng.compressobj(_FAST, zlib_ng.DEFLATED, zlib_ng.MAX_WBITS, zlib_ng.DEF_MEM_LEVEL, strategy)
+        return bytes(deflate.compress(tile.data) + deflate.flush())
 
     @property
     def _differs(self) -> bool:
@@ -203,8 +205,8 @@ class PyramidTiff:
         if level == 0:
             tags[270] = _ASCII, facts.description + b"\0"
             tags[305] = _ASCII, facts.software.encode("ascii", "replace") + b"\0"
-            for tag, value in zip((286, 287), facts.corner_um, strict=True):
-                if value >= 0:
+            if min(facts.corner_um) >= 0:
+                for tag, value in zip((286, 287), facts.corner_um, strict=True):
                     tags[tag] = _rational(Fraction(str(value)) / _CM_UM)
             if reduced:
                 tags[330] = _numbers(_IFD8 if big else _IFD, reduced)
@@ -228,5 +230,5 @@ def _numbers(kind: int, values: Sequence[int]) -> tuple[int, bytes]:
 def _rational(value: Fraction) -> tuple[int, bytes]:
     """Return a fraction as two 32-bit numbers: exact where they suffice, at most the largest of them."""
     value = min(value, Fraction(_LARGEST_LONG))
-    value = value.limit_denominator(max(1, int(_LARGEST_LONG / max(value, 1)) - 1))
+    value = value.limit_denominator(max(1, int(_LARGEST_LONG / max(value, Fraction(1))) - 1))
     return _RATIONAL, struct.pack("<II", value.numerator, value.denominator)
