@@ -13,8 +13,10 @@ has no place for a turn.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import json_bytes
@@ -31,7 +33,7 @@ from hcc_scope.storage.metadata import omero_metadata
 from hcc_scope.storage.space import check_out_dir
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from hcc_scope.exports.geometry import FieldPlace, SectionGeometry
     from hcc_scope.progress import OnProgress
@@ -113,9 +115,8 @@ class _FieldWriter:
             return f"{some}sharing the section's files, whose checksums were not compared"
         if self._turned:
             return "turned as they lie on the stage"
-        return (
-            "copied, as this disk knows no second names of files" if self._shared and not self._can_link else "copied"
-        )
+        why = ", as this disk knows no second names of files" if self._shared and not self._can_link else ""
+        return f"copied{why}"
 
     def write(self, number: int, field: FieldPlace) -> None:
         """Write one field.
@@ -131,10 +132,11 @@ class _FieldWriter:
         is_linked = file is not None and self._can_link
         frame = None if is_linked else self._store.read(field.seq)
         image = self._folder / str(number)
-        shard = image / "0" / FIELD_SHARD
-        shard.parent.mkdir(parents=True)
-        (image / "0" / "zarr.json").write_bytes(self._array)
-        (image / "zarr.json").write_bytes(json_bytes(self._image(field, entry)))
+        array, shard = f"{image}/0", f"{image}/0/{FIELD_SHARD}"
+        for folder in _folders(array, shard):
+            os.mkdir(folder)  # noqa: PTH102 - a path object each would take as long as all else
+        _write(f"{array}/zarr.json", self._array)
+        _write(f"{image}/zarr.json", json.dumps(self._image(field, entry), ensure_ascii=False).encode())
         if file is not None and is_linked and self._link(file, shard):
             return
         if frame is None:
@@ -143,9 +145,9 @@ class _FieldWriter:
             except StoreDamagedError:
                 shutil.rmtree(image)
                 raise
-        write_field(image / "0", self._geometry.upright(frame.pixels))
+        write_field(Path(array), self._geometry.upright(frame.pixels))
 
-    def _link(self, file: Path, shard: Path) -> bool:
+    def _link(self, file: Path, shard: str) -> bool:
         """Give a file of the store a second name; False where that cannot be done."""
         try:
             os.link(file, shard)
@@ -210,6 +212,20 @@ class _FieldWriter:
             for field in written
         ]
         (ome / "METADATA.ome.xml").write_bytes(ome_xml(self._store.spec, images))
+
+
+def _folders(array: str, shard: str) -> Iterator[str]:
+    """Yield the folders of an image and its array, down to that of the shard."""
+    yield array.rpartition("/")[0]
+    yield array
+    names = shard.removeprefix(f"{array}/").split("/")[:-1]
+    for n in range(1, len(names) + 1):
+        yield "/".join((array, *names[:n]))
+
+
+def _write(path: str, data: bytes) -> None:
+    with open(path, "xb", buffering=0) as file:  # noqa: PTH123 - as above
+        file.write(data)
 
 
 def _group(attributes: dict[str, Any]) -> dict[str, Any]:

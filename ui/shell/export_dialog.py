@@ -62,6 +62,7 @@ class ExportDialog(QDialog):
         self._busy = False
         names = [export_name(store, "") for store in stores]
         about = listed(names) if len(names) <= _MOST_NAMED else counted(len(names), "section")
+        self.about = words(f"{about}: what is stored stays as it is.")
         self.kinds: dict[str, QCheckBox] = {}
         self.options: dict[str, QComboBox] = {}
         self.where = QComboBox()
@@ -80,7 +81,7 @@ class ExportDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)
         column.setSpacing(2 * GRID_PX)
-        column.addWidget(words(f"{about}: the stored frames, results and notes stay as they are."))
+        column.addWidget(self.about)
         column.addWidget(self._asks, 1)
         column.addWidget(self.bar)
         column.addWidget(self.state)
