@@ -74,7 +74,7 @@ KINDS: tuple[ExportKind, ...] = (
         "fields",
         "-fields.zarr",
         "Fields as OME-Zarr",
-        "One OME-Zarr image for each field, at its place on the stage, for napari, Fiji and Python",
+        "One OME-Zarr image for each field, at its place on the stage, for Fiji, Python and others that read OME-Zarr 0.5",
         _fields,
         (
             ExportOption(
