@@ -22,6 +22,7 @@ from hcc_scope.types import RunSpec, Sampling
 __all__ = [
     "ARRAY_PATH",
     "ATTRIBUTE",
+    "CHANNEL_NAME",
     "CHUNK_PX",
     "FACTS_HASH",
     "JOURNAL",
@@ -38,6 +39,7 @@ __all__ = [
     "array_metadata",
     "axes_from_json",
     "check_spec",
+    "display_window",
     "facts_hash",
     "frames_group_metadata",
     "group_metadata",
@@ -74,6 +76,7 @@ MAX_TILES = 1 << 16
 """Tiles of one frame."""
 
 ATTRIBUTE = "hcc_scope"
+CHANNEL_NAME = "transmitted light"
 ARRAY_PATH = "frames/0"
 JOURNAL = "frames.jsonl"
 MANIFEST_COPY = "hcc_scope.json"
@@ -236,7 +239,6 @@ def group_metadata(spec: RunSpec, attributes: Mapping[str, Any]) -> dict[str, An
     interval_s = measured_s or attributes.get("interval_s") or None  # 0: as fast as it goes, which is no interval
     scale = [1.0 if interval_s is None else interval_s, pixel, pixel]
     time = {"name": "t", "type": "time"} | ({} if interval_s is None else {"unit": "second"})
-    top = 2**spec.bit_depth - 1
     multiscale = {
         "name": f"{spec.animal_id}_{spec.section_id}",
         "axes": [
@@ -251,24 +253,29 @@ def group_metadata(spec: RunSpec, attributes: Mapping[str, Any]) -> dict[str, An
             }
         ],
     }
-    omero = {
+    return {
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": {
+            "ome": {"version": "0.5", "multiscales": [multiscale], "omero": display_window(spec)},
+            ATTRIBUTE: sealed(attributes),
+        },
+    }
+
+
+def display_window(spec: RunSpec) -> dict[str, Any]:
+    """Return the value of ``omero``: one channel, shown grey from black to the camera's full scale."""
+    top = 2**spec.bit_depth - 1
+    return {
         "channels": [
             {
-                "label": "transmitted light",
+                "label": CHANNEL_NAME,
                 "color": "FFFFFF",
                 "active": True,
                 "window": {"min": 0, "max": top, "start": 0, "end": top},
             }
         ],
         "rdefs": {"model": "greyscale"},
-    }
-    return {
-        "zarr_format": 3,
-        "node_type": "group",
-        "attributes": {
-            "ome": {"version": "0.5", "multiscales": [multiscale], "omero": omero},
-            ATTRIBUTE: sealed(attributes),
-        },
     }
 
 

@@ -240,6 +240,19 @@ class SectionStore:
         """
         return self._finish(seq, self._array.start_read(self._entry(seq).seq))
 
+    def frame_file(self, seq: int) -> Path:
+        """Return the file that holds one frame; its pixels are neither decoded nor compared with the checksum.
+
+        Raises
+        ------
+        StoreDamagedError
+            If it is missing or cannot be the frame's file, or the journal line is unreadable.
+        StoreError
+            If there is no such frame.
+        """
+        self._array.check_file(self._entry(seq).seq)
+        return self._array.shard_path(seq)
+
     def read_analysed(self, seq: int) -> Frame:
         """Read one frame with the pixels that its run classified: corrected, if it corrected them.
 
