@@ -40,7 +40,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def spreadsheet_text(text: str) -> str:
-    """Return `text` as a cell of a CSV table that no spreadsheet takes for a formula; a number stays a number.
+    r"""Return `text` as a cell of a CSV table that no spreadsheet takes for a formula; a number stays a number.
 
     An apostrophe before the sign of a formula makes it text.
 

@@ -313,9 +313,7 @@ def _store(store: SectionStore, n_bytes: int, measured: list[dict[str, Any]]) ->
     }
 
 
-def _action(
-    store: SectionStore, model: dict[str, Any] | None, software: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _action(store: SectionStore, model: dict[str, Any] | None, software: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the run: when, with what, and how it ended."""
     run = store.recorded
     ended = store.attributes.get("finished_utc")

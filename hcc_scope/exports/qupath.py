@@ -212,9 +212,7 @@ def _texts(numbers: NDArray[np.float32]) -> list[str]:
     return found
 
 
-def _tiles(
-    tiles: SectionTiles, places: _Places, included: NDArray[np.bool_], begin: int, end: int
-) -> Iterator[str]:
+def _tiles(tiles: SectionTiles, places: _Places, included: NDArray[np.bool_], begin: int, end: int) -> Iterator[str]:
     """Yield the features of the tiles of some frames."""
     columns, grid, store = tiles.columns, tiles.grid, tiles.store
     n = grid.n
@@ -295,13 +293,17 @@ def _annotations(tiles: SectionTiles, places: _Places) -> Iterator[str]:
     if places.geometry is not None and places.geometry.mosaic_shape_yx != (0, 0):
         outline = places.geometry.outline_px.round(2).tolist()
         height, width = places.geometry.mosaic_shape_yx
-        coordinates = (
-            json.dumps([[*outline, outline[0]]]) if len(outline) > 2 else _rectangle(0, 0, width, height)
-        )
+        coordinates = json.dumps([[*outline, outline[0]]]) if len(outline) > 2 else _rectangle(0, 0, width, height)
         what = "outline" if len(outline) > 2 else "extent of the fields"
         name = f"Animal {spec.animal_id}, section {spec.section_id}: {what}"
         yield _annotation(
-            f"{ids}{_FIRST_ANNOTATION:012x}", coordinates, "", name, "Section", _score_numbers(tiles), _facts(tiles, places)
+            f"{ids}{_FIRST_ANNOTATION:012x}",
+            coordinates,
+            "",
+            name,
+            "Section",
+            _score_numbers(tiles),
+            _facts(tiles, places),
         )
     for seq, why in tiles.fields_without_score():
         box = places.of_field(seq)

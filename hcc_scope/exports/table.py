@@ -10,7 +10,7 @@ A CSV cell is never a formula (`hcc_scope.printable.spreadsheet_text`): ids and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -101,7 +101,8 @@ def export_csv(store: SectionStore, target: Path, *, on_progress: OnProgress = i
     tiles = _read(store, on_progress)
     with (
         exported(target, tiles.n_tiles * _ROW_BYTES + (1 << 20)) as part,
-        pyarrow.csv.CSVWriter(part, EXPORT_SCHEMA) as writer,
+        part.open("wb") as file,
+        _csv_writer(file, EXPORT_SCHEMA, quoting="needed") as writer,
     ):
         for batch in _batches(tiles, on_progress):
             writer.write_batch(_without_formulas(batch))
@@ -120,10 +121,10 @@ def export_wsinfer(store: SectionStore, target: Path, *, on_progress: OnProgress
     corners = geometry.tile_corners_px(tiles.grid)
     included = tiles.included()
     n = 0
-    plain = pyarrow.csv.WriteOptions(quoting_style="none")
     with (
         exported(target, tiles.n_tiles * _ROW_BYTES // 4 + (1 << 20)) as part,
-        pyarrow.csv.CSVWriter(part, WSINFER_SCHEMA, write_options=plain) as writer,
+        part.open("wb") as file,
+        _csv_writer(file, WSINFER_SCHEMA, quoting="none") as writer,
     ):
         for rows in _chunks(tiles, on_progress):
             origins, drawn = _origins(geometry, tiles.columns.seqs[rows])
@@ -252,6 +253,13 @@ def _batch(schema: pa.Schema, columns: Iterable[Any]) -> pa.RecordBatch:
     """Return rows; what is NaN or masked has no value."""
     arrays = [pa.array(column, field.type, from_pandas=True) for column, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _csv_writer(file: BinaryIO, schema: pa.Schema, *, quoting: str) -> pyarrow.csv.CSVWriter:
+    """Return a writer of rows, behind a header whose names have no quotes: programs look for them as they are."""
+    file.write((",".join(schema.names) + "\n").encode("ascii"))
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style=quoting)
+    return pyarrow.csv.CSVWriter(file, schema, write_options=options)
 
 
 def _without_formulas(batch: pa.RecordBatch) -> pa.RecordBatch:
