@@ -26,7 +26,7 @@ def _with_options_of_kinds(command: Callable[..., None]) -> Callable[..., None]:
                 str | None,
                 typer.Option(
                     f"--{option.name}",
-                    help=f"{option.words} {', '.join(option.choices)}; default: {option.choices[0]}. Of --as "
+                    help=f"{option.words} One of: {', '.join(option.choices)}; default: {option.choices[0]}. With --as "
                     f"{', '.join(kind.name for kind in KINDS if option in kind.options)}.",
                 ),
             ],

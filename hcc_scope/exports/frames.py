@@ -33,7 +33,11 @@ _AHEAD = 4
 
 
 def export_frames(
-    store: SectionStore, target: Path, *, on_progress: OnProgress = ignore_progress, largest_classic: int = _LARGEST_CLASSIC
+    store: SectionStore,
+    target: Path,
+    *,
+    on_progress: OnProgress = ignore_progress,
+    largest_classic: int = _LARGEST_CLASSIC,
 ) -> ExportOutcome:
     """Write an OME-TIFF with a page for each frame; every frame is compared with its checksum.
 

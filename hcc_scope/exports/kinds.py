@@ -126,7 +126,7 @@ KINDS: tuple[ExportKind, ...] = (
                 "ngff",
                 "Version of OME-Zarr",
                 ("0.5",),
-                "Version of OME-Zarr. The fields of 0.6 in one scene follow when 0.6 is final.",
+                "Version of OME-Zarr. 0.6, with the fields in one scene, is not final yet.",
             ),
         ),
     ),

@@ -1,8 +1,8 @@
 """OME-XML of exported frames: size, pixel size, and of each plane its place, time, exposure and tags.
 
-The schema is https://www.openmicroscopy.org/Schemas/OME/2016-06. It has a place for the stage position, the exposure and
-the time since the start of a plane; everything else that the journal has about a frame is a `MapAnnotation` of its
-plane, whose keys are those of the journal (``docs/store.md``) and of the camera's tags.
+The schema, https://www.openmicroscopy.org/Schemas/OME/2016-06, has a place for the stage position, the exposure and the
+time since the start of a plane; everything else that the journal has about a frame is a `MapAnnotation` of its plane,
+whose keys are those of the journal (``docs/store.md``) and of the camera's tags.
 """
 
 from __future__ import annotations

@@ -92,7 +92,9 @@ class SectionExport:
         self._step = Progress("export", 0, 0)
         named = list(dict.fromkeys(map(with_own_name, stores)))
         self.planned = [
-            ExportedSection(store, kind, (store.parent if out_dir is None else out_dir) / export_name(store, kind.ending))
+            ExportedSection(
+                store, kind, (store.parent if out_dir is None else out_dir) / export_name(store, kind.ending)
+            )
             for store in named
             for kind in chosen
         ]
