@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, QUrl, Signal, Slot
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFormLayout,
     QLabel,
+    QPlainTextEdit,
     QProgressBar,
     QVBoxLayout,
     QWidget,
@@ -60,32 +62,43 @@ class ExportDialog(QDialog):
         self._stores = list(stores)
         self._folder: Path | None = None
         self._busy = False
+        self._written: Path | None = None
         names = [export_name(store, "") for store in stores]
         about = listed(names) if len(names) <= _MOST_NAMED else counted(len(names), "section")
+        self.about = words(f"{about}: what is stored stays as it is.")
         self.kinds: dict[str, QCheckBox] = {}
         self.options: dict[str, QComboBox] = {}
         self.where = QComboBox()
         self.state = ValueLabel("State of the export", _NOTHING)
         self.state.setWordWrap(True)
         self.state.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.account = QPlainTextEdit()
+        self.account.setReadOnly(True)
+        self.account.setMaximumHeight(16 * GRID_PX)
+        describe(self.account, "What was written", "Each file or folder, and what is missing from it")
+        self.account.hide()
         self.bar = QProgressBar()
         describe(self.bar, "Progress of the export", "How much of all that is exported is written")
         self.bar.hide()
         self._asks = self._questions()
         buttons = QDialogButtonBox()
         self.begin_button = buttons.addButton("Export", QDialogButtonBox.ButtonRole.ActionRole)
+        self.folder_button = buttons.addButton("Open folder", QDialogButtonBox.ButtonRole.ActionRole)
+        self.folder_button.clicked.connect(self._open_folder)
+        self.folder_button.hide()
         self.close_button = buttons.addButton(QDialogButtonBox.StandardButton.Close)
         self.begin_button.clicked.connect(self._begin)
         self.close_button.clicked.connect(self.reject)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)
         column.setSpacing(2 * GRID_PX)
-        column.addWidget(words(f"{about}: the stored frames, results and notes stay as they are."))
+        column.addWidget(self.about)
         column.addWidget(self._asks, 1)
         column.addWidget(self.bar)
         column.addWidget(self.state)
+        column.addWidget(self.account)
         column.addWidget(buttons)
-        self.resize(72 * GRID_PX, 64 * GRID_PX)
+        self.resize(76 * GRID_PX, 92 * GRID_PX)
         self._update()
 
     def _questions(self) -> QWidget:
@@ -180,6 +193,8 @@ class ExportDialog(QDialog):
         self._asks.setEnabled(False)
         self.begin_button.setEnabled(False)
         self.close_button.setText("Cancel")
+        self.folder_button.hide()
+        self.account.hide()
         self.bar.setRange(0, 0)
         self.bar.show()
         self.state.setText("Exporting …")
@@ -205,8 +220,22 @@ class ExportDialog(QDialog):
         """Whether an export is under way."""
         return self._busy
 
-    def set_ended(self, account: str) -> None:
-        """Show what was written, and offer another one."""
+    def set_ended(self, words: str, account: str = "", written: Path | None = None) -> None:
+        """Show what became of it, and offer another one.
+
+        Parameters
+        ----------
+        words : str
+            A sentence.
+        account : str
+            A line for each export.
+        written : Path, optional
+            One that was written; its folder can be opened.
+        """
+        self._written = written
+        self.folder_button.setVisible(written is not None)
+        self.account.setPlainText(account)
+        self.account.setVisible(bool(account))
         self._busy = False
         self._asks.setEnabled(True)
         self.bar.hide()
@@ -214,7 +243,12 @@ class ExportDialog(QDialog):
         for box in self.kinds.values():
             box.setChecked(False)  # a second export of the same kind would meet the first
         self._update()
-        self.state.setText(account)
+        self.state.setText(words)
+
+    @Slot()
+    def _open_folder(self) -> None:
+        if self._written is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._written.parent)))
 
     def reject(self) -> None:
         """Close; an export that is under way is cancelled first."""
