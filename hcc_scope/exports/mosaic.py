@@ -20,7 +20,7 @@ from hcc_scope.atomic_file import json_bytes
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.exports.blocks import BLOCK_PX
 from hcc_scope.exports.geometry import lay_out_section
-from hcc_scope.exports.mosaic_metadata import field_rectangles, mosaic_ngff, mosaic_ome_xml, stage_from_px
+from hcc_scope.exports.mosaic_metadata import field_rectangles, mosaic_ngff, mosaic_ome_xml
 from hcc_scope.exports.mosaic_pictures import FramePictures, TileProbabilities
 from hcc_scope.exports.outcome import ExportOutcome
 from hcc_scope.exports.pyramid import level_shapes, write_pyramid
@@ -246,7 +246,7 @@ class _ArraySink:
 
 def _general_facts(store: SectionStore, geometry: SectionGeometry) -> dict[str, TagValue]:
     """Return what a mosaic and a heatmap state alike."""
-    provenance, matrix = store.recorded.provenance, stage_from_px(geometry)
+    provenance, matrix = store.recorded.provenance, geometry.stage_from_px
     return {
         "animal_id": store.spec.animal_id,
         "section_id": store.spec.section_id,
@@ -258,7 +258,7 @@ def _general_facts(store: SectionStore, geometry: SectionGeometry) -> dict[str, 
         "corner_x_um": geometry.corner_um[0],
         "corner_y_um": geometry.corner_um[1],
         "positions": geometry.positions,
-        "stage_um_from_px": None if matrix is None else json.dumps(matrix),
+        "stage_um_from_px": None if matrix is None else json.dumps(matrix.tolist()),
     }
 
 

@@ -50,7 +50,7 @@ class TiffFacts(NamedTuple):
     """What the directories state besides the tiles."""
 
     description: bytes
-    """ASCII: the OME-XML."""
+    """The OME-XML, in UTF-8."""
     pixel_size_um: float
     corner_um: tuple[float, float]
     """x, y of the upper left corner. TIFF has no place for negative ones: both are left out if one is."""
