@@ -116,11 +116,15 @@ def write(store: SectionStore, folder: Path, kind: str, **options: str) -> Path:
     return one.run(store, folder / f"{store.path.stem}{one.ending}", chosen, ignore_progress).path
 
 
-@pytest.mark.parametrize("kind", ["mosaic", "mosaic-zarr"])
-def test_other_programs_read_every_level(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("mosaic", {}), ("mosaic", {"compression": "none"}), ("mosaic-zarr", {})],
+    ids=["deflate", "no compression", "zarr"],
+)
+def test_other_programs_read_every_level(tmp_path: Path, kind: str, options: dict[str, str]) -> None:
     store = stored(tmp_path / "in")
     before = fingerprint(store.path)
-    path = write(store, tmp_path, kind)
+    path = write(store, tmp_path, kind, **options)
     truth = drawn([counts(seq) for seq in range(len(PLACES))], PLACES)
     covered = drawn([np.ones(SHAPE_YX, bool)] * len(PLACES), PLACES)
     assert not covered.all()

@@ -70,6 +70,7 @@ def export_mosaic(
     form: Form = "ome-tiff",
     feather: bool = False,
     raw: bool = False,
+    compressed: bool = True,
     on_progress: OnProgress = ignore_progress,
 ) -> ExportOutcome:
     """Write a section's fields as one picture. Every frame that shows is compared with its checksum.
@@ -85,6 +86,8 @@ def export_mosaic(
         the camera counted.
     raw : bool
         Whether a section that was corrected by dark and flat fields is drawn without that correction.
+    compressed : bool
+        Whether the tiles of an OME-TIFF are compressed by deflate, which loses nothing.
     on_progress : callable
 
     Raises
@@ -105,7 +108,17 @@ def export_mosaic(
         "overlap": "blended by the distance from the edge" if feather else "the latest field on top",
     }
 
-    return _export(store, geometry, pictures, target, form, facts, feather=feather, on_progress=on_progress)
+    return _export(
+        store,
+        geometry,
+        pictures,
+        target,
+        form,
+        facts,
+        feather=feather,
+        compressed=compressed,
+        on_progress=on_progress,
+    )
 
 
 def export_heatmap(
@@ -149,7 +162,7 @@ def export_heatmap(
         "tile_px": grid.tile_px,
     }
     pictures = TileProbabilities(geometry, grid, results, excluded)
-    return _export(store, geometry, pictures, target, form, facts, feather=False, on_progress=on_progress)
+    return _export(store, geometry, pictures, target, form, facts, on_progress=on_progress)
 
 
 def check_size(geometry: SectionGeometry, store: Path) -> None:
@@ -194,7 +207,8 @@ def _export(
     form: Form,
     facts: Mapping[str, TagValue],
     *,
-    feather: bool,
+    feather: bool = False,
+    compressed: bool = True,
     on_progress: OnProgress,
 ) -> ExportOutcome:
     shapes = level_shapes(geometry.mosaic_shape_yx)
@@ -212,7 +226,7 @@ def _export(
 
     with exported(target, _need_bytes(geometry, pictures, shapes)) as part:
         if form == "ome-tiff":
-            with PyramidTiff(part, shapes, pictures.dtype, pictures.fill) as tiff:
+            with PyramidTiff(part, shapes, pictures.dtype, pictures.fill, compressed=compressed) as tiff:
                 found, fields = write(tiff)
                 xml = mosaic_ome_xml(geometry, store.spec, name, found, fields, heat=heat)
                 tiff.close(TiffFacts(xml, geometry.pixel_size_um, geometry.corner_um, f"HCC-Scope {__version__}"))
