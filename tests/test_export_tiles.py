@@ -23,6 +23,8 @@ from hcc_scope.inference.card import read_card
 from hcc_scope.printable import spreadsheet_text
 from hcc_scope.resources import models_dir
 from hcc_scope.retakes import retake_tags
+from hcc_scope.runs.library import SectionLister
+from hcc_scope.runs.library_export import export_sections
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
 from hcc_scope.storage.present_score import present_score
@@ -232,6 +234,24 @@ def test_no_cell_of_a_csv_is_a_formula(stored: Path, tmp_path: Path) -> None:
     assert {"'=1+1", f"excluded by the operator: {FORMULA}"} <= cells
     numbers = [float(row["probability"] or "nan") for row in rows if row["seq"] == "0"]
     np.testing.assert_array_equal(np.float32(numbers), read_predictions(stored)[0].probabilities)
+
+
+def test_no_cell_of_an_exported_list_of_sections_is_a_formula(stored: Path, tmp_path: Path) -> None:
+    written = export_sections(list(SectionLister().each([stored.parent])), [], tmp_path)
+    (row,) = csv.DictReader(written[1].read_text(encoding="utf-8").splitlines())
+    assert row["animal_id"] == "'=1+1"
+    assert not [cell for cell in row.values() if cell[:1] in {"=", "+", "-", "@"}]
+    assert json.loads(written[0].read_bytes())["sections"][0]["animal_id"] == "=1+1"
+
+
+def test_damaged_results_leave_no_export(tmp_path: Path) -> None:
+    path = section(tmp_path)
+    log = path / "predictions.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"classified"', b'"classifieD"', 1))
+    for export in (export_qupath, export_parquet, export_csv, export_wsinfer):
+        with pytest.raises(StoreError, match=r"line 2 of .* is unreadable"):
+            export(open_store(path), tmp_path / "out" / "file")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
