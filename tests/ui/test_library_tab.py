@@ -301,7 +301,7 @@ def test_from_the_library_a_section_fills_replay_map_and_tiles_and_several_are_w
     assert nameless(export) == shared_names(export) == silent_values(export) == []
     assert not export.begin_button.isEnabled()
     export.kinds["frames"].setChecked(True)
-    assert not export.options["files"].isEnabled(), "it has no effect on frames"
+    assert not export.options["files"].isVisible(), "it has no effect on frames"
     export.kinds["fields"].setChecked(True)
     export.take_folder(str(tmp_path / "out"))
     export.begin_button.click()
