@@ -98,6 +98,7 @@ _NOT_RANDOM = {
     "time_series": "fields are a time series of one place",
     "sequence": "fields are a continuous sequence",
     "chosen": "fields were chosen by the operator",
+    "imported": "the images were imported, and how their fields were chosen is not known",
 }
 
 
