@@ -61,7 +61,7 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Callable[[Shelf], Shelf]:
 # ---- what is chosen --------------------------------------------------------------------------------------------------
 
 
-def chosen(selection: Selection, planes: list[Plane] = STACK, names: tuple[str, ...] = ("DAPI", "Bright field")) -> Any:
+def chosen(selection: Selection, planes: list[Plane] = STACK, names: tuple[str, ...] = ("DAPI", "Bright field")) -> tuple[int, ...]:
     return chosen_planes(described(Shelf(planes, channel_names=names)), selection)
 
 
@@ -343,7 +343,7 @@ def test_an_import_that_was_interrupted_goes_on_in_its_own_store_with_one_score(
     parts, at_once = (open_store(tmp_path / f"M7_{name}.ome.zarr") for name in ("S1", "S2"))
     assert facts_of(parts) == facts_of(at_once)
 
-    with pytest.raises(StoreExistsError, match="in .*M7_S1.ome.zarr already"):
+    with pytest.raises(StoreExistsError, match=r"in .*M7_S1\.ome\.zarr already"):
         imported(request(tmp_path), scoring_model)
 
 
