@@ -15,6 +15,7 @@ __all__ = [
     "GREY_HINT",
     "LARGEST_PX",
     "Header",
+    "at_specimen",
     "require_possible",
 ]
 
@@ -29,8 +30,15 @@ GREY_HINT = "Leave the column colour empty for it."
 LARGEST_PX = 2**29
 """Pixels of one image: 1 GB of counts, three times the largest sensor. Whole slides are cut into fields first."""
 
+_PLAUSIBLE_UM = 0.01, 10.0
 _MOST_PACKED = {"none": 1, "deflate": 1032 + 1, "lzw": 4096, "packbits": 64 + 1}
 """Bytes that one byte can unpack to, by how these formats are built."""
+
+
+def at_specimen(size_yx_um: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return a pixel size (y, x) in um; None if it is rather the printer's or the screen's than the specimen's."""
+    least, most = _PLAUSIBLE_UM
+    return size_yx_um if size_yx_um is not None and all(least <= one <= most for one in size_yx_um) else None
 
 
 @dataclass(frozen=True, slots=True)
