@@ -2,5 +2,6 @@
 
 =================  ================================================================================================
 `~.collection`     what every reader of a format gives: planes with their facts, read one at a time
+`~.images`         opens TIFF and PNG: a file, files given together, a folder, a dataset of Micro-Manager
 =================  ================================================================================================
 """
