@@ -14,10 +14,11 @@ from import_parts import SHAPE_YX, TIME, Shelf, pixels_of, plane
 
 from hcc_scope.errors import ImageError, StoreError, StoreExistsError, UsageError
 from hcc_scope.imports.conversion import Conversion, parse_range
-from hcc_scope.imports.description import described
 from hcc_scope.imports.frame_facts import frame_facts
 from hcc_scope.imports.frame_tags import imported_tags
+from hcc_scope.imports.opening import OpenSource
 from hcc_scope.imports.selection import Selection, chosen_planes, parse_index
+from hcc_scope.imports.source_facts import source_facts
 from hcc_scope.runs import import_section
 from hcc_scope.runs.import_section import ImportRequest, open_import, start_import
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
@@ -52,7 +53,7 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Callable[[Shelf], Shelf]:
     """Put a source where an import looks for files."""
 
     def put(one: Shelf) -> Shelf:
-        monkeypatch.setattr(import_section, "open_images", lambda _path: one)
+        monkeypatch.setattr(import_section, "open_sources", lambda _paths: [OpenSource(one, (one.path,))])
         return one
 
     return put
@@ -61,8 +62,10 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Callable[[Shelf], Shelf]:
 # ---- what is chosen --------------------------------------------------------------------------------------------------
 
 
-def chosen(selection: Selection, planes: list[Plane] = STACK, names: tuple[str, ...] = ("DAPI", "Bright field")) -> tuple[int, ...]:
-    return chosen_planes(described(Shelf(planes, channel_names=names)), selection)
+def chosen(
+    selection: Selection, planes: list[Plane] = STACK, names: tuple[str, ...] = ("DAPI", "Bright field")
+) -> tuple[int, ...]:
+    return chosen_planes(source_facts(Shelf(planes, channel_names=names)), selection)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,7 @@ def test_a_single_channel_plane_and_time_need_no_choice():
 
 def test_no_image_at_all_is_an_error_of_the_file():
     with pytest.raises(ImageError, match="the index is cut"):
-        chosen_planes(described(Shelf([], problems=["the index is cut"])), Selection())
+        chosen_planes(source_facts(Shelf([], problems=["the index is cut"])), Selection())
 
 
 @pytest.mark.parametrize(("text", "value"), [(None, None), ("all", "all"), (" 3", 3)])

@@ -40,6 +40,7 @@ from ui.empty_pages import EmptyPages
 from ui.field_presenter import FieldPresenter
 from ui.focus_presenter import FocusPresenter
 from ui.hand_presenter import HandPresenter
+from ui.import_presenter import ImportPresenter
 from ui.kit.error_report import describe
 from ui.kit.icons import app_icon
 from ui.kit.jobs import Jobs
@@ -114,6 +115,7 @@ class App:
     emergency_key: EmergencyKey
     section_keys: SectionKeys
     training: TrainingPresenter
+    imports: ImportPresenter
 
     @classmethod
     def make(cls, folder: Path | None = None, *, model: Path | None = None, allow_phantom_model: bool = False) -> App:
@@ -165,6 +167,7 @@ class App:
         )
         EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
+        imports = ImportPresenter(window, views, jobs, state, run, setup)
         focus.map_given_back.connect(preview.wanted)
         on_map.map_needed.connect(presenters[1].end_map)
         on_map.map_needed.connect(presenters[2].leave_map)
@@ -183,6 +186,7 @@ class App:
         made = cls(
             window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, library,
             models, check, models_presenter, commands, action_states, shutdown, log, emergency_key, keys, training,
+            imports,
         )  # fmt: skip
         made.connect()
         for problem in problems:

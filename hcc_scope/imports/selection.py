@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hcc_scope.imports.collection import Plane
-    from hcc_scope.imports.description import Described
+    from hcc_scope.imports.source_facts import SourceFacts
 
 __all__ = ["AXES", "Axis", "Selection", "axis_values", "chosen_planes", "describe_axis", "parse_index"]
 
@@ -75,12 +75,12 @@ def axis_values(planes: Sequence[Plane], axis: Axis) -> tuple[int, ...]:
     return tuple(sorted({_OF[axis](plane) for plane in planes}))
 
 
-def describe_axis(source: Described, axis: Axis, values: Sequence[int]) -> str:
+def describe_axis(source: SourceFacts, axis: Axis, values: Sequence[int]) -> str:
     """Return the values of an axis for a sentence: how many, and their numbers and names.
 
     Parameters
     ----------
-    source : Described
+    source : SourceFacts
         Names its channels.
     axis : {"series", "channel", "z", "time"}
     values : sequence of int
@@ -96,12 +96,12 @@ def describe_axis(source: Described, axis: Axis, values: Sequence[int]) -> str:
     return f"{counted(len(values), one, several)} ({', '.join(words)})"
 
 
-def chosen_planes(source: Described, selection: Selection) -> tuple[int, ...]:
+def chosen_planes(source: SourceFacts, selection: Selection) -> tuple[int, ...]:
     """Return the indices of the chosen planes, in the file's order.
 
     Parameters
     ----------
-    source : Described
+    source : SourceFacts
     selection : Selection
 
     Raises
@@ -142,7 +142,7 @@ def _option(axis: Axis) -> str:
     return {"series": "--series N", "channel": "--channel NAME or N", "z": "--z N", "time": "--time N or all"}[axis]
 
 
-def _channel(source: Described, wanted: str | None) -> int | None:
+def _channel(source: SourceFacts, wanted: str | None) -> int | None:
     """Return the number of a channel that a person named, or numbered; a name comes first."""
     if wanted is None:
         return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.imports.collection import ImageCollection, Plane
     from hcc_scope.imports.conversion import Conversion
-    from hcc_scope.imports.description import Described
+    from hcc_scope.imports.source_facts import SourceFacts
     from hcc_scope.protocols import SourceListener, StopSignal
     from hcc_scope.types import RunSpec
 
@@ -36,14 +36,14 @@ class ChosenImages(NamedTuple):
     """A source, and which of its images become frames."""
 
     images: ImageCollection
-    described: Described
+    facts: SourceFacts
     indices: tuple[int, ...]
     """Of those that become frames."""
 
     @property
     def chosen(self) -> list[Plane]:
         """The planes that become frames, in order."""
-        return [self.described.planes[index] for index in self.indices]
+        return [self.facts.planes[index] for index in self.indices]
 
 
 class ImportSource:

@@ -12,21 +12,21 @@ from __future__ import annotations
 
 import json
 import zlib
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import ImageError, StoreError, StoreExistsError, UsageError
+from hcc_scope.errors import ImageError, StoreError, StoreExistsError
 from hcc_scope.formatting import counted
 from hcc_scope.imports.conversion import Conversion
-from hcc_scope.imports.description import Described, described
 from hcc_scope.imports.fingerprint import fingerprint
 from hcc_scope.imports.frame_facts import FrameFacts, frame_facts
 from hcc_scope.imports.frame_tags import import_index
-from hcc_scope.imports.opening import open_images
+from hcc_scope.imports.opening import open_sources
 from hcc_scope.imports.selection import Selection, chosen_planes
 from hcc_scope.imports.source import ChosenImages, ImportSource
+from hcc_scope.imports.source_facts import SourceFacts, source_facts
 from hcc_scope.runs.continued_section import continuable_store, continue_section
 from hcc_scope.runs.section import SectionRun, start_section
 from hcc_scope.storage.naming import check_id, is_taken, store_path, taken_error
@@ -143,7 +143,7 @@ class OpenImport:
             {
                 "path": str(one.images.path),
                 "format": one.images.format,
-                "fingerprint": fingerprint(one.described),
+                "fingerprint": fingerprint(one.facts),
                 "images": len(one.indices),
             }
             for one in self.chosen
@@ -184,26 +184,22 @@ def open_import(request: ImportRequest) -> OpenImport:
     """
     check_id(request.animal_id, "animal id")
     check_id(request.section_id, "section id")
-    if not request.sources:
-        raise UsageError("no source is given", hint="Give files, or folders, of images.")
     with ExitStack() as unused:
-        chosen: list[ChosenImages] = []
-        for path in request.sources:
-            if any(path.resolve() == other.images.path.resolve() for other in chosen):
-                raise UsageError(f"{path} is given twice", hint="Give each source once.")
-            images = open_images(path)
-            unused.callback(images.close)
-            source = described(images)
-            chosen.append(ChosenImages(images, source, chosen_planes(source, request.selection)))
-        planes_of_all = [plane for one in chosen for plane in one.chosen]
-        facts = frame_facts(planes_of_all, request.conversion, request.pixel_size_um)
-        opened = OpenImport(request, chosen, facts)
+        chosen = []
+        sources = open_sources(request.sources)
+        for one in sources:
+            unused.callback(one.images.close)
+        for images, files in sources:
+            facts = source_facts(images, files)
+            chosen.append(ChosenImages(images, facts, chosen_planes(facts, request.selection)))
+        planes = [plane for one in chosen for plane in one.chosen]
+        opened = OpenImport(request, chosen, frame_facts(planes, request.conversion, request.pixel_size_um))
         _look_at_pixels(opened)
         unused.pop_all()
     return opened
 
 
-def describe_sources(paths: Sequence[Path]) -> tuple[Described, ...]:
+def describe_sources(paths: Sequence[Path]) -> tuple[SourceFacts, ...]:
     """Return what files and folders of images hold, for a person to choose from.
 
     Raises
@@ -211,14 +207,14 @@ def describe_sources(paths: Sequence[Path]) -> tuple[Described, ...]:
     ImageError
         If one cannot be read.
     """
-    found = []
-    for path in paths:
-        with closing(open_images(path)) as images:
-            found.append(described(images))
-    return tuple(found)
+    with ExitStack() as open_now:
+        sources = open_sources(paths)
+        for one in sources:
+            open_now.callback(one.images.close)
+        return tuple(source_facts(*one) for one in sources)
 
 
-def facts_of_choice(sources: Sequence[Described], request: ImportRequest) -> tuple[int, FrameFacts]:
+def facts_of_choice(sources: Sequence[SourceFacts], request: ImportRequest) -> tuple[int, FrameFacts]:
     """Return how many images a request chooses of its sources, and what they have in common; no file is read.
 
     Raises
@@ -236,7 +232,7 @@ def _look_at_pixels(opened: OpenImport) -> None:
         if tried == _TRIED:
             return
         try:
-            opened.request.conversion.counts(one.described.planes[index], one.images.read(index))
+            opened.request.conversion.counts(one.facts.planes[index], one.images.read(index))
         except ImageError:
             continue  # damaged; the run reports it
         return
@@ -394,7 +390,7 @@ def _compare_pixels(store: SectionStore, opened: OpenImport) -> None:
         if entry is None or index is None or index >= len(order):
             continue  # a damaged line: refused when the store is reopened
         one, at = order[index]
-        plane = one.described.planes[at]
+        plane = one.facts.planes[at]
         counts = opened.request.conversion.counts(plane, one.images.read(at))
         if zlib.crc32(counts.astype("<u2", copy=False).tobytes()) != entry.crc32:
             raise StoreError(f"frame {seq} of {store.path} is not what {plane.where} holds now", hint=_OTHER)

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from hcc_scope.colour import ColourConversion
     from hcc_scope.imports.collection import Plane
-    from hcc_scope.imports.description import Described
     from hcc_scope.imports.selection import Axis
+    from hcc_scope.imports.source_facts import SourceFacts
     from ui.kit.jobs import JobRunner
 
 __all__ = ["ImportDialog"]
@@ -68,7 +68,7 @@ class ImportDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Import images")
         self._jobs, self._out_dir = jobs, out_dir
-        self._found: tuple[Described, ...] = ()
+        self._found: tuple[SourceFacts, ...] = ()
         self._asked = 0
         self._reading = False
         self._failure = ""
@@ -212,7 +212,7 @@ class ImportDialog(QDialog):
             self._jobs.submit("disk", ask, partial(self._take, number), partial(self._miss, number))
         self._fill()
 
-    def _take(self, number: int, found: tuple[Described, ...]) -> None:
+    def _take(self, number: int, found: tuple[SourceFacts, ...]) -> None:
         if number == self._asked:
             self._found, self._reading = found, False
             self._fill()
@@ -235,7 +235,9 @@ class ImportDialog(QDialog):
         words = f"as stated: {stated[0]:g} µm" if len(stated) == 1 else "several are stated" if stated else "not stated"
         self._size.setSpecialValueText(words)
         depths = sorted({plane.bit_depth for plane in planes if plane.bit_depth is not None})
-        as_stated = f"as stated: {depths[0]}" if len(depths) == 1 else "16, of the full range" if planes else "as stated"
+        as_stated = (
+            f"as stated: {depths[0]}" if len(depths) == 1 else "16, of the full range" if planes else "as stated"
+        )
         _offer(self._depth, [(as_stated, None), *((str(depth), depth) for depth in _DEPTHS)])
         conversions = [(f"{name}: {words}", name) for name, words in CONVERSIONS.items()]
         _offer(self._colour, [(_CHOOSE, None), *conversions])
@@ -247,7 +249,10 @@ class ImportDialog(QDialog):
     def _choices(self, axis: Axis, values: Sequence[int]) -> list[tuple[str, object]]:
         names = next((source.channel_names for source in self._found if source.channel_names), ())
         numbers: list[tuple[str, object]] = [
-            (f"{value}: {names[value]}" if axis == "channel" and value < len(names) and names[value] else str(value), value)
+            (
+                f"{value}: {names[value]}" if axis == "channel" and value < len(names) and names[value] else str(value),
+                value,
+            )
             for value in values
         ]
         every: dict[Axis, tuple[str, object]] = {

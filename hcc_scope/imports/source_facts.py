@@ -6,18 +6,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hcc_scope.imports.collection import ImageCollection, Plane
 
-__all__ = ["Described", "described"]
+__all__ = ["SourceFacts", "source_facts"]
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class SourceFacts:
     """What an `ImageCollection` holds."""
 
     path: Path
+    files: tuple[Path, ...]
+    """Those that were given; none of a folder, whose files are all that lie in it."""
     format: str
     channel_names: tuple[str, ...]
     planes: tuple[Plane, ...]
@@ -25,7 +28,15 @@ class Described:
     problems: tuple[str, ...]
 
 
-def described(images: ImageCollection) -> Described:
-    """Return what a source holds; its headers are read once."""
+def source_facts(images: ImageCollection, files: Sequence[Path] = ()) -> SourceFacts:
+    """Return what a source holds; its headers are read once.
+
+    Parameters
+    ----------
+    images : ImageCollection
+    files : sequence of Path
+        Those that were given; none for a folder.
+    """
     planes = tuple(replace(plane, tags={}) for plane in images.planes)
-    return Described(images.path, images.format, tuple(images.channel_names), planes, tuple(images.problems))
+    names, problems = tuple(images.channel_names), tuple(images.problems)
+    return SourceFacts(images.path, tuple(files), images.format, names, planes, problems)
