@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hcc_scope.errors import COPY_AGAIN, ImageError
 from hcc_scope.imports.facts import finite
+from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.foreign_layout import read_zarr_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Group", "Multiscale", "images_of", "is_ome_zarr", "multiscale_of", "read_group"]
+__all__ = ["Group", "Multiscale", "images_of", "is_ome_zarr", "multiscale_of", "ome_xml_of", "read_group"]
 
 _AXES: Final = ("t", "c", "z", "y", "x")
 """Also of version 0.1 and 0.2, which do not state them."""
@@ -33,6 +34,7 @@ _S: Final[dict[str, float]] = {
 }  # fmt: skip
 _MOST_LENGTH: Final = 1e15
 """Of a scale or a place, in whatever unit."""
+_MOST_XML_BYTES: Final = 2**25
 _MOST_IMAGES: Final = 1_000_000
 _ONE_FIELD: Final = "Import one of its images by itself"
 _OME_FOLDER: Final = "OME"
@@ -169,6 +171,25 @@ def _collection(folder: Path) -> list[Path]:
     if not numbered:
         raise ImageError(f"{folder} lists no image", hint=COPY_AGAIN)
     return numbered
+
+
+def ome_xml_of(group: Group) -> str | None:
+    """Return the OME-XML beside a collection in bioformats2raw's layout; None where there is none.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read.
+    """
+    if "bioformats2raw.layout" not in group.attributes:
+        return None
+    path = group.folder / _OME_FOLDER / "METADATA.ome.xml"
+    try:
+        return read_small_file(path, _MOST_XML_BYTES).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def below(folder: Path, name: object, what: str) -> Path:
