@@ -37,13 +37,16 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
     layout = Layout("Micro-Manager stack")
     dataset = _dataset(path, summary)
     taken: dict[tuple[int, Within], int] = {}
-    n_unreadable = n_replaced = 0
+    n_unreadable = n_lost = n_replaced = 0
+    indices = {name: k for k, name in enumerate(names)}
     for i in range(chain.n):
         metadata = _page_metadata(file, i)
-        coords = None if metadata is None else coords_of(metadata, {name: k for k, name in enumerate(names)})
+        coords = None if metadata is None else coords_of(metadata, indices)
         if metadata is None or coords is None:
-            n_unreadable += 1
-            layout.slots.append(Slot(i, (dataset, "unknown"), Within(time=i), Facts(tags={})))
+            n_unreadable += metadata is None
+            n_lost += metadata is not None
+            facts = Facts(tags={}) if metadata is None else facts_of(metadata, summary)
+            layout.slots.append(Slot(i, (dataset, "unknown"), Within(time=i), facts))
             continue
         within = Within(coords.channel, coords.z, coords.time)
         if (coords.position, within) in taken:  # written once more: the later one counts, as for Micro-Manager
@@ -67,6 +70,11 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
         )
     layout.slots = [slot for slot in layout.slots if slot.page >= 0]
     layout.channel_names = tuple(names) if any(names) else ()
+    if n_lost:
+        layout.problems.append(
+            f"{path.name}: {n_lost} of its images do not state their position, time, z and channel, and are counted "
+            "along time"
+        )
     if n_unreadable:
         layout.problems.append(
             f"{path.name}: the metadata of {n_unreadable} of its images cannot be read, so their positions and times "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hcc_scope.datasets.tiff_pages import lie_behind, room_behind
+from hcc_scope.datasets.tiffs import is_focus_series
 from hcc_scope.imports.facts import Facts, lenient_json
 from hcc_scope.imports.micromanager_tags import facts_of
 from hcc_scope.imports.ome_planes import Within, companion_of, own_uuid, read_ome_images
@@ -76,7 +77,9 @@ def layout_of(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
         return plain
     if file.is_imagej and not file.is_shaped:
         return _imagej(path, file, chain)
-    name = "MetaMorph STK" if file.is_stk else "Zeiss LSM" if file.is_lsm else "TIFF"
+    if file.is_stk and (known := file.stk_metadata) is not None:
+        return _metamorph(path, file, chain, known)
+    name = "Zeiss LSM" if file.is_lsm else "TIFF"
     if chain.broken is None:
         layout = _by_series(path, file, chain, name)
         if layout is not None:
@@ -194,6 +197,21 @@ def _imagej(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
 def _count(known: dict[str, Any], name: str) -> int:
     value = known.get(name, 1)
     return value if isinstance(value, int) and value > 0 else 1
+
+
+# ---- MetaMorph ------------------------------------------------------------------------------------------------------
+
+
+def _metamorph(path: Path, file: Any, chain: Chain, known: dict[str, Any]) -> Layout:  # noqa: ANN401
+    """Return where the planes of MetaMorph's STK belong, which all lie behind one page."""
+    layout = Layout("MetaMorph STK")
+    claimed = int(known["NumberPlanes"])
+    n = min(claimed, room_behind(file, chain))
+    if n < claimed:
+        layout.problems.append(f"{path.name} claims to hold {claimed} images, but holds {n}")
+    in_z = is_focus_series(known)
+    layout.slots = [Slot(i, path, Within(z=i) if in_z else Within(time=i)) for i in range(n)]
+    return layout
 
 
 # ---- others ---------------------------------------------------------------------------------------------------------
