@@ -8,9 +8,10 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.imports.facts import Facts, finite, lenient_json
+from hcc_scope.imports.facts import Facts, finite
 from hcc_scope.imports.micromanager_tags import channel_name_of, coords_of, facts_of, names_of_channels
 from hcc_scope.imports.ome_planes import Within
+from hcc_scope.imports.salvaged_json import entries_of
 from hcc_scope.imports.tiff_axes import Layout, Slot
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def summary_of(file: Any) -> dict[str, Any]:  # noqa: ANN401
     header, length = struct.unpack(file.byteorder + "II", start)
     if header != _SUMMARY_HEADER or length > _LARGEST_SUMMARY_BYTES:
         return {}
-    return lenient_json(handle.read(length)) or {}
+    return entries_of(handle.read(length))[0]
 
 
 def _page_metadata(file: Any, index: int) -> dict[str, Any] | None:  # noqa: ANN401
@@ -106,7 +107,7 @@ def _page_metadata(file: Any, index: int) -> dict[str, Any] | None:  # noqa: ANN
     if isinstance(tag.value, dict):
         return tag.value
     file.filehandle.seek(tag.valueoffset)
-    return lenient_json(file.filehandle.read(min(int(tag.count), _LARGEST_PAGE_BYTES)))
+    return entries_of(file.filehandle.read(min(int(tag.count), _LARGEST_PAGE_BYTES)))[0] or None
 
 
 def _dataset(path: Path, summary: dict[str, Any]) -> tuple[str, str]:

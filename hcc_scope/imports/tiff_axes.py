@@ -15,9 +15,10 @@ import numpy as np
 
 from hcc_scope.datasets.tiff_pages import lie_behind, room_behind
 from hcc_scope.datasets.tiffs import is_focus_series
-from hcc_scope.imports.facts import Facts, lenient_json
+from hcc_scope.imports.facts import Facts
 from hcc_scope.imports.micromanager_tags import facts_of
 from hcc_scope.imports.ome_planes import Within, companion_of, own_uuid, read_ome_images
+from hcc_scope.imports.salvaged_json import entries_of
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
@@ -182,12 +183,12 @@ def _imagej(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
     if n_c * n_z * n_t < n:
         n_t = -(-n // (n_c * n_z))
     labels = known.get("Labels")
-    info = lenient_json(str(known.get("Info", "")).encode()) if n == 1 else None
+    info = entries_of(str(known.get("Info", "")).encode())[0] if n == 1 else {}
     for i in range(n):
         rest, c = divmod(i, n_c)
         t, z = divmod(rest, n_z)
         # Micro-Manager leaves the metadata of an image of its own file here
-        facts = facts_of(info, {}) if info is not None and "PixelType" in info else Facts(tags={})
+        facts = facts_of(info, {}) if "PixelType" in info else Facts(tags={})
         if isinstance(labels, list) and i < len(labels) and labels[i]:
             facts["tags"]["Label"] = str(labels[i])[:200]
         layout.slots.append(Slot(i, path, Within(c, z, t), facts))
