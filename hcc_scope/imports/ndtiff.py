@@ -15,10 +15,10 @@ import numpy as np
 from hcc_scope.datasets.header import COPY_AGAIN
 from hcc_scope.errors import ImageError
 from hcc_scope.imports.collection import Plane
-from hcc_scope.imports.facts import lenient_json
 from hcc_scope.imports.lazy_planes import LazyPlanes, Problems
 from hcc_scope.imports.micromanager_tags import bit_depth_of, facts_of, names_of_channels
 from hcc_scope.imports.ndtiff_index import AxisValue, Entry, axes_words, parse_index
+from hcc_scope.imports.salvaged_json import entries_of
 from hcc_scope.small_files import read_small_file
 
 if TYPE_CHECKING:
@@ -220,10 +220,10 @@ class NDTiff:
                 if mark != _SUMMARY_MARK or length > _MOST_METADATA_BYTES:
                     continue
                 file.seek(at)
-                summary = lenient_json(file.read(length))
+                summary, whole = entries_of(file.read(length))
             except OSError:
                 continue
-            if summary is not None:
+            if whole:
                 return summary, version
         self._problems.add(f"{self._folder} has no summary of its acquisition that can be read")
         return {}, ""
@@ -254,10 +254,10 @@ class NDTiff:
             data = self._bytes(entry, entry.metadata_offset, min(entry.metadata_bytes, _MOST_METADATA_BYTES))
         except ImageError:
             return {}  # reported where its pixels are read
-        metadata = lenient_json(data)
-        if metadata is None:
-            self._problems.add(f"{where}: its metadata cannot be read and are left out")
-        return metadata or {}
+        metadata, whole = entries_of(data)
+        if not whole:
+            self._problems.add(f"{where}: its metadata are damaged, and what cannot be read of them is left out")
+        return metadata
 
 
 def _field(entry: Entry) -> tuple[tuple[str, AxisValue], ...]:
