@@ -45,7 +45,8 @@ def test_every_fact_that_pycromanager_states_is_kept(tmp_path: Path):
     metadata = {
         "XPosition_um_Intended": 1500.5, "YPosition_um_Intended": -20.0, "ZPosition_um_Intended": 3.25,
         "Exposure": 12.5, "PixelSize_um": 0.5, "BitDepth": "12", "ElapsedTime-ms": 1500, "Camera": "Andor",
-        "Andor-EMSwitch": "On", "Andor-Gain": "120", "Andor-CCDTemperature": "-70", "ImageNumber": "7",
+        "Andor-EMSwitch": "On", "Andor-Gain": "120", "Andor-CCDTemperature": "-70",
+        "Andor-CCDTemperatureSetPoint": "-75", "ImageNumber": "7",
         "ObjectiveTurret-Label": "20x", "PositionName": "A", "ROI": [0, 0, 32, 24],
     }  # fmt: skip
     path = write(tmp_path, [({"position": 0}, metadata)])

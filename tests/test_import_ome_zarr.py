@@ -60,7 +60,8 @@ def write(folder: Path, data: np.ndarray, ome: dict[str, Any], version: str = "0
 def test_planes_come_by_time_z_and_channel_whatever_the_order_of_the_axes(tmp_path: Path, version: str, axes: str):
     lengths = {"t": 2, "c": 2, "z": 3, "y": 20, "x": 36}
     data = pixels(tuple(lengths[name] for name in axes))
-    path = write(tmp_path / "a.zarr", data, attributes(axes, [0.5] * len(axes)), version)
+    chunks = tuple(16 if name in "yx" else 1 for name in axes)
+    path = write(tmp_path / "a.zarr", data, attributes(axes, [0.5] * len(axes)), version, chunks=chunks)
     assert is_ome_zarr(path)
     with OmeZarr(path) as image:
         assert image.format == f"OME-Zarr {version}"
@@ -137,6 +138,45 @@ def test_the_translation_gives_the_centre_of_each_field_of_a_collection(tmp_path
         assert np.array_equal(image.read(0), pixels((32, 16)) + 2)
         [problem] = image.problems
         assert problem == f"Image 1 is left out: {root / '1' / '0'} holds no zarr array"
+
+
+def ome_xml(*images: str) -> str:
+    return f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">{"".join(images)}</OME>'
+
+
+def test_the_ome_xml_of_a_collection_gives_positions_times_and_colour(tmp_path: Path):
+    """As bioformats2raw writes it: of a colour image the array has three channels, and the XML states one."""
+    root = tmp_path / "a.zarr"
+    zarr.create_group(root, zarr_format=2, attributes={"bioformats2raw.layout": 3})
+    write(root / "0", pixels((2, 3, 1, 20, 24), "uint8"), attributes("tczyx", [1.0, 1.0, 1.0, 1.0, 1.0]))
+    write(root / "1", pixels((1, 1, 1, 20, 24)), attributes("tczyx", [1.0] * 5, [0.0, 0.0, 0.0, 7.0, 7.0]))
+    for number in "01":
+        change(
+            root / number / ".zattrs", lambda stored: [one.pop("unit", 0) for one in stored["multiscales"][0]["axes"]]
+        )
+    size = 'SizeX="24" SizeY="20" SizeZ="1" PhysicalSizeX="0.5" PhysicalSizeY="0.5"'
+    images = [
+        f'<Image Name="A"><AcquisitionDate>2026-11-30T08:00:00Z</AcquisitionDate><Pixels SizeC="3" SizeT="2" {size}>'
+        '<Channel SamplesPerPixel="3"/>'
+        '<Plane TheT="1" PositionX="1.5" PositionXUnit="mm" PositionY="2" PositionYUnit="µm" DeltaT="60" '
+        'ExposureTime="20" ExposureTimeUnit="ms"/></Pixels></Image>',
+        f'<Image Name="B"><Pixels SizeC="1" SizeT="1" SignificantBits="12" {size}/></Image>',
+    ]
+    (root / "OME").mkdir()
+    (root / "OME" / "METADATA.ome.xml").write_text(ome_xml(*images), encoding="utf-8")
+    with OmeZarr(root) as image:
+        first, second, grey = image.planes
+        assert (first.colour, first.channel, first.dtype, first.tags["Image"]) == (True, 0, "uint8", "A")
+        assert np.array_equal(image.read(1), pixels((2, 3, 1, 20, 24), "uint8")[1, :, 0].transpose(1, 2, 0))
+        assert (second.stage_um, second.exposure_ms) == ((1500.0, 2.0, None), 20.0)
+        assert second.t_utc is not None
+        assert second.t_utc.isoformat() == "2026-11-30T08:01:00.020000+00:00"
+        assert (grey.colour, grey.bit_depth, grey.pixel_size_yx_um, grey.stage_um) == (False, 12, (0.5, 0.5), None)
+        assert not image.problems
+    (root / "OME" / "METADATA.ome.xml").write_text(ome_xml(images[0]), encoding="utf-8")
+    with OmeZarr(root) as image:
+        assert [plane.channel for plane in image.planes] == [0, 1, 2, 0, 1, 2, 0]
+        assert list(image.problems) == [f"The OME-XML of {root} is left out: it describes 1 images of 2"]
 
 
 def test_a_missing_separator_is_found_on_disk(tmp_path: Path):

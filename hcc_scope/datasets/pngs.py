@@ -57,8 +57,6 @@ class PngFacts:
     bits: int
     """Of a number, 8 or 16."""
     colour: bool
-    significant_bits: int | None = None
-    """Of a grey camera, if the file states it (sBIT)."""
     pixel_size_yx_um: tuple[float, float] | None = None
     """At the specimen, from the pixels per metre (pHYs) where these are no screen's or printer's."""
     texts: dict[str, str] = field(default_factory=dict)
@@ -85,7 +83,7 @@ def png_facts(path: Path) -> PngFacts:
             raise ImageError(f"{path} is {_KINDS.get(kind, 'of an unknown kind')}, not grey", hint=hint)
         if depth not in {8, 16}:
             raise ImageError(f"{path} has {depth} bits a pixel, not 8 or 16", hint=CAMERA_KINDS)
-        packed_bytes, small = 0, {}
+        packed_bytes, physical = 0, b""
         texts: dict[str, str] = {}
         for name, length, _ in _chunks(path, file):
             if name == b"tRNS":
@@ -94,21 +92,13 @@ def png_facts(path: Path) -> PngFacts:
             if name == b"acTL":
                 raise ImageError(f"{path} is an animation, not one image", hint=CAMERA_KINDS)
             packed_bytes += length if name == b"IDAT" else 0
-            if name in (b"sBIT", b"pHYs") and length <= _SMALL_BYTES:
-                small[name] = file.read(length)
+            if name == b"pHYs" and length <= _SMALL_BYTES:
+                physical = file.read(length)
             elif name == b"tEXt" and length <= _TEXT_BYTES and len(texts) < _MOST_TEXTS:
                 keyword, _, text = file.read(length).decode("latin-1").partition("\0")
                 texts.setdefault(keyword, text)
     require_possible(str(path), (height, width), depth, packed_bytes, "deflate", samples=1 if kind == _GREY else 3)
-    significant = small.get(b"sBIT", b"")
-    return PngFacts(
-        (height, width),
-        depth,
-        kind == _RGB,
-        significant[0] if len(significant) == 1 and 1 <= significant[0] <= depth else None,
-        _pixel_size_yx_um(small.get(b"pHYs", b"")),
-        texts,
-    )
+    return PngFacts((height, width), depth, kind == _RGB, _pixel_size_yx_um(physical), texts)
 
 
 def _pixel_size_yx_um(physical: bytes) -> tuple[float, float] | None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.colour import ColourConversion
 
-__all__ = ["tiff_headers", "tiff_ome", "tiff_pixels"]
+__all__ = ["is_focus_series", "tiff_headers", "tiff_ome", "tiff_pixels"]
 
 _STACKS = {"C": "channels", "Z": "focal planes"}
 _CHOOSE = "Name the page to use in the manifest's column page (from 0), or split the file."
@@ -228,7 +228,7 @@ def _claimed(path: Path, file: Any, ome: OmeXml | None, *, stacks: bool = False)
         stacks = stacks or max(n, len(file.pages)) == 1  # one channel of several files
     elif file.is_stk and (known := file.stk_metadata) is not None:
         n = int(known["NumberPlanes"])
-        axes = {"Z": n if _is_focus_series(known) else 1}
+        axes = {"Z": n if is_focus_series(known) else 1}
     elif file.is_imagej and not file.is_shaped:
         known = file.imagej_metadata or {}
         axes = {"C": _count(known, "channels"), "Z": _count(known, "slices")}
@@ -253,7 +253,7 @@ def _count(known: dict[str, Any], name: str) -> int:
     return value if isinstance(value, int) and value > 0 else 1
 
 
-def _is_focus_series(stk: dict[str, Any]) -> bool:
+def is_focus_series(stk: dict[str, Any]) -> bool:
     """Return whether MetaMorph's planes are focal planes: by their heights, else by whether time passed."""
     heights = stk.get("AbsoluteZ")
     if heights is not None:

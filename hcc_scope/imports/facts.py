@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import TagValue
 
-__all__ = ["Facts", "finite", "lenient_json", "number", "plain", "plain_tags", "utc"]
+__all__ = ["Facts", "finite", "number", "plain", "plain_tags", "utc"]
 
 _LONGEST_TEXT = 2000
 _LARGEST_WHOLE = 2**53
@@ -119,15 +118,3 @@ def utc(text: object, *formats: str) -> datetime | None:
         return found.astimezone(UTC)
     except (OverflowError, ValueError):
         return None
-
-
-def lenient_json(data: bytes) -> dict[str, Any] | None:
-    """Return the object that bytes hold, some of which Micro-Manager does not end properly; None if it is none."""
-    text = data.rstrip(b"\0 \r\n").decode("utf-8", "replace")
-    for ending in ("", "}", '"}', '""}'):
-        try:
-            found = json.loads(text + ending)
-        except (ValueError, RecursionError):
-            continue
-        return found if isinstance(found, dict) else None
-    return None

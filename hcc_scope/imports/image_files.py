@@ -81,7 +81,7 @@ def _describe_png(path: Path) -> Described:
         Facts(pixel_size_yx_um=facts.pixel_size_yx_um, tags=tags),
         shape_yx=facts.shape_yx,
         dtype="uint8" if facts.bits == 8 else "uint16",
-        bit_depth=max(8, facts.significant_bits or facts.bits),
+        bit_depth=facts.bits,
         colour=facts.colour,
     )
     return Described("PNG", [found])

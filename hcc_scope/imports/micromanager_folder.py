@@ -9,7 +9,6 @@ the files that are there, and never followed.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from hcc_scope.imports.micromanager_tags import (
     facts_of,
     names_of_channels,
 )
+from hcc_scope.imports.salvaged_json import entries_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,45 +149,17 @@ class _Position:
         try:
             if path.stat().st_size > _LARGEST_METADATA_BYTES:
                 raise ImageError(f"{path} has more than {_LARGEST_METADATA_BYTES >> 20} MiB", hint="Split the dataset.")
-            text = path.read_bytes().decode("utf-8", "replace")
+            data = path.read_bytes()
         except OSError as error:
             self.problems.append(
                 f"{path} cannot be read ({error.strerror or error}), so that only the names of the files state what "
                 "each image is"
             )
             return {}
-        entries, whole = entries_of(text)
+        entries, whole = entries_of(data)
         if not whole:
             self.problems.append(f"{path} ends early or is damaged, and its first {len(entries)} entries are read")
         return entries
-
-
-def entries_of(text: str) -> tuple[dict[str, Any], bool]:
-    """Return the entries of a JSON object up to where it breaks off, and whether it is whole."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return dict(_salvaged(text)), False
-    return (found, True) if isinstance(found, dict) else ({}, False)
-
-
-def _salvaged(text: str) -> Iterator[tuple[str, Any]]:
-    decoder = json.JSONDecoder()
-    at = text.find("{") + 1
-    try:
-        while at > 0:
-            key, at = decoder.raw_decode(text, _after(text, at, " \t\r\n,"))
-            value, at = decoder.raw_decode(text, _after(text, at, " \t\r\n:"))
-            if isinstance(key, str):
-                yield key, value
-    except (ValueError, RecursionError):
-        return
-
-
-def _after(text: str, at: int, characters: str) -> int:
-    while at < len(text) and text[at] in characters:
-        at += 1
-    return at
 
 
 def _listed(entries: dict[str, Any]) -> Iterator[tuple[str, tuple[dict[str, Any], Coords | None]]]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.imports.facts import Facts, finite, lenient_json
+from hcc_scope.imports.facts import Facts, finite
 from hcc_scope.imports.micromanager_tags import channel_name_of, coords_of, facts_of, names_of_channels
 from hcc_scope.imports.ome_planes import Within
+from hcc_scope.imports.salvaged_json import entries_of
 from hcc_scope.imports.tiff_axes import Layout, Slot
 
 if TYPE_CHECKING:
@@ -37,13 +38,16 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
     layout = Layout("Micro-Manager stack")
     dataset = _dataset(path, summary)
     taken: dict[tuple[int, Within], int] = {}
-    n_unreadable = n_replaced = 0
+    n_unreadable = n_lost = n_replaced = 0
+    indices = {name: k for k, name in enumerate(names)}
     for i in range(chain.n):
         metadata = _page_metadata(file, i)
-        coords = None if metadata is None else coords_of(metadata, {name: k for k, name in enumerate(names)})
+        coords = None if metadata is None else coords_of(metadata, indices)
         if metadata is None or coords is None:
-            n_unreadable += 1
-            layout.slots.append(Slot(i, (dataset, "unknown"), Within(time=i), Facts(tags={})))
+            n_unreadable += metadata is None
+            n_lost += metadata is not None
+            facts = Facts(tags={}) if metadata is None else facts_of(metadata, summary)
+            layout.slots.append(Slot(i, (dataset, "unknown"), Within(time=i), facts))
             continue
         within = Within(coords.channel, coords.z, coords.time)
         if (coords.position, within) in taken:  # written once more: the later one counts, as for Micro-Manager
@@ -67,6 +71,11 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
         )
     layout.slots = [slot for slot in layout.slots if slot.page >= 0]
     layout.channel_names = tuple(names) if any(names) else ()
+    if n_lost:
+        layout.problems.append(
+            f"{path.name}: {n_lost} of its images do not state their position, time, z and channel, and are counted "
+            "along time"
+        )
     if n_unreadable:
         layout.problems.append(
             f"{path.name}: the metadata of {n_unreadable} of its images cannot be read, so their positions and times "
@@ -87,7 +96,7 @@ def summary_of(file: Any) -> dict[str, Any]:  # noqa: ANN401
     header, length = struct.unpack(file.byteorder + "II", start)
     if header != _SUMMARY_HEADER or length > _LARGEST_SUMMARY_BYTES:
         return {}
-    return lenient_json(handle.read(length)) or {}
+    return entries_of(handle.read(length))[0]
 
 
 def _page_metadata(file: Any, index: int) -> dict[str, Any] | None:  # noqa: ANN401
@@ -98,7 +107,7 @@ def _page_metadata(file: Any, index: int) -> dict[str, Any] | None:  # noqa: ANN
     if isinstance(tag.value, dict):
         return tag.value
     file.filehandle.seek(tag.valueoffset)
-    return lenient_json(file.filehandle.read(min(int(tag.count), _LARGEST_PAGE_BYTES)))
+    return entries_of(file.filehandle.read(min(int(tag.count), _LARGEST_PAGE_BYTES)))[0] or None
 
 
 def _dataset(path: Path, summary: dict[str, Any]) -> tuple[str, str]:

@@ -16,8 +16,9 @@ from hcc_scope.datasets.header import COPY_AGAIN
 from hcc_scope.errors import ImageError
 from hcc_scope.imports.collection import Plane
 from hcc_scope.imports.lazy_planes import LazyPlanes, Problems
-from hcc_scope.imports.micromanager_facts import channel_names_in, parsed_json, with_micromanager_facts
+from hcc_scope.imports.micromanager_tags import bit_depth_of, facts_of, names_of_channels
 from hcc_scope.imports.ndtiff_index import AxisValue, Entry, axes_words, parse_index
+from hcc_scope.imports.salvaged_json import entries_of
 from hcc_scope.small_files import read_small_file
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class NDTiff:
         places = self._places[_CHANNEL]
         if any(isinstance(value, str) for value in places):
             return [str(value) for value in places]
-        return channel_names_in(self._summary)
+        return names_of_channels(self._summary)
 
     @property
     def problems(self) -> Sequence[str]:
@@ -219,10 +220,10 @@ class NDTiff:
                 if mark != _SUMMARY_MARK or length > _MOST_METADATA_BYTES:
                     continue
                 file.seek(at)
-                summary = parsed_json(file.read(length))
+                summary, whole = entries_of(file.read(length))
             except OSError:
                 continue
-            if summary is not None:
+            if whole:
                 return summary, version
         self._problems.add(f"{self._folder} has no summary of its acquisition that can be read")
         return {}, ""
@@ -232,29 +233,31 @@ class NDTiff:
     def _describe(self, index: int) -> Plane:
         entry = self._entries[index]
         where = self._where(entry)
-        plane = Plane(
+        metadata = self._metadata(entry, where)
+        facts = facts_of(metadata, self._summary)
+        facts["tags"] |= {f"axis_{name}": value for name, value in entry.axes}
+        return Plane(
             where=where,
             shape_yx=entry.shape_yx,
             dtype=entry.dtype,
-            bit_depth=entry.bit_depth,
+            bit_depth=bit_depth_of(metadata, entry.bit_depth),
             colour=entry.colour,
             channel=self._place(entry, _CHANNEL),
             z=self._place(entry, _Z),
             time=self._place(entry, _TIME),
             series=self._series[_field(entry)],
-            tags={f"axis_{name}": value for name, value in entry.axes},
+            **facts,
         )
-        return with_micromanager_facts(plane, self._metadata(entry, where), self._summary)
 
     def _metadata(self, entry: Entry, where: str) -> dict[str, Any]:
         try:
             data = self._bytes(entry, entry.metadata_offset, min(entry.metadata_bytes, _MOST_METADATA_BYTES))
         except ImageError:
             return {}  # reported where its pixels are read
-        metadata = parsed_json(data)
-        if metadata is None:
-            self._problems.add(f"{where}: its metadata cannot be read and are left out")
-        return metadata or {}
+        metadata, whole = entries_of(data)
+        if not whole:
+            self._problems.add(f"{where}: its metadata are damaged, and what cannot be read of them is left out")
+        return metadata
 
 
 def _field(entry: Entry) -> tuple[tuple[str, AxisValue], ...]:
@@ -275,4 +278,5 @@ def _places(entries: Sequence[Entry], name: str) -> dict[AxisValue, int]:
     names = [value for value in values if isinstance(value, str)]
     if not names and numbers[0] >= 0:
         return {value: value for value in numbers}
-    return {value: place for place, value in enumerate([*numbers, *names])}
+    in_order: list[AxisValue] = [*numbers, *names]
+    return {value: place for place, value in enumerate(in_order)}

@@ -17,7 +17,16 @@ from hcc_scope.datasets.header import LARGEST_PX
 from hcc_scope.errors import COPY_AGAIN, ImageError
 from hcc_scope.imports.collection import Plane
 from hcc_scope.imports.lazy_planes import LazyPlanes, Problems
-from hcc_scope.imports.ome_zarr_metadata import Group, Multiscale, images_of, is_ome_zarr, multiscale_of, read_group
+from hcc_scope.imports.ome_planes import OmeImage, Within, read_ome_images
+from hcc_scope.imports.ome_zarr_metadata import (
+    Group,
+    Multiscale,
+    images_of,
+    is_ome_zarr,
+    multiscale_of,
+    ome_xml_of,
+    read_group,
+)
 from hcc_scope.storage.foreign_array import ForeignArray
 from hcc_scope.storage.metadata import JOURNAL
 
@@ -29,6 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.imports.facts import Facts
     from hcc_scope.types import TagValue
 
 __all__ = ["OmeZarr", "is_ome_zarr"]
@@ -36,7 +46,7 @@ __all__ = ["OmeZarr", "is_ome_zarr"]
 _ALONG: Final = ("t", "z", "c")
 """In the order of the planes: time, then z, then channel."""
 _MOST_PLANES: Final = 10_000_000
-_OPEN_ARRAYS: Final = 16
+_RGB: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,11 @@ class _Image:
     scale: Multiscale
     array: ForeignArray
     lengths: tuple[int, int, int]
+    """In colour, the three numbers of a pixel are one channel."""
     shape_yx: tuple[int, int]
+    ome: OmeImage | None
+    """What the OME-XML beside it states."""
+    colour: bool
 
     @property
     def n_planes(self) -> int:
@@ -80,9 +94,11 @@ class OmeZarr:
         self._problems = Problems()
         self._images: list[_Image] = []
         folders = images_of(group)
+        described = _described(group, len(folders), self._problems)
         for series, folder in enumerate(folders):
             try:
-                image = _image(series, group if folder == path else _group(folder), self._problems)
+                own = group if folder == path else _group(folder)
+                image = _image(series, own, described.get(series), self._problems)
             except ImageError as error:
                 if len(folders) == 1:
                     raise
@@ -113,7 +129,7 @@ class OmeZarr:
     @property
     def channel_names(self) -> Sequence[str]:
         """By index, of the first image that names its channels; empty if none does."""
-        return next((image.scale.channel_names for image in self._images if image.scale.channel_names), ())
+        return next((names for image in self._images if (names := _channel_names(image))), ())
 
     @property
     def problems(self) -> Sequence[str]:
@@ -121,7 +137,7 @@ class OmeZarr:
         return self._problems
 
     def read(self, index: int) -> NDArray[Any]:
-        """Return the pixels (y, x) of ``planes[index]``.
+        """Return the pixels of ``planes[index]``: (y, x), or (y, x, 3) in colour.
 
         Raises
         ------
@@ -137,14 +153,15 @@ class OmeZarr:
                 f"{where} claims {height} x {width} px, more than the {LARGEST_PX} of the largest image that is read",
                 hint="Cut it into fields.",
             )
-        found = image.array.read(where, [None if name in {"y", "x"} else along.get(name, 0) for name in scale.axes])
+        kept = {"y", "x", "c"} if image.colour else {"y", "x"}
+        found = image.array.read(where, [None if name in kept else along.get(name, 0) for name in scale.axes])
         if found.n_missing:
             self._problems.add(
                 f"{where}: {found.n_missing} of its {found.n_files} chunks are not stored and were read as "
                 f"{image.array.layout.fill_value:g}, the array's fill value: they are empty, or lost"
             )
-        pixels = found.pixels if scale.axes.index("y") < scale.axes.index("x") else found.pixels.T
-        return np.ascontiguousarray(pixels)
+        left = [name for name in scale.axes if name in kept]
+        return np.ascontiguousarray(found.pixels.transpose([left.index(name) for name in "yxc" if name in kept]))
 
     def close(self) -> None:
         """Do nothing: nothing stays open. Idempotent."""
@@ -169,27 +186,59 @@ class OmeZarr:
 
     def _describe(self, index: int) -> Plane:
         image, along = self._at(index)
-        scale = image.scale
-        dtype = image.array.layout.dtype
+        scale, layout = image.scale, image.array.layout
         y_um, x_um = scale.step("y"), scale.step("x")
+        facts: Facts = {"tags": _tags(image, along), "stage_um": _centre_um(image, along["z"])}
+        if facts["stage_um"] is not None:
+            facts["tags"]["position_from"] = "translation"
+        bits = None if layout.dtype.startswith("float") else 8 * layout.itemsize
+        if image.ome is not None:
+            stated = image.ome.facts(Within(along["c"], along["z"], along["t"]))
+            facts["tags"] |= stated.pop("tags")
+            if stated.get("stage_um") is not None:
+                facts["tags"].pop("position_from", None)
+            facts.update({key: value for key, value in stated.items() if value is not None})  # type: ignore[typeddict-item]
+            significant = image.ome.significant_bits
+            bits = significant if bits and significant and 8 <= significant <= bits else bits
+        if y_um is not None and x_um is not None:
+            facts["pixel_size_yx_um"] = (y_um, x_um)
         return Plane(
             where=_where(image, along),
             shape_yx=image.shape_yx,
-            dtype=dtype,
-            bit_depth=None if dtype.startswith("float") else 8 * image.array.layout.itemsize,
+            dtype=layout.dtype,
+            bit_depth=bits,
+            colour=image.colour,
             channel=along["c"],
             z=along["z"],
             time=along["t"],
             series=image.series,
-            pixel_size_yx_um=None if y_um is None or x_um is None else (y_um, x_um),
-            stage_um=_centre_um(image, along["z"]),
-            tags=_tags(image, along),
+            **facts,
         )
+
+
+def _channel_names(image: _Image) -> tuple[str, ...]:
+    return image.scale.channel_names or (() if image.ome is None else image.ome.channel_names)
+
+
+def _described(group: Group, n: int, problems: Problems) -> dict[int, OmeImage]:
+    """Return what the OME-XML beside a collection states of each of its `n` images."""
+    try:
+        xml = ome_xml_of(group)
+        images = read_ome_images(xml)
+    except ImageError as error:
+        problems.add(f"The OME-XML of {group.folder} is left out: {error.message}")
+        return {}
+    if len(images) == n or xml is None:
+        return dict(enumerate(images))
+    what = f"it describes {len(images)} images of {n}" if images else "it cannot be read"
+    problems.add(f"The OME-XML of {group.folder} is left out: {what}")
+    return {}
 
 
 def _where(image: _Image, along: dict[str, int]) -> str:
     """Return array and index of a plane; axes that the image lacks are left out."""
-    index = ", ".join(f"{name} {along[name]}" for name in _ALONG if name in image.scale.axes)
+    names = [name for name in _ALONG if name in image.scale.axes and not (name == "c" and image.colour)]
+    index = ", ".join(f"{name} {along[name]}" for name in names)
     return f"{image.scale.folder}, {index}" if index else str(image.scale.folder)
 
 
@@ -200,7 +249,7 @@ def _group(folder: Path) -> Group:
     return group
 
 
-def _image(series: int, group: Group, problems: Problems) -> _Image:
+def _image(series: int, group: Group, ome: OmeImage | None, problems: Problems) -> _Image:
     """Return an image whose array fits its axes.
 
     Raises
@@ -225,7 +274,12 @@ def _image(series: int, group: Group, problems: Problems) -> _Image:
     for remark in remarks:
         problems.add(remark)
     time, z, channel = (lengths.get(name, 1) for name in _ALONG)
-    return _Image(series, scale, array, (time, z, channel), (lengths["y"], lengths["x"]))
+    colour = ome is not None and ome.samples == _RGB == channel and array.layout.dtype in {"uint8", "uint16"}
+    n_channels = 1 if colour else channel
+    if ome is not None and ome.size_czt != (n_channels, z, time):
+        problems.add(f"The OME-XML of {scale.folder} is left out: it describes an image of other size")
+        ome, colour, n_channels = None, False, channel
+    return _Image(series, scale, array, (time, z, n_channels), (lengths["y"], lengths["x"]), ome, colour)
 
 
 def _centre_um(image: _Image, z: int) -> tuple[float, float, float | None] | None:
@@ -248,10 +302,9 @@ def _tags(image: _Image, along: dict[str, int]) -> dict[str, TagValue]:
     step_s = scale.step("t")
     if step_s is not None:
         tags["time_s"] = (scale.origin("t") or 0.0) + along["t"] * step_s
-    if along["c"] < len(scale.channel_names):
-        tags["Channel"] = scale.channel_names[along["c"]]
+    names = _channel_names(image)
+    if along["c"] < len(names):
+        tags["Channel"] = names[along["c"]]
     if scale.name is not None:
         tags["image_name"] = scale.name
-    if _centre_um(image, along["z"]) is not None:
-        tags["position_from"] = "translation"
     return tags

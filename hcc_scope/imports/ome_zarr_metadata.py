@@ -6,18 +6,19 @@ Version 0.4 keeps them in ``.zattrs`` (zarr version 2), 0.5 under the key ``ome`
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from hcc_scope.errors import COPY_AGAIN, ImageError
+from hcc_scope.imports.facts import finite
+from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.foreign_layout import read_zarr_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Group", "Multiscale", "images_of", "is_ome_zarr", "multiscale_of", "read_group"]
+__all__ = ["Group", "Multiscale", "images_of", "is_ome_zarr", "multiscale_of", "ome_xml_of", "read_group"]
 
 _AXES: Final = ("t", "c", "z", "y", "x")
 """Also of version 0.1 and 0.2, which do not state them."""
@@ -31,6 +32,9 @@ _S: Final[dict[str, float]] = {
     "microsecond": 1e-6, "millisecond": 1e-3, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0, "s": 1.0,
     "ms": 1e-3,
 }  # fmt: skip
+_MOST_LENGTH: Final = 1e15
+"""Of a scale or a place, in whatever unit."""
+_MOST_XML_BYTES: Final = 2**25
 _MOST_IMAGES: Final = 1_000_000
 _ONE_FIELD: Final = "Import one of its images by itself"
 _OME_FOLDER: Final = "OME"
@@ -169,6 +173,25 @@ def _collection(folder: Path) -> list[Path]:
     return numbered
 
 
+def ome_xml_of(group: Group) -> str | None:
+    """Return the OME-XML beside a collection in bioformats2raw's layout; None where there is none.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read.
+    """
+    if "bioformats2raw.layout" not in group.attributes:
+        return None
+    path = group.folder / _OME_FOLDER / "METADATA.ome.xml"
+    try:
+        return read_small_file(path, _MOST_XML_BYTES).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
 def below(folder: Path, name: object, what: str) -> Path:
     """Return a folder below another one, by the path that a file states.
 
@@ -249,23 +272,23 @@ def _transformations(stored: object, n: int, folder: Path) -> tuple[tuple[float,
         kind = one.get("type")
         if kind == "identity":
             continue
-        values = one.get(kind) if kind in {"scale", "translation"} else None
-        if not _is_vector(values, n) or (kind == "scale" and min(values) <= 0):
+        values = _vector(one.get(kind), n) if kind in {"scale", "translation"} else None
+        if values is None or (kind == "scale" and min(values) <= 0):
             raise ImageError(f"{folder} states a scale or place of its pixels that cannot be read", hint=COPY_AGAIN)
         if kind == "scale":
-            scale = tuple(map(float, values))
+            scale = values
         else:
-            shift = tuple(map(float, values))
+            shift = values
     return scale, shift
 
 
-def _is_vector(values: Any, n: int) -> bool:  # noqa: ANN401 - any JSON
-    return (
-        isinstance(values, list)
-        and len(values) == n
-        and all(isinstance(one, (int, float)) and not isinstance(one, bool) and abs(one) < 1e15 for one in values)
-        and all(math.isfinite(one) for one in values)
-    )
+def _vector(stored: object, n: int) -> tuple[float, ...] | None:
+    """Return `n` finite numbers; None if it is none."""
+    if not isinstance(stored, list) or len(stored) != n:
+        return None
+    values = [finite(one) for one in stored if not isinstance(one, str)]
+    found = tuple(one for one in values if one is not None and abs(one) < _MOST_LENGTH)
+    return found if len(found) == n else None
 
 
 def _channel_names(attributes: dict[str, Any]) -> tuple[str, ...]:

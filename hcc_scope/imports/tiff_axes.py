@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hcc_scope.datasets.tiff_pages import lie_behind, room_behind
-from hcc_scope.imports.facts import Facts, lenient_json
+from hcc_scope.datasets.tiffs import is_focus_series
+from hcc_scope.imports.facts import Facts
 from hcc_scope.imports.micromanager_tags import facts_of
 from hcc_scope.imports.ome_planes import Within, companion_of, own_uuid, read_ome_images
+from hcc_scope.imports.salvaged_json import entries_of
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
@@ -76,7 +78,9 @@ def layout_of(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
         return plain
     if file.is_imagej and not file.is_shaped:
         return _imagej(path, file, chain)
-    name = "MetaMorph STK" if file.is_stk else "Zeiss LSM" if file.is_lsm else "TIFF"
+    if file.is_stk and (known := file.stk_metadata) is not None:
+        return _metamorph(path, file, chain, known)
+    name = "Zeiss LSM" if file.is_lsm else "TIFF"
     if chain.broken is None:
         layout = _by_series(path, file, chain, name)
         if layout is not None:
@@ -179,12 +183,12 @@ def _imagej(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
     if n_c * n_z * n_t < n:
         n_t = -(-n // (n_c * n_z))
     labels = known.get("Labels")
-    info = lenient_json(str(known.get("Info", "")).encode()) if n == 1 else None
+    info = entries_of(str(known.get("Info", "")).encode())[0] if n == 1 else {}
     for i in range(n):
         rest, c = divmod(i, n_c)
         t, z = divmod(rest, n_z)
         # Micro-Manager leaves the metadata of an image of its own file here
-        facts = facts_of(info, {}) if info is not None and "PixelType" in info else Facts(tags={})
+        facts = facts_of(info, {}) if "PixelType" in info else Facts(tags={})
         if isinstance(labels, list) and i < len(labels) and labels[i]:
             facts["tags"]["Label"] = str(labels[i])[:200]
         layout.slots.append(Slot(i, path, Within(c, z, t), facts))
@@ -194,6 +198,21 @@ def _imagej(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
 def _count(known: dict[str, Any], name: str) -> int:
     value = known.get(name, 1)
     return value if isinstance(value, int) and value > 0 else 1
+
+
+# ---- MetaMorph ------------------------------------------------------------------------------------------------------
+
+
+def _metamorph(path: Path, file: Any, chain: Chain, known: dict[str, Any]) -> Layout:  # noqa: ANN401
+    """Return where the planes of MetaMorph's STK belong, which all lie behind one page."""
+    layout = Layout("MetaMorph STK")
+    claimed = int(known["NumberPlanes"])
+    n = min(claimed, room_behind(file, chain))
+    if n < claimed:
+        layout.problems.append(f"{path.name} claims to hold {claimed} images, but holds {n}")
+    in_z = is_focus_series(known)
+    layout.slots = [Slot(i, path, Within(z=i) if in_z else Within(time=i)) for i in range(n)]
+    return layout
 
 
 # ---- others ---------------------------------------------------------------------------------------------------------

@@ -61,9 +61,12 @@ def fault_of(compression: str | None, file: BinaryIO, start: int, length: int, e
 class _Expander(Protocol):
     """A decoder that takes data in pieces."""
 
-    eof: bool
+    @property
+    def eof(self) -> bool:
+        """Whether the end was reached, and its checksum found right."""
 
-    def put(self, data: bytes) -> None: ...
+    def put(self, data: bytes) -> None:
+        """Give more data."""
 
     def take(self) -> int:
         """Return how many bytes come out, 1 MiB at most; 0 if more data are needed."""
