@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hcc_scope import __version__
-from hcc_scope.cli.interchange_commands import import_images
+from hcc_scope.cli.import_commands import import_images
 from hcc_scope.cli.model_commands import dataset_app, evaluate, evaluate_bags, models_app, phantom_app, train
 from hcc_scope.cli.options import (
     DEFAULT_MODEL,

@@ -1,4 +1,4 @@
-"""The commands for images of other programs, and their options. Thin: parse, then call what does the work."""
+"""The command that imports images, and its options. Thin: parse, then call what does the work."""
 
 from pathlib import Path
 from typing import Annotated
