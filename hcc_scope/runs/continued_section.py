@@ -43,8 +43,10 @@ def continuable_store(path: Path) -> SectionStore:
     """
     from hcc_scope.runs.unfinished import is_written_to
     from hcc_scope.storage.reader import open_store
+    from hcc_scope.storage.reopened import refuse_packed
 
     store = open_store(path)
+    refuse_packed(path, store.facts)
     try:
         written = is_written_to(store.path)
     except OSError as error:

@@ -32,6 +32,7 @@ from hcc_scope.score_rule import LATTICE_KEY, ScoreRule
 from hcc_scope.session.bad_fields import BadFieldWatch
 from hcc_scope.storage.notes import read_notes_log
 from hcc_scope.storage.parts import LEFT_OUT, RESUMED_AT
+from hcc_scope.storage.reopened import refuse_packed
 from hcc_scope.storage.same_section import refuse_another_section
 from hcc_scope.storage.space import check_free_space, check_out_dir
 
@@ -195,6 +196,7 @@ def _left_of(store: SectionStore) -> ResumableSection:
 def _stored_plan(store: SectionStore) -> Plan:
     """Return the plan of a store, with the exposure that its frames were taken with."""
     path, spec = store.path, store.spec
+    refuse_packed(path, store.facts)
     if spec.sampling in ("guided", "chosen"):
         raise StoreError(
             f"{path} cannot be resumed: its fields were captured by hand",
