@@ -16,10 +16,10 @@ import yaozarrs
 import zarr
 from storage_cases import make_frame, make_pixels, make_spec
 
+from hcc_scope.datasets.ome import FRAME_NAMESPACE
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.exports.fields import export_fields
 from hcc_scope.exports.frames import export_frames
-from hcc_scope.exports.ome_xml import FRAME_NAMESPACE
 from hcc_scope.orientation import NOT_TURNED, Orientation
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.retakes import retake_tags
@@ -184,7 +184,7 @@ def test_a_stack_holds_every_frame_and_what_is_known_about_it(tmp_path: Path, la
         assert float(fact["DeltaT"]) == pytest.approx(0.038 * seq, abs=1e-9)
         assert fact["t_utc"] == entry.t_utc.isoformat()
         assert (fact["seq"], fact["em_gain"], fact["camera_frame"]) == (str(seq), "300.0", str(1000 + seq))
-        assert (fact["ImageNumber"], fact["hot"], fact["roi"]) == (str(seq), "true", "null")
+        assert (fact["ImageNumber"], fact["hot"], fact["roi"]) == (f'"{seq}"', "true", "null")
         assert fact["line\nend"] == "\\u2028 \\udc80"
 
 
