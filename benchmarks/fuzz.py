@@ -55,7 +55,9 @@ __all__ = [
 
 Outcome = Literal["refused", "read", "wrong", "crashed", "hung"]
 
-MODULES = ("fuzz_settings", "fuzz_options", "fuzz_store", "fuzz_models", "fuzz_datasets", "fuzz_training")
+MODULES = (
+    "fuzz_settings", "fuzz_options", "fuzz_store", "fuzz_models", "fuzz_datasets", "fuzz_training", "fuzz_imports",
+)  # fmt: skip
 """Of this package; each has ``run(n, seed)``."""
 BAD: frozenset[Outcome] = frozenset({"wrong", "crashed", "hung"})
 LIMIT_S = 30.0

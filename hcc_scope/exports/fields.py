@@ -1,19 +1,22 @@
-"""Fields as OME-Zarr images at their places: napari, Fiji and others show them as a map of the section.
+"""Fields as OME-Zarr images at their places: what reads their translations shows them as a map of the section.
 
 The layout is that of bioformats2raw: one image for each field, in groups 0, 1, 2 ..., and ``OME/METADATA.ome.xml``
 about all of them. An image is (z, y, x) with one plane, as some viewers know no image without z. Its `translation` is
 where the centre of its first pixel lies, as OME-Zarr counts.
 
 A field's only shard is a second name (a hard link) of the frame's file in the store: no byte is copied, the field stays
-when the section is deleted, and the store when the export is. Where the disk knows no second names the file is copied.
-A camera that is turned or mirrored needs new files: OME-Zarr 0.5 has no place for a turn.
+when the section is deleted, and the store when the export is. The field is written anew where the disk knows no second
+names, where the store is packed (`hcc_scope.storage.packing`), and where the camera is turned or mirrored: OME-Zarr 0.5
+has no place for a turn.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import json_bytes
@@ -26,11 +29,11 @@ from hcc_scope.formatting import counted
 from hcc_scope.position_tags import describe_island
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.storage.field_array import FIELD_SHARD, field_metadata, write_field
-from hcc_scope.storage.metadata import display_window
+from hcc_scope.storage.metadata import omero_metadata
 from hcc_scope.storage.space import check_out_dir
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from hcc_scope.exports.geometry import FieldPlace, SectionGeometry
     from hcc_scope.progress import OnProgress
@@ -73,7 +76,8 @@ def export_fields(
     left_out = list(geometry.left_out)
     if geometry.positions == "none":
         left_out.append("no field has a position: they lie in rows, in the order in which they were taken")
-    need_bytes = n * _METADATA_BYTES + (0 if shared else n * _frame_bytes(store))
+    may_link = shared and geometry.orientation.is_upright and store.layout.shard_frames == 1
+    need_bytes = n * (_METADATA_BYTES + (0 if may_link else _frame_bytes(store)))
     with exported(target, need_bytes) as part:
         writer = _FieldWriter(store, geometry, part, shared=shared)
         written: list[FieldPlace] = []
@@ -89,7 +93,7 @@ def export_fields(
             raise StoreError(f"{store.path} has no field to export: every frame is damaged or missing")
         writer.close(written)
         on_progress(Progress("fields", n, n))
-    return ExportOutcome(target, f"{counted(len(written), 'field')}, {writer.describe()}", tuple(left_out))
+    return ExportOutcome(target, f"{counted(len(written), 'field')}, {writer.describe(len(written))}", tuple(left_out))
 
 
 class _FieldWriter:
@@ -98,21 +102,21 @@ class _FieldWriter:
     def __init__(self, store: SectionStore, geometry: SectionGeometry, folder: Path, *, shared: bool) -> None:
         self._store, self._geometry, self._folder = store, geometry, folder
         self._turned = not geometry.orientation.is_upright
-        self._link = shared and not self._turned
+        self._shared = shared
+        self._can_link = shared
         self._n_linked = 0
-        self._wants_links = self._link
         self._array = json_bytes(field_metadata(geometry.field_shape_yx))
         (folder / "OME").mkdir(parents=True)
 
-    def describe(self) -> str:
-        """Return how the pixels were written, as text."""
+    def describe(self, n: int) -> str:
+        """Return how the pixels of `n` fields were written, as text."""
+        if self._n_linked:
+            some = "" if self._n_linked == n else f"{self._n_linked:,} of them "
+            return f"{some}sharing the section's files, whose checksums were not compared"
         if self._turned:
-            return "turned to the stage's axes"
-        if self._link:
-            return "sharing the section's files; frames are not compared with their checksums"
-        if self._wants_links and self._n_linked:
-            return f"{self._n_linked:,} of them sharing the section's files, as the disk allows no more"
-        return "copied, as this disk knows no second names of files" if self._wants_links else "copied"
+            return "turned as they lie on the stage"
+        why = ", as this disk knows no second names of files" if self._shared and not self._can_link else ""
+        return f"copied{why}"
 
     def write(self, number: int, field: FieldPlace) -> None:
         """Write one field.
@@ -124,29 +128,33 @@ class _FieldWriter:
         """
         entry = self._store.journal[field.seq]
         assert entry is not None  # else the field has no place
-        frame = None if self._link else self._store.read(field.seq)
-        file = self._store.frame_file(field.seq)
+        file = None if self._turned else self._store.own_file(field.seq)
+        is_linked = file is not None and self._can_link
+        frame = None if is_linked else self._store.read(field.seq)
         image = self._folder / str(number)
-        array = image / "0"
-        (array / FIELD_SHARD).parent.mkdir(parents=True)
-        (array / "zarr.json").write_bytes(self._array)
-        (image / "zarr.json").write_bytes(json_bytes(self._image(field, entry)))
-        if self._turned:
-            assert frame is not None
-            write_field(array, self._geometry.upright(frame.pixels))
-        elif not self._linked(file, array / FIELD_SHARD):
-            shutil.copyfile(file, array / FIELD_SHARD)
+        array, shard = f"{image}/0", f"{image}/0/{FIELD_SHARD}"
+        for folder in _folders(array, shard):
+            os.mkdir(folder)  # noqa: PTH102 - a path object each would take as long as all else
+        _write(f"{array}/zarr.json", self._array)
+        _write(f"{image}/zarr.json", json.dumps(self._image(field, entry), ensure_ascii=False).encode())
+        if file is not None and is_linked and self._link(file, shard):
+            return
+        if frame is None:
+            try:
+                frame = self._store.read(field.seq)
+            except StoreDamagedError:
+                shutil.rmtree(image)
+                raise
+        write_field(Path(array), self._geometry.upright(frame.pixels))
 
-    def _linked(self, file: Path, target: Path) -> bool:
-        """Give a file of the store a second name, if that is asked for and can be done."""
-        if not self._link:
-            return False
+    def _link(self, file: Path, shard: str) -> bool:
+        """Give a file of the store a second name; False where that cannot be done."""
         try:
-            os.link(file, target)
+            os.link(file, shard)
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise
-            self._link = False
+            self._can_link = False
             left = len(self._geometry.fields) - self._n_linked
             check_out_dir(self._folder.parent, need_bytes=left * _frame_bytes(self._store))
             return False
@@ -183,7 +191,7 @@ class _FieldWriter:
             "stage_um": None if entry.stage_um is None else list(entry.stage_um),
             "crc32": None if self._turned else entry.crc32,
         }
-        return _group({"ome": {"version": "0.5", "multiscales": [multiscale], "omero": display_window(spec)},
+        return _group({"ome": {"version": "0.5", "multiscales": [multiscale], "omero": omero_metadata(spec)},
                        "hcc_scope_frame": frame})  # fmt: skip
 
     def _name(self, field: FieldPlace) -> str:
@@ -204,6 +212,20 @@ class _FieldWriter:
             for field in written
         ]
         (ome / "METADATA.ome.xml").write_bytes(ome_xml(self._store.spec, images))
+
+
+def _folders(array: str, shard: str) -> Iterator[str]:
+    """Yield the folders of an image and its array, down to that of the shard."""
+    yield array.rpartition("/")[0]
+    yield array
+    names = shard.removeprefix(f"{array}/").split("/")[:-1]
+    for n in range(1, len(names) + 1):
+        yield "/".join((array, *names[:n]))
+
+
+def _write(path: str, data: bytes) -> None:
+    with open(path, "xb", buffering=0) as file:  # noqa: PTH123 - as above
+        file.write(data)
 
 
 def _group(attributes: dict[str, Any]) -> dict[str, Any]:

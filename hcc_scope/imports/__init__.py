@@ -2,5 +2,8 @@
 
 =================  ================================================================================================
 `~.collection`     what every reader of a format gives: planes with their facts, read one at a time
+`~.images`         opens TIFF and PNG: a file, files given together, a folder, a dataset of Micro-Manager
+`~.ndtiff`         opens a dataset of NDTiff
+`~.ome_zarr`       opens an OME-Zarr of other programs
 =================  ================================================================================================
 """
