@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from hcc_scope.exports.ome_xml import legal_text, map_annotation, ome_root
-from hcc_scope.storage.metadata import CHANNEL_NAME, display_window
+from hcc_scope.storage.metadata import CHANNEL_NAME, omero_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -176,7 +176,7 @@ def mosaic_ngff(
         "datasets": datasets,
         "type": "nearest" if heat else "mean",
     }
-    omero = display_window(spec)
+    omero = omero_metadata(spec)
     if heat:
         window = {"min": 0, "max": 1, "start": 0, "end": 1}
         omero["channels"][0] |= {"label": HEAT_CHANNEL, "window": window}

@@ -6,7 +6,7 @@ more than 4 GB, a TIFF that any program reads otherwise: the header comes last a
 
 Tiles are compressed by deflate, 16-bit counts after horizontal differencing: what every reader of pyramids knows.
 Counts have noise, in which nothing repeats: they are given to the Huffman coder alone, which takes half the time and
-leaves as many bytes (``python -m benchmarks export_mosaic``). Tiles in which nothing is drawn are one and the same tile.
+leaves as many bytes (``python -m benchmarks export_mosaic``). Tiles in which nothing is drawn share the bytes of one.
 """
 
 from __future__ import annotations
