@@ -52,8 +52,6 @@ _VERSION = "https://w3id.org/ro/crate/1.2"
 _BLOCK_BYTES = 1 << 20
 _LINE_BYTES = 200
 """Of a file in the list of hashes, at most."""
-_FRAMES = "frames"
-"""Folder of the store whose files are not copied."""
 _MEDIA_TYPES = {
     ".json": "application/json", ".jsonl": "application/jsonl", ".parquet": "application/vnd.apache.parquet",
     ".png": "image/png", ".txt": "text/plain", ".yaml": "application/yaml", ".md": "text/markdown",
@@ -106,7 +104,7 @@ def export_provenance(store: SectionStore, target: Path, *, on_progress: OnProgr
             f"The run of {store.path} has not ended: its files are not final", hint="Run hcc-scope recover on it first."
         )
     files = list(_files_of(store.path))
-    copied_bytes = sum(size for name, size in files if not name.startswith(f"{_FRAMES}/"))
+    copied_bytes = sum(size for name, size in files if _is_copied(name))
     need_bytes = copied_bytes + len(files) * _LINE_BYTES + (1 << 20)
     with exported(target, need_bytes) as part:
         (part / "store").mkdir(parents=True)
@@ -139,6 +137,11 @@ def _files_of(store: Path) -> Iterator[tuple[str, int]]:
         raise cannot_read(error, f"The store {store}") from error
 
 
+def _is_copied(name: str) -> bool:
+    """Return whether a file of the store is copied: all but those of the frames, which lie in folders."""
+    return "/" not in name
+
+
 def _raise(error: OSError) -> None:
     raise error
 
@@ -150,7 +153,7 @@ def _hash_and_copy(store: Path, files: list[tuple[str, int]], part: Path, on_pro
     total = sum(size for _, size in files)
     done = 0
     for name, size in files:
-        copy = None if name.startswith(f"{_FRAMES}/") else part / "store" / name
+        copy = part / "store" / name if _is_copied(name) else None
         sha256, n_bytes = _sha256(store / name, copy)
         lines.append(f"{sha256}  {store.name}/{name}")
         if copy is not None:
