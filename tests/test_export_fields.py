@@ -105,7 +105,9 @@ def test_every_pixel_of_a_field_lies_where_it_was_taken(
             assert (x, y) == pytest.approx((round(x), round(y)), abs=1e-6)
 
 
-def test_fields_are_copied_where_a_disk_knows_no_second_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fields_are_copied_where_their_files_can_have_no_second_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = stored(tmp_path)
     damaged = store.path / "frames/0/c/1/0/0"
     data = bytearray(damaged.read_bytes())
@@ -117,7 +119,7 @@ def test_fields_are_copied_where_a_disk_knows_no_second_names(tmp_path: Path, mo
 
     monkeypatch.setattr(os, "link", refused)
     made = export_fields(store, tmp_path / "fields.zarr")
-    assert made.what == "2 fields, copied, as this disk knows no second names of files"
+    assert made.what == "2 fields, copied, as the section's files cannot have a second name there"
     (left_out,) = made.left_out
     assert "Frame 1 in" in left_out
     for seq, (pixels, _, _) in zip((0, 2), images(made.path), strict=True):

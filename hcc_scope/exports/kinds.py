@@ -153,7 +153,7 @@ KINDS: tuple[ExportKind, ...] = (
                 "Files of the fields",
                 ("shared", "copied"),
                 "Shared: the fields are the files of the section under a second name, and take no room. Copied: other "
-                "programs may write into them. Files are copied in any case where the disk knows no second names.",
+                "programs may write into them. Where there can be no second name, as on another disk, they are copied.",
             ),
             ExportOption(
                 "ngff",

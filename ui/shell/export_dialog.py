@@ -100,7 +100,7 @@ class ExportDialog(QDialog):
         column.addWidget(self.state)
         column.addWidget(self.account)
         column.addWidget(buttons)
-        self.resize(76 * GRID_PX, 92 * GRID_PX)
+        self.resize(76 * GRID_PX, 80 * GRID_PX)
         self._update()
 
     def _list_of_kinds(self) -> QWidget:
