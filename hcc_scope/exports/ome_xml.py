@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from datetime import UTC
 from itertools import count
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -89,7 +90,7 @@ def _image(
     element = ElementTree.SubElement(root, "Image", {"ID": f"Image:{number}", "Name": printable(image.name)})
     first = next((one for one in image.planes if one is not None), None)
     if first is not None:
-        began = first.t_utc.replace(tzinfo=None).isoformat(timespec="microseconds")
+        began = first.t_utc.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
         ElementTree.SubElement(element, "AcquisitionDate").text = f"{began}Z"
     height, width = image.shape_yx
     size = repr(float(spec.pixel_size_um))
