@@ -251,8 +251,9 @@ class ExportDialog(QDialog):
         self._enable(True)
         self.bar.hide()
         self.close_button.setText("Close")
-        for box in self.kinds.values():
-            box.setChecked(False)  # a second export of the same kind would meet the first
+        if written is not None:
+            for box in self.kinds.values():
+                box.setChecked(False)  # a second export of the same kind would meet the first
         self._update()
         self._say(words)
 
