@@ -1,4 +1,4 @@
-"""Fields as OME-Zarr images at their places: napari, Fiji and others show them as a map of the section.
+"""Fields as OME-Zarr images at their places: what reads their translations shows them as a map of the section.
 
 The layout is that of bioformats2raw: one image for each field, in groups 0, 1, 2 ..., and ``OME/METADATA.ome.xml``
 about all of them. An image is (z, y, x) with one plane, as some viewers know no image without z. Its `translation` is

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from hcc_scope.exports.mosaic import Form
     from hcc_scope.exports.outcome import ExportOutcome
+    from hcc_scope.exports.qupath import PlacedOn
     from hcc_scope.progress import OnProgress
     from hcc_scope.storage.reader import SectionStore
 
@@ -69,12 +71,81 @@ def _frames(store: SectionStore, target: Path, options: Mapping[str, str], on_pr
     return export_frames(store, target, on_progress=on_progress)
 
 
+def _qupath(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.qupath import export_qupath
+
+    placed_on: PlacedOn = "frames" if options["placed-on"] == "frames" else "mosaic"
+    return export_qupath(store, target, placed_on=placed_on, on_progress=on_progress)
+
+
+def _table(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.table import export_parquet
+
+    del options
+    return export_parquet(store, target, on_progress=on_progress)
+
+
+def _csv(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.table import export_csv
+
+    del options
+    return export_csv(store, target, on_progress=on_progress)
+
+
+def _wsinfer(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.table import export_wsinfer
+
+    del options
+    return export_wsinfer(store, target, on_progress=on_progress)
+
+
+def _provenance(
+    store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress
+) -> ExportOutcome:
+    from hcc_scope.exports.provenance import export_provenance
+
+    del options
+    return export_provenance(store, target, on_progress=on_progress)
+
+
+def _mosaic(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.mosaic import export_mosaic
+
+    form: Form = "ome-zarr" if target.suffix == ".zarr" else "ome-tiff"
+    feather, raw = options["overlap"] == "feather", options["pixels"] == "raw"
+    return export_mosaic(store, target, form=form, feather=feather, raw=raw, on_progress=on_progress)
+
+
+def _heatmap(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.mosaic import export_heatmap
+
+    del options
+    form: Form = "ome-zarr" if target.suffix == ".zarr" else "ome-tiff"
+    return export_heatmap(store, target, form=form, on_progress=on_progress)
+
+
+_OF_MOSAICS = (
+    ExportOption(
+        "overlap",
+        "Where fields overlap",
+        ("last", "feather"),
+        "Last: the latest field lies on top, and every pixel is that of one frame. Feather: fields are blended towards "
+        "their edges, which hides seams and changes counts.",
+    ),
+    ExportOption(
+        "pixels",
+        "Dark and flat field",
+        ("corrected", "raw"),
+        "Corrected: by the dark and flat fields of the run, if it had any. Raw: as the camera counted.",
+    ),
+)
+
 KINDS: tuple[ExportKind, ...] = (
     ExportKind(
         "fields",
         "-fields.zarr",
         "Fields as OME-Zarr",
-        "One OME-Zarr image for each field, at its place on the stage, for napari, Fiji and Python",
+        "One OME-Zarr image for each field, at its place on the stage, for Fiji, Python and other readers of OME-Zarr",
         _fields,
         (
             ExportOption(
@@ -98,6 +169,79 @@ KINDS: tuple[ExportKind, ...] = (
         "Frames as an OME-TIFF stack",
         "Every frame as the camera took it, with position, time and exposure, for Fiji, QuPath and hcc-scope import",
         _frames,
+    ),
+    ExportKind(
+        "mosaic",
+        "-mosaic.ome.tif",
+        "Mosaic as OME-TIFF",
+        "All fields as one picture with smaller levels, for QuPath, Fiji and other viewers of slides",
+        _mosaic,
+        _OF_MOSAICS,
+    ),
+    ExportKind(
+        "mosaic-zarr",
+        "-mosaic.zarr",
+        "Mosaic as OME-Zarr",
+        "All fields as one picture with smaller levels, for napari, Fiji and Python",
+        _mosaic,
+        _OF_MOSAICS,
+    ),
+    ExportKind(
+        "heatmap",
+        "-heatmap.ome.tif",
+        "Heatmap as OME-TIFF",
+        "The probabilities of the tiles as a picture of the same size as the mosaic, for QuPath, Fiji and others",
+        _heatmap,
+    ),
+    ExportKind(
+        "heatmap-zarr",
+        "-heatmap.zarr",
+        "Heatmap as OME-Zarr",
+        "The probabilities of the tiles as a picture of the same size as the mosaic, for napari, Fiji and Python",
+        _heatmap,
+    ),
+    ExportKind(
+        "qupath",
+        "-tiles.geojson.gz",
+        "Tiles for QuPath",
+        "Every tile as a detection with its probability and class, and fields without a score, for QuPath",
+        _qupath,
+        (
+            ExportOption(
+                "placed-on",
+                "Placed on",
+                ("mosaic", "frames"),
+                "The image on which QuPath shows the tiles: the mosaic, or the stack of frames.",
+            ),
+        ),
+    ),
+    ExportKind(
+        "table",
+        "-tiles.parquet",
+        "Tiles as a table (Parquet)",
+        "A row for each tile with all that is known of it, for Python and R",
+        _table,
+    ),
+    ExportKind(
+        "csv",
+        "-tiles.csv",
+        "Tiles as a table (CSV)",
+        "The same table as text, for spreadsheets; no cell is a formula",
+        _csv,
+    ),
+    ExportKind(
+        "wsinfer",
+        "-wsinfer.csv",
+        "Tiles as WSInfer writes them",
+        "Tiles that enter the score, in pixels of the mosaic, for programs that read the results of WSInfer",
+        _wsinfer,
+    ),
+    ExportKind(
+        "provenance",
+        "-ro-crate",
+        "How the section came about (RO-Crate)",
+        "A folder with ids, versions, hashes of every file, and the model's card, for archives and repositories",
+        _provenance,
     ),
 )
 """In the order in which they are offered."""

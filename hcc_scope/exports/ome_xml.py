@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.types import RunSpec, TagValue
 
-__all__ = ["FRAME_NAMESPACE", "OmeImage", "ome_xml"]
+__all__ = ["FRAME_NAMESPACE", "OmeImage", "legal_text", "map_annotation", "ome_root", "ome_xml"]
 
 FRAME_NAMESPACE = "hcc-scope/frame"
 """Of the annotations."""
@@ -45,6 +45,19 @@ class OmeImage:
     """Which of `planes` a TIFF holds, page by page; None: the pixels lie elsewhere."""
 
 
+def ome_root() -> ElementTree.Element:
+    """Return an empty document."""
+    return ElementTree.Element(
+        "OME",
+        {
+            "xmlns": _SCHEMA,
+            "xmlns:xsi": _XSI,
+            "xsi:schemaLocation": f"{_SCHEMA} {_SCHEMA}/ome.xsd",
+            "Creator": f"HCC-Scope {__version__}",
+        },
+    )
+
+
 def ome_xml(spec: RunSpec, images: Sequence[OmeImage]) -> bytes:
     """Return the OME-XML of some images of one section, in UTF-8.
 
@@ -55,15 +68,7 @@ def ome_xml(spec: RunSpec, images: Sequence[OmeImage]) -> bytes:
     images : sequence of OmeImage
         Numbered from 0, as their ids are.
     """
-    root = ElementTree.Element(
-        "OME",
-        {
-            "xmlns": _SCHEMA,
-            "xmlns:xsi": _XSI,
-            "xsi:schemaLocation": f"{_SCHEMA} {_SCHEMA}/ome.xsd",
-            "Creator": f"HCC-Scope {__version__}",
-        },
-    )
+    root = ome_root()
     notes = ElementTree.Element("StructuredAnnotations")
     numbers = count()
     for number, image in enumerate(images):
@@ -118,7 +123,7 @@ def _image(
             plane = ElementTree.SubElement(pixels, "Plane", _plane(time, entry, first.t_utc))
             note = f"Annotation:{next(numbers)}"
             ElementTree.SubElement(plane, "AnnotationRef", {"ID": note})
-            _annotation(notes, note, _facts(entry))
+            map_annotation(notes, note, FRAME_NAMESPACE, _facts(entry))
 
 
 def _data(pixels: ElementTree.Element, image: OmeImage) -> None:
@@ -159,14 +164,15 @@ def _facts(entry: JournalEntry) -> dict[str, TagValue]:
     return {**entry.tags, **{key: value for key, value in own.items() if value is not None}}
 
 
-def _annotation(notes: ElementTree.Element, name: str, facts: Mapping[str, TagValue]) -> None:
-    annotation = ElementTree.SubElement(notes, "MapAnnotation", {"ID": name, "Namespace": FRAME_NAMESPACE})
+def map_annotation(notes: ElementTree.Element, name: str, namespace: str, facts: Mapping[str, TagValue]) -> None:
+    """Add facts as an annotation: texts as they are, other values as JSON."""
+    annotation = ElementTree.SubElement(notes, "MapAnnotation", {"ID": name, "Namespace": namespace})
     value = ElementTree.SubElement(annotation, "Value")
     for key, fact in facts.items():
         text = fact if isinstance(fact, str) else json.dumps(fact)
-        ElementTree.SubElement(value, "M", {"K": _legal(key)}).text = _legal(text)
+        ElementTree.SubElement(value, "M", {"K": legal_text(key)}).text = legal_text(text)
 
 
-def _legal(text: str) -> str:
+def legal_text(text: str) -> str:
     """Return a text that XML can hold: it has no place for control characters and halves of a pair."""
     return printable(text).replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")

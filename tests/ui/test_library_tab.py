@@ -301,12 +301,15 @@ def test_from_the_library_a_section_fills_replay_map_and_tiles_and_several_are_w
     assert nameless(export) == shared_names(export) == silent_values(export) == []
     assert not export.begin_button.isEnabled()
     export.kinds["frames"].setChecked(True)
-    assert not export.options["files"].isEnabled(), "it has no effect on frames"
+    assert not export.options["files"].isVisible(), "it has no effect on frames"
     export.kinds["fields"].setChecked(True)
     export.take_folder(str(tmp_path / "out"))
     export.begin_button.click()
     assert export.close_button.text() == "Cancel"
-    wait_for(lambda: "4 exports written" in export.state.text(), "the exports")
+    wait_for(lambda: export.state.text() == "4 exports written.", "the exports")
+    assert export.account.toPlainText().count("M1_S10-fields.zarr: 4 fields") == 1
+    export.folder_button.click()
+    assert opened[-1] == str(tmp_path / "out")
     assert (tmp_path / "out" / "M1_S10-fields.zarr" / "OME" / "METADATA.ome.xml").is_file()
     export.kinds["frames"].setChecked(True)
     export.begin_button.click()
