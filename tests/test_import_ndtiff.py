@@ -164,6 +164,23 @@ def test_an_impossible_entry_is_left_out_and_named(tmp_path: Path, bad: bytes, w
         assert re.search(words, problem)
 
 
+def test_version_2_and_the_folder_of_full_resolution_are_read(tmp_path: Path):
+    """Version 2 has a shorter header, and reduced copies lie in folders beside that of the images."""
+    path = write(tmp_path, [({"row": 0, "column": 1}, {}), ({"row": 0, "column": -1}, {})])
+    file = path / "run_NDTiffStack.tif"
+    data = bytearray(file.read_bytes())
+    [length] = struct.unpack_from("<I", data, 24)
+    summary = b'{"ChNames": ["BF"]}'.ljust(length + 4)
+    data[12 : 28 + length] = struct.pack("<3I", 2, 2_355_492, length + 4) + summary
+    file.write_bytes(data)
+    path.rename(tmp_path / "Full resolution")
+    (tmp_path / "Downsampled_x2").mkdir()
+    with NDTiff(tmp_path) as dataset:
+        assert (dataset.format, dataset.channel_names) == ("NDTiff 2", ("BF",))
+        assert [one.tags["axis_column"] for one in dataset.planes] == [-1, 1]
+        assert np.array_equal(dataset.read(0), picture(1))
+
+
 def test_a_time_without_a_zone_stays_a_tag(tmp_path: Path):
     path = write(tmp_path, [({"time": 0}, {"Time": "2026-11-30 09:00:00 -", "ElapsedTime-ms": 3.0})], summary={"a": 1})
     with NDTiff(path) as dataset:

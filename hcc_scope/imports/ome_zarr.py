@@ -93,6 +93,7 @@ class OmeZarr:
         self._format = f"OME-Zarr {group.version}"
         self._problems = Problems()
         self._images: list[_Image] = []
+        self._last: _Image | None = None
         folders = images_of(group)
         described = _described(group, len(folders), self._problems)
         for series, folder in enumerate(folders):
@@ -147,6 +148,9 @@ class OmeZarr:
         image, along = self._at(index)
         scale = image.scale
         where = _where(image, along)
+        if image is not self._last:  # of many images, one is kept open
+            self.close()
+            self._last = image
         height, width = image.shape_yx
         if height * width > LARGEST_PX:
             raise ImageError(
@@ -164,7 +168,10 @@ class OmeZarr:
         return np.ascontiguousarray(found.pixels.transpose([left.index(name) for name in "yxc" if name in kept]))
 
     def close(self) -> None:
-        """Do nothing: nothing stays open. Idempotent."""
+        """Give back what the last read kept. Idempotent."""
+        if self._last is not None:
+            self._last.array.release()
+            self._last = None
 
     def __enter__(self) -> Self:
         return self

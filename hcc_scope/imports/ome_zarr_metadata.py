@@ -37,6 +37,7 @@ _MOST_LENGTH: Final = 1e15
 _MOST_XML_BYTES: Final = 2**25
 _MOST_IMAGES: Final = 1_000_000
 _ONE_FIELD: Final = "Import one of its images by itself"
+_ZARR_FILES: Final = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 _OME_FOLDER: Final = "OME"
 
 
@@ -85,12 +86,11 @@ class Multiscale:
 
 
 def is_ome_zarr(path: Path) -> bool:
-    """Return whether a folder is a group of zarr with attributes of OME: an image, several, a plate or labels."""
+    """Return whether a path is a folder of zarr; whether it holds an image that can be read, its reader reports."""
     try:
-        group = read_group(path)
-    except (ImageError, ValueError):
+        return any((path / name).is_file() for name in _ZARR_FILES)
+    except (OSError, ValueError):  # a name that no file can have
         return False
-    return group is not None
 
 
 def read_group(folder: Path) -> Group | None:
@@ -272,7 +272,7 @@ def _transformations(stored: object, n: int, folder: Path) -> tuple[tuple[float,
         kind = one.get("type")
         if kind == "identity":
             continue
-        values = _vector(one.get(kind), n) if kind in {"scale", "translation"} else None
+        values = _vector(one.get(kind), n) if kind in ("scale", "translation") else None
         if values is None or (kind == "scale" and min(values) <= 0):
             raise ImageError(f"{folder} states a scale or place of its pixels that cannot be read", hint=COPY_AGAIN)
         if kind == "scale":

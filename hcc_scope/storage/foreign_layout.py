@@ -32,6 +32,8 @@ _NUMBERS: Final = frozenset({"uint8", "uint16", "int8", "int16", "float16", "flo
 _V2_COMPRESSIONS: Final = frozenset({"blosc", "zlib", "gzip", "zstd", "bz2"})
 _V3_COMPRESSIONS: Final = frozenset({"blosc", "gzip", "zstd"})
 _CRC_BYTES: Final = 4
+_SEPARATORS: Final = (".", "/")
+"""Tuples and no sets, here and below: what a file states may be a list, which no set can be asked for."""
 _V3_KEYS: Final = (
     "zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs",
 )  # fmt: skip
@@ -151,12 +153,12 @@ class _Checked:
         kind = None
         if compressor is not None:
             kind = compressor.get("id") if isinstance(compressor, dict) else compressor
-            if kind not in _V2_COMPRESSIONS:
-                raise self._refuse(f"names the compression {kind!r}, which is not read", _OTHER_CODEC)
+            if not isinstance(kind, str) or kind not in _V2_COMPRESSIONS:
+                raise self._refuse(f"names the compression {_short(kind)}, which is not read", _OTHER_CODEC)
         fill_value = self._fill_value(stored.get("fill_value"), dtype)
         separator = stored.get("dimension_separator") or _separator_on_disk(folder)
         order = stored.get("order", "C")
-        if separator not in {".", "/"} or order not in {"C", "F"}:
+        if separator not in _SEPARATORS or order not in ("C", "F"):
             raise self._refuse("states an unknown separator of names, or order of numbers")
         metadata = {
             "zarr_format": 2,
@@ -239,10 +241,10 @@ class _Checked:
 
     def _key_encoding(self, stored: object) -> tuple[str, str]:
         name, options = self._named(stored, "chunk_key_encoding")
-        if name not in {"default", "v2"}:
+        if name not in ("default", "v2"):
             raise self._refuse(f"names its chunks in the way {_short(name)}, which is unknown")
         separator = options.get("separator", "/" if name == "default" else ".")
-        if separator not in {".", "/"}:
+        if separator not in _SEPARATORS:
             raise self._refuse("states an unknown separator of names")
         return (f"c{separator}" if name == "default" else ""), separator
 
@@ -264,7 +266,7 @@ class _Checked:
         codecs = options.get("index_codecs", [{"name": "bytes"}, {"name": "crc32c"}])
         names = [_name(one) for one in codecs] if isinstance(codecs, list) else []
         place = options.get("index_location", "end")
-        if names not in (["bytes"], ["bytes", "crc32c"]) or place not in {"start", "end"}:
+        if names not in (["bytes"], ["bytes", "crc32c"]) or place not in ("start", "end"):
             raise self._refuse("has an index of its shards that is not read")
         _, of_bytes = self._named(codecs[0], "index_codecs")
         if of_bytes.get("endian", "little") != "little":
