@@ -11,10 +11,22 @@ from xml.etree import ElementTree
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["UM", "OmeXml", "channels_of", "pixel_size_yx_um", "read_ome", "size_of", "tag_of", "whole"]
+__all__ = [
+    "FRAME_NAMESPACE",
+    "UM",
+    "OmeXml",
+    "channels_of",
+    "pixel_size_yx_um",
+    "read_ome",
+    "size_of",
+    "tag_of",
+    "whole",
+]
 
 T = TypeVar("T")
 
+FRAME_NAMESPACE = "hcc-scope/frame"
+"""Of the annotations in which this program states the facts about a frame that OME-XML has no place for."""
 UM = {
     "µm": 1.0,
     "μm": 1.0,

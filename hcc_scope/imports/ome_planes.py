@@ -5,14 +5,15 @@ Unlike `hcc_scope.datasets.ome`, which finds what all images of a file agree in,
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from hcc_scope.datasets.ome import UM, channels_of, pixel_size_yx_um, size_of, tag_of, whole
+from hcc_scope.datasets.ome import FRAME_NAMESPACE, UM, channels_of, pixel_size_yx_um, size_of, tag_of, whole
 from hcc_scope.errors import ImageError
-from hcc_scope.imports.facts import Facts, finite, plain, utc
+from hcc_scope.imports.facts import Facts, finite, number, plain, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -226,14 +227,29 @@ def _plane_facts(
     if exposure_ms is not None and exposure_ms > 0:
         facts["exposure_ms"] = exposure_ms
         used |= {"ExposureTime", "ExposureTimeUnit"}
-    began_ms = _in(plane, "DeltaT", _MS, "s")
-    if acquired_utc is not None and began_ms is not None and abs(began_ms) < _LONGEST_MS:
-        # DeltaT is when the exposure began, a frame's time when it ended
-        facts["t_utc"] = acquired_utc + timedelta(milliseconds=began_ms + (facts.get("exposure_ms") or 0.0))
+    since_ms = _in(plane, "DeltaT", _MS, "s")
+    if acquired_utc is not None and since_ms is not None and abs(since_ms) < _LONGEST_MS:
+        facts["t_utc"] = acquired_utc + timedelta(milliseconds=since_ms)
         used |= {"DeltaT", "DeltaTUnit"}
     facts["tags"] |= {f"Plane.{key}": plain(value) for key, value in plane.attrib.items() if key not in used}
-    facts["tags"] |= _annotated(plane, annotations)
+    notes = _annotated(plane, annotations)
+    facts["tags"] |= notes
+    if FRAME_NAMESPACE in notes:
+        del facts["tags"][FRAME_NAMESPACE]
+        _of_own_frame(facts)
     return facts
+
+
+def _of_own_frame(facts: Facts) -> None:
+    """Move what this program stated about a frame from the tags to the facts."""
+    tags = facts["tags"]
+    if (t_utc := utc(tags.pop("t_utc", None))) is not None:
+        facts["t_utc"] = t_utc
+    facts["em_gain"] = finite(tags.pop("em_gain", None))
+    facts["temperature_c"] = finite(tags.pop("temperature_c", None))
+    facts["camera_frame"] = number(tags.pop("camera_frame", None))
+    objective = tags.pop("objective", None)
+    facts["objective"] = None if objective is None else str(objective)
 
 
 def _in(plane: ElementTree.Element, name: str, units: dict[str, float], unit: str | None) -> float | None:
@@ -247,11 +263,24 @@ def _annotations(root: ElementTree.Element) -> Iterator[tuple[str | None, dict[s
     for one in root.iter():
         kind = tag_of(one)
         if kind == "MapAnnotation":
-            yield one.get("ID"), {entry.get("K", ""): plain(entry.text) for entry in one.iter() if tag_of(entry) == "M"}
+            texts = {entry.get("K", ""): entry.text or "" for entry in one.iter() if tag_of(entry) == "M"}
+            if one.get("Namespace") == FRAME_NAMESPACE:
+                yield one.get("ID"), {FRAME_NAMESPACE: True} | {key: _value(text) for key, text in texts.items()}
+            else:
+                yield one.get("ID"), {key: plain(text) for key, text in texts.items()}
         elif kind.endswith("Annotation") and kind not in {"XMLAnnotation", "FileAnnotation", "ListAnnotation"}:
             value = next((child.text for child in one if tag_of(child) == "Value"), None)
             if value is not None:
                 yield one.get("ID"), {f"{kind}:{one.get('ID', '')}": plain(value)}
+
+
+def _value(text: str) -> TagValue:
+    """Return a value of an annotation of this program, which writes all but texts as JSON."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return plain(text)
+    return value if isinstance(value, bool | int | float) or value is None else plain(text)
 
 
 def _annotated(element: ElementTree.Element, annotations: dict[str | None, dict[str, TagValue]]) -> dict[str, TagValue]:
