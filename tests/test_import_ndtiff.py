@@ -145,6 +145,7 @@ def entry(axes: bytes, name: bytes, *numbers: int) -> bytes:
     [
         (entry(b'{"time": 9}', b"../other.tif", 0, 4, 4, 0, 0, 16, 2, 0), r"'\.\./other\.tif' is no name of a file"),
         (entry(b'{"time": 9}', b"/etc/passwd", 0, 4, 4, 0, 0, 16, 2, 0), "is no name of a file"),
+        (entry(b'{"time": 9}', b"a\n.tif", 0, 4, 4, 0, 0, 16, 2, 0), r"'a\\n.tif' is no name of a file"),
         (entry(b'{"time": 9}', b"a.tif", 0, 4, 4, 9, 0, 16, 2, 0), "its pixels are of type 9, which is unknown"),
         (entry(b'{"time": 9}', b"a.tif", 0, 4, 4, 0, 1, 16, 2, 0), "compressed in a way that is unknown"),
         (entry(b'{"time": 9}', b"a.tif", 0, 40_000, 40_000, 0, 0, 1_600_000_000, 2, 0), "it claims 40000 x 40000 px"),

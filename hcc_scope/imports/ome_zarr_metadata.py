@@ -201,7 +201,8 @@ def below(folder: Path, name: object, what: str) -> Path:
         If it is no path, or leads out of the folder.
     """
     parts = name.strip("/").split("/") if isinstance(name, str) else []
-    if not parts or any(part in {"", ".", ".."} or "\\" in part or ":" in part or "\0" in part for part in parts):
+    odd = any(part in {"", ".", ".."} or "\\" in part or ":" in part or not part.isprintable() for part in parts)
+    if not parts or odd:
         raise ImageError(f"{what} at {_short(name)}, which is no place within it", hint=COPY_AGAIN)
     return folder.joinpath(*parts)
 
