@@ -150,6 +150,27 @@ def test_the_translation_gives_the_centre_of_each_field_of_a_collection(tmp_path
         assert problem == f"Image 1 is left out: {root / '1' / '0'} holds no zarr array"
 
 
+def test_a_scale_of_1_is_not_taken_for_a_pixel_size(tmp_path: Path):
+    """OME-Zarr asks for a scale: ome-writers and others write 1 micrometer where they know none."""
+    path = write(tmp_path / "a.zarr", pixels((16, 16)), attributes("yx", [1.0, 1.0]))
+    with OmeZarr(path) as image:
+        [plane] = image.planes
+        assert plane.pixel_size_yx_um is None
+        assert plane.tags["scale"] == "1 x 1, as written where none is known"
+
+
+def test_what_ome_writers_keeps_about_each_frame_is_found(tmp_path: Path):
+    path = write(tmp_path / "a.zarr", pixels((2, 2, 16, 16)), attributes("tcyx", [1.0, 1.0, 0.5, 0.5]), "0.5")
+    kept = {"position_x": 10.0, "position_y": -2.0, "position_z": 1.0, "exposure_time": 0.01, "temperature": -70}
+    frames = [kept | {"storage_index": [1, 0], "delta_t": 0.5}, kept, {"storage_index": "all"}, 3]
+    zarr.open_group(path).attrs["ome_writers"] = {"version": "0.3.2", "frame_metadata": frames}
+    with OmeZarr(path) as image:
+        planes = {(one.time, one.channel): one for one in image.planes}
+        assert (planes[1, 0].stage_um, planes[1, 0].exposure_ms) == ((10.0, -2.0, 1.0), 10.0)
+        assert (planes[1, 0].tags["temperature"], planes[1, 0].tags["delta_t"]) == (-70, 0.5)
+        assert planes[0, 1].stage_um is None
+
+
 def ome_xml(*images: str) -> str:
     return f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">{"".join(images)}</OME>'
 

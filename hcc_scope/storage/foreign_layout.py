@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ForeignLayout", "ShardIndex", "read_layout", "read_zarr_json"]
 
-_MOST_METADATA_BYTES: Final = 2**24
+_MOST_METADATA_BYTES: Final = 2**26
 _MOST_AXES: Final = 8
 _MOST_LENGTH: Final = 2**40
 _MOST_CHUNK_BYTES: Final = 2**29
