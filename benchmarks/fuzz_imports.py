@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from benchmarks.fuzz import ODD_VALUES, Case, Finding, changed_leaf, damaged_bytes, damaged_text, generator, run_cases
+from benchmarks.fuzz import (
+    ODD_VALUES,
+    Case,
+    Finding,
+    changed_leaf,
+    damaged_bytes,
+    damaged_text,
+    generator,
+    run_families,
+)
 from benchmarks.fuzz_datasets import damaged_png, damaged_tiff, png_file, tiff_files
 
 if TYPE_CHECKING:
@@ -352,11 +361,11 @@ def run(n: int, seed: int) -> list[Finding]:
         ("NDTiff", lambda number: damaged_ndtiff(ndtiff, seed, number)),
         ("OME-Zarr", lambda number: damaged_zarr(zarrs, seed, number)),
     ]
-    findings: list[Finding] = []
-    for family, case in families:
-        cases = [case(number) for number in range(n)]
-        findings += run_cases(family, read_dataset, cases, limit_s=LIMIT_S, limit_bytes=2 * MOST_BYTES)
-    return findings
+    return run_families(
+        [(family, read_dataset, [case(number) for number in range(n)]) for family, case in families],
+        limit_s=LIMIT_S,
+        limit_bytes=2 * MOST_BYTES,
+    )
 
 
 def _file(name: str, case: Case) -> Case:
