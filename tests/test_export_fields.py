@@ -16,10 +16,10 @@ import yaozarrs
 import zarr
 from storage_cases import make_frame, make_pixels, make_spec
 
+from hcc_scope.datasets.ome import FRAME_NAMESPACE
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.exports.fields import export_fields
 from hcc_scope.exports.frames import export_frames
-from hcc_scope.exports.ome_xml import FRAME_NAMESPACE
 from hcc_scope.orientation import NOT_TURNED, Orientation
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.retakes import retake_tags
@@ -105,7 +105,9 @@ def test_every_pixel_of_a_field_lies_where_it_was_taken(
             assert (x, y) == pytest.approx((round(x), round(y)), abs=1e-6)
 
 
-def test_fields_are_copied_where_a_disk_knows_no_second_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fields_are_copied_where_their_files_can_have_no_second_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = stored(tmp_path)
     damaged = store.path / "frames/0/c/1/0/0"
     data = bytearray(damaged.read_bytes())
@@ -117,7 +119,7 @@ def test_fields_are_copied_where_a_disk_knows_no_second_names(tmp_path: Path, mo
 
     monkeypatch.setattr(os, "link", refused)
     made = export_fields(store, tmp_path / "fields.zarr")
-    assert made.what == "2 fields, copied, as this disk knows no second names of files"
+    assert made.what == "2 fields, copied, as the section's files cannot have a second name there"
     (left_out,) = made.left_out
     assert "Frame 1 in" in left_out
     for seq, (pixels, _, _) in zip((0, 2), images(made.path), strict=True):
@@ -184,7 +186,7 @@ def test_a_stack_holds_every_frame_and_what_is_known_about_it(tmp_path: Path, la
         assert float(fact["DeltaT"]) == pytest.approx(0.038 * seq, abs=1e-9)
         assert fact["t_utc"] == entry.t_utc.isoformat()
         assert (fact["seq"], fact["em_gain"], fact["camera_frame"]) == (str(seq), "300.0", str(1000 + seq))
-        assert (fact["ImageNumber"], fact["hot"], fact["roi"]) == (str(seq), "true", "null")
+        assert (fact["ImageNumber"], fact["hot"], fact["roi"]) == (f'"{seq}"', "true", "null")
         assert fact["line\nend"] == "\\u2028 \\udc80"
 
 

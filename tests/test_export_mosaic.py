@@ -179,6 +179,7 @@ def test_each_level_of_a_zarr_mosaic_lies_where_its_pixels_do(tmp_path: Path) ->
     assert len({json.dumps([one["chunk_grid"], one["codecs"]], default=str) for one in arrays}) == 1
     facts: Any = group.attrs["hcc_scope_mosaic"]
     assert [one["seq"] for one in facts["fields"]] == list(range(len(PLACES)))
+    assert facts["stage_um_from_px"] == [[0.5, 0.0, -50.0], [0.0, 0.5, 20.0]]
 
 
 @pytest.mark.parametrize("axes", [(0.0, -1.0, 1.0, 0.0), (-1.0, 0.0, 0.0, 1.0)], ids=["a quarter turn", "mirrored"])
@@ -215,6 +216,10 @@ def test_blending_takes_the_latest_fields_of_a_place(tmp_path: Path) -> None:
     store = stored(tmp_path / "in", [(0, 0)] * 5, pixels=flat)
     picture = tifffile.imread(write(store, tmp_path, "mosaic", overlap="feather"))
     assert (picture == 2500).all()
+    outcome = export_mosaic(store, tmp_path / "last.ome.tif")
+    assert outcome.left_out == ("4 fields not seen, as later ones lie over all of it",)
+    assert outcome.what.startswith("1 field in 510 x 420 pixels")
+    assert (tifffile.imread(outcome.path) == 4000).all()
 
 
 def test_a_damaged_field_leaves_its_ground_uncovered_and_is_named(tmp_path: Path) -> None:
@@ -262,7 +267,9 @@ def test_a_heatmap_has_the_probability_of_each_tile_over_its_pixels(tmp_path: Pa
     grid = TileGrid.for_frame(SHAPE_YX, 128)
     writer = PredictionWriter(store.path, store.spec, run="one")
     results = {seq: make_result(seq, grid.n) for seq in range(len(PLACES)) if seq != 2}
-    for result in results.values():
+    none = np.empty(0, np.float32)
+    failed = make_result(2, 0, outcome="failed", logits=none, probabilities=none, flags=none.astype(np.uint8))
+    for result in (*results.values(), failed):
         writer.append(result)
     writer.close()
     NotesWriter(store.path).add("exclude", "out of focus", 4)

@@ -12,17 +12,22 @@ from urllib.parse import unquote
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import tifffile
 from storage_cases import fingerprint, make_frame, make_result, make_spec
 
 from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.exports.geometry import lay_out_section
+from hcc_scope.exports.mosaic import export_mosaic
 from hcc_scope.exports.provenance import export_provenance
 from hcc_scope.exports.qupath import export_qupath
 from hcc_scope.exports.table import export_csv, export_parquet, export_wsinfer
 from hcc_scope.inference.card import read_card
+from hcc_scope.orientation import Orientation
 from hcc_scope.printable import spreadsheet_text
 from hcc_scope.resources import models_dir
 from hcc_scope.retakes import retake_tags
+from hcc_scope.runs.library import SectionLister
+from hcc_scope.runs.library_export import export_sections
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
 from hcc_scope.storage.present_score import present_score
@@ -94,22 +99,17 @@ def test_a_tiles_rectangle_covers_its_pixels_in_the_mosaic(tmp_path: Path, axes:
         "1 frame not drawn, as a retake of the field counts",
         "1 field without a position not drawn: any place would be a false one",
     )
-    geometry, grid = lay_out_section(store), TileGrid.for_frame(SHAPE, TILE)
-    detections = by_type(read_geojson(outcome.path), "detection")
-    seen = {}
-    for one in detections:
+    mosaic = tifffile.imread(export_mosaic(store, tmp_path / "mosaic.ome.tif").path)
+    grid, orientation = TileGrid.for_frame(SHAPE, TILE), Orientation(axes)
+    seen = set()
+    for one in by_type(read_geojson(outcome.path), "detection"):
         numbers = one["properties"]["measurements"]
-        seq = numbers["Frame"]
-        mosaic = np.zeros(geometry.mosaic_shape_yx, np.uint16)
-        (origin,) = (field.origin_px for field in geometry.fields if field.seq == seq)
-        picture = geometry.upright(store.read(seq).pixels)
-        mosaic[origin[1] : origin[1] + picture.shape[0], origin[0] : origin[0] + picture.shape[1]] = picture
+        seq, k = numbers["Frame"], 3 * numbers["Tile row"] + numbers["Tile column"]
         left, top, right, bottom = box_of(one)
-        k = grid.rows_cols.tolist().index([numbers["Tile row"], numbers["Tile column"]])
-        tile = geometry.upright(grid.cut(store.read(seq).pixels, [k])[0])
+        tile = orientation.upright(grid.cut(store.read(seq).pixels, [k])[0])
         np.testing.assert_array_equal(mosaic[top:bottom, left:right], tile)
-        seen[seq, k] = one
-    assert set(seen) == {(seq, k) for seq in (0, 2, 4, 5) for k in range(N)}
+        seen.add((seq, k))
+    assert seen == {(seq, k) for seq in (0, 2, 4, 5) for k in range(N)}
 
 
 def test_what_qupath_shows_of_a_tile_is_what_was_recorded(stored: Path, tmp_path: Path) -> None:
@@ -232,6 +232,24 @@ def test_no_cell_of_a_csv_is_a_formula(stored: Path, tmp_path: Path) -> None:
     assert {"'=1+1", f"excluded by the operator: {FORMULA}"} <= cells
     numbers = [float(row["probability"] or "nan") for row in rows if row["seq"] == "0"]
     np.testing.assert_array_equal(np.float32(numbers), read_predictions(stored)[0].probabilities)
+
+
+def test_no_cell_of_an_exported_list_of_sections_is_a_formula(stored: Path, tmp_path: Path) -> None:
+    written = export_sections(list(SectionLister().each([stored.parent])), [], tmp_path)
+    (row,) = csv.DictReader(written[1].read_text(encoding="utf-8").splitlines())
+    assert row["animal_id"] == "'=1+1"
+    assert not [cell for cell in row.values() if cell[:1] in {"=", "+", "-", "@"}]
+    assert json.loads(written[0].read_bytes())["sections"][0]["animal_id"] == "=1+1"
+
+
+def test_damaged_results_leave_no_export(tmp_path: Path) -> None:
+    path = section(tmp_path)
+    log = path / "predictions.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"classified"', b'"classifieD"', 1))
+    for export in (export_qupath, export_parquet, export_csv, export_wsinfer):
+        with pytest.raises(StoreError, match=r"line 2 of .* is unreadable"):
+            export(open_store(path), tmp_path / "out" / "file")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.scoring import FieldEntry
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import FrameResult
@@ -185,7 +186,9 @@ class SectionGeometry:
         return np.rint(np.array(corners).reshape(-1, 2) * (width, height)).astype(np.intp)
 
 
-def lay_out_section(store: SectionStore, results: Mapping[int, FrameResult] | None = None) -> SectionGeometry:
+def lay_out_section(
+    store: SectionStore, results: Mapping[int, FrameResult] | Mapping[int, FieldEntry | None] | None = None
+) -> SectionGeometry:
     """Return the layout of a stored section's fields; reads no pixel.
 
     Parameters

@@ -71,6 +71,43 @@ def _frames(store: SectionStore, target: Path, options: Mapping[str, str], on_pr
     return export_frames(store, target, on_progress=on_progress)
 
 
+def _qupath(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.qupath import export_qupath
+
+    placed_on: PlacedOn = "frames" if options["placed-on"] == "frames" else "mosaic"
+    return export_qupath(store, target, placed_on=placed_on, on_progress=on_progress)
+
+
+def _table(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.table import export_parquet
+
+    del options
+    return export_parquet(store, target, on_progress=on_progress)
+
+
+def _csv(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.table import export_csv
+
+    del options
+    return export_csv(store, target, on_progress=on_progress)
+
+
+def _wsinfer(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.table import export_wsinfer
+
+    del options
+    return export_wsinfer(store, target, on_progress=on_progress)
+
+
+def _provenance(
+    store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress
+) -> ExportOutcome:
+    from hcc_scope.exports.provenance import export_provenance
+
+    del options
+    return export_provenance(store, target, on_progress=on_progress)
+
+
 def _mosaic(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
     from hcc_scope.exports.mosaic import export_mosaic
 
@@ -110,50 +147,12 @@ _OF_MOSAICS = (
     ),
 )
 
-
-def _qupath(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
-    from hcc_scope.exports.qupath import export_qupath
-
-    placed_on: PlacedOn = "frames" if options["placed-on"] == "frames" else "mosaic"
-    return export_qupath(store, target, placed_on=placed_on, on_progress=on_progress)
-
-
-def _table(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
-    from hcc_scope.exports.table import export_parquet
-
-    del options
-    return export_parquet(store, target, on_progress=on_progress)
-
-
-def _csv(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
-    from hcc_scope.exports.table import export_csv
-
-    del options
-    return export_csv(store, target, on_progress=on_progress)
-
-
-def _wsinfer(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
-    from hcc_scope.exports.table import export_wsinfer
-
-    del options
-    return export_wsinfer(store, target, on_progress=on_progress)
-
-
-def _provenance(
-    store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress
-) -> ExportOutcome:
-    from hcc_scope.exports.provenance import export_provenance
-
-    del options
-    return export_provenance(store, target, on_progress=on_progress)
-
-
 KINDS: tuple[ExportKind, ...] = (
     ExportKind(
         "fields",
         "-fields.zarr",
         "Fields as OME-Zarr",
-        "One OME-Zarr image for each field, at its place on the stage, for Fiji, Python and others that read OME-Zarr 0.5",
+        "One OME-Zarr image for each field, at its place on the stage, for Fiji, Python and other readers of OME-Zarr",
         _fields,
         (
             ExportOption(
@@ -161,7 +160,7 @@ KINDS: tuple[ExportKind, ...] = (
                 "Files of the fields",
                 ("shared", "copied"),
                 "Shared: the fields are the files of the section under a second name, and take no room. Copied: other "
-                "programs may write into them. Files are copied in any case where the disk knows no second names.",
+                "programs may write into them. Where there can be no second name, as on another disk, they are copied.",
             ),
             ExportOption(
                 "ngff",

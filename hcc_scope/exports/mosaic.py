@@ -10,7 +10,6 @@ all fields; and as a camera may count 0 as well, so is the number of such pixels
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     from hcc_scope.exports.pyramid import LevelSink, Pictures, PyramidCounts
     from hcc_scope.progress import OnProgress
     from hcc_scope.storage.reader import SectionStore
-    from hcc_scope.types import TagValue
 
 __all__ = ["MOST_MEGAPIXELS", "Form", "check_size", "export_heatmap", "export_mosaic"]
 
@@ -58,7 +56,8 @@ _TILE_BYTES = 64
 _FIELD_BYTES = 1024
 """Of the description of one field."""
 _REST_BYTES = 2**20
-_ALL_LEVELS = 4 / 3
+_ALL_LEVELS = 1.36
+"""Pixels of all levels for one of the first, and what compression may add to noise."""
 _HEAT_SHARE = 1 / 16
 """What the probabilities take of their size at most: a tile has one value."""
 
@@ -102,7 +101,7 @@ def export_mosaic(
     geometry = _geometry_of(store)
     shading = None if raw else store.shading
     pictures = FramePictures(store, geometry, shading)
-    facts: dict[str, TagValue] = {
+    facts: dict[str, Any] = {
         "content": "camera counts",
         "pixels": "as stored" if shading is None else "corrected by the run's dark and flat fields",
         "overlap": "blended by the distance from the edge" if feather else "the latest field on top",
@@ -156,7 +155,7 @@ def export_heatmap(
     header = read_log(store.path / f"{PREDICTIONS}.jsonl").header
     grid = TileGrid.for_frame(store.spec.frame_shape_yx, header.get("tile_px", store.spec.tile_px))
     excluded = excluded_fields(read_notes(store.path))
-    facts: dict[str, TagValue] = {
+    facts: dict[str, Any] = {
         "content": "probability of high of each tile in use, NaN elsewhere",
         "model_sha256": header.get("model_sha256"),
         "tile_px": grid.tile_px,
@@ -205,7 +204,7 @@ def _export(
     pictures: Pictures,
     target: Path,
     form: Form,
-    facts: Mapping[str, TagValue],
+    facts: Mapping[str, Any],
     *,
     feather: bool = False,
     compressed: bool = True,
@@ -215,14 +214,13 @@ def _export(
     kind = pictures.kind
     name, heat = f"{export_name(store.path, '')} {kind}", kind == "heatmap"
 
-    def write(sink: LevelSink) -> tuple[dict[str, TagValue], list[dict[str, Any]]]:
+    def write(sink: LevelSink) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Write all levels; return all facts, and the fields that are there."""
         counts = write_pyramid(geometry, pictures, sink, feather=feather, stage=kind, on_progress=on_progress)
         if not counts.covered_px:
             raise StoreError(f"{store.path} has no field to draw: every frame is damaged or missing")
-        return {**_general_facts(store, geometry), **facts, **_coverage(counts, pictures.fill)}, field_rectangles(
-            geometry, pictures.damaged
-        )
+        all_facts = {**_general_facts(store, geometry), **facts, **_coverage(counts, pictures.fill)}
+        return all_facts, field_rectangles(geometry, counts.drawn)
 
     with exported(target, _need_bytes(geometry, pictures, shapes)) as part:
         if form == "ome-tiff":
@@ -242,7 +240,10 @@ def _export(
         f"{counted(len(fields), 'field')} in {width:,} x {height:,} pixels, of which they cover "
         f"{100 * int(found['covered_px'] or 0) / (height * width):.3g} %"
     )
-    return ExportOutcome(target, what, (*geometry.left_out, *pictures.damaged.values()))
+    left_out = [*geometry.left_out, *pictures.damaged.values()]
+    if n_hidden := len(geometry.fields) - len(fields) - len(pictures.damaged):
+        left_out.append(f"{counted(n_hidden, 'field')} not seen, as later ones lie over all of it")
+    return ExportOutcome(target, what, tuple(left_out))
 
 
 class _ArraySink:
@@ -258,7 +259,7 @@ class _ArraySink:
         self._arrays.write(*encoded)
 
 
-def _general_facts(store: SectionStore, geometry: SectionGeometry) -> dict[str, TagValue]:
+def _general_facts(store: SectionStore, geometry: SectionGeometry) -> dict[str, Any]:
     """Return what a mosaic and a heatmap state alike."""
     provenance, matrix = store.recorded.provenance, geometry.stage_from_px
     return {
@@ -272,11 +273,11 @@ def _general_facts(store: SectionStore, geometry: SectionGeometry) -> dict[str, 
         "corner_x_um": geometry.corner_um[0],
         "corner_y_um": geometry.corner_um[1],
         "positions": geometry.positions,
-        "stage_um_from_px": None if matrix is None else json.dumps(matrix.tolist()),
+        "stage_um_from_px": None if matrix is None else matrix.tolist(),
     }
 
 
-def _coverage(counts: PyramidCounts, fill: float) -> dict[str, TagValue]:
+def _coverage(counts: PyramidCounts, fill: float) -> dict[str, Any]:
     """Return how many pixels are covered, and how an uncovered one is known."""
     return {
         "fill_value": "NaN" if math.isnan(fill) else int(fill),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from hcc_scope.exports.geometry import SectionGeometry
-    from hcc_scope.types import RunSpec, TagValue
+    from hcc_scope.types import RunSpec
 
 __all__ = ["ATTRIBUTE", "HEAT_CHANNEL", "field_rectangles", "mosaic_ngff", "mosaic_ome_xml"]
 
@@ -22,14 +22,14 @@ _NAMESPACE = "hcc-scope/mosaic"
 HEAT_CHANNEL = "probability of high"
 
 
-def field_rectangles(geometry: SectionGeometry, without: Collection[int] = ()) -> list[dict[str, Any]]:
+def field_rectangles(geometry: SectionGeometry, drawn: Collection[int]) -> list[dict[str, Any]]:
     """Return where each field of a mosaic lies: the union of the rectangles is what is covered.
 
     Parameters
     ----------
     geometry : SectionGeometry
-    without : collection of int
-        `seq` of fields that could not be drawn.
+    drawn : collection of int
+        `seq` of the fields that show somewhere.
     """
     height, width = geometry.field_shape_yx
     return [
@@ -43,7 +43,7 @@ def field_rectangles(geometry: SectionGeometry, without: Collection[int] = ()) -
             "stage_um": [field.stage.x_um, field.stage.y_um],
         }
         for field in geometry.fields
-        if field.seq not in without and field.stage is not None
+        if field.seq in drawn and field.stage is not None
     ]
 
 
@@ -51,7 +51,7 @@ def mosaic_ome_xml(
     geometry: SectionGeometry,
     spec: RunSpec,
     name: str,
-    facts: Mapping[str, TagValue],
+    facts: Mapping[str, Any],
     fields: Sequence[Mapping[str, Any]],
     *,
     heat: bool,
@@ -68,7 +68,7 @@ def mosaic_ome_xml(
     name : str
         Of the image.
     facts : mapping
-        For an annotation.
+        For an annotation: values of JSON.
     fields : sequence of mapping
         As `field_rectangles` returns them.
     heat : bool
@@ -131,7 +131,7 @@ def mosaic_ngff(
     geometry: SectionGeometry,
     spec: RunSpec,
     name: str,
-    facts: Mapping[str, TagValue],
+    facts: Mapping[str, Any],
     fields: Sequence[Mapping[str, Any]],
     *,
     heat: bool,

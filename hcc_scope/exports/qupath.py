@@ -20,7 +20,6 @@ import uuid
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
-import pyarrow as pa
 
 from hcc_scope.exports.geometry import lay_out_section
 from hcc_scope.exports.outcome import ExportOutcome
@@ -208,8 +207,7 @@ def _ids(tiles: SectionTiles) -> str:
 
 def _texts(numbers: NDArray[np.float32]) -> list[str]:
     """Return the shortest texts that give the same float32 again; ``nan`` for NaN."""
-    found: list[str] = pa.array(numbers.ravel()).cast(pa.string()).to_pylist()
-    return found
+    return [str(number) for number in numbers.ravel()]
 
 
 def _tiles(tiles: SectionTiles, places: _Places, included: NDArray[np.bool_], begin: int, end: int) -> Iterator[str]:

@@ -75,7 +75,7 @@ class SectionTiles:
     def fields_without_score(self) -> Iterator[tuple[int, str]]:
         """Yield `seq` of each frame of which no tile enters the score, and why, as half a sentence."""
         seqs = {int(seq): row for row, seq in enumerate(self.columns.seqs)}
-        included = self.included().any(axis=1)
+        included: list[bool] = np.any(self.included(), axis=1).tolist()
         for seq in range(self.store.n_frames):
             row = seqs.get(seq)
             if row is None:

@@ -301,7 +301,7 @@ def test_from_the_library_a_section_fills_replay_map_and_tiles_and_several_are_w
     assert nameless(export) == shared_names(export) == silent_values(export) == []
     assert not export.begin_button.isEnabled()
     export.kinds["frames"].setChecked(True)
-    assert not export.options["files"].isEnabled(), "it has no effect on frames"
+    assert not export.options["files"].isVisible(), "it has no effect on frames"
     export.kinds["fields"].setChecked(True)
     export.take_folder(str(tmp_path / "out"))
     export.begin_button.click()
@@ -314,6 +314,14 @@ def test_from_the_library_a_section_fills_replay_map_and_tiles_and_several_are_w
     export.kinds["frames"].setChecked(True)
     export.begin_button.click()
     wait_for(lambda: "never overwritten" in export.state.text(), "the refusal")
+    shell.run._set_phase("running")
+    export.take_folder(str(tmp_path / "later"))
+    export.kinds["frames"].setChecked(True)
+    export.begin_button.click()
+    wait_for(lambda: "waits until the section under way has ended" in export.state.text(), "the camera comes first")
+    assert not (tmp_path / "later" / "M1_S2-frames.ome.tif").exists()
+    shell.run._set_phase("idle")
+    wait_for(lambda: export.state.text() == "2 exports written.", "the section has ended")
     export.close_button.click()
     assert shell.export.dialog is None
     views.open_store(first)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from hcc_scope.exports.kinds import KINDS
+from hcc_scope.exports.kinds import KINDS, all_options
 from hcc_scope.exports.target import export_name
 from hcc_scope.formatting import counted, listed
 from ui.kit.labels import ValueLabel, describe, quiet, words
@@ -80,7 +80,8 @@ class ExportDialog(QDialog):
         self.bar = QProgressBar()
         describe(self.bar, "Progress of the export", "How much of all that is exported is written")
         self.bar.hide()
-        self._asks = self._questions()
+        self._asks = self._list_of_kinds()
+        self._form = self._rest()
         buttons = QDialogButtonBox()
         self.begin_button = buttons.addButton("Export", QDialogButtonBox.ButtonRole.ActionRole)
         self.folder_button = buttons.addButton("Open folder", QDialogButtonBox.ButtonRole.ActionRole)
@@ -94,15 +95,16 @@ class ExportDialog(QDialog):
         column.setSpacing(2 * GRID_PX)
         column.addWidget(self.about)
         column.addWidget(self._asks, 1)
+        column.addLayout(self._form)
         column.addWidget(self.bar)
         column.addWidget(self.state)
         column.addWidget(self.account)
         column.addWidget(buttons)
-        self.resize(76 * GRID_PX, 92 * GRID_PX)
+        self.resize(76 * GRID_PX, 80 * GRID_PX)
         self._update()
 
-    def _questions(self) -> QWidget:
-        """Return what asks for kinds, options and folder."""
+    def _list_of_kinds(self) -> QWidget:
+        """Return a box for each kind, with what it is."""
         page = QWidget()
         page.setAccessibleName("What is written")
         column = QVBoxLayout(page)
@@ -116,10 +118,14 @@ class ExportDialog(QDialog):
             text.setContentsMargins(3 * GRID_PX, 0, 0, GRID_PX // 2)
             column.addWidget(box)
             column.addWidget(text)
+        return scrolled(page)
+
+    def _rest(self) -> QFormLayout:
+        """Return the options of the kinds, of which those that have an effect are shown, and the folder."""
         form = QFormLayout()
         form.setHorizontalSpacing(GRID_PX)
         form.setVerticalSpacing(GRID_PX)
-        for option in {option.name: option for kind in KINDS for option in kind.options}.values():
+        for option in all_options():
             if len(option.choices) > 1:
                 form.addRow(self._label(option), self.options[option.name])
         describe(self.where, "Folder", "Where the exports are written; nothing there is overwritten")
@@ -128,9 +134,7 @@ class ExportDialog(QDialog):
         label = QLabel("Into &folder")
         label.setBuddy(self.where)
         form.addRow(label, self.where)
-        column.addSpacing(GRID_PX)
-        column.addLayout(form)
-        return scrolled(page)
+        return form
 
     def _label(self, option: ExportOption) -> QLabel:
         """Return the label of an option, and make its box."""
@@ -142,6 +146,11 @@ class ExportDialog(QDialog):
         label.setBuddy(box)
         return label
 
+    def _taken(self) -> set[str]:
+        """Return the names of the options that have an effect on what is ticked."""
+        chosen = self.chosen
+        return {option.name for kind in KINDS if kind.name in chosen for option in kind.options}
+
     @property
     def chosen(self) -> list[str]:
         """The names of the kinds that are ticked."""
@@ -149,13 +158,12 @@ class ExportDialog(QDialog):
 
     @Slot()
     def _update(self) -> None:
-        chosen = self.chosen
-        taken = {option.name for kind in KINDS if kind.name in chosen for option in kind.options}
+        chosen, taken = self.chosen, self._taken()
         for name, box in self.options.items():
-            box.setEnabled(name in taken)
+            self._form.setRowVisible(box, name in taken)
         self.begin_button.setEnabled(bool(chosen) and not self._busy)
         if not self._busy:
-            self.state.setText("" if chosen else _NOTHING)
+            self._say("" if chosen else _NOTHING)
 
     @Slot(int)
     def _choose_where(self, row: int) -> None:
@@ -178,37 +186,40 @@ class ExportDialog(QDialog):
 
     @Slot()
     def _begin(self) -> None:
-        chosen = self.chosen
-        taken = {option.name for kind in KINDS if kind.name in chosen for option in kind.options}
+        taken = self._taken()
         options = {name: box.currentData() for name, box in self.options.items() if name in taken}
-        self.asked.emit(chosen, self._folder, options)
+        self.asked.emit(self.chosen, self._folder, options)
 
     def set_problem(self, sentence: str) -> None:
         """Show why it cannot begin."""
-        self.state.setText(sentence)
+        self._say(sentence)
 
     def set_begun(self) -> None:
         """Show that an export is under way."""
         self._busy = True
-        self._asks.setEnabled(False)
+        self._enable(False)
         self.begin_button.setEnabled(False)
         self.close_button.setText("Cancel")
         self.folder_button.hide()
         self.account.hide()
         self.bar.setRange(0, 0)
         self.bar.show()
-        self.state.setText("Exporting …")
+        self._say("Exporting …")
 
     def set_progress(self, now: Progress, *, held: bool, ending: bool) -> None:
         """Show how far it is."""
         self.bar.setRange(0, now.total)
         self.bar.setValue(now.done)
         if ending:
-            self.state.setText("Ending: what is whole stays …")
+            self._say("Ending: what is whole stays …")
         elif held:
-            self.state.setText("It waits until the section under way has ended.")
+            self._say("It waits until the section under way has ended.")
         else:
-            self.state.setText(now.message or "Exporting …")
+            self._say(now.message or "Exporting …")
+
+    def _enable(self, on: bool) -> None:
+        for asks in (self._asks, self.where, *self.options.values()):
+            asks.setEnabled(on)
 
     def end(self) -> None:
         """Close, whatever is under way."""
@@ -237,13 +248,18 @@ class ExportDialog(QDialog):
         self.account.setPlainText(account)
         self.account.setVisible(bool(account))
         self._busy = False
-        self._asks.setEnabled(True)
+        self._enable(True)
         self.bar.hide()
         self.close_button.setText("Close")
-        for box in self.kinds.values():
-            box.setChecked(False)  # a second export of the same kind would meet the first
+        if written is not None:
+            for box in self.kinds.values():
+                box.setChecked(False)  # a second export of the same kind would meet the first
         self._update()
+        self._say(words)
+
+    def _say(self, words: str) -> None:
         self.state.setText(words)
+        self.state.setVisible(bool(words))
 
     @Slot()
     def _open_folder(self) -> None:
