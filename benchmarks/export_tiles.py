@@ -127,7 +127,7 @@ def main() -> None:
             if done.returncode:
                 raise SystemExit(done.stderr)
             found = json.loads(done.stdout)
-            over = kind == "qupath" and (found["s"] > _LARGEST_S or found["mb"] > _LARGEST_MB)
+            over = kind == "qupath" and (found["cpu_s"] > _LARGEST_S or found["mb"] > _LARGEST_MB)
             print(
                 f"{kind}: {found['s']:.1f} s ({found['cpu_s']:.1f} s of the processor), {found['mb']:.0f} MB at most "
                 f"({found['opened_mb']:.0f} MB when opened), {target.stat().st_size / 1e6:.1f} MB written: "
