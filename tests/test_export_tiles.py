@@ -186,7 +186,9 @@ def test_on_the_stack_of_frames_a_tile_lies_on_the_plane_of_its_frame(stored: Pa
     outcome = export_qupath(open_store(stored), tmp_path / "t.geojson.gz", placed_on="frames")
     assert outcome.left_out == ()
     origins = TileGrid.for_frame(SHAPE, TILE).origins_yx.tolist()
-    detections = by_type(read_geojson(outcome.path), "detection")
+    found = read_geojson(outcome.path)
+    detections, fields = by_type(found, "detection"), by_type(found, "annotation")
+    assert [one["geometry"]["plane"]["t"] for one in fields] == [4, 6, 7], "field 1 has a score: that of frame 5"
     assert len(detections) == 36
     for one in detections:
         numbers = one["properties"]["measurements"]

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from hcc_scope.progress import OnProgress
     from hcc_scope.storage.reader import SectionStore
 
-__all__ = ["CLASSES", "MEASUREMENTS", "PlacedOn", "export_qupath"]
+__all__ = ["CLASSES", "PlacedOn", "export_qupath"]
 
 PlacedOn = Literal["mosaic", "frames"]
 """Which image the objects lie on: the mosaic, or the stack of frames."""
@@ -63,11 +63,6 @@ CLASSES: Mapping[str, tuple[int, int, int]] = {
     )
 }  # fmt: skip
 """QuPath's classes of the objects, and their colours as red, green and blue."""
-MEASUREMENTS = (
-    "Probability of high", "Log-odds of high", "Distance from training", "In the score", "Frame", "Tile row",
-    "Tile column", "Stage x um", "Stage y um",
-)  # fmt: skip
-"""Of a tile."""
 
 _FRAMES_AT_ONCE = 256
 _FEATURE_BYTES = 120
@@ -220,7 +215,7 @@ def _tiles(tiles: SectionTiles, places: _Places, included: NDArray[np.bool_], be
     size_um = columns.header["pixel_size_um"]
     orientation = Orientation(store.spec.camera_axes)
     centres_um = grid.centres_um(orientation, size_um)
-    high = columns.probabilities[begin:end] >= np.float32(tiles.score.threshold)
+    high = columns.probabilities[begin:end].astype(np.float64) >= tiles.score.threshold
     for row in range(begin, end):
         seq = int(columns.seqs[row])
         boxes = places.of_tiles(seq)

@@ -73,10 +73,13 @@ class SectionTiles:
         ]
 
     def fields_without_score(self) -> Iterator[tuple[int, str]]:
-        """Yield `seq` of each frame of which no tile enters the score, and why, as half a sentence."""
+        """Yield the frame of each field that has no score, and why, as half a sentence.
+
+        A frame that another one of its field replaces is not among them: its field may have a score.
+        """
         seqs = {int(seq): row for row, seq in enumerate(self.columns.seqs)}
         included: list[bool] = np.any(self.included(), axis=1).tolist()
-        for seq in range(self.store.n_frames):
+        for seq in sorted(set(range(self.store.n_frames)) - set(self.score.set_aside)):
             row = seqs.get(seq)
             if row is None:
                 yield seq, self.out.get(seq, "it was not analysed")
