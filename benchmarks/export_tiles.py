@@ -90,7 +90,8 @@ def make_section(folder: Path, n_frames: int, frame_px: int) -> Path:
 
 
 def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _measure(path: Path, kind: str, target: Path) -> None:
