@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import math
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from import_parts import SHAPE_YX, TIME, Shelf, pixels_of, plane
 
 from hcc_scope.errors import ImageError, StoreError, StoreExistsError, UsageError
+from hcc_scope.imports import camera_axes as axes_module
 from hcc_scope.imports.conversion import Conversion, parse_range
 from hcc_scope.imports.frame_facts import frame_facts
 from hcc_scope.imports.frame_tags import imported_tags
@@ -418,6 +420,13 @@ def test_a_source_that_is_taken_away_ends_the_import_as_failed(
     disk.touch()
     shelf(Shelf(planes, path=disk))
     assert imported(wanted, scoring_model).outcome.counts.stored == 3
+
+
+def test_how_the_camera_lay_over_the_stage_is_taken_from_micromanager(shelf: Callable[[Shelf], Shelf], tmp_path: Path):
+    shelf(Shelf([plane(0, tags={"PixelSizeAffine": "0.0;-0.325;0.0;0.325;0.0;0.0"})]))
+    with open_import(request(tmp_path)) as opened:
+        assert (opened.camera_axes, opened.remark) == ((0.0, -1.0, 1.0, 0.0), None)
+    assert not doctest.testmod(axes_module).failed
 
 
 def test_frames_that_are_not_of_the_sizes_of_the_model_are_refused_before_anything_is_made(

@@ -116,7 +116,7 @@ def run_import(options: ImportOptions) -> None:
             console.note(opened.describe(), "dim")
             for problem in (problem for one in opened.chosen for problem in one.images.problems):
                 console.note(f"Warning: {problem}", "yellow")
-            if (remark := opened.facts.remark) is not None:
+            if (remark := opened.remark) is not None:
                 console.note(f"Warning: {remark}.", "yellow")
             model_name: str | Path = options.model_name
             engine = options.engine

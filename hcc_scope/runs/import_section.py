@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ImageError, StoreError, StoreExistsError
 from hcc_scope.formatting import counted
+from hcc_scope.imports.camera_axes import camera_axes, common_axes
 from hcc_scope.imports.conversion import Conversion
 from hcc_scope.imports.fingerprint import fingerprint
 from hcc_scope.imports.frame_facts import FrameFacts, frame_facts
@@ -93,12 +94,18 @@ class OpenImport:
     chosen : sequence of ChosenImages
         Open.
     facts : FrameFacts
+        What all chosen images have in common.
     """
 
     def __init__(self, request: ImportRequest, chosen: Sequence[ChosenImages], facts: FrameFacts) -> None:
         self.request = request
         self.chosen = tuple(chosen)
         self.facts = facts
+        stated = [camera_axes(one.images.planes[one.indices[0]].tags) for one in chosen if one.indices]
+        self.camera_axes, disagreement = common_axes(stated)
+        """How the camera lay over the stage."""
+        self.remark = "; ".join(filter(None, (facts.remark, disagreement))) or None
+        """What deviates from what the images state, as half a sentence."""
 
     def __enter__(self) -> OpenImport:
         """Return it."""
@@ -294,6 +301,7 @@ def start_import(opened: OpenImport, scoring_model: ScoringModel, stop: StopToke
         animal_id=request.animal_id,
         section_id=request.section_id,
         tile_px=card.tile_px,
+        camera_axes=opened.camera_axes,
         sampling="imported",
         expected_frames=opened.n_images - first_index,
         model_sha256=card.sha256,
@@ -306,7 +314,7 @@ def start_import(opened: OpenImport, scoring_model: ScoringModel, stop: StopToke
         request.conversion,
         first_seq=first_seq,
         first_index=first_index,
-        remark=opened.facts.remark,
+        remark=opened.remark,
     )
     if stored is None:
         run = start_section(source, scoring_model, request.out_dir, stop)
