@@ -24,14 +24,12 @@ from hcc_scope.exports.mosaic_pictures import FramePictures, TileProbabilities
 from hcc_scope.exports.outcome import ExportOutcome
 from hcc_scope.exports.pyramid import level_shapes, write_pyramid
 from hcc_scope.exports.pyramid_tiff import TILE_PX, PyramidTiff, TiffFacts
+from hcc_scope.exports.section_tiles import read_section_tiles
 from hcc_scope.exports.target import export_name, exported
 from hcc_scope.formatting import counted
 from hcc_scope.progress import ignore_progress
 from hcc_scope.research_use import research_use
-from hcc_scope.storage.notes import excluded_fields, read_notes
-from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
 from hcc_scope.storage.pyramid_array import PyramidArrays
-from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,8 +79,8 @@ def export_mosaic(
         The file, or the folder of OME-Zarr, to make.
     form : {"ome-tiff", "ome-zarr"}
     feather : bool
-        Whether fields are blended where they overlap; otherwise the latest one lies on top, and every pixel is one that
-        the camera counted.
+        Whether fields are blended where they overlap; otherwise the latest one lies on top, and every pixel is that of
+        one frame.
     raw : bool
         Whether a section that was corrected by dark and flat fields is drawn without that correction.
     compressed : bool
@@ -106,7 +104,6 @@ def export_mosaic(
         "pixels": "as stored" if shading is None else "corrected by the run's dark and flat fields",
         "overlap": "blended by the distance from the edge" if feather else "the latest field on top",
     }
-
     return _export(
         store,
         geometry,
@@ -125,8 +122,7 @@ def export_heatmap(
 ) -> ExportOutcome:
     """Write the probabilities of a section's tiles as a picture of the same size as its mosaic, in 32-bit floats.
 
-    It is NaN where no tile is in use (`hcc_scope.exports.mosaic_pictures.TileProbabilities`); on top is the field that
-    is on top in the mosaic.
+    It is NaN where no tile enters the score, by the present notes; on top is the field that is on top in the mosaic.
 
     Parameters
     ----------
@@ -145,23 +141,14 @@ def export_heatmap(
     StoreExistsError, StoreUnwritableError, DiskFullError
         If it cannot be written.
     """
-    results = read_predictions(store.path) if (store.path / f"{PREDICTIONS}.jsonl").exists() else {}
-    if not results:
-        raise StoreError(
-            f"{store.path} has no heatmap: its fields were not classified",
-            hint="Classify them with hcc-scope replay --save, or export the mosaic alone.",
-        )
-    geometry = _geometry_of(store, results)
-    header = read_log(store.path / f"{PREDICTIONS}.jsonl").header
-    grid = TileGrid.for_frame(store.spec.frame_shape_yx, header.get("tile_px", store.spec.tile_px))
-    excluded = excluded_fields(read_notes(store.path))
+    tiles = read_section_tiles(store)
+    geometry = _geometry_of(store, tiles.columns.entries)
     facts: dict[str, Any] = {
-        "content": "probability of high of each tile in use, NaN elsewhere",
-        "model_sha256": header.get("model_sha256"),
-        "tile_px": grid.tile_px,
+        "content": "probability of high of each tile that enters the score, NaN elsewhere",
+        "model_sha256": tiles.columns.header.get("model_sha256"),
+        "tile_px": tiles.grid.tile_px,
     }
-    pictures = TileProbabilities(geometry, grid, results, excluded)
-    return _export(store, geometry, pictures, target, form, facts, on_progress=on_progress)
+    return _export(store, geometry, TileProbabilities(geometry, tiles), target, form, facts, on_progress=on_progress)
 
 
 def check_size(geometry: SectionGeometry, store: Path) -> None:
