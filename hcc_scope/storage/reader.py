@@ -305,16 +305,14 @@ class SectionStore:
 
     def _finish_or_error(self, seq: int, array: FrameArray, reading: Any) -> Frame | StoreDamagedError:  # noqa: ANN401
         """Wait for a frame; `reading` is tensorstore's future, or why there is none."""
+        damage = reading if isinstance(reading, StoreDamagedError) else None
         try:
-            if not isinstance(reading, StoreDamagedError):
+            if damage is None:
                 return self._finish(seq, array, reading)
         except StoreDamagedError as error:
-            reading = error
-        if not self._follow(array):
-            error = reading
-            return error
+            damage = error
         try:
-            return self.read(seq)
+            return self.read(seq) if self._follow(array) else damage
         except StoreDamagedError as error:
             return error
 
