@@ -84,6 +84,12 @@ class Orientation:
         return min(angle, 90 - angle)
 
     @property
+    def is_upright(self) -> bool:
+        """Whether a frame lies in its `upright` picture as it was stored: neither turned by quarters nor mirrored."""
+        a, _, _, d = self.matrix
+        return not self.swaps_axes and a > 0 and d > 0
+
+    @property
     def swaps_axes(self) -> bool:
         """Whether a frame's rows run more along the stage's x than along its y."""
         a, b, _, _ = self.matrix

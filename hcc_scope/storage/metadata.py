@@ -23,6 +23,7 @@ from hcc_scope.types import RunSpec, Sampling
 __all__ = [
     "ARRAY_PATH",
     "ATTRIBUTE",
+    "CHANNEL_NAME",
     "CHUNK_PX",
     "FACTS_HASH",
     "JOURNAL",
@@ -43,6 +44,7 @@ __all__ = [
     "frames_group_metadata",
     "group_metadata",
     "initial_attributes",
+    "omero_metadata",
     "packed_group_metadata",
     "sealed",
     "shard_shape_yx",
@@ -77,6 +79,7 @@ MAX_TILES = 1 << 16
 """Tiles of one frame."""
 
 ATTRIBUTE = "hcc_scope"
+CHANNEL_NAME = "transmitted light"
 JOURNAL = "frames.jsonl"
 MANIFEST_COPY = "hcc_scope.json"
 """The attribute `ATTRIBUTE` as at the start, never changed: `recover` makes a lost ``zarr.json`` from it."""
@@ -262,7 +265,6 @@ def group_metadata(spec: RunSpec, attributes: Mapping[str, Any]) -> dict[str, An
     measured_s = outcome.get("interval_s") if isinstance(outcome, Mapping) else None
     interval_s = measured_s or attributes.get("interval_s") or None  # 0: as fast as it goes, which is no interval
     time = {"name": "t", "type": "time"} | ({} if interval_s is None else {"unit": "second"})
-    top = 2**spec.bit_depth - 1
     multiscale = {
         "name": f"{spec.animal_id}_{spec.section_id}",
         "axes": [
@@ -272,24 +274,29 @@ def group_metadata(spec: RunSpec, attributes: Mapping[str, Any]) -> dict[str, An
         ],
         "datasets": _datasets(Layout.parse(attributes), 1.0 if interval_s is None else interval_s, pixel),
     }
-    omero = {
+    return {
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": {
+            "ome": {"version": "0.5", "multiscales": [multiscale], "omero": omero_metadata(spec)},
+            ATTRIBUTE: sealed(attributes),
+        },
+    }
+
+
+def omero_metadata(spec: RunSpec) -> dict[str, Any]:
+    """Return the value of ``omero``: one channel, shown grey from black to the camera's full scale."""
+    top = 2**spec.bit_depth - 1
+    return {
         "channels": [
             {
-                "label": "transmitted light",
+                "label": CHANNEL_NAME,
                 "color": "FFFFFF",
                 "active": True,
                 "window": {"min": 0, "max": top, "start": 0, "end": top},
             }
         ],
         "rdefs": {"model": "greyscale"},
-    }
-    return {
-        "zarr_format": 3,
-        "node_type": "group",
-        "attributes": {
-            "ome": {"version": "0.5", "multiscales": [multiscale], "omero": omero},
-            ATTRIBUTE: sealed(attributes),
-        },
     }
 
 

@@ -146,8 +146,21 @@ class SectionStore:
         return self.facts.layout
 
     def own_file(self, seq: int) -> Path | None:
-        """Return the file that holds a frame and nothing else; None in a packed store, whose files hold several."""
-        return self._array.shard_path(seq) if self.layout.shard_frames == 1 else None
+        """Return the file that holds a frame and nothing else; None in a packed store, whose files hold several.
+
+        Its pixels are neither decoded nor compared with the checksum.
+
+        Raises
+        ------
+        StoreDamagedError
+            If the file is missing or cannot be the frame's, or the journal's line is unreadable.
+        StoreError
+            If there is no such frame.
+        """
+        if self.layout.shard_frames != 1:
+            return None
+        self._array.check_file(self._entry(seq).seq)
+        return self._array.shard_path(seq)
 
     @property
     def n_frames(self) -> int:

@@ -23,6 +23,7 @@ ActionName = Literal[
     "choose_folder",
     "recover",
     "export_view",
+    "export",
     "report",
     "welcome",
     "quit",
@@ -62,6 +63,7 @@ ActionName = Literal[
     "library_report",
     "library_classify",
     "library_compare",
+    "library_export_as",
     "library_export",
     "library_low",
     "library_high",
@@ -143,6 +145,12 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("recover", "file", "Recover a section …", "Make the store of an interrupted run valid again"),
     ActionSpec(
         "export_view", "file", "Export view …", "Save what the open tab shows as a PNG file", "Ctrl+E", separate=True
+    ),
+    ActionSpec(
+        "export",
+        "file",
+        "Export a section …",
+        "Write the section in Replay, or the last one, for other programs: napari, Fiji, QuPath, tables",
     ),
     ActionSpec(
         "report",
@@ -319,9 +327,15 @@ SPECS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec("library_compare", "library", "Compare", "Show two chosen sections beside each other"),
     ActionSpec(
+        "library_export_as",
+        "library",
+        "Export for other programs …",
+        "Write the chosen sections for napari, Fiji, QuPath and others; the sections stay as they are",
+    ),
+    ActionSpec(
         "library_export",
         "library",
-        "Export …",
+        "Export list …",
         "Write the list of the chosen sections (JSON and CSV) and their tables of tiles into a folder",
     ),
     ActionSpec("library_low", "library", "Label: low", "Label the chosen sections low, for training", separate=True),
