@@ -4,6 +4,10 @@
 `~.kinds`          the table of all kinds: what command and window offer
 `~.fields`         one OME-Zarr image for each field, at its place
 `~.frames`         all frames as one OME-TIFF
+`~.qupath`         tiles as GeoJSON for QuPath
+`~.table`          tiles as Parquet, CSV, and as WSInfer writes them
+`~.provenance`     how a section came about, as an RO-Crate
+`~.section_tiles`  the results of these three: which tiles count, and why others do not
 `~.ome_xml`        the OME-XML of both
 `~.outcome`        what an export reports when it is done
 `~.geometry`       where each field of a section lies in a picture of all of them

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.exports.outcome import ExportOutcome
+    from hcc_scope.exports.qupath import PlacedOn
     from hcc_scope.progress import OnProgress
     from hcc_scope.storage.reader import SectionStore
 
@@ -69,6 +70,43 @@ def _frames(store: SectionStore, target: Path, options: Mapping[str, str], on_pr
     return export_frames(store, target, on_progress=on_progress)
 
 
+def _qupath(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.qupath import export_qupath
+
+    placed_on: PlacedOn = "frames" if options["placed-on"] == "frames" else "mosaic"
+    return export_qupath(store, target, placed_on=placed_on, on_progress=on_progress)
+
+
+def _table(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.table import export_parquet
+
+    del options
+    return export_parquet(store, target, on_progress=on_progress)
+
+
+def _csv(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.table import export_csv
+
+    del options
+    return export_csv(store, target, on_progress=on_progress)
+
+
+def _wsinfer(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.table import export_wsinfer
+
+    del options
+    return export_wsinfer(store, target, on_progress=on_progress)
+
+
+def _provenance(
+    store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress
+) -> ExportOutcome:
+    from hcc_scope.exports.provenance import export_provenance
+
+    del options
+    return export_provenance(store, target, on_progress=on_progress)
+
+
 KINDS: tuple[ExportKind, ...] = (
     ExportKind(
         "fields",
@@ -98,6 +136,49 @@ KINDS: tuple[ExportKind, ...] = (
         "Frames as an OME-TIFF stack",
         "Every frame as the camera took it, with position, time and exposure, for Fiji, QuPath and hcc-scope import",
         _frames,
+    ),
+    ExportKind(
+        "qupath",
+        "-tiles.geojson.gz",
+        "Tiles for QuPath",
+        "Every tile as a detection with its probability and class, and fields without a score, for QuPath",
+        _qupath,
+        (
+            ExportOption(
+                "placed-on",
+                "Placed on",
+                ("mosaic", "frames"),
+                "The image on which QuPath shows the tiles: the mosaic, or the stack of frames.",
+            ),
+        ),
+    ),
+    ExportKind(
+        "table",
+        "-tiles.parquet",
+        "Tiles as a table (Parquet)",
+        "A row for each tile with all that is known of it, for Python and R",
+        _table,
+    ),
+    ExportKind(
+        "csv",
+        "-tiles.csv",
+        "Tiles as a table (CSV)",
+        "The same table as text, for spreadsheets; no cell is a formula",
+        _csv,
+    ),
+    ExportKind(
+        "wsinfer",
+        "-wsinfer.csv",
+        "Tiles as WSInfer writes them",
+        "Tiles that enter the score, in pixels of the mosaic, for programs that read the results of WSInfer",
+        _wsinfer,
+    ),
+    ExportKind(
+        "provenance",
+        "-ro-crate",
+        "How the section came about (RO-Crate)",
+        "A folder with ids, versions, hashes of every file, and the model's card, for archives and repositories",
+        _provenance,
     ),
 )
 """In the order in which they are offered."""
