@@ -14,6 +14,7 @@ import pytest
 import tifffile
 import yaozarrs
 import zarr
+from library_parts import stored_section
 from storage_cases import make_frame, make_pixels, make_spec
 
 from hcc_scope.datasets.ome import FRAME_NAMESPACE
@@ -24,6 +25,7 @@ from hcc_scope.orientation import NOT_TURNED, Orientation
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.retakes import retake_tags
 from hcc_scope.storage.notes import NotesWriter
+from hcc_scope.storage.packing import pack_store
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.writer import create_store
 
@@ -128,6 +130,17 @@ def test_fields_are_copied_where_their_files_can_have_no_second_name(
     copied = export_fields(store, tmp_path / "copied.zarr", shared=False)
     assert copied.what == "2 fields, copied"
     assert (copied.path / "0/0/c/0/0/0").stat().st_nlink == 1
+
+
+def test_fields_of_a_packed_section_are_copied_and_those_shared_before_stay(tmp_path: Path) -> None:
+    path = stored_section(tmp_path)
+    before = export_fields(open_store(path), tmp_path / "before.zarr")
+    pack_store(path)
+    after = export_fields(open_store(path), tmp_path / "after.zarr")
+    assert after.what == "4 fields, copied"
+    for one, other in zip(images(before.path), images(after.path), strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        assert one[1:] == other[1:]
 
 
 def test_a_retake_lies_in_the_place_of_its_field_and_islands_lie_apart(tmp_path: Path) -> None:
