@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,23 +169,28 @@ def _hash_and_copy(store: Path, files: list[tuple[str, int]], part: Path, on_pro
 
 def _sha256(path: Path, copy: Path | None) -> tuple[str, int]:
     """Return the hash of a file of the store and its size, and copy it."""
+    digest, n_bytes = hashlib.sha256(), 0
+    with ExitStack() as stack:
+        written = None
+        if copy is not None:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            written = stack.enter_context(copy.open("xb"))
+        for block in _blocks(path):
+            digest.update(block)
+            n_bytes += len(block)
+            if written is not None:
+                written.write(block)
+    return digest.hexdigest(), n_bytes
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Yield what a file of the store holds; an error of reading is no error of the export's own files."""
     try:
-        handle = open_plain(path, os.O_RDONLY)
+        with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                yield block
     except OSError as error:
         raise cannot_read(error, str(path)) from error
-    digest, n_bytes = hashlib.sha256(), 0
-    with os.fdopen(handle, "rb") as file:
-        if copy is None:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
-                n_bytes += len(block)
-            return digest.hexdigest(), n_bytes
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        with copy.open("xb") as written:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
-                n_bytes += written.write(block)
-    return digest.hexdigest(), n_bytes
 
 
 def _written(part: Path, name: str, text: str, description: str) -> _Copied:
