@@ -116,11 +116,15 @@ def write(store: SectionStore, folder: Path, kind: str, **options: str) -> Path:
     return one.run(store, folder / f"{store.path.stem}{one.ending}", chosen, ignore_progress).path
 
 
-@pytest.mark.parametrize("kind", ["mosaic", "mosaic-zarr"])
-def test_other_programs_read_every_level(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("mosaic", {}), ("mosaic", {"compression": "none"}), ("mosaic-zarr", {})],
+    ids=["deflate", "no compression", "zarr"],
+)
+def test_other_programs_read_every_level(tmp_path: Path, kind: str, options: dict[str, str]) -> None:
     store = stored(tmp_path / "in")
     before = fingerprint(store.path)
-    path = write(store, tmp_path, kind)
+    path = write(store, tmp_path, kind, **options)
     truth = drawn([counts(seq) for seq in range(len(PLACES))], PLACES)
     covered = drawn([np.ones(SHAPE_YX, bool)] * len(PLACES), PLACES)
     assert not covered.all()
@@ -139,6 +143,7 @@ def test_a_mosaic_states_its_scale_and_place(tmp_path: Path) -> None:
         page, smaller = file.pages[0], file.series[0].levels[1].pages[0]
         tags = {name: page.tags[name].value for name in ("XResolution", "YResolution", "XPosition", "YPosition")}
         root = ElementTree.fromstring(page.description)
+        assert "&#" not in page.description  # Bio-Formats would take it for a plain TIFF
         assert (page.is_tiled, page.tile, page.tags["ResolutionUnit"].value) == (True, (512, 512), 3)
         assert (page.tags["NewSubfileType"].value, smaller.tags["NewSubfileType"].value) == (0, 1)
         assert smaller.tags["XResolution"].value == (10000, 1)
@@ -174,6 +179,7 @@ def test_each_level_of_a_zarr_mosaic_lies_where_its_pixels_do(tmp_path: Path) ->
     assert len({json.dumps([one["chunk_grid"], one["codecs"]], default=str) for one in arrays}) == 1
     facts: Any = group.attrs["hcc_scope_mosaic"]
     assert [one["seq"] for one in facts["fields"]] == list(range(len(PLACES)))
+    assert facts["stage_um_from_px"] == [[0.5, 0.0, -50.0], [0.0, 0.5, 20.0]]
 
 
 @pytest.mark.parametrize("axes", [(0.0, -1.0, 1.0, 0.0), (-1.0, 0.0, 0.0, 1.0)], ids=["a quarter turn", "mirrored"])
@@ -210,6 +216,10 @@ def test_blending_takes_the_latest_fields_of_a_place(tmp_path: Path) -> None:
     store = stored(tmp_path / "in", [(0, 0)] * 5, pixels=flat)
     picture = tifffile.imread(write(store, tmp_path, "mosaic", overlap="feather"))
     assert (picture == 2500).all()
+    outcome = export_mosaic(store, tmp_path / "last.ome.tif")
+    assert outcome.left_out == ("4 fields not seen, as later ones lie over all of it",)
+    assert outcome.what.startswith("1 field in 510 x 420 pixels")
+    assert (tifffile.imread(outcome.path) == 4000).all()
 
 
 def test_a_damaged_field_leaves_its_ground_uncovered_and_is_named(tmp_path: Path) -> None:
@@ -257,7 +267,9 @@ def test_a_heatmap_has_the_probability_of_each_tile_over_its_pixels(tmp_path: Pa
     grid = TileGrid.for_frame(SHAPE_YX, 128)
     writer = PredictionWriter(store.path, store.spec, run="one")
     results = {seq: make_result(seq, grid.n) for seq in range(len(PLACES)) if seq != 2}
-    for result in results.values():
+    none = np.empty(0, np.float32)
+    failed = make_result(2, 0, outcome="failed", logits=none, probabilities=none, flags=none.astype(np.uint8))
+    for result in (*results.values(), failed):
         writer.append(result)
     writer.close()
     NotesWriter(store.path).add("exclude", "out of focus", 4)

@@ -154,6 +154,19 @@ class SectionGeometry:
         )
 
     @property
+    def stage_from_px(self) -> NDArray[np.float64] | None:
+        """Matrix (2, 3) that makes x and y on the stage, in um, of x and y in px of the mosaic, and 1.
+
+        None where islands lie side by side, as no matrix holds for all, and where no field has a position.
+        """
+        corner = None if self.layout.apart else self.to_stage(0.0, 0.0)
+        if corner is None:
+            return None
+        turn = _turn(self.orientation)
+        back = np.eye(2) if turn is None else np.linalg.inv(turn)
+        return np.column_stack((back * self.pixel_size_um, (corner.x_um, corner.y_um)))
+
+    @property
     def outline_px(self) -> NDArray[np.float64]:
         """Corners (n, 2) of the section's outline in the mosaic, x and y in px, also outside of it; may be empty."""
         return np.array([self.to_mosaic_px(corner) for corner in self.outline], dtype=np.float64).reshape(-1, 2)
