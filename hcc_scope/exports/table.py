@@ -83,7 +83,7 @@ def export_parquet(store: SectionStore, target: Path, *, on_progress: OnProgress
     StoreExistsError, StoreUnwritableError, DiskFullError, UsageError
         As `hcc_scope.exports.target.exported`.
     """
-    tiles = _read(store, on_progress)
+    tiles = read_section_tiles(store, on_progress)
     with (
         exported(target, tiles.n_tiles * _ROW_BYTES // 4 + (1 << 20)) as part,
         pq.ParquetWriter(part, EXPORT_SCHEMA, compression="zstd", write_page_checksum=True) as writer,
@@ -98,7 +98,7 @@ def export_csv(store: SectionStore, target: Path, *, on_progress: OnProgress = i
 
     Parameters and errors are those of `export_parquet`.
     """
-    tiles = _read(store, on_progress)
+    tiles = read_section_tiles(store, on_progress)
     with (
         exported(target, tiles.n_tiles * _ROW_BYTES + (1 << 20)) as part,
         part.open("wb") as file,
@@ -116,7 +116,7 @@ def export_wsinfer(store: SectionStore, target: Path, *, on_progress: OnProgress
 
     Parameters and errors are those of `export_parquet`.
     """
-    tiles = _read(store, on_progress)
+    tiles = read_section_tiles(store, on_progress)
     geometry = lay_out_section(store, tiles.columns.entries)
     known, corners = _known_origins(geometry), geometry.tile_corners_px(tiles.grid)
     included = tiles.included()
@@ -138,11 +138,6 @@ def export_wsinfer(store: SectionStore, target: Path, *, on_progress: OnProgress
     n_out = tiles.n_tiles - int(np.count_nonzero(included))
     not_scored = (f"{counted(n_out, 'tile')} without a part in the score left out",) if n_out else ()
     return ExportOutcome(target, f"{counted(n, 'tile')}, in pixels of the mosaic", (*not_scored, *geometry.left_out))
-
-
-def _read(store: SectionStore, on_progress: OnProgress) -> SectionTiles:
-    on_progress(Progress("reading results", 0, 0))
-    return read_section_tiles(store)
 
 
 def _outcome(tiles: SectionTiles, target: Path) -> ExportOutcome:
