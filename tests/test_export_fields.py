@@ -14,6 +14,7 @@ import pytest
 import tifffile
 import yaozarrs
 import zarr
+from library_parts import stored_section
 from storage_cases import make_frame, make_pixels, make_spec
 
 from hcc_scope.datasets.ome import FRAME_NAMESPACE
@@ -24,6 +25,7 @@ from hcc_scope.orientation import NOT_TURNED, Orientation
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.retakes import retake_tags
 from hcc_scope.storage.notes import NotesWriter
+from hcc_scope.storage.packing import pack_store
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.writer import create_store
 
@@ -130,6 +132,17 @@ def test_fields_are_copied_where_their_files_can_have_no_second_name(
     assert (copied.path / "0/0/c/0/0/0").stat().st_nlink == 1
 
 
+def test_fields_of_a_packed_section_are_copied_and_those_shared_before_stay(tmp_path: Path) -> None:
+    path = stored_section(tmp_path)
+    before = export_fields(open_store(path), tmp_path / "before.zarr")
+    pack_store(path)
+    after = export_fields(open_store(path), tmp_path / "after.zarr")
+    assert after.what == "4 fields, copied"
+    for one, other in zip(images(before.path), images(after.path), strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        assert one[1:] == other[1:]
+
+
 def test_a_retake_lies_in_the_place_of_its_field_and_islands_lie_apart(tmp_path: Path) -> None:
     away = {"stage_um": (0.0, 0.0, None), "tags": position_tags(PositionOrigin("tracked", 1, 0.2))}
     again = {"stage_um": (0.0, 0.0, None), "tags": retake_tags(0, "blurred")}
@@ -138,7 +151,10 @@ def test_a_retake_lies_in_the_place_of_its_field_and_islands_lie_apart(tmp_path:
     made = export_fields(store, tmp_path / "fields.zarr")
     names = [zarr.open_group(made.path / str(k), mode="r").attrs["ome"]["multiscales"][0]["name"] for k in range(2)]
     assert names == ["M1_S2 field 1, island 1", "M1_S2 field 2, island 0"]
-    assert made.left_out == ("1 frame not drawn, as a retake of the field counts",)
+    assert made.left_out == (
+        "1 frame not drawn, as a retake of the field counts",
+        "islands are drawn apart: where they lie to each other is not known",
+    )
     (_, _, first), (_, _, second) = images(made.path)
     assert abs(first[2] - second[2]) > 90 * 0.325, "both were taken at the same coordinates"
 
@@ -146,7 +162,7 @@ def test_a_retake_lies_in_the_place_of_its_field_and_islands_lie_apart(tmp_path:
 def test_a_section_without_positions_lies_in_rows_and_one_without_frames_is_refused(tmp_path: Path) -> None:
     nowhere = {seq: {"stage_um": None} for seq in range(N)}
     made = export_fields(stored(tmp_path, frames=nowhere), tmp_path / "fields.zarr")
-    assert made.left_out == ("no field has a position: they lie in rows, in the order in which they were taken",)
+    assert made.left_out == ("no field has a position: all lie in rows, in the order of their numbers",)
     empty = stored(tmp_path / "empty", n=0)
     for export in (export_fields, export_frames):
         with pytest.raises(StoreError, match=r"has no f.* to export"):

@@ -73,9 +73,7 @@ def export_fields(
     if not geometry.fields:
         raise StoreError(f"{store.path} has no field to export", hint="Its journal lists no frame that can be read.")
     n = len(geometry.fields)
-    left_out = list(geometry.left_out)
-    if geometry.positions == "none":
-        left_out.append("no field has a position: they lie in rows, in the order in which they were taken")
+    left_out = [*geometry.left_out, *geometry.caveats]
     may_link = shared and geometry.orientation.is_upright and store.layout.shard_frames == 1
     need_bytes = n * (_METADATA_BYTES + (0 if may_link else _frame_bytes(store)))
     with exported(target, need_bytes) as part:

@@ -123,6 +123,18 @@ class SectionGeometry:
         )
         return tuple(f"{counted(len(seqs), noun)} {why}" for seqs, noun, why in found if seqs)
 
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What the places do not show truly: a sentence each."""
+        found = (
+            (
+                self.positions == "none",
+                "no field has a position: all lie in rows, in the order of their numbers",
+            ),
+            (self.layout.apart, "islands are drawn apart: where they lie to each other is not known"),
+        )
+        return tuple(words for holds, words in found if holds)
+
     def upright(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Return a frame (y, x) as its field is drawn; a view."""
         return self.orientation.upright(pixels)

@@ -227,7 +227,7 @@ def _export(
         f"{counted(len(fields), 'field')} in {width:,} x {height:,} pixels, of which they cover "
         f"{100 * int(found['covered_px'] or 0) / (height * width):.3g} %"
     )
-    left_out = [*geometry.left_out, *pictures.damaged.values()]
+    left_out = [*geometry.left_out, *geometry.caveats, *pictures.damaged.values()]
     if n_hidden := len(geometry.fields) - len(fields) - len(pictures.damaged):
         left_out.append(f"{counted(n_hidden, 'field')} not seen, as later ones lie over all of it")
     return ExportOutcome(target, what, tuple(left_out))
