@@ -262,7 +262,7 @@ def test_a_corrected_section_is_drawn_as_it_was_classified_or_raw(tmp_path: Path
 @pytest.mark.parametrize("kind", ["heatmap", "heatmap-zarr"])
 def test_a_heatmap_has_the_probability_of_each_tile_over_its_pixels(tmp_path: Path, kind: str) -> None:
     store = stored(tmp_path / "in")
-    with pytest.raises(StoreError, match="not classified"):
+    with pytest.raises(StoreError, match="holds no predictions"):
         write(store, tmp_path, kind)
     grid = TileGrid.for_frame(SHAPE_YX, 128)
     writer = PredictionWriter(store.path, store.spec, run="one")

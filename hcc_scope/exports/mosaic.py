@@ -141,7 +141,7 @@ def export_heatmap(
     StoreExistsError, StoreUnwritableError, DiskFullError
         If it cannot be written.
     """
-    tiles = read_section_tiles(store)
+    tiles = read_section_tiles(store, on_progress)
     geometry = _geometry_of(store, tiles.columns.entries)
     facts: dict[str, Any] = {
         "content": "probability of high of each tile that enters the score, NaN elsewhere",
