@@ -213,7 +213,10 @@ class Painter:
             np.copyto(pixels, part, where=counts == 0)
         else:
             np.copyto(pixels, part)
-        counts += counts < BLEND_DEPTH
+        if self._weights is None:
+            counts[...] = 1
+        else:
+            counts += counts < BLEND_DEPTH
 
     def _blend(self, rows: slice, columns: slice, part: NDArray[Any], weights: NDArray[np.float32]) -> None:
         if self._sums is None or self._sum_of_weights is None:
