@@ -220,6 +220,11 @@ def test_blending_takes_the_latest_fields_of_a_place(tmp_path: Path) -> None:
     assert outcome.left_out == ("4 fields not seen, as later ones lie over all of it",)
     assert outcome.what.startswith("1 field in 510 x 420 pixels")
     assert (tifffile.imread(outcome.path) == 4000).all()
+    shard(store.path, 4).unlink()
+    shard(store.path, 3).unlink()
+    outcome = export_mosaic(store, tmp_path / "damaged.ome.tif")
+    assert (tifffile.imread(outcome.path) == 2000).all()
+    assert [words[:7] for words in outcome.left_out] == ["Frame 4", "Frame 3", "2 field"]
 
 
 def test_a_damaged_field_leaves_its_ground_uncovered_and_is_named(tmp_path: Path) -> None:

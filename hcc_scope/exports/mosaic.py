@@ -11,6 +11,7 @@ all fields; and as a camera may count 0 as well, so is the number of such pixels
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.exports.blocks import Block
-    from hcc_scope.exports.geometry import SectionGeometry
+    from hcc_scope.exports.geometry import FieldPlace, SectionGeometry
     from hcc_scope.exports.pyramid import LevelSink, Pictures, PyramidCounts
     from hcc_scope.progress import OnProgress
     from hcc_scope.storage.reader import SectionStore
@@ -104,17 +105,8 @@ def export_mosaic(
         "pixels": "as stored" if shading is None else "corrected by the run's dark and flat fields",
         "overlap": "blended by the distance from the edge" if feather else "the latest field on top",
     }
-    return _export(
-        store,
-        geometry,
-        pictures,
-        target,
-        form,
-        facts,
-        feather=feather,
-        compressed=compressed,
-        on_progress=on_progress,
-    )
+    manner = _Manner(form, feather, compressed)
+    return _export(store, geometry, pictures, target, manner, facts, on_progress)
 
 
 def export_heatmap(
@@ -148,7 +140,7 @@ def export_heatmap(
         "model_sha256": tiles.columns.header.get("model_sha256"),
         "tile_px": tiles.grid.tile_px,
     }
-    return _export(store, geometry, TileProbabilities(geometry, tiles), target, form, facts, on_progress=on_progress)
+    return _export(store, geometry, TileProbabilities(geometry, tiles), target, _Manner(form), facts, on_progress)
 
 
 def check_size(geometry: SectionGeometry, store: Path) -> None:
@@ -185,52 +177,93 @@ def _geometry_of(store: SectionStore, results: Mapping[int, Any] | None = None) 
     return geometry
 
 
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How a picture is written."""
+
+    form: Form
+    feather: bool = False
+    compressed: bool = True
+
+
+class _HidesOthers(Exception):  # noqa: N818 - a signal, not an error
+    """A damaged field lies over others that were therefore not drawn."""
+
+
 def _export(
     store: SectionStore,
     geometry: SectionGeometry,
     pictures: Pictures,
     target: Path,
-    form: Form,
+    manner: _Manner,
     facts: Mapping[str, Any],
-    *,
-    feather: bool = False,
-    compressed: bool = True,
+    on_progress: OnProgress,
+) -> ExportOutcome:
+    while True:
+        try:
+            return _write(store, geometry, pictures, target, manner, facts, on_progress)
+        except _HidesOthers:
+            fields = tuple(field for field in geometry.fields if field.seq not in pictures.damaged)
+            geometry = replace(geometry, fields=fields)
+
+
+def _write(
+    store: SectionStore,
+    geometry: SectionGeometry,
+    pictures: Pictures,
+    target: Path,
+    manner: _Manner,
+    facts: Mapping[str, Any],
     on_progress: OnProgress,
 ) -> ExportOutcome:
     shapes = level_shapes(geometry.mosaic_shape_yx)
     kind = pictures.kind
     name, heat = f"{export_name(store.path, '')} {kind}", kind == "heatmap"
+    hidden: list[FieldPlace] = []
 
-    def write(sink: LevelSink) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def draw(sink: LevelSink) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Write all levels; return all facts, and the fields that are there."""
-        counts = write_pyramid(geometry, pictures, sink, feather=feather, stage=kind, on_progress=on_progress)
+        counts = write_pyramid(geometry, pictures, sink, feather=manner.feather, stage=kind, on_progress=on_progress)
+        unseen = [field for field in geometry.fields if field.seq not in counts.drawn]
+        hidden.extend(field for field in unseen if field.seq not in pictures.damaged)
+        _refuse_hidden(geometry, hidden, [field for field in unseen if field.seq in pictures.damaged])
         if not counts.covered_px:
             raise StoreError(f"{store.path} has no field to draw: every frame is damaged or missing")
         all_facts = {**_general_facts(store, geometry), **facts, **_coverage(counts, pictures.fill)}
         return all_facts, field_rectangles(geometry, counts.drawn)
 
     with exported(target, _need_bytes(geometry, pictures, shapes)) as part:
-        if form == "ome-tiff":
-            with PyramidTiff(part, shapes, pictures.dtype, pictures.fill, compressed=compressed) as tiff:
-                found, fields = write(tiff)
+        if manner.form == "ome-tiff":
+            with PyramidTiff(part, shapes, pictures.dtype, pictures.fill, compressed=manner.compressed) as tiff:
+                found, fields = draw(tiff)
                 xml = mosaic_ome_xml(geometry, store.spec, name, found, fields, heat=heat)
                 tiff.close(TiffFacts(xml, geometry.pixel_size_um, geometry.corner_um, f"HCC-Scope {__version__}"))
         else:
             part.mkdir()
             with PyramidArrays(part, shapes, pictures.dtype, pictures.fill, BLOCK_PX) as arrays:
-                found, fields = write(_ArraySink(arrays))
+                found, fields = draw(_ArraySink(arrays))
                 arrays.finish()
             root = mosaic_ngff(geometry, store.spec, name, found, fields, heat=heat, n_levels=len(shapes))
             (part / "zarr.json").write_bytes(json_bytes(root))
     height, width = shapes[0]
     what = (
         f"{counted(len(fields), 'field')} in {width:,} x {height:,} pixels, of which they cover "
-        f"{100 * int(found['covered_px'] or 0) / (height * width):.3g} %"
+        f"{100 * found['covered_px'] / (height * width):.3g} %"
     )
     left_out = [*geometry.left_out, *geometry.caveats, *pictures.damaged.values()]
-    if n_hidden := len(geometry.fields) - len(fields) - len(pictures.damaged):
-        left_out.append(f"{counted(n_hidden, 'field')} not seen, as later ones lie over all of it")
+    if hidden:
+        left_out.append(f"{counted(len(hidden), 'field')} not seen, as later ones lie over all of it")
     return ExportOutcome(target, what, tuple(left_out))
+
+
+def _refuse_hidden(geometry: SectionGeometry, hidden: Sequence[FieldPlace], damaged: Sequence[FieldPlace]) -> None:
+    """Raise if a damaged field lies over a hidden one: without it, that one may be seen."""
+    height, width = geometry.field_shape_yx
+    for one in damaged:
+        for other in hidden:
+            dx, dy = (abs(a - b) for a, b in zip(one.origin_px, other.origin_px, strict=True))
+            if dx < width and dy < height:
+                raise _HidesOthers
 
 
 class _ArraySink:
