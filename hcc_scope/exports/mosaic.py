@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 from hcc_scope import __version__
@@ -68,7 +69,7 @@ def export_mosaic(
     form: Form = "ome-tiff",
     feather: bool = False,
     raw: bool = False,
-    compressed: bool = True,
+    compressed: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> ExportOutcome:
     """Write a section's fields as one picture. Every frame that shows is compared with its checksum.
@@ -232,7 +233,7 @@ def _write(
         all_facts = {**_general_facts(store, geometry), **facts, **_coverage(counts, pictures.fill)}
         return all_facts, field_rectangles(geometry, counts.drawn)
 
-    with exported(target, _need_bytes(geometry, pictures, shapes)) as part:
+    with exported(target, _need_bytes(geometry, pictures, shapes, manner)) as part:
         if manner.form == "ome-tiff":
             with PyramidTiff(part, shapes, pictures.dtype, pictures.fill, compressed=manner.compressed) as tiff:
                 found, fields = draw(tiff)
@@ -306,10 +307,33 @@ def _coverage(counts: PyramidCounts, fill: float) -> dict[str, Any]:
     }
 
 
-def _need_bytes(geometry: SectionGeometry, pictures: Pictures, shapes: Sequence[tuple[int, int]]) -> int:
+def _need_bytes(
+    geometry: SectionGeometry, pictures: Pictures, shapes: Sequence[tuple[int, int]], manner: _Manner
+) -> int:
     """Return what an export takes at most."""
     (height, width), one = shapes[0], geometry.field_shape_yx
-    drawn_px = min(height * width, len(geometry.fields) * one[0] * one[1])
-    pixels = _ALL_LEVELS * drawn_px * pictures.dtype.itemsize * (_HEAT_SHARE if pictures.kind == "heatmap" else 1)
+    if pictures.kind == "heatmap":
+        drawn_px = min(height * width, len(geometry.fields) * one[0] * one[1]) * _ALL_LEVELS * _HEAT_SHARE
+    elif manner.form == "ome-tiff" and not manner.compressed:
+        drawn_px = float(_n_tiles(geometry, len(shapes)) * TILE_PX**2)
+    else:
+        drawn_px = min(height * width, len(geometry.fields) * one[0] * one[1]) * _ALL_LEVELS
     tables = _TILE_BYTES * _ALL_LEVELS * (height * width / TILE_PX**2) + _FIELD_BYTES * len(geometry.fields)
-    return math.ceil(pixels + tables) + _REST_BYTES
+    return math.ceil(drawn_px * pictures.dtype.itemsize + tables) + _REST_BYTES
+
+
+def _n_tiles(geometry: SectionGeometry, n_levels: int) -> int:
+    """Return how many tiles of a TIFF have a part of a field, on all levels."""
+    height, width = geometry.field_shape_yx
+    n = 0
+    for level in range(n_levels):
+        side = TILE_PX << level
+        tiles: set[tuple[int, int]] = set()
+        for x, y in {field.origin_px for field in geometry.fields}:
+            rows, columns = (
+                range(y // side, (y + height - 1) // side + 1),
+                range(x // side, (x + width - 1) // side + 1),
+            )
+            tiles.update(product(rows, columns))
+        n += len(tiles)
+    return n

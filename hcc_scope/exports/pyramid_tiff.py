@@ -4,7 +4,7 @@ tifffile writes one level after the other, and a mosaic comes row by row on all 
 here: tiles first, as they come, and at the end the directories that state where each lies. It is a BigTIFF if it has
 more than 4 GB, a TIFF that any program reads otherwise: the header comes last as well.
 
-Tiles are compressed by deflate, 16-bit counts after horizontal differencing: what every reader of pyramids knows.
+Tiles may be compressed by deflate, 16-bit counts after horizontal differencing: what every reader of pyramids knows.
 Counts have noise, in which nothing repeats: they are given to the Huffman coder alone, which takes half the time and
 leaves as many bytes (``python -m benchmarks export_mosaic``). Tiles in which nothing is drawn share the bytes of one.
 """
