@@ -3,8 +3,8 @@
 A section of rows x columns fields of 2048 x 2048 px (default 8 x 10, 300 megapixels) of the phantom, which overlap by
 10 %, is exported as a pyramidal OME-TIFF (not compressed and compressed, with the latest field on top and with blended
 edges) and as OME-Zarr, and its heatmap from random probabilities. Printed are megapixels a second of the full
-resolution (with reading, comparing checksums, smaller levels and writing), processor time, bytes, and the highest memory
-of the process, which does not grow with the number of rows.
+resolution (with reading, comparing checksums, smaller levels and writing), processor time, bytes, and the highest
+memory of the process, which does not grow with the number of rows.
 
 Then what deflate makes of a field: the coder that is used, and its alternatives.
 """
