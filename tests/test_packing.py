@@ -16,6 +16,7 @@ import zarr
 from storage_cases import assert_same_frame, fingerprint, make_frame, make_result, make_spec, shard
 
 from hcc_scope.errors import DiskFullError, HccScopeError, StoreDamagedError, StoreError, UsageError
+from hcc_scope.runs.continued_section import continuable_store
 from hcc_scope.storage import other_frames, packing
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.layout import LIVE, Layout
@@ -94,6 +95,8 @@ def test_a_packed_store_reads_as_before_and_unpacks_to_the_same_bytes(path: Path
         pack_store(path, shard_frames=3)
     with pytest.raises(StoreError, match="its files hold several frames each"):
         reopen_section(path, SPEC)
+    with pytest.raises(StoreError, match="its files hold several frames each"):
+        continuable_store(path)  # before a microscope is opened
     assert fingerprint(path) == after
 
     assert unpack_store(path).files == (6, N)
