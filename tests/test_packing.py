@@ -287,9 +287,10 @@ def test_damage_of_a_packed_store_is_reported_and_mended(path: Path):
     ("change", "words"),
     [({"frames_per_file": 0}, "frames_per_file"), ({"levels": 99}, "levels"), ({"schema_version": 1}, "packed")],
 )
-def test_a_forged_layout_is_refused(path: Path, change: dict[str, int], words: str):
-    pack_store(path)
-    attributes = open_store(path).attributes
+def test_a_forged_layout_is_refused(change: dict[str, int], words: str):
+    packed = {"frames_per_file": 2, "levels": 2, "schema_version": 5, "packed_utc": "2026-11-30T11:00:00+00:00"}
+    attributes = {"schema_version": 7, "packed": packed}
+    assert Layout.parse(attributes) == Layout.packed(2, 2)
     with pytest.raises(ValueError, match=words):
         Layout.parse({**attributes, "packed": {**attributes["packed"], **change}})
     with pytest.raises(ValueError, match="another version"):
