@@ -19,7 +19,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LARGEST_TILT_DEG", "NOT_TURNED", "Orientation"]
+__all__ = ["LARGEST_TILT_DEG", "NOT_TURNED", "Matrix", "Orientation"]
 
 Matrix = tuple[float, float, float, float]
 

@@ -41,6 +41,7 @@ from ui.export_presenter import ExportPresenter
 from ui.field_presenter import FieldPresenter
 from ui.focus_presenter import FocusPresenter
 from ui.hand_presenter import HandPresenter
+from ui.import_presenter import ImportPresenter
 from ui.kit.error_report import describe
 from ui.kit.icons import app_icon
 from ui.kit.jobs import Jobs
@@ -115,6 +116,7 @@ class App:
     emergency_key: EmergencyKey
     section_keys: SectionKeys
     training: TrainingPresenter
+    imports: ImportPresenter
     export: ExportPresenter
 
     @classmethod
@@ -168,6 +170,7 @@ class App:
         )
         EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
+        imports = ImportPresenter(window, views, jobs, state, run, setup)
         focus.map_given_back.connect(preview.wanted)
         on_map.map_needed.connect(presenters[1].end_map)
         on_map.map_needed.connect(presenters[2].leave_map)
@@ -186,7 +189,7 @@ class App:
         made = cls(
             window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, library,
             models, check, models_presenter, commands, action_states, shutdown, log, emergency_key, keys, training,
-            export,
+            imports, export,
         )  # fmt: skip
         made.connect()
         for problem in problems:

@@ -141,18 +141,19 @@ class ExportPresenter(QObject):
     def _ended(self, found: list[ExportedSection]) -> None:
         for one in found:
             self._state.message.emit("error" if one.error is not None else "debug", one.describe())
-        account = "\n".join((describe_exported(found), *(one.describe() for one in found)))
-        self._state.message.emit("info", describe_exported(found))
-        self._end(account)
+        words, account = describe_exported(found), "\n".join(one.describe() for one in found)
+        self._state.message.emit("info", words)
+        written = next((one.outcome.path for one in found if one.outcome is not None), None)
+        self._end(words, account, written)
 
     def _failed(self, sentence: str) -> None:
         self._end(sentence)
 
-    def _end(self, account: str) -> None:
+    def _end(self, words: str, account: str = "", written: Path | None = None) -> None:
         self._export = None
         self._poll.stop()
         if self._dialog is not None:
-            self._dialog.set_ended(account)
+            self._dialog.set_ended(words, account, written)
 
     @Slot()
     def cancel(self) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hcc_scope import __version__
+from hcc_scope.cli.import_commands import import_images
 from hcc_scope.cli.interchange_commands import export
 from hcc_scope.cli.model_commands import dataset_app, evaluate, evaluate_bags, models_app, phantom_app, train
 from hcc_scope.cli.options import (
@@ -353,6 +354,7 @@ def log_command(
     run_log(store, json_mode=json_mode)
 
 
+app.command("import")(import_images)
 app.command()(export)
 app.command()(devices)
 app.command()(doctor)

@@ -1,20 +1,22 @@
-"""Fields as OME-Zarr images at their places: napari, Fiji and others show them as a map of the section.
+"""Fields as OME-Zarr images at their places: what reads their translations shows them as a map of the section.
 
 The layout is that of bioformats2raw: one image for each field, in groups 0, 1, 2 ..., and ``OME/METADATA.ome.xml``
 about all of them. An image is (z, y, x) with one plane, as some viewers know no image without z. Its `translation` is
 where the centre of its first pixel lies, as OME-Zarr counts.
 
 A field's only shard is a second name (a hard link) of the frame's file in the store: no byte is copied, the field stays
-when the section is deleted, and the store when the export is. The field is written anew where the disk knows no second
-names, where the store is packed (`hcc_scope.storage.packing`), and where the camera is turned or mirrored: OME-Zarr 0.5
-has no place for a turn.
+when the section is deleted, and the store when the export is. The field is written anew where there can be no second
+name (on another disk), where the store is packed (`hcc_scope.storage.packing`), and where the camera is turned or
+mirrored: OME-Zarr 0.5 has no place for a turn.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import json_bytes
@@ -31,7 +33,7 @@ from hcc_scope.storage.metadata import omero_metadata
 from hcc_scope.storage.space import check_out_dir
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from hcc_scope.exports.geometry import FieldPlace, SectionGeometry
     from hcc_scope.progress import OnProgress
@@ -71,9 +73,7 @@ def export_fields(
     if not geometry.fields:
         raise StoreError(f"{store.path} has no field to export", hint="Its journal lists no frame that can be read.")
     n = len(geometry.fields)
-    left_out = list(geometry.left_out)
-    if geometry.positions == "none":
-        left_out.append("no field has a position: they lie in rows, in the order in which they were taken")
+    left_out = [*geometry.left_out, *geometry.caveats]
     may_link = shared and geometry.orientation.is_upright and store.layout.shard_frames == 1
     need_bytes = n * (_METADATA_BYTES + (0 if may_link else _frame_bytes(store)))
     with exported(target, need_bytes) as part:
@@ -113,9 +113,8 @@ class _FieldWriter:
             return f"{some}sharing the section's files, whose checksums were not compared"
         if self._turned:
             return "turned as they lie on the stage"
-        return (
-            "copied, as this disk knows no second names of files" if self._shared and not self._can_link else "copied"
-        )
+        why = ", as the section's files cannot have a second name there" if self._shared and not self._can_link else ""
+        return f"copied{why}"
 
     def write(self, number: int, field: FieldPlace) -> None:
         """Write one field.
@@ -131,10 +130,11 @@ class _FieldWriter:
         is_linked = file is not None and self._can_link
         frame = None if is_linked else self._store.read(field.seq)
         image = self._folder / str(number)
-        shard = image / "0" / FIELD_SHARD
-        shard.parent.mkdir(parents=True)
-        (image / "0" / "zarr.json").write_bytes(self._array)
-        (image / "zarr.json").write_bytes(json_bytes(self._image(field, entry)))
+        array, shard = f"{image}/0", f"{image}/0/{FIELD_SHARD}"
+        for folder in _folders(array, shard):
+            os.mkdir(folder)  # noqa: PTH102 - a path object each would take as long as all else
+        _write(f"{array}/zarr.json", self._array)
+        _write(f"{image}/zarr.json", json.dumps(self._image(field, entry), ensure_ascii=False).encode())
         if file is not None and is_linked and self._link(file, shard):
             return
         if frame is None:
@@ -143,9 +143,9 @@ class _FieldWriter:
             except StoreDamagedError:
                 shutil.rmtree(image)
                 raise
-        write_field(image / "0", self._geometry.upright(frame.pixels))
+        write_field(Path(array), self._geometry.upright(frame.pixels))
 
-    def _link(self, file: Path, shard: Path) -> bool:
+    def _link(self, file: Path, shard: str) -> bool:
         """Give a file of the store a second name; False where that cannot be done."""
         try:
             os.link(file, shard)
@@ -210,6 +210,20 @@ class _FieldWriter:
             for field in written
         ]
         (ome / "METADATA.ome.xml").write_bytes(ome_xml(self._store.spec, images))
+
+
+def _folders(array: str, shard: str) -> Iterator[str]:
+    """Yield the folders of an image and its array, down to that of the shard."""
+    yield array.rpartition("/")[0]
+    yield array
+    names = shard.removeprefix(f"{array}/").split("/")[:-1]
+    for n in range(1, len(names) + 1):
+        yield "/".join((array, *names[:n]))
+
+
+def _write(path: str, data: bytes) -> None:
+    with open(path, "xb", buffering=0) as file:  # noqa: PTH123 - as above
+        file.write(data)
 
 
 def _group(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from hcc_scope.exports.mosaic import Form
     from hcc_scope.exports.outcome import ExportOutcome
     from hcc_scope.exports.qupath import PlacedOn
     from hcc_scope.progress import OnProgress
@@ -107,12 +108,51 @@ def _provenance(
     return export_provenance(store, target, on_progress=on_progress)
 
 
+def _mosaic(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.mosaic import export_mosaic
+
+    form: Form = "ome-zarr" if target.suffix == ".zarr" else "ome-tiff"
+    return export_mosaic(
+        store,
+        target,
+        form=form,
+        feather=options["overlap"] == "feather",
+        raw=options["pixels"] == "raw",
+        compressed=options.get("compression") != "none",
+        on_progress=on_progress,
+    )
+
+
+def _heatmap(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
+    from hcc_scope.exports.mosaic import export_heatmap
+
+    del options
+    form: Form = "ome-zarr" if target.suffix == ".zarr" else "ome-tiff"
+    return export_heatmap(store, target, form=form, on_progress=on_progress)
+
+
+_OF_MOSAICS = (
+    ExportOption(
+        "overlap",
+        "Where fields overlap",
+        ("last", "feather"),
+        "Last: the latest field lies on top, and every pixel is that of one frame. Feather: fields are blended towards "
+        "their edges, which hides seams and changes counts.",
+    ),
+    ExportOption(
+        "pixels",
+        "Dark and flat field",
+        ("corrected", "raw"),
+        "Corrected: by the dark and flat fields of the run, if it had any. Raw: as the camera counted.",
+    ),
+)
+
 KINDS: tuple[ExportKind, ...] = (
     ExportKind(
         "fields",
         "-fields.zarr",
         "Fields as OME-Zarr",
-        "One OME-Zarr image for each field, at its place on the stage, for napari, Fiji and Python",
+        "One OME-Zarr image for each field, at its place on the stage, for Fiji, Python and other readers of OME-Zarr",
         _fields,
         (
             ExportOption(
@@ -120,7 +160,7 @@ KINDS: tuple[ExportKind, ...] = (
                 "Files of the fields",
                 ("shared", "copied"),
                 "Shared: the fields are the files of the section under a second name, and take no room. Copied: other "
-                "programs may write into them. Files are copied in any case where the disk knows no second names.",
+                "programs may write into them. Where there can be no second name, as on another disk, they are copied.",
             ),
             ExportOption(
                 "ngff",
@@ -136,6 +176,45 @@ KINDS: tuple[ExportKind, ...] = (
         "Frames as an OME-TIFF stack",
         "Every frame as the camera took it, with position, time and exposure, for Fiji, QuPath and hcc-scope import",
         _frames,
+    ),
+    ExportKind(
+        "mosaic",
+        "-mosaic.ome.tif",
+        "Mosaic as OME-TIFF",
+        "All fields as one picture with smaller levels, for QuPath, Fiji and other viewers of slides",
+        _mosaic,
+        (
+            *_OF_MOSAICS,
+            ExportOption(
+                "compression",
+                "Compression",
+                ("deflate", "none"),
+                "Deflate: loses nothing, and makes the file of a noisy image smaller by a tenth to a half. None: is "
+                "written faster.",
+            ),
+        ),
+    ),
+    ExportKind(
+        "mosaic-zarr",
+        "-mosaic.zarr",
+        "Mosaic as OME-Zarr",
+        "All fields as one picture with smaller levels, for napari, Fiji and Python",
+        _mosaic,
+        _OF_MOSAICS,
+    ),
+    ExportKind(
+        "heatmap",
+        "-heatmap.ome.tif",
+        "Heatmap as OME-TIFF",
+        "The probabilities of the tiles as a picture of the same size as the mosaic, for QuPath, Fiji and others",
+        _heatmap,
+    ),
+    ExportKind(
+        "heatmap-zarr",
+        "-heatmap.zarr",
+        "Heatmap as OME-Zarr",
+        "The probabilities of the tiles as a picture of the same size as the mosaic, for napari, Fiji and Python",
+        _heatmap,
     ),
     ExportKind(
         "qupath",

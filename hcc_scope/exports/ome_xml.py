@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from datetime import UTC
 from itertools import count
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from hcc_scope import __version__
+from hcc_scope.datasets.ome import FRAME_NAMESPACE
 from hcc_scope.printable import printable
 from hcc_scope.storage.metadata import CHANNEL_NAME
 
@@ -25,10 +27,8 @@ if TYPE_CHECKING:
     from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.types import RunSpec, TagValue
 
-__all__ = ["FRAME_NAMESPACE", "OmeImage", "ome_xml"]
+__all__ = ["OmeImage", "legal_text", "map_annotation", "ome_root", "ome_xml"]
 
-FRAME_NAMESPACE = "hcc-scope/frame"
-"""Of the annotations."""
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
@@ -45,6 +45,19 @@ class OmeImage:
     """Which of `planes` a TIFF holds, page by page; None: the pixels lie elsewhere."""
 
 
+def ome_root() -> ElementTree.Element:
+    """Return an empty document."""
+    return ElementTree.Element(
+        "OME",
+        {
+            "xmlns": _SCHEMA,
+            "xmlns:xsi": _XSI,
+            "xsi:schemaLocation": f"{_SCHEMA} {_SCHEMA}/ome.xsd",
+            "Creator": f"HCC-Scope {__version__}",
+        },
+    )
+
+
 def ome_xml(spec: RunSpec, images: Sequence[OmeImage]) -> bytes:
     """Return the OME-XML of some images of one section, in UTF-8.
 
@@ -55,15 +68,7 @@ def ome_xml(spec: RunSpec, images: Sequence[OmeImage]) -> bytes:
     images : sequence of OmeImage
         Numbered from 0, as their ids are.
     """
-    root = ElementTree.Element(
-        "OME",
-        {
-            "xmlns": _SCHEMA,
-            "xmlns:xsi": _XSI,
-            "xsi:schemaLocation": f"{_SCHEMA} {_SCHEMA}/ome.xsd",
-            "Creator": f"HCC-Scope {__version__}",
-        },
-    )
+    root = ome_root()
     notes = ElementTree.Element("StructuredAnnotations")
     numbers = count()
     for number, image in enumerate(images):
@@ -85,7 +90,7 @@ def _image(
     element = ElementTree.SubElement(root, "Image", {"ID": f"Image:{number}", "Name": printable(image.name)})
     first = next((one for one in image.planes if one is not None), None)
     if first is not None:
-        began = first.t_utc.replace(tzinfo=None).isoformat(timespec="microseconds")
+        began = first.t_utc.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
         ElementTree.SubElement(element, "AcquisitionDate").text = f"{began}Z"
     height, width = image.shape_yx
     size = repr(float(spec.pixel_size_um))
@@ -118,7 +123,7 @@ def _image(
             plane = ElementTree.SubElement(pixels, "Plane", _plane(time, entry, first.t_utc))
             note = f"Annotation:{next(numbers)}"
             ElementTree.SubElement(plane, "AnnotationRef", {"ID": note})
-            _annotation(notes, note, _facts(entry))
+            map_annotation(notes, note, FRAME_NAMESPACE, _facts(entry))
 
 
 def _data(pixels: ElementTree.Element, image: OmeImage) -> None:
@@ -159,14 +164,24 @@ def _facts(entry: JournalEntry) -> dict[str, TagValue]:
     return {**entry.tags, **{key: value for key, value in own.items() if value is not None}}
 
 
-def _annotation(notes: ElementTree.Element, name: str, facts: Mapping[str, TagValue]) -> None:
-    annotation = ElementTree.SubElement(notes, "MapAnnotation", {"ID": name, "Namespace": FRAME_NAMESPACE})
+def map_annotation(notes: ElementTree.Element, name: str, namespace: str, facts: Mapping[str, TagValue]) -> None:
+    """Add facts as an annotation: texts as they are, others as JSON; so is a text that would read as a number."""
+    annotation = ElementTree.SubElement(notes, "MapAnnotation", {"ID": name, "Namespace": namespace})
     value = ElementTree.SubElement(annotation, "Value")
     for key, fact in facts.items():
-        text = fact if isinstance(fact, str) else json.dumps(fact)
-        ElementTree.SubElement(value, "M", {"K": _legal(key)}).text = _legal(text)
+        text = fact if isinstance(fact, str) and not _is_json(fact) else json.dumps(fact)
+        ElementTree.SubElement(value, "M", {"K": legal_text(key)}).text = legal_text(text)
 
 
-def _legal(text: str) -> str:
+def _is_json(text: str) -> bool:
+    """Return whether a text reads as a value of JSON: a version ``1.10`` would come back as 1.1."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def legal_text(text: str) -> str:
     """Return a text that XML can hold: it has no place for control characters and halves of a pair."""
     return printable(text).replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")

@@ -202,6 +202,11 @@ def _stored_plan(store: SectionStore) -> Plan:
             f"{path} cannot be resumed: its fields were captured by hand",
             hint="Continue it with hcc-scope acquire --by-hand --continue.",
         )
+    if spec.sampling == "imported":
+        raise StoreError(
+            f"{path} cannot be resumed: its images were imported",
+            hint="An import that was interrupted goes on when hcc-scope import is given the same sources again.",
+        )
     if spec.sampling in ("time_series", "sequence"):
         name = spec.sampling.replace("_", " ")
         raise StoreError(f"{path} cannot be resumed: a gap would break its {name}", hint=_NEW)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FrameArray", "crc32_of", "driver_path"]
+__all__ = ["FrameArray", "crc32_of", "driver_path", "first_words"]
 
 _ENDLESS = 1 << 40
 """Length of the time axis as tensorstore sees it; the writer maintains the length in the file."""
@@ -233,7 +233,7 @@ class FrameArray:
         except (ValueError, OSError) as error:
             if not self.shard_path(seq).exists():
                 raise StoreDamagedError(f"{where} is missing") from error
-            raise StoreDamagedError(f"{where} cannot be read: {_first_words(error)}") from error
+            raise StoreDamagedError(f"{where} cannot be read: {first_words(error)}") from error
         if crc32 is not None and crc32_of(pixels) != crc32:
             raise StoreDamagedError(f"{where} is damaged: its checksum differs from the journal's")
         pixels.flags.writeable = False
@@ -246,6 +246,6 @@ def _started(future: Any) -> Any:  # noqa: ANN401 - tensorstore has no types
     return future
 
 
-def _first_words(error: Exception) -> str:
+def first_words(error: Exception) -> str:
     """Return tensorstore's reason without the path that the sentence already has."""
     return str(error).splitlines()[0].split(": ")[-1][:200]

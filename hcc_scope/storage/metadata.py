@@ -35,6 +35,7 @@ __all__ = [
     "SCHEMA_VERSIONS",
     "SCHEMA_VERSION_BY_HAND",
     "SCHEMA_VERSION_CORRECTED",
+    "SCHEMA_VERSION_IMPORTED",
     "SCHEMA_VERSION_RULED",
     "START_FACTS",
     "array_metadata",
@@ -66,7 +67,9 @@ damaged."""
 SCHEMA_VERSION_RULED = 5
 """Of a section whose score follows a recorded rule (`hcc_scope.score_rule`): a program that does not know it would show
 another interval, or another score, than the run's."""
-SCHEMA_VERSIONS = frozenset({1, 2, 3, 4, 5, SCHEMA_VERSION_PACKED})
+SCHEMA_VERSION_IMPORTED = 6
+"""Of a section whose images were imported: a program that does not know this sampling would take it for damaged."""
+SCHEMA_VERSIONS = frozenset({1, 2, 3, 4, 5, SCHEMA_VERSION_IMPORTED, SCHEMA_VERSION_PACKED})
 """What this program reads. Version 1 has no checksums but those of the frames."""
 
 FACTS_HASH = "facts_sha256"
@@ -324,6 +327,8 @@ def start_facts(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _version_for(spec: RunSpec) -> int:
     """Return the oldest version whose programs read such a store as it is meant."""
+    if spec.sampling == "imported":
+        return SCHEMA_VERSION_IMPORTED
     if ScoreRule.of(spec).interval > 1:
         return SCHEMA_VERSION_RULED
     if spec.sampling in ("guided", "chosen"):

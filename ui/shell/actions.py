@@ -20,6 +20,7 @@ __all__ = ["MENUS", "ActionName", "ActionSpec", "Actions", "Menu"]
 
 ActionName = Literal[
     "open_store",
+    "import",
     "choose_folder",
     "recover",
     "export_view",
@@ -141,6 +142,14 @@ class ActionSpec:
 
 SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("open_store", "file", "Open sections …", "Open stored sections in the tab Replay", "Ctrl+O", "folder"),
+    ActionSpec(
+        "import",
+        "file",
+        "Import images …",
+        "Store and classify images of other programs as a section: TIFF, PNG, Micro-Manager, NDTiff, OME-Zarr",
+        "Ctrl+Shift+O",
+        "folder",
+    ),
     ActionSpec("choose_folder", "file", "Folder for sections …", "Choose where new sections are stored"),
     ActionSpec("recover", "file", "Recover a section …", "Make the store of an interrupted run valid again"),
     ActionSpec(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, QUrl, Signal, Slot
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -13,12 +14,13 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFormLayout,
     QLabel,
+    QPlainTextEdit,
     QProgressBar,
     QVBoxLayout,
     QWidget,
 )
 
-from hcc_scope.exports.kinds import KINDS
+from hcc_scope.exports.kinds import KINDS, all_options
 from hcc_scope.exports.target import export_name
 from hcc_scope.formatting import counted, listed
 from ui.kit.labels import ValueLabel, describe, quiet, words
@@ -60,36 +62,49 @@ class ExportDialog(QDialog):
         self._stores = list(stores)
         self._folder: Path | None = None
         self._busy = False
+        self._written: Path | None = None
         names = [export_name(store, "") for store in stores]
         about = listed(names) if len(names) <= _MOST_NAMED else counted(len(names), "section")
+        self.about = words(f"{about}: what is stored stays as it is.")
         self.kinds: dict[str, QCheckBox] = {}
         self.options: dict[str, QComboBox] = {}
         self.where = QComboBox()
         self.state = ValueLabel("State of the export", _NOTHING)
         self.state.setWordWrap(True)
         self.state.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.account = QPlainTextEdit()
+        self.account.setReadOnly(True)
+        self.account.setMaximumHeight(16 * GRID_PX)
+        describe(self.account, "What was written", "Each file or folder, and what is missing from it")
+        self.account.hide()
         self.bar = QProgressBar()
         describe(self.bar, "Progress of the export", "How much of all that is exported is written")
         self.bar.hide()
-        self._asks = self._questions()
+        self._asks = self._list_of_kinds()
+        self._form = self._rest()
         buttons = QDialogButtonBox()
         self.begin_button = buttons.addButton("Export", QDialogButtonBox.ButtonRole.ActionRole)
+        self.folder_button = buttons.addButton("Open folder", QDialogButtonBox.ButtonRole.ActionRole)
+        self.folder_button.clicked.connect(self._open_folder)
+        self.folder_button.hide()
         self.close_button = buttons.addButton(QDialogButtonBox.StandardButton.Close)
         self.begin_button.clicked.connect(self._begin)
         self.close_button.clicked.connect(self.reject)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)
         column.setSpacing(2 * GRID_PX)
-        column.addWidget(words(f"{about}: the stored frames, results and notes stay as they are."))
+        column.addWidget(self.about)
         column.addWidget(self._asks, 1)
+        column.addLayout(self._form)
         column.addWidget(self.bar)
         column.addWidget(self.state)
+        column.addWidget(self.account)
         column.addWidget(buttons)
-        self.resize(72 * GRID_PX, 64 * GRID_PX)
+        self.resize(76 * GRID_PX, 80 * GRID_PX)
         self._update()
 
-    def _questions(self) -> QWidget:
-        """Return what asks for kinds, options and folder."""
+    def _list_of_kinds(self) -> QWidget:
+        """Return a box for each kind, with what it is."""
         page = QWidget()
         page.setAccessibleName("What is written")
         column = QVBoxLayout(page)
@@ -103,10 +118,14 @@ class ExportDialog(QDialog):
             text.setContentsMargins(3 * GRID_PX, 0, 0, GRID_PX // 2)
             column.addWidget(box)
             column.addWidget(text)
+        return scrolled(page)
+
+    def _rest(self) -> QFormLayout:
+        """Return the options of the kinds, of which those that have an effect are shown, and the folder."""
         form = QFormLayout()
         form.setHorizontalSpacing(GRID_PX)
         form.setVerticalSpacing(GRID_PX)
-        for option in {option.name: option for kind in KINDS for option in kind.options}.values():
+        for option in all_options():
             if len(option.choices) > 1:
                 form.addRow(self._label(option), self.options[option.name])
         describe(self.where, "Folder", "Where the exports are written; nothing there is overwritten")
@@ -115,9 +134,7 @@ class ExportDialog(QDialog):
         label = QLabel("Into &folder")
         label.setBuddy(self.where)
         form.addRow(label, self.where)
-        column.addSpacing(GRID_PX)
-        column.addLayout(form)
-        return scrolled(page)
+        return form
 
     def _label(self, option: ExportOption) -> QLabel:
         """Return the label of an option, and make its box."""
@@ -129,6 +146,11 @@ class ExportDialog(QDialog):
         label.setBuddy(box)
         return label
 
+    def _taken(self) -> set[str]:
+        """Return the names of the options that have an effect on what is ticked."""
+        chosen = self.chosen
+        return {option.name for kind in KINDS if kind.name in chosen for option in kind.options}
+
     @property
     def chosen(self) -> list[str]:
         """The names of the kinds that are ticked."""
@@ -136,13 +158,12 @@ class ExportDialog(QDialog):
 
     @Slot()
     def _update(self) -> None:
-        chosen = self.chosen
-        taken = {option.name for kind in KINDS if kind.name in chosen for option in kind.options}
+        chosen, taken = self.chosen, self._taken()
         for name, box in self.options.items():
-            box.setEnabled(name in taken)
+            self._form.setRowVisible(box, name in taken)
         self.begin_button.setEnabled(bool(chosen) and not self._busy)
         if not self._busy:
-            self.state.setText("" if chosen else _NOTHING)
+            self._say("" if chosen else _NOTHING)
 
     @Slot(int)
     def _choose_where(self, row: int) -> None:
@@ -165,35 +186,40 @@ class ExportDialog(QDialog):
 
     @Slot()
     def _begin(self) -> None:
-        chosen = self.chosen
-        taken = {option.name for kind in KINDS if kind.name in chosen for option in kind.options}
+        taken = self._taken()
         options = {name: box.currentData() for name, box in self.options.items() if name in taken}
-        self.asked.emit(chosen, self._folder, options)
+        self.asked.emit(self.chosen, self._folder, options)
 
     def set_problem(self, sentence: str) -> None:
         """Show why it cannot begin."""
-        self.state.setText(sentence)
+        self._say(sentence)
 
     def set_begun(self) -> None:
         """Show that an export is under way."""
         self._busy = True
-        self._asks.setEnabled(False)
+        self._enable(False)
         self.begin_button.setEnabled(False)
         self.close_button.setText("Cancel")
+        self.folder_button.hide()
+        self.account.hide()
         self.bar.setRange(0, 0)
         self.bar.show()
-        self.state.setText("Exporting …")
+        self._say("Exporting …")
 
     def set_progress(self, now: Progress, *, held: bool, ending: bool) -> None:
         """Show how far it is."""
         self.bar.setRange(0, now.total)
         self.bar.setValue(now.done)
         if ending:
-            self.state.setText("Ending: what is whole stays …")
+            self._say("Ending: what is whole stays …")
         elif held:
-            self.state.setText("It waits until the section under way has ended.")
+            self._say("It waits until the section under way has ended.")
         else:
-            self.state.setText(now.message or "Exporting …")
+            self._say(now.message or "Exporting …")
+
+    def _enable(self, on: bool) -> None:
+        for asks in (self._asks, self.where, *self.options.values()):
+            asks.setEnabled(on)
 
     def end(self) -> None:
         """Close, whatever is under way."""
@@ -205,16 +231,40 @@ class ExportDialog(QDialog):
         """Whether an export is under way."""
         return self._busy
 
-    def set_ended(self, account: str) -> None:
-        """Show what was written, and offer another one."""
+    def set_ended(self, words: str, account: str = "", written: Path | None = None) -> None:
+        """Show what became of it, and offer another one.
+
+        Parameters
+        ----------
+        words : str
+            A sentence.
+        account : str
+            A line for each export.
+        written : Path, optional
+            One that was written; its folder can be opened.
+        """
+        self._written = written
+        self.folder_button.setVisible(written is not None)
+        self.account.setPlainText(account)
+        self.account.setVisible(bool(account))
         self._busy = False
-        self._asks.setEnabled(True)
+        self._enable(True)
         self.bar.hide()
         self.close_button.setText("Close")
-        for box in self.kinds.values():
-            box.setChecked(False)  # a second export of the same kind would meet the first
+        if written is not None:
+            for box in self.kinds.values():
+                box.setChecked(False)  # a second export of the same kind would meet the first
         self._update()
-        self.state.setText(account)
+        self._say(words)
+
+    def _say(self, words: str) -> None:
+        self.state.setText(words)
+        self.state.setVisible(bool(words))
+
+    @Slot()
+    def _open_folder(self) -> None:
+        if self._written is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._written.parent)))
 
     def reject(self) -> None:
         """Close; an export that is under way is cancelled first."""
