@@ -245,6 +245,23 @@ def test_no_cell_of_an_exported_list_of_sections_is_a_formula(stored: Path, tmp_
     assert json.loads(written[0].read_bytes())["sections"][0]["animal_id"] == "=1+1"
 
 
+def test_a_senseless_place_keeps_no_table_from_being_written(tmp_path: Path) -> None:
+    spec = make_spec(SHAPE, tile_px=TILE)
+    far = create_store(tmp_path, spec)
+    predictions = PredictionWriter(far.path, spec, run="live")
+    with far:
+        for seq, x_um in enumerate((0.0, 1e300)):
+            far.append(make_frame(seq, SHAPE, stage_um=(x_um, 0.0, None)))
+            predictions.append(make_result(seq, N))
+    predictions.close()
+    table = pq.read_table(export_parquet(open_store(far.path), tmp_path / "far.parquet").path)
+    assert [one is None for one in table["mosaic_x_px"].to_pylist()] == [False] * N + [True] * N
+    assert len(export_wsinfer(open_store(far.path), tmp_path / "w.csv").path.read_text().splitlines()) == 1 + 4
+    assert (
+        len(read_geojson(export_qupath(open_store(far.path), tmp_path / "t.geojson.gz").path)["features"]) == 1 + 2 * N
+    )
+
+
 def test_damaged_results_leave_no_export(tmp_path: Path) -> None:
     path = section(tmp_path)
     log = path / "predictions.jsonl"

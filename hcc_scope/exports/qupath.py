@@ -97,8 +97,7 @@ def export_qupath(
     StoreExistsError, StoreUnwritableError, DiskFullError, UsageError
         As `hcc_scope.exports.target.exported`.
     """
-    on_progress(Progress("reading results", 0, 0))
-    tiles = read_section_tiles(store)
+    tiles = read_section_tiles(store, on_progress)
     places = _MosaicPlaces(tiles) if placed_on == "mosaic" else _FramePlaces(tiles)
     n_rows = len(tiles.columns.seqs)
     n_tiles = n_annotations = 0

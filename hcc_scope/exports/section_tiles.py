@@ -11,6 +11,7 @@ import numpy as np
 from hcc_scope.field_scores import usable_tiles
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import island_and_place
+from hcc_scope.progress import ignore_progress
 from hcc_scope.quality import describe_flags
 from hcc_scope.scoring import is_analysed
 from hcc_scope.storage.frames_out import frames_out
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.progress import OnProgress
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.result_columns import ResultColumns
     from hcc_scope.types import SectionScore
@@ -117,15 +119,20 @@ class SectionTiles:
                 yield seq, self.reason_of_frame(row) or describe_flags(flags) or "no tile has a probability"
 
 
-def read_section_tiles(store: SectionStore) -> SectionTiles:
+def read_section_tiles(store: SectionStore, on_progress: OnProgress = ignore_progress) -> SectionTiles:
     """Read the results that a section's run recorded.
+
+    Parameters
+    ----------
+    store : SectionStore
+    on_progress : callable
 
     Raises
     ------
     StoreError
         If the store has no predictions, or these, its notes or its drawn sample cannot be read.
     """
-    columns = read_result_columns(store.path, store.n_frames)
+    columns = read_result_columns(store.path, store.n_frames, on_progress=on_progress)
     header = columns.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
     guided = store.spec.sampling == "guided"
