@@ -320,6 +320,10 @@ def test_an_ome_dataset_of_several_files(tmp_path: Path):
     with open_images(files[1]) as images:  # one alone has its own part
         assert axes(images) == [(0, 2, 0, 0), (0, 3, 0, 0)]
         assert "1 other files are not read: a.ome.tif" in images.problems[0]
+    files[0].rename(tmp_path / "renamed.tif")
+    with open_images(tmp_path / "renamed.tif") as images:
+        assert axes(images) == [(0, 0, 0, 0), (0, 1, 0, 0)]
+        assert "its OME-XML lists none of its pages" in images.problems[0]
 
 
 def test_no_name_in_a_file_is_followed(tmp_path: Path):
