@@ -272,12 +272,12 @@ def _annotations(root: ElementTree.Element) -> Iterator[tuple[str | None, dict[s
 
 
 def _value(text: str) -> TagValue:
-    """Return a value of an annotation of this program: JSON, but for texts that could not be mistaken for it."""
+    """Return a value of an annotation of this program: JSON, or else a text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return plain(text)
-    return plain(text) if isinstance(value, list | dict) else plain(value)
+    return plain(value) if isinstance(value, bool | int | float | str) or value is None else plain(text)
 
 
 def _annotated(element: ElementTree.Element, annotations: dict[str | None, dict[str, TagValue]]) -> dict[str, TagValue]:
