@@ -419,6 +419,16 @@ def test_sizes_that_cannot_be_are_refused_before_memory_is_taken(tmp_path: Path)
         open_images(path)
 
 
+@pytest.mark.parametrize("kind", ["OME", "ImageJ"])
+def test_numbers_of_images_that_cannot_be_are_refused(tmp_path: Path, kind: str):
+    known = ome_xml(900_000_000, "<TiffData/>") if kind == "OME" else "ImageJ=1.54f\nimages=900000000\n"
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((1, 1), np.uint8), description=known, metadata=None)
+    with (tmp_path / "a.tif").open("ab") as file:
+        file.write(bytes(300_000))
+    with pytest.raises(ImageError, match=r"claims 900000000 planes|more than 100000 images"):
+        open_images(tmp_path / "a.tif")
+
+
 def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 

@@ -7,18 +7,20 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hcc_scope.imports.collection import Plane
+from hcc_scope.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hcc_scope.errors import ImageError
     from hcc_scope.imports.facts import Facts
     from hcc_scope.types import TagValue
 
-__all__ = ["Described", "Found", "as_found", "listed", "shared"]
+__all__ = ["Described", "Found", "as_found", "few", "listed", "shared"]
 
 _MOST_LISTED = 50
+_MOST_NAMED = 3
 _FIELDS = frozenset(one.name for one in fields(Plane))
 _MISSING = object()
 
@@ -65,6 +67,12 @@ def listed(left_out: Sequence[tuple[str, ImageError]]) -> list[str]:
     if (more := len(left_out) - _MOST_LISTED) > 0:
         sentences.append(f"{more} more images are left out for such reasons")
     return sentences
+
+
+def few(names: Iterable[str]) -> str:
+    """Return the first of some names that come with a file, in their order, as a sentence may show them."""
+    ordered = sorted(names)
+    return ", ".join(printable(name) for name in ordered[:_MOST_NAMED]) + " ..." * (len(ordered) > _MOST_NAMED)
 
 
 def shared(tags: Mapping[str, TagValue], first: Mapping[str, TagValue]) -> Mapping[str, TagValue]:

@@ -16,7 +16,7 @@ from hcc_scope.datasets.header import COPY_AGAIN
 from hcc_scope.datasets.pngs import SIGNATURE, png_facts, png_stored
 from hcc_scope.datasets.tiff_pages import SIGNATURES, load_tifffile
 from hcc_scope.errors import ImageError
-from hcc_scope.imports.described import Described, Found, as_found, listed
+from hcc_scope.imports.described import Described, Found, as_found, few, listed
 from hcc_scope.imports.facts import Facts, plain
 from hcc_scope.imports.tiff_file import TiffPlace, describe_tiff, read_tiff
 
@@ -163,10 +163,9 @@ class ImageFiles:
                 else ImageError(f"{path} holds no TIFF or PNG file", hint="Name the folder that holds the images.")
             )
         self._problems += listed(left_out)
-        if missing := sorted(others - {file.name for file in files}):
+        if missing := others - {file.name for file in files}:
             self._problems.append(
-                f"{path.name} belongs to a dataset of which {len(missing)} other files are not read: "
-                f"{', '.join(missing[:3])}{' ...' * (len(missing) > 3)}"
+                f"{path.name} belongs to a dataset of which {len(missing)} other files are not read: {few(missing)}"
             )
         self._format = " and ".join(formats)
         self._channel_names = names

@@ -6,14 +6,15 @@ Its own metadata are preferred to the OME-XML beside them, which repeats images 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from hcc_scope.imports.described import shared
 from hcc_scope.imports.facts import Facts, finite
-from hcc_scope.imports.micromanager_tags import channel_name_of, coords_of, facts_of, names_of_channels
+from hcc_scope.imports.micromanager_tags import channel_name_of, coords_of, names_of_channels, thin_facts
 from hcc_scope.imports.ome_planes import Within
 from hcc_scope.imports.salvaged_json import entries_of
 from hcc_scope.imports.tiff_axes import Layout, Slot
+from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,12 +44,13 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
     indices = {name: k for k, name in enumerate(names)}
     first: dict[str, TagValue] = {}
     for i in range(chain.n):
-        metadata = _page_metadata(file, i)
+        read = attempt(partial(_page_metadata, file, i))
+        metadata = None if isinstance(read, Failure) else read
         coords = None if metadata is None else coords_of(metadata, indices)
         if metadata is None or coords is None:
             n_unreadable += metadata is None
             n_lost += metadata is not None
-            facts = Facts(tags={}) if metadata is None else _facts(metadata, summary, first)
+            facts = Facts(tags={}) if metadata is None else thin_facts(metadata, summary, first)
             layout.slots.append(Slot(i, (dataset, "unknown"), Within(time=i), facts))
             continue
         within = Within(coords.channel, coords.z, coords.time)
@@ -67,7 +69,7 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
                 i,
                 (dataset, coords.position),
                 within,
-                _facts(metadata, summary, first),
+                thin_facts(metadata, summary, first),
                 None if bits is None else int(bits),
             )
         )
@@ -86,15 +88,6 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
     if n_replaced:
         layout.problems.append(f"{path.name} holds {n_replaced} images that later ones replace, which are left out")
     return layout
-
-
-def _facts(metadata: dict[str, Any], summary: dict[str, Any], first: dict[str, TagValue]) -> Facts:
-    """Return the facts about an image, which keep the properties that do not change only once in memory."""
-    facts = facts_of(metadata, summary)
-    if not first:
-        first |= facts["tags"]
-    facts["tags"] = cast("dict[str, TagValue]", shared(facts["tags"], first))
-    return facts
 
 
 def summary_of(file: Any) -> dict[str, Any]:  # noqa: ANN401
