@@ -179,6 +179,14 @@ def test_no_name_in_metadata_leads_out_of_the_folder(tmp_path: Path):
         assert "lists 1 images that are not there" in images.problems[0]
 
 
+def test_images_beside_a_dataset_are_not_taken_for_a_part_of_it(tmp_path: Path):
+    write_folder_1(tmp_path / "calibration", {(0, 0): counts(0)}, ["Bright"])
+    tifffile.imwrite(tmp_path / "field.tif", counts(1))
+    with open_images(tmp_path) as images:
+        assert images.format == "TIFF"
+        assert_images(images, [1])
+
+
 def test_a_folder_without_a_readable_image_is_refused(tmp_path: Path):
     write_folder_1(tmp_path / "Pos0", {(0, 0): counts(0)}, ["Bright"])
     (tmp_path / "Pos0" / "img_000000000_Bright_000.tif").write_bytes(b"")

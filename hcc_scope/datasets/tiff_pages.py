@@ -118,7 +118,8 @@ def _followed(path: Path, file_bytes: int, _mtime_ns: int) -> Chain:
             n_tags = struct.unpack(order + count_format, counted)[0] if len(counted) == count_bytes else 0
             file.seek(min(at + count_bytes + n_tags * entry_bytes, file_bytes))
             following = file.read(offset_bytes)
-            if len(following) < offset_bytes or n_tags == 0:  # without tags: its writer had taken the room, and stopped
+            # neither tags nor a next page: its writer had taken the room, and stopped
+            if len(following) < offset_bytes or (n_tags == 0 and not any(following)):
                 return Chain(n, f"ends before its page {n} does", at)
             seen.add(at)
             [at] = struct.unpack(order + offset_format, following)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hcc_scope.imports.collection import Plane
@@ -45,6 +45,13 @@ class Described:
     others: set[str] = field(default_factory=set)
     """Names of other files that hold images of the same dataset."""
 
+    def add(self, found: Sequence[Found]) -> None:
+        """Add planes, which keep the tags that are those of the first one only once in memory."""
+        for one in found:
+            first = self.found[0].plane.tags if self.found else one.plane.tags
+            tags = shared(one.plane.tags, first)
+            self.found.append(one._replace(plane=replace(one.plane, tags=tags)))
+
 
 def as_found(path: Path, place: Any, where: str, series: Hashable, facts: Facts, **others: Any) -> Found:  # noqa: ANN401
     """Return a plane with what was found about it."""
@@ -62,7 +69,7 @@ def listed(left_out: Sequence[tuple[str, ImageError]]) -> list[str]:
 
 def shared(tags: Mapping[str, TagValue], first: Mapping[str, TagValue]) -> Mapping[str, TagValue]:
     """Return tags that keep what they have in common with those of another image only once in memory."""
-    if not first.keys() <= tags.keys():
+    if tags is first or not first.keys() <= tags.keys():
         return tags
     own = {
         key: value

@@ -68,8 +68,7 @@ def plain(value: object) -> TagValue:
         return value if abs(value) < _LARGEST_WHOLE else str(value)[:_LONGEST_TEXT]
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    text = value if isinstance(value, str) else str(value)
-    text = text.replace("\0", "").strip()
+    text = str(value).replace("\0", "").strip()
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.imports.image_files import ImageFiles, image_files_in
-from hcc_scope.imports.micromanager_folder import holds_micromanager_images, open_micromanager_folder
+from hcc_scope.imports.micromanager_folder import open_positions, positions_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,8 @@ def open_images(path: Path) -> ImageFiles:
     """
     if not path.is_dir():
         return ImageFiles(path, [path])
-    if holds_micromanager_images(path):
-        return open_micromanager_folder(path)
+    if positions := positions_in(path):
+        return open_positions(path, positions)
     return ImageFiles(path, image_files_in(path))
 
 

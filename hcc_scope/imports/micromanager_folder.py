@@ -28,10 +28,10 @@ from hcc_scope.imports.micromanager_tags import (
 from hcc_scope.imports.salvaged_json import entries_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["METADATA", "holds_micromanager_images", "open_micromanager_folder"]
+__all__ = ["METADATA", "open_positions", "positions_in"]
 
 METADATA = "metadata.txt"
 _LARGEST_METADATA_BYTES = 1 << 29
@@ -42,22 +42,30 @@ _KEY_1 = re.compile(r"FrameKey-(\d+)-(\d+)-(\d+)")
 _MOST_NAMED = 3
 
 
-def holds_micromanager_images(folder: Path) -> bool:
-    """Return whether a folder, or one within it, holds such images."""
-    return any(_is_position(one) for one in (folder, *_folders_in(folder)))
+def positions_in(folder: Path) -> list[Path]:
+    """Return the folders that hold such images: this one, or those within if it holds no images itself."""
+    if _is_position(folder):
+        return [folder]
+    if image_files_in(folder):
+        return []
+    return [one for one in sorted(_folders_in(folder), key=natural_order) if _is_position(one)]
 
 
-def open_micromanager_folder(folder: Path) -> ImageFiles:
-    """Open a dataset of single images: the folder of one stage position, or the one that holds all positions.
+def open_positions(folder: Path, positions: Sequence[Path]) -> ImageFiles:
+    """Open a dataset of single images.
+
+    Parameters
+    ----------
+    folder : Path
+        What was named.
+    positions : sequence of Path
+        As `positions_in` returns them.
 
     Raises
     ------
     ImageError
-        If there are none, or no image can be read.
+        If no image can be read.
     """
-    positions = [one for one in (folder, *sorted(_folders_in(folder), key=natural_order)) if _is_position(one)]
-    if not positions:
-        raise ImageError(f"{folder} holds no images that Micro-Manager stored file by file")
     problems: list[str] = []
     known: dict[Path, _Known] = {}
     for number, position in enumerate(positions):

@@ -275,12 +275,12 @@ def _annotations(root: ElementTree.Element) -> Iterator[tuple[str | None, dict[s
 
 
 def _value(text: str) -> TagValue:
-    """Return a value of an annotation of this program, which writes all but texts as JSON."""
+    """Return a value of an annotation of this program: JSON, or else a text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return plain(text)
-    return value if isinstance(value, bool | int | float) or value is None else plain(text)
+    return plain(value) if isinstance(value, bool | int | float | str) or value is None else plain(text)
 
 
 def _annotated(element: ElementTree.Element, annotations: dict[str | None, dict[str, TagValue]]) -> dict[str, TagValue]:

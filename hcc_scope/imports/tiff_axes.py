@@ -74,7 +74,7 @@ def layout_of(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
         if layout is not None:
             return layout
         plain = _plain(path, chain, "OME-TIFF")
-        plain.problems.append(f"{path.name}: its OME-XML cannot be read, so its pages are counted along time")
+        plain.problems.append(f"{path.name}: its OME-XML cannot be read, and its pages are counted along time")
         return plain
     if file.is_imagej and not file.is_shaped:
         return _imagej(path, file, chain)
@@ -135,7 +135,9 @@ def layout_of_ome(path: Path, file: Any, chain: Chain, xml: str | None) -> Layou
                 )
         layout.channel_names = layout.channel_names or image.channel_names
     if not layout.slots:
-        return None
+        plain = _plain(path, chain, layout.format)
+        plain.problems.append(f"{path.name}: its OME-XML lists none of its pages, which are counted along time")
+        return plain
     if n_missing:
         layout.problems.append(f"{path.name} lacks {n_missing} of the {len(every)} images that its OME-XML lists")
     if n_copies:
