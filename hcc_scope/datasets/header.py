@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hcc_scope.colour import CONVERSIONS
-from hcc_scope.errors import ImageError
+from hcc_scope.errors import COPY_AGAIN, ImageError
 
 __all__ = [
     "CAMERA_KINDS",
@@ -26,7 +26,6 @@ COLOUR_HINT = (
 )
 FLATTEN_HINT = "Save it without transparency."
 GREY_HINT = "Leave the column colour empty for it."
-COPY_AGAIN = "Copy it again from where it came."
 
 LARGEST_PX = 2**29
 """Pixels of one image: 1 GB of counts, three times the largest sensor. Whole slides are cut into fields first."""

@@ -27,6 +27,8 @@ _AXES = {
     "position": ("PositionIndex",),
 }
 """By the axis of version 2.0: the keys of version 1.4, which 2.0 still writes into stacks."""
+_POSITIONS = ("{}PositionUm", "{}Position_um", "{}Position_um_Intended")
+"""As read back (Micro-Manager), then as asked for (pycromanager)."""
 _OWN_KEYS = frozenset({"Summary", "ScopeDataKeys", "scopeDataKeys", "StateCache-keys", "UserData", "userData"})
 """Not tags themselves: what concerns the whole dataset, lists of other keys, and objects with tags inside."""
 
@@ -94,15 +96,15 @@ def facts_of(metadata: Mapping[str, Any], summary: Mapping[str, Any]) -> Facts:
     for key in ("UserData", "userData"):
         if isinstance(user := metadata.get(key), dict):
             facts["tags"] |= plain_tags({name: _scalar(value) for name, value in user.items()})
-    x, y, z = (finite(metadata.get(f"{axis}PositionUm")) for axis in "XYZ")
+    x, y, z = (_first(metadata, *(name.format(axis) for name in _POSITIONS)) for axis in "XYZ")
     if x is not None and y is not None:
         facts["stage_um"] = (x, y, z)
-    size_um = finite(metadata.get("PixelSizeUm"))
+    size_um = _first(metadata, "PixelSizeUm", "PixelSize_um")
     if size_um is None:
         size_um = finite(summary.get("PixelSize_um"))
     if size_um is not None and size_um > 0:  # 0 where it is not calibrated
         facts["pixel_size_yx_um"] = size_um, size_um
-    exposure_ms = finite(metadata.get("Exposure-ms"))
+    exposure_ms = _first(metadata, "Exposure-ms", "Exposure")
     if exposure_ms is not None and exposure_ms > 0:
         facts["exposure_ms"] = exposure_ms
     facts["t_utc"] = _time(metadata, summary)
@@ -130,6 +132,11 @@ def thin_facts(metadata: Mapping[str, Any], summary: Mapping[str, Any], first: d
         first |= facts["tags"]
     facts["tags"] = cast("dict[str, TagValue]", shared(facts["tags"], first))
     return facts
+
+
+def _first(metadata: Mapping[str, Any], *names: str) -> float | None:
+    """Return the first of the named values that is a number."""
+    return next((found for name in names if (found := finite(metadata.get(name))) is not None), None)
 
 
 def _scalar(value: object) -> object:

@@ -62,6 +62,8 @@ class OmeImage:
     acquired_utc: datetime | None
     tags: dict[str, TagValue]
     plane_facts: dict[Within, Facts] = field(default_factory=dict)
+    samples: int = 1
+    """Numbers of a pixel of one channel: 3 in colour."""
 
     def facts(self, within: Within) -> Facts:
         """Return the facts about a plane; those about its image are among its tags."""
@@ -159,6 +161,7 @@ def _image(
         acquired_utc,
         tags,
         facts,
+        max((size_of(one, "SamplesPerPixel") for one in channels), default=1),
     )
 
 

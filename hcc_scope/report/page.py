@@ -242,7 +242,9 @@ def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
     if score.sample is not None:
         rows += _sample_rows(score.sample)
     if lost:
-        rows.append(("lost before they could be stored", str(lost)))
+        imported = facts.store.spec.sampling == "imported"
+        what = "left out of the import: not readable" if imported else "lost before they could be stored"
+        rows.append((what, str(lost)))
     if outcome is not None and outcome.skipped_fields:
         rows.append(("skipped: not reached by the stage", str(outcome.skipped_fields)))
     rows += [

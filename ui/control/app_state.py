@@ -257,8 +257,8 @@ class AppState(QObject):
     def _place(self, frame: Frame) -> None:
         """Take the stage position from a frame."""
         rig, place = self.rig, frame.stage_um
-        if rig is None or place is None or self.run is None:
-            return
+        if rig is None or place is None or self.run is None or self.run.spec.sampling == "imported":
+            return  # an image that is imported does not show where this stage is
         self._set_rig(replace(rig, xy_um=place[:2], z_um=place[2] if rig.z_um is not None else None))
 
     # -- frames and scores ---------------------------------------------------------------------------------------------
