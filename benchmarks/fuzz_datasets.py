@@ -15,7 +15,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from benchmarks.fuzz import Case, Finding, changed_leaf, damaged_bytes, damaged_text, generator, run_cases
+from benchmarks.fuzz import Case, Finding, changed_leaf, damaged_bytes, damaged_text, generator, run_families
 
 if TYPE_CHECKING:
     import random
@@ -218,14 +218,15 @@ def make_cache(folder: Path) -> bytes:
 def run(n: int, seed: int) -> list[Finding]:
     """Return the findings of `n` cases of each family."""
     files, png = tiff_files(), png_file(COUNTS[0])
-    findings = [
-        *run_cases("TIFF", read_image, [damaged_tiff(files, seed, i) for i in range(n)]),
-        *run_cases("PNG", read_png, [damaged_png(png, seed, i) for i in range(n)]),
-        *run_cases("manifest", read_set, [damaged_manifest(seed, i) for i in range(n)]),
-        *run_cases("cohort.json", read_cohort, [damaged_cohort(seed, i) for i in range(n)]),
-    ]
     with tempfile.TemporaryDirectory(prefix="hcc-scope-fuzz-") as whole:
         index = make_cache(Path(whole))
-        cases = [damaged_cache(index, seed, i) for i in range(n)]
-        payloads = [Case(case.name, (whole, case.payload)) for case in cases]
-        return [*findings, *run_cases("cache of tiles", read_cache, payloads)]
+        caches = [damaged_cache(index, seed, i) for i in range(n)]
+        return run_families(
+            [
+                ("TIFF", read_image, [damaged_tiff(files, seed, i) for i in range(n)]),
+                ("PNG", read_png, [damaged_png(png, seed, i) for i in range(n)]),
+                ("manifest", read_set, [damaged_manifest(seed, i) for i in range(n)]),
+                ("cohort.json", read_cohort, [damaged_cohort(seed, i) for i in range(n)]),
+                ("cache of tiles", read_cache, [Case(case.name, (whole, case.payload)) for case in caches]),
+            ]
+        )

@@ -145,6 +145,7 @@ def entry(axes: bytes, name: bytes, *numbers: int) -> bytes:
     [
         (entry(b'{"time": 9}', b"../other.tif", 0, 4, 4, 0, 0, 16, 2, 0), r"'\.\./other\.tif' is no name of a file"),
         (entry(b'{"time": 9}', b"/etc/passwd", 0, 4, 4, 0, 0, 16, 2, 0), "is no name of a file"),
+        (entry(b'{"time": 9}', b"a\n.tif", 0, 4, 4, 0, 0, 16, 2, 0), r"'a\\n.tif' is no name of a file"),
         (entry(b'{"time": 9}', b"a.tif", 0, 4, 4, 9, 0, 16, 2, 0), "its pixels are of type 9, which is unknown"),
         (entry(b'{"time": 9}', b"a.tif", 0, 4, 4, 0, 1, 16, 2, 0), "compressed in a way that is unknown"),
         (entry(b'{"time": 9}', b"a.tif", 0, 40_000, 40_000, 0, 0, 1_600_000_000, 2, 0), "it claims 40000 x 40000 px"),
@@ -162,6 +163,41 @@ def test_an_impossible_entry_is_left_out_and_named(tmp_path: Path, bad: bytes, w
         [problem] = dataset.problems
         assert problem.startswith(f"{path / INDEX}, image 0 is left out: ")
         assert re.search(words, problem)
+
+
+def test_colour_and_the_bits_of_the_camera_are_read_from_the_index(tmp_path: Path):
+    """Types that ndstorage's writer does not offer: three numbers a pixel, and 16 bits with 12 in use."""
+    colour = write(tmp_path / "a", [({"time": 0}, {})], "uint8")
+    index = bytearray((colour / INDEX).read_bytes())
+    struct.pack_into("<3I", index, len(index) - 28, 4, SHAPE[0] * SHAPE[1] // 12, 2)  # width, height, type
+    (colour / INDEX).write_bytes(index)
+    with NDTiff(colour) as dataset:
+        [plane] = dataset.planes
+        assert (plane.colour, plane.shape_yx, plane.dtype, plane.bit_depth) == (True, (64, 4), "uint8", 8)
+        assert np.array_equal(dataset.read(0), picture(0, "uint8").reshape(64, 4, 3))
+    twelve = write(tmp_path / "b", [({"time": 0}, {})])
+    index = bytearray((twelve / INDEX).read_bytes())
+    struct.pack_into("<I", index, len(index) - 20, 4)
+    (twelve / INDEX).write_bytes(index)
+    with NDTiff(twelve) as dataset:
+        assert [one.bit_depth for one in dataset.planes] == [12]
+
+
+def test_version_2_and_the_folder_of_full_resolution_are_read(tmp_path: Path):
+    """Version 2 has a shorter header, and reduced copies lie in folders beside that of the images."""
+    path = write(tmp_path, [({"row": 0, "column": 1}, {}), ({"row": 0, "column": -1}, {})])
+    file = path / "run_NDTiffStack.tif"
+    data = bytearray(file.read_bytes())
+    [length] = struct.unpack_from("<I", data, 24)
+    summary = b'{"ChNames": ["BF"]}'.ljust(length + 4)
+    data[12 : 28 + length] = struct.pack("<3I", 2, 2_355_492, length + 4) + summary
+    file.write_bytes(data)
+    path.rename(tmp_path / "Full resolution")
+    (tmp_path / "Downsampled_x2").mkdir()
+    with NDTiff(tmp_path) as dataset:
+        assert (dataset.format, dataset.channel_names) == ("NDTiff 2", ("BF",))
+        assert [one.tags["axis_column"] for one in dataset.planes] == [-1, 1]
+        assert np.array_equal(dataset.read(0), picture(1))
 
 
 def test_a_time_without_a_zone_stays_a_tag(tmp_path: Path):

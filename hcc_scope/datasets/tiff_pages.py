@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPANION",
     "DECODED_TO_RGB",
+    "MOST_PAGES",
     "PLANES_APART",
     "SIGNATURES",
     "Chain",
@@ -48,7 +49,7 @@ _CARRIES_ITS_SIZE = {7: "jpeg", 34712: "jpeg 2000", 33003: "jpeg 2000", 33004: "
 """TIFF's compressions whose data state their own size."""
 _LARGEST_CHUNK_PX = 2**24
 """Of a tile or strip, unless the image itself is larger: memory is taken for each."""
-_MOST_PAGES = 100_000
+MOST_PAGES = 100_000
 """Of a file; each takes a part of a millisecond to look at."""
 _UM = {
     "um": 1.0,
@@ -111,14 +112,15 @@ def _followed(path: Path, file_bytes: int, _mtime_ns: int) -> Chain:
             n = len(seen)
             if at in seen:
                 return Chain(n, "is damaged: its pages run in a circle", at, circular=True)
-            if n == _MOST_PAGES:
-                raise ImageError(f"{path} has more than {_MOST_PAGES} pages", hint="Split it.")
+            if n == MOST_PAGES:
+                raise ImageError(f"{path} has more than {MOST_PAGES} pages", hint="Split it.")
             file.seek(min(at, file_bytes))
             counted = file.read(count_bytes)
             n_tags = struct.unpack(order + count_format, counted)[0] if len(counted) == count_bytes else 0
             file.seek(min(at + count_bytes + n_tags * entry_bytes, file_bytes))
             following = file.read(offset_bytes)
-            if len(following) < offset_bytes or n_tags == 0:  # without tags: its writer had taken the room, and stopped
+            # neither tags nor a next page: its writer had taken the room, and stopped
+            if len(following) < offset_bytes or (n_tags == 0 and not any(following)):
                 return Chain(n, f"ends before its page {n} does", at)
             seen.add(at)
             [at] = struct.unpack(order + offset_format, following)

@@ -118,7 +118,8 @@ def axes_words(axes: tuple[tuple[str, AxisValue], ...]) -> str:
     >>> axes_words((("channel", "BF"), ("position", 3)))
     'channel BF, position 3'
     """
-    return ", ".join(f"{name} {value}" for name, value in axes) or "no axis"
+    words = ", ".join(f"{name} {value}" for name, value in axes) or "no axis"
+    return words if words.isprintable() else ascii(words)
 
 
 def _axes(data: bytes) -> tuple[tuple[str, AxisValue], ...] | None:
@@ -136,8 +137,8 @@ def _axes(data: bytes) -> tuple[tuple[str, AxisValue], ...] | None:
 def _entry(axes: tuple[tuple[str, AxisValue], ...], name: str, numbers: tuple[int, ...]) -> Entry | str:
     """Return an image, or why it cannot be one."""
     offset, width, height, pixel_type, compression, metadata_offset, metadata_bytes, metadata_compression = numbers
-    if name in {"", ".", ".."} or any(mark in name for mark in "/\\:\0"):
-        return f"{name!r} is no name of a file in this folder"
+    if name in {"", ".", ".."} or not name.isprintable() or any(mark in name for mark in "/\\:"):
+        return f"{name!a} is no name of a file in this folder"
     if pixel_type not in _PIXELS:
         return f"its pixels are of type {pixel_type}, which is unknown"
     if compression or metadata_compression:

@@ -18,6 +18,7 @@ from hcc_scope.errors import COPY_AGAIN, ImageError
 from hcc_scope.imports.collection import Plane
 from hcc_scope.imports.lazy_planes import LazyPlanes, Problems
 from hcc_scope.imports.ome_planes import OmeImage, Within, read_ome_images
+from hcc_scope.imports.ome_zarr_frames import facts_of_frame, frames_by_place
 from hcc_scope.imports.ome_zarr_metadata import (
     Group,
     Multiscale,
@@ -31,7 +32,7 @@ from hcc_scope.storage.foreign_array import ForeignArray
 from hcc_scope.storage.metadata import JOURNAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -62,6 +63,8 @@ class _Image:
     ome: OmeImage | None
     """What the OME-XML beside it states."""
     colour: bool
+    frames: Mapping[tuple[int, int, int], Mapping[str, Any]]
+    """What ome-writers keeps about each frame, by time, z and channel."""
 
     @property
     def n_planes(self) -> int:
@@ -93,6 +96,7 @@ class OmeZarr:
         self._format = f"OME-Zarr {group.version}"
         self._problems = Problems()
         self._images: list[_Image] = []
+        self._last: _Image | None = None
         folders = images_of(group)
         described = _described(group, len(folders), self._problems)
         for series, folder in enumerate(folders):
@@ -147,6 +151,9 @@ class OmeZarr:
         image, along = self._at(index)
         scale = image.scale
         where = _where(image, along)
+        if image is not self._last:  # of many images, one is kept open
+            self.close()
+            self._last = image
         height, width = image.shape_yx
         if height * width > LARGEST_PX:
             raise ImageError(
@@ -164,7 +171,10 @@ class OmeZarr:
         return np.ascontiguousarray(found.pixels.transpose([left.index(name) for name in "yxc" if name in kept]))
 
     def close(self) -> None:
-        """Do nothing: nothing stays open. Idempotent."""
+        """Give back what the last read kept. Idempotent."""
+        if self._last is not None:
+            self._last.array.release()
+            self._last = None
 
     def __enter__(self) -> Self:
         return self
@@ -200,6 +210,12 @@ class OmeZarr:
             facts.update({key: value for key, value in stated.items() if value is not None})  # type: ignore[typeddict-item]
             significant = image.ome.significant_bits
             bits = significant if bits and significant and 8 <= significant <= bits else bits
+        kept = image.frames.get((along["t"], along["z"], along["c"]))
+        if kept is not None:
+            of_frame = facts_of_frame(kept)
+            if "stage_um" in of_frame:
+                facts["tags"].pop("position_from", None)
+            facts = {**facts, **of_frame, "tags": {**facts["tags"], **of_frame["tags"]}}
         if y_um is not None and x_um is not None:
             facts["pixel_size_yx_um"] = (y_um, x_um)
         return Plane(
@@ -279,7 +295,16 @@ def _image(series: int, group: Group, ome: OmeImage | None, problems: Problems) 
     if ome is not None and ome.size_czt != (n_channels, z, time):
         problems.add(f"The OME-XML of {scale.folder} is left out: it describes an image of other size")
         ome, colour, n_channels = None, False, channel
-    return _Image(series, scale, array, (time, z, n_channels), (lengths["y"], lengths["x"]), ome, colour)
+    return _Image(
+        series,
+        scale,
+        array,
+        lengths=(time, z, n_channels),
+        shape_yx=(lengths["y"], lengths["x"]),
+        ome=ome,
+        colour=colour,
+        frames=frames_by_place(group.frames, scale.axes),
+    )
 
 
 def _centre_um(image: _Image, z: int) -> tuple[float, float, float | None] | None:
@@ -302,6 +327,8 @@ def _tags(image: _Image, along: dict[str, int]) -> dict[str, TagValue]:
     step_s = scale.step("t")
     if step_s is not None:
         tags["time_s"] = (scale.origin("t") or 0.0) + along["t"] * step_s
+    if scale.is_unit_scale and scale.unit[scale.axes.index("y")] is not None:
+        tags["scale"] = "1 x 1, as written where none is known"
     names = _channel_names(image)
     if along["c"] < len(names):
         tags["Channel"] = names[along["c"]]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hcc_scope.errors import COPY_AGAIN, ImageError
 from hcc_scope.imports.facts import finite
+from hcc_scope.imports.ome_zarr_frames import FRAMES_KEY
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.foreign_layout import read_zarr_json
 
@@ -37,6 +38,7 @@ _MOST_LENGTH: Final = 1e15
 _MOST_XML_BYTES: Final = 2**25
 _MOST_IMAGES: Final = 1_000_000
 _ONE_FIELD: Final = "Import one of its images by itself"
+_ZARR_FILES: Final = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 _OME_FOLDER: Final = "OME"
 
 
@@ -49,6 +51,8 @@ class Group:
     """Those of OME."""
     version: str
     """Of OME-Zarr."""
+    frames: object = None
+    """What ome-writers keeps about each frame (`hcc_scope.imports.ome_zarr_frames`), any JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,17 @@ class Multiscale:
     channel_names: tuple[str, ...]
     name: str | None
 
+    @property
+    def is_unit_scale(self) -> bool:
+        """Whether a pixel is 1 high and 1 wide, in whatever unit."""
+        return all(self.scale[self.axes.index(axis)] == 1 for axis in ("y", "x"))
+
     def step(self, axis: str) -> float | None:
-        """Return the distance of neighbours along an axis in um or s; None if it is not stated."""
-        if axis not in self.axes:
+        """Return the distance of neighbours along an axis in um or s; None if it is not stated.
+
+        OME-Zarr asks for a scale, so programs write 1 where they know none: pixels of 1 x 1 are not taken for stated.
+        """
+        if axis not in self.axes or (axis in {"y", "x"} and self.is_unit_scale):
             return None
         at = self.axes.index(axis)
         unit = self.unit[at]
@@ -85,12 +97,11 @@ class Multiscale:
 
 
 def is_ome_zarr(path: Path) -> bool:
-    """Return whether a folder is a group of zarr with attributes of OME: an image, several, a plate or labels."""
+    """Return whether a path is a folder of zarr; whether it holds an image that can be read, its reader reports."""
     try:
-        group = read_group(path)
-    except (ImageError, ValueError):
+        return any((path / name).is_file() for name in _ZARR_FILES)
+    except (OSError, ValueError):  # a name that no file can have
         return False
-    return group is not None
 
 
 def read_group(folder: Path) -> Group | None:
@@ -107,20 +118,20 @@ def read_group(folder: Path) -> Group | None:
         ome = attributes.get("ome") if isinstance(attributes, dict) else None
         if not isinstance(ome, dict):
             return None
-        version = ome.get("version")
+        version, frames = ome.get("version"), attributes.get(FRAMES_KEY) if isinstance(attributes, dict) else None
         default = "0.5"
     else:
         found = read_zarr_json(folder / ".zattrs")
         if found is None or not {"multiscales", "bioformats2raw.layout", "plate", "well"} & set(found):
             return None
-        ome, default = found, "0.4"
+        ome, default, frames = found, "0.4", found.get(FRAMES_KEY)
         version = next((one.get("version") for one in _objects(ome.get("multiscales"))), None)
     version = default if version is None else version
     if version not in _VERSIONS:
         raise ImageError(
             f"{folder} is OME-Zarr {_short(version)}, which is not read", hint="Save it as OME-Zarr 0.4 or 0.5."
         )
-    return Group(folder, ome, version)
+    return Group(folder, ome, version, frames)
 
 
 def images_of(group: Group) -> list[Path]:
@@ -201,7 +212,8 @@ def below(folder: Path, name: object, what: str) -> Path:
         If it is no path, or leads out of the folder.
     """
     parts = name.strip("/").split("/") if isinstance(name, str) else []
-    if not parts or any(part in {"", ".", ".."} or "\\" in part or ":" in part or "\0" in part for part in parts):
+    odd = any(part in {"", ".", ".."} or "\\" in part or ":" in part or not part.isprintable() for part in parts)
+    if not parts or odd:
         raise ImageError(f"{what} at {_short(name)}, which is no place within it", hint=COPY_AGAIN)
     return folder.joinpath(*parts)
 
@@ -272,7 +284,7 @@ def _transformations(stored: object, n: int, folder: Path) -> tuple[tuple[float,
         kind = one.get("type")
         if kind == "identity":
             continue
-        values = _vector(one.get(kind), n) if kind in {"scale", "translation"} else None
+        values = _vector(one.get(kind), n) if kind in ("scale", "translation") else None
         if values is None or (kind == "scale" and min(values) <= 0):
             raise ImageError(f"{folder} states a scale or place of its pixels that cannot be read", hint=COPY_AGAIN)
         if kind == "scale":

@@ -106,6 +106,10 @@ class ForeignArray:
             raise ImageError(f"{where} is too large for this machine's memory") from error
         return ReadPlane(np.asarray(pixels), n_files, n_missing)
 
+    def release(self) -> None:
+        """Give back what is kept for the next read; another one opens it again."""
+        self._opened = None
+
     def _open(self, place: Sequence[int | None]) -> Any:  # noqa: ANN401 - tensorstore has no types
         layout = self.layout
         cache_bytes = 0 if layout.shard is None else _INDEX_CACHE_BYTES

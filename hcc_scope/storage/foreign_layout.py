@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ForeignLayout", "ShardIndex", "read_layout", "read_zarr_json"]
 
-_MOST_METADATA_BYTES: Final = 2**24
+_MOST_METADATA_BYTES: Final = 2**26
 _MOST_AXES: Final = 8
 _MOST_LENGTH: Final = 2**40
 _MOST_CHUNK_BYTES: Final = 2**29
@@ -30,11 +30,15 @@ _MOST_CHUNK_BYTES: Final = 2**29
 _MOST_INNER_CHUNKS: Final = 2**20
 _NUMBERS: Final = frozenset({"uint8", "uint16", "int8", "int16", "float16", "float32", "float64"})
 _V2_COMPRESSIONS: Final = frozenset({"blosc", "zlib", "gzip", "zstd", "bz2"})
-_V3_COMPRESSIONS: Final = frozenset({"blosc", "gzip", "zstd"})
+_V3_COMPRESSIONS: Final[dict[str, dict[str, Any]]] = {
+    "blosc": {"cname": "lz4", "clevel": 5, "shuffle": "noshuffle", "blocksize": 0},
+    "gzip": {"level": 5},
+    "zstd": {"level": 0},
+}
+"""With the configuration that tensorstore asks for; what it decompresses states its own."""
 _CRC_BYTES: Final = 4
-_V3_KEYS: Final = (
-    "zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs",
-)  # fmt: skip
+_SEPARATORS: Final = (".", "/")
+"""Tuples and no sets, here and below: what a file states may be a list, which no set can be asked for."""
 _SMALLER_CHUNKS: Final = "Save it with smaller chunks."
 _OTHER_CODEC: Final = "Save it with blosc, zstd, gzip or without compression."
 
@@ -151,20 +155,20 @@ class _Checked:
         kind = None
         if compressor is not None:
             kind = compressor.get("id") if isinstance(compressor, dict) else compressor
-            if kind not in _V2_COMPRESSIONS:
-                raise self._refuse(f"names the compression {kind!r}, which is not read", _OTHER_CODEC)
+            if not isinstance(kind, str) or kind not in _V2_COMPRESSIONS:
+                raise self._refuse(f"names the compression {_short(kind)}, which is not read", _OTHER_CODEC)
         fill_value = self._fill_value(stored.get("fill_value"), dtype)
         separator = stored.get("dimension_separator") or _separator_on_disk(folder)
         order = stored.get("order", "C")
-        if separator not in {".", "/"} or order not in {"C", "F"}:
+        if separator not in _SEPARATORS or order not in ("C", "F"):
             raise self._refuse("states an unknown separator of names, or order of numbers")
         metadata = {
             "zarr_format": 2,
             "shape": list(shape),
             "chunks": list(chunks),
             "dtype": stored["dtype"],
-            "compressor": compressor,
-            "fill_value": fill_value,
+            "compressor": None if kind is None else {"id": kind},
+            "fill_value": _json_number(fill_value),
             "order": order,
             "filters": None,
             "dimension_separator": separator,
@@ -198,7 +202,7 @@ class _Checked:
         if name != "regular" or stored.get("storage_transformers"):
             raise self._refuse("is not cut into a regular grid of chunks", "Save it with a regular grid of chunks.")
         cells = self._lengths("chunk_shape", options.get("chunk_shape"), len(shape))
-        prefix, separator = self._key_encoding(stored.get("chunk_key_encoding"))
+        prefix, separator, key_encoding = self._key_encoding(stored.get("chunk_key_encoding"))
         codecs = stored.get("codecs")
         shard, chunks = None, cells
         if isinstance(codecs, list) and any(_name(one) == "sharding_indexed" for one in codecs):
@@ -210,23 +214,26 @@ class _Checked:
                 raise self._refuse("states chunks that do not fill its shards")
             shard = self._shard_index(options)
             codecs = options.get("codecs")
-        compression, trailing_bytes = self._codecs(codecs)
+        compression, trailing_bytes, codecs = self._codecs(codecs, len(shape))
+        if shard is not None:
+            codecs = [_sharding(shard, chunks, codecs)]
+        fill_value = self._fill_value(stored.get("fill_value", 0), dtype)
+        metadata = {
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": list(shape),
+            "data_type": dtype,
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(cells)}},
+            "chunk_key_encoding": {"name": key_encoding, "configuration": {"separator": separator}},
+            "fill_value": _json_number(fill_value) or 0,
+            "codecs": codecs,
+        }
         return self._checked(
             ForeignLayout(
-                shape=shape,
-                dtype=dtype,
-                cell_shape=cells,
-                chunk_shape=chunks,
-                fill_value=self._fill_value(stored.get("fill_value", 0), dtype),
-                compression=compression,
-                trailing_bytes=trailing_bytes,
-                shard=shard,
-                prefix=prefix,
-                separator=separator,
-                driver="zarr3",
-                metadata={key: stored[key] for key in _V3_KEYS if key in stored},
+                shape, dtype, cells, chunks, fill_value, compression, trailing_bytes, shard, prefix, separator,
+                "zarr3", metadata,
             )
-        )
+        )  # fmt: skip
 
     def _named(self, stored: object, what: str) -> tuple[str, dict[str, Any]]:
         """Return name and configuration of an extension point of version 3."""
@@ -237,34 +244,52 @@ class _Checked:
             raise self._refuse(f"has no {what} that can be read")
         return _name(stored), options
 
-    def _key_encoding(self, stored: object) -> tuple[str, str]:
+    def _key_encoding(self, stored: object) -> tuple[str, str, str]:
+        """Return prefix and separator of the files' names, and how version 3 calls this."""
         name, options = self._named(stored, "chunk_key_encoding")
-        if name not in {"default", "v2"}:
+        if name not in ("default", "v2"):
             raise self._refuse(f"names its chunks in the way {_short(name)}, which is unknown")
         separator = options.get("separator", "/" if name == "default" else ".")
-        if separator not in {".", "/"}:
+        if separator not in _SEPARATORS:
             raise self._refuse("states an unknown separator of names")
-        return (f"c{separator}" if name == "default" else ""), separator
+        return (f"c{separator}" if name == "default" else ""), separator, name
 
-    def _codecs(self, stored: object) -> tuple[str | None, int]:
-        """Return the compression, and the bytes of a checksum behind what it makes."""
-        names = [_name(one) for one in stored] if isinstance(stored, list) else []
-        if names.count("bytes") != 1 or not isinstance(stored, list):
+    def _codecs(self, stored: object, n_axes: int) -> tuple[str | None, int, list[dict[str, Any]]]:
+        """Return the compression, the bytes of a checksum behind what it makes, and the codecs for tensorstore.
+
+        What a codec states about its compressing (a level, a size of blocks) is left out: nothing is written.
+        """
+        if not isinstance(stored, list):
             raise self._refuse("has no codecs that can be read")
-        at = names.index("bytes")
-        behind = names[at + 1 :]
-        compressions = [name for name in behind if name != "crc32c"]
-        known = set(names[:at]) <= {"transpose"} and set(compressions) <= _V3_COMPRESSIONS
-        in_order = behind in ([*compressions], [*compressions, "crc32c"])
-        if not known or not in_order or len(compressions) > 1:
-            raise self._refuse(f"states the codecs {_short(', '.join(names))}, which are not read", _OTHER_CODEC)
-        return (compressions[0] if compressions else None), _CRC_BYTES * (behind[-1:] == ["crc32c"])
+        codecs: list[dict[str, Any]] = []
+        compressions: list[str] = []
+        checksums = 0
+        for one in stored:
+            name, options = self._named(one, "codecs")
+            packed = any(codec["name"] == "bytes" for codec in codecs)
+            order, endian = options.get("order"), options.get("endian", "little")
+            if name == "transpose" and not packed and _is_order(order, n_axes):
+                codecs.append({"name": name, "configuration": {"order": order}})
+            elif name == "bytes" and not packed and endian in ("little", "big"):
+                codecs.append({"name": name, "configuration": {"endian": endian}})
+            elif name in _V3_COMPRESSIONS and packed and not compressions and not checksums:
+                compressions.append(name)
+                codecs.append({"name": name, "configuration": _V3_COMPRESSIONS[name]})
+            elif name == "crc32c" and packed and not checksums:
+                checksums = 1
+                codecs.append({"name": name})
+            else:
+                names = ", ".join(map(_name, stored))
+                raise self._refuse(f"states the codecs {_short(names)}, which are not read", _OTHER_CODEC)
+        if not any(codec["name"] == "bytes" for codec in codecs):
+            raise self._refuse("has no codecs that can be read")
+        return (compressions[0] if compressions else None), _CRC_BYTES * checksums, codecs
 
     def _shard_index(self, options: dict[str, Any]) -> ShardIndex:
         codecs = options.get("index_codecs", [{"name": "bytes"}, {"name": "crc32c"}])
         names = [_name(one) for one in codecs] if isinstance(codecs, list) else []
         place = options.get("index_location", "end")
-        if names not in (["bytes"], ["bytes", "crc32c"]) or place not in {"start", "end"}:
+        if names not in (["bytes"], ["bytes", "crc32c"]) or place not in ("start", "end"):
             raise self._refuse("has an index of its shards that is not read")
         _, of_bytes = self._named(codecs[0], "index_codecs")
         if of_bytes.get("endian", "little") != "little":
@@ -320,6 +345,32 @@ def _name(stored: object) -> str:
 def _short(stored: object) -> str:
     words = ascii(stored)
     return words if len(words) <= 60 else f"{words[:57]}..."
+
+
+def _is_order(stored: object, n_axes: int) -> bool:
+    """Return whether a value of a file is an order of so many axes."""
+    whole = isinstance(stored, list) and all(isinstance(one, int) for one in stored)
+    return whole and isinstance(stored, list) and sorted(stored) == list(range(n_axes))
+
+
+def _sharding(shard: ShardIndex, chunks: tuple[int, ...], codecs: list[dict[str, Any]]) -> dict[str, Any]:
+    index = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
+    return {
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": list(chunks),
+            "codecs": codecs,
+            "index_codecs": index if shard.trailing_bytes else index[:1],
+            "index_location": "end" if shard.at_end else "start",
+        },
+    }
+
+
+def _json_number(value: float | None) -> float | str | None:
+    """Return a number as zarr's JSON has it, which writes some as text."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _separator_on_disk(folder: Path) -> str:
