@@ -24,6 +24,7 @@ class Heading:
 
     kind: ClassVar[str] = "heading"
     text: str
+    level: Literal[2, 3] = 2
 
 
 @dataclass(frozen=True, slots=True)

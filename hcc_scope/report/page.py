@@ -285,7 +285,7 @@ def _tiles(facts: PageFacts) -> Iterator[Block]:
             continue
         found = tile_figures(facts.store, tiles, saliency, display_window(facts.picture), threshold)
         problems += found.problems
-        yield Paragraph(f"{title}:")
+        yield Heading(title, level=3)
         if found.tiles:
             yield Figures(found.tiles, columns=3)
         if found.overlays:

@@ -168,7 +168,7 @@ def tile_figures(
 
 def _caption(one: ExampleTile, threshold: float) -> str:
     words = f"field {one.seq}, tile {one.tile}: probability {format_score(one.probability, threshold)}"
-    return words if one.distance is None else f"{words}, {significant(one.distance)} from training"
+    return words if one.distance is None else f"{words}; distance from training {significant(one.distance)}"
 
 
 def _reduced(relative: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
