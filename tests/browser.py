@@ -25,6 +25,15 @@ __all__ = ["Browser", "open_browser"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 
+_BECOME = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+for number, end in zip((3, 4), ends):
+    os.dup2(end, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Put both pipes where Chromium looks for them, and become Chromium."""
+
 
 class Browser:
     """One page of a running browser."""
@@ -102,14 +111,12 @@ def open_browser(profile: Path) -> Iterator[Browser]:
         pytest.skip("needs Chromium")
     read_commands, write_commands = os.pipe()
     read_answers, write_answers = os.pipe()
-    # the descriptors 3 and 4 of the browser; exec keeps what its shell has opened there
-    script = f'exec 3<&{read_commands} 4>&{write_answers}; exec "$@"'
     arguments = (
         "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
         "--disable-background-networking", "--remote-debugging-pipe", f"--user-data-dir={profile}",
     )  # fmt: skip
     process = subprocess.Popen(
-        ["/bin/sh", "-c", script, "sh", program, *arguments],
+        [sys.executable, "-SEc", _BECOME, str(read_commands), str(write_answers), program, *arguments],
         pass_fds=(read_commands, write_answers),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
