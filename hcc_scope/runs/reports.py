@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from hcc_scope.inference.card import ModelCard
     from hcc_scope.progress import OnProgress
     from hcc_scope.report.animal import AnimalSection
     from hcc_scope.runs.library import ListedSection
     from hcc_scope.storage.reader import SectionStore
 
-__all__ = ["WrittenReport", "report_model", "write_reports", "write_section_report"]
+__all__ = ["ReportModels", "WrittenReport", "write_reports", "write_section_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,20 @@ class WrittenReport:
     error: HccScopeError | None = None
 
 
-def report_model(store: SectionStore) -> ReportModel:
-    """Return what is known here of the model that classified a section; it is loaded when saliency is asked for."""
-    sha256, run = store.spec.model_sha256, store.recorded
-    card = None if sha256 is None else known_card(sha256, run.provenance.model)
-    changes = "" if card is None else CardFacts.of_run(run).changes(CardFacts.of_card(card))
-    return ReportModel(card, changes, RecordedSaliency(store))
+class ReportModels:
+    """Knows the models of the sections that are reported, each once. For one thread."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str | None, str | None], tuple[ModelCard | None, RecordedSaliency]] = {}
+
+    def of(self, store: SectionStore) -> ReportModel:
+        """Return what is known here of the model that classified a section; it is loaded when a tile asks for it."""
+        sha256, name = key = store.spec.model_sha256, store.recorded.provenance.model
+        if key not in self._known:
+            self._known[key] = None if sha256 is None else known_card(sha256, name), RecordedSaliency(store)
+        card, saliency = self._known[key]
+        changes = "" if card is None else CardFacts.of_run(store.recorded).changes(CardFacts.of_card(card))
+        return ReportModel(card, changes, saliency)
 
 
 def write_section_report(
@@ -76,7 +85,7 @@ def write_section_report(
         As `hcc_scope.report.section.section_report`.
     """
     store = open_store(store_path)
-    facts = section_facts(store, prevalence=prevalence, model=report_model(store))
+    facts = section_facts(store, prevalence=prevalence, model=ReportModels().of(store))
     return write_section_files(facts, out_dir, pdf=pdf)
 
 
@@ -110,6 +119,7 @@ def write_reports(
         If two sections would have reports of the same name; before anything is written.
     """
     found = [_Place(place, out_dir) for place in places]
+    models = ReportModels()
     sections = {one.path: one for place in found for one in place.sections}
     _refuse_same_names(list(sections), out_dir)
     done = 0
@@ -119,7 +129,7 @@ def write_reports(
         for one in place.sections:
             on_progress(Progress("reports", done, len(sections), one.name))
             try:
-                page, short = _write_section(one, place.folder, out_dir, prevalence=prevalence, pdf=pdf)
+                page, short = _write_section(one, place.folder, out_dir, models, prevalence=prevalence, pdf=pdf)
             except HccScopeError as error:
                 troubles[one.path] = error
                 yield WrittenReport(one.name, None, error)
@@ -161,11 +171,17 @@ def _refuse_same_names(stores: Sequence[Path], out_dir: Path | None) -> None:
 
 
 def _write_section(
-    one: ListedSection, folder: Path, out_dir: Path | None, *, prevalence: float | None, pdf: bool
+    one: ListedSection,
+    folder: Path,
+    out_dir: Path | None,
+    models: ReportModels,
+    *,
+    prevalence: float | None,
+    pdf: bool,
 ) -> tuple[Path, AnimalSection]:
     """Write a section's report; return its page, and the section as its animal's report shows it."""
     store = open_store(one.path)
-    facts = section_facts(store, prevalence=prevalence, model=report_model(store))
+    facts = section_facts(store, prevalence=prevalence, model=models.of(store))
     page = write_section_files(facts, out_dir, pdf=pdf)
     short = section_in_short(
         facts,
