@@ -34,7 +34,6 @@ from hcc_scope.storage.run_log import RunLogWriter
 from hcc_scope.types import FrameResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -257,7 +256,13 @@ def test_what_the_card_states_differently_now_is_a_row(section: Path, tmp_path: 
 
 
 @pytest.fixture
-def animals(tmp_path: Path) -> Iterator[Path]:
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the picture for slides, which takes half a second and has tests of its own."""
+    monkeypatch.setattr("hcc_scope.report.section.draw_overview", lambda _sections, path, **_: path.write_bytes(b""))
+
+
+@pytest.fixture
+def animals(tmp_path: Path, no_picture: None) -> Path:
     """Two animals, one of them with a section in a folder below."""
     folder = tmp_path / "sections"
     (folder / "below").mkdir(parents=True)
@@ -317,7 +322,7 @@ def test_what_cannot_be_reported_is_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_animal_never_takes_the_place_of_a_section(tmp_path: Path) -> None:
+def test_an_animal_never_takes_the_place_of_a_section(tmp_path: Path, no_picture: None) -> None:
     folder = tmp_path / "sections"
     stored_section(folder, "a", "b")
     stored_section(folder, "a_b", "c")
