@@ -15,6 +15,7 @@ from review_parts import GRID, frame, result
 
 from hcc_scope.field_quality import judge_tiles
 from hcc_scope.formatting import capital
+from hcc_scope.inference.saliency_map import relative_saliency
 from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.runs.section_analyses import section_score
 from hcc_scope.score_text import verdict
@@ -23,7 +24,6 @@ from hcc_scope.storage.recorded_run import RecordedRun
 from hcc_scope.types import RunSpec, Sampling
 from ui.canvas.drawing import _hatch_pixmap
 from ui.replay.store_list import dropped_stores, stores_in
-from ui.tiles.saliency_view import relative_saliency
 from ui.tiles.thumbnails import display_limits, make_thumbnails
 from ui.tiles.tile_table import TileFilter, TileOrder, TileTable
 from ui.tiles.tile_text import format_probability, tile_tooltip
