@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.field_scores import usable_tiles
+from hcc_scope.orientation import Orientation
+from hcc_scope.position_tags import island_and_place
 from hcc_scope.quality import describe_flags
 from hcc_scope.scoring import is_analysed
 from hcc_scope.storage.frames_out import frames_out
@@ -72,11 +74,41 @@ class SectionTiles:
             for enters, flags in zip(included.tolist(), self.columns.flags[row].tolist(), strict=True)
         ]
 
+    def centres_um(self, seqs: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return where the tiles of some frames lie on the stage.
+
+        Returns
+        -------
+        (n, t, 2) ndarray
+            x, y of the tiles' centres in um; NaN where the position is not known.
+        (n,) ndarray
+            Island of each frame; -1 where the position is not known.
+        """
+        usual_um = self.columns.header["pixel_size_um"]
+        orientation = Orientation(self.store.spec.camera_axes)
+        known = {usual_um: self.grid.centres_um(orientation, usual_um)}
+        places_um = np.full((len(seqs), self.grid.n, 2), np.nan)
+        islands = np.full(len(seqs), -1, np.int64)
+        for i, seq in enumerate(seqs.tolist()):
+            entry = self.store.journal[seq]
+            place = None if entry is None else island_and_place(entry.stage_um, entry.tags)
+            if entry is None or place is None:
+                continue
+            size_um = usual_um if entry.pixel_size_um is None else entry.pixel_size_um
+            if size_um not in known:
+                known[size_um] = self.grid.centres_um(orientation, size_um)
+            islands[i] = place[0]
+            places_um[i] = known[size_um] + place[1:]
+        return places_um, islands
+
     def fields_without_score(self) -> Iterator[tuple[int, str]]:
-        """Yield `seq` of each frame of which no tile enters the score, and why, as half a sentence."""
+        """Yield the frame of each field that has no score, and why, as half a sentence.
+
+        A frame that another one of its field replaces is not among them: its field may have a score.
+        """
         seqs = {int(seq): row for row, seq in enumerate(self.columns.seqs)}
-        included = self.included().any(axis=1)
-        for seq in range(self.store.n_frames):
+        included: list[bool] = np.any(self.included(), axis=1).tolist()
+        for seq in sorted(set(range(self.store.n_frames)) - set(self.score.set_aside)):
             row = seqs.get(seq)
             if row is None:
                 yield seq, self.out.get(seq, "it was not analysed")

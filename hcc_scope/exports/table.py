@@ -22,8 +22,6 @@ from hcc_scope.exports.outcome import ExportOutcome
 from hcc_scope.exports.section_tiles import read_section_tiles
 from hcc_scope.exports.target import exported
 from hcc_scope.formatting import counted
-from hcc_scope.orientation import Orientation
-from hcc_scope.position_tags import island_and_place
 from hcc_scope.printable import printable, spreadsheet_text
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.storage.predictions import TABLE_SCHEMA
@@ -186,7 +184,7 @@ def _rows(
     seqs = columns.seqs[rows]
     origins, drawn = _origins(geometry, seqs)
     in_mosaic = (origins[:, None] + geometry.tile_corners_px(grid)).reshape(-1, 2)
-    places_um, islands = _places(tiles, seqs)
+    places_um, islands = tiles.centres_um(seqs)
     outside = np.repeat(~drawn, n)
     nowhere = np.repeat(islands < 0, n)
     values: dict[str, Any] = {
@@ -201,8 +199,8 @@ def _rows(
         "tile_col": np.tile(grid.rows_cols[:, 1], n_frames),
         "x_px": np.tile(grid.origins_yx[:, 1], n_frames),
         "y_px": np.tile(grid.origins_yx[:, 0], n_frames),
-        "x_um": places_um[:, 0],
-        "y_um": places_um[:, 1],
+        "x_um": places_um[..., 0].ravel(),
+        "y_um": places_um[..., 1].ravel(),
         "island": np.ma.masked_array(np.repeat(islands, n), nowhere),
         "logit": columns.logits[rows].ravel(),
         "probability": columns.probabilities[rows].ravel(),
@@ -219,34 +217,6 @@ def _rows(
         "mosaic_y_px": np.ma.masked_array(in_mosaic[:, 1], outside),
     }
     return _batch(EXPORT_SCHEMA, [values[field.name] for field in EXPORT_SCHEMA])
-
-
-def _places(tiles: SectionTiles, seqs: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return where the tiles of some frames lie on the stage.
-
-    Returns
-    -------
-    (n * t, 2) ndarray
-        x, y of the tiles' centres in um; NaN where the position is not known.
-    (n,) ndarray
-        Island of each frame; -1 where the position is not known.
-    """
-    usual_um = tiles.columns.header["pixel_size_um"]
-    orientation = Orientation(tiles.store.spec.camera_axes)
-    centres_um = {usual_um: tiles.grid.centres_um(orientation, usual_um)}
-    places_um = np.full((len(seqs), tiles.grid.n, 2), np.nan)
-    islands = np.full(len(seqs), -1)
-    for i, seq in enumerate(seqs.tolist()):
-        entry = tiles.store.journal[seq]
-        place = None if entry is None else island_and_place(entry.stage_um, entry.tags)
-        if entry is None or place is None:
-            continue
-        size_um = usual_um if entry.pixel_size_um is None else entry.pixel_size_um
-        if size_um not in centres_um:
-            centres_um[size_um] = tiles.grid.centres_um(orientation, size_um)
-        islands[i] = place[0]
-        places_um[i] = centres_um[size_um] + place[1:]
-    return places_um.reshape(-1, 2), islands
 
 
 def _batch(schema: pa.Schema, columns: Iterable[Any]) -> pa.RecordBatch:

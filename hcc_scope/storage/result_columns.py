@@ -161,7 +161,7 @@ class _Blocks:
         in_order = rows == list(range(len(self._words)))
 
         def tiles(name: str, dtype: type) -> NDArray[Any]:
-            whole = np.frombuffer(self._numbers[name], dtype).reshape(-1, self._n_tiles)
+            whole: NDArray[Any] = np.frombuffer(self._numbers[name], dtype).reshape(-1, self._n_tiles)
             return whole if in_order else whole[rows]
 
         return ResultColumns(
