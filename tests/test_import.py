@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from import_parts import SHAPE_YX, TIME, Shelf, pixels_of, plane
+from import_parts import TIME, Shelf, pixels_of, plane
 
 from hcc_scope.errors import ImageError, StoreError, StoreExistsError, UsageError
 from hcc_scope.imports import camera_axes as axes_module
@@ -430,13 +430,3 @@ def test_how_the_camera_lay_over_the_stage_is_taken_from_micromanager(shelf: Cal
     with open_import(request(tmp_path)) as opened:
         assert (opened.camera_axes, opened.remark) == ((0.0, -1.0, 1.0, 0.0), None)
     assert not doctest.testmod(axes_module).failed
-
-
-def test_frames_that_are_not_of_the_sizes_of_the_model_are_refused_before_anything_is_made(
-    shelf: Callable[[Shelf], Shelf], tmp_path: Path, scoring_model: ScoringModel
-):
-    shelf(Shelf([plane(0)]))
-    with pytest.raises(Exception, match="um"), open_import(request(tmp_path, pixel_size_um=0.5)) as opened:
-        start_import(opened, scoring_model)
-    assert list(tmp_path.iterdir()) == []
-    assert SHAPE_YX == (512, 512)
