@@ -47,7 +47,7 @@ def open_sources(paths: Sequence[Path]) -> list[OpenSource]:
         raise UsageError("no source is given", hint="Give files, or folders, of images.")
     given = [path.parent if path.name in _OF_DATASETS else path for path in paths]
     seen: set[Path] = set()
-    files: list[Path] = []
+    files: dict[Path, None] = {}
     for path in given:
         try:
             there, folder, own = path.exists(), path.is_dir(), path.resolve()
@@ -58,13 +58,15 @@ def open_sources(paths: Sequence[Path]) -> list[OpenSource]:
         if own in seen:
             raise UsageError(f"{path} is given twice", hint="Give each source once.")
         seen.add(own)
-        files += [] if folder else [path]
+        if not folder:
+            files[path] = None
+    first = next(iter(files), None)
     opened: list[OpenSource] = []
     with ExitStack() as unused:
         for path in given:
-            if path in files and path != files[0]:
+            if path in files and path != first:
                 continue  # opened with the first one
-            images = open_image_files(files) if path in files else _open_folder(path)
+            images = open_image_files(tuple(files)) if path in files else _open_folder(path)
             unused.callback(images.close)
             opened.append(OpenSource(images, tuple(files) if path in files else ()))
         unused.pop_all()
