@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from hcc_scope.errors import ImageError
-from hcc_scope.imports.images import open_images
+from hcc_scope.imports.images import open_image_files, open_images
 from tests.micromanager_files import SUMMARY, metadata_of, ome_xml, write_folder_1, write_folder_2, write_stack
 
 if TYPE_CHECKING:
@@ -116,6 +116,19 @@ def test_metadata_that_are_not_ended_properly_are_read_and_others_named(tmp_path
         assert_images(found, [0, 1, 2])
 
 
+def test_a_page_of_a_stack_that_cannot_be_parsed_loses_no_other(tmp_path: Path):
+    path = tmp_path / "a.tif"
+    write_stack(path, [(counts(i), metadata_of(time=i)) for i in range(3)])
+    with tifffile.TiffFile(path) as file:
+        at = file.pages[1].offset
+    data = bytearray(path.read_bytes())
+    data[at + 2 + 2 * 12 : at + 2 + 2 * 12 + 2] = b"\x07\x01"  # BitsPerSample becomes another tag
+    path.write_bytes(data)
+    with open_images(path) as found:
+        assert_images(found, [0, 2])
+        assert found.problems[-1].startswith("page 1 of a.tif is left out: ")
+
+
 def test_an_image_that_was_written_once_more_counts_once(tmp_path: Path):
     write_stack(tmp_path / "a.tif", [(counts(0), metadata_of()), (counts(1), metadata_of())])
     with open_images(tmp_path / "a.tif") as images:
@@ -151,6 +164,12 @@ def test_positions_of_version_2_and_what_is_missing(tmp_path: Path):
     assert "Pos1/metadata.txt lists 1 images that are not there: img_channel000_position001_time0" in problem
     with open_images(tmp_path / "Pos10") as images:  # a position by itself
         assert_images(images, [100, 101])
+    files = sorted((tmp_path / "Pos10").glob("*.tif"))
+    for given in (files, files[1:]):  # and some of its files
+        with open_image_files(given) as images:
+            assert_images(images, [100, 101][-len(given) :])
+            assert [plane.exposure_ms for plane in images.planes] == [12.5] * len(given)
+            assert not images.problems
 
 
 def test_metadata_that_end_early_lose_no_image(tmp_path: Path):
@@ -177,6 +196,14 @@ def test_no_name_in_metadata_leads_out_of_the_folder(tmp_path: Path):
     with open_images(folder) as images:
         assert_images(images, [0])
         assert "lists 1 images that are not there" in images.problems[0]
+
+
+def test_images_beside_a_dataset_are_not_taken_for_a_part_of_it(tmp_path: Path):
+    write_folder_1(tmp_path / "calibration", {(0, 0): counts(0)}, ["Bright"])
+    tifffile.imwrite(tmp_path / "field.tif", counts(1))
+    with open_images(tmp_path) as images:
+        assert images.format == "TIFF"
+        assert_images(images, [1])
 
 
 def test_a_folder_without_a_readable_image_is_refused(tmp_path: Path):

@@ -165,6 +165,24 @@ def test_an_impossible_entry_is_left_out_and_named(tmp_path: Path, bad: bytes, w
         assert re.search(words, problem)
 
 
+def test_colour_and_the_bits_of_the_camera_are_read_from_the_index(tmp_path: Path):
+    """Types that ndstorage's writer does not offer: three numbers a pixel, and 16 bits with 12 in use."""
+    colour = write(tmp_path / "a", [({"time": 0}, {})], "uint8")
+    index = bytearray((colour / INDEX).read_bytes())
+    struct.pack_into("<3I", index, len(index) - 28, 4, SHAPE[0] * SHAPE[1] // 12, 2)  # width, height, type
+    (colour / INDEX).write_bytes(index)
+    with NDTiff(colour) as dataset:
+        [plane] = dataset.planes
+        assert (plane.colour, plane.shape_yx, plane.dtype, plane.bit_depth) == (True, (64, 4), "uint8", 8)
+        assert np.array_equal(dataset.read(0), picture(0, "uint8").reshape(64, 4, 3))
+    twelve = write(tmp_path / "b", [({"time": 0}, {})])
+    index = bytearray((twelve / INDEX).read_bytes())
+    struct.pack_into("<I", index, len(index) - 20, 4)
+    (twelve / INDEX).write_bytes(index)
+    with NDTiff(twelve) as dataset:
+        assert [one.bit_depth for one in dataset.planes] == [12]
+
+
 def test_version_2_and_the_folder_of_full_resolution_are_read(tmp_path: Path):
     """Version 2 has a shorter header, and reduced copies lie in folders beside that of the images."""
     path = write(tmp_path, [({"row": 0, "column": 1}, {}), ({"row": 0, "column": -1}, {})])

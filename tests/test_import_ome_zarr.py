@@ -151,11 +151,12 @@ def test_the_translation_gives_the_centre_of_each_field_of_a_collection(tmp_path
 
 
 def test_a_scale_of_1_is_not_taken_for_a_pixel_size(tmp_path: Path):
-    """OME-Zarr asks for a scale: ome-writers and others write 1 micrometer where they know none."""
-    path = write(tmp_path / "a.zarr", pixels((16, 16)), attributes("yx", [1.0, 1.0]))
+    """OME-Zarr asks for a scale: ome-writers and others write 1 micrometer and 1 second where they know none."""
+    path = write(tmp_path / "a.zarr", pixels((1, 16, 16)), attributes("tyx", [1.0, 1.0, 1.0]))
     with OmeZarr(path) as image:
         [plane] = image.planes
         assert plane.pixel_size_yx_um is None
+        assert "time_s" not in plane.tags
         assert plane.tags["scale"] == "1 x 1, as written where none is known"
 
 

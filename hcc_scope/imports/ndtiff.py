@@ -34,8 +34,8 @@ __all__ = ["INDEX", "NDTiff", "is_ndtiff"]
 INDEX: Final = "NDTiff.index"
 _FULL: Final = "Full resolution"
 """Folder of the images themselves, where a dataset has reduced copies beside them."""
-_MOST_INDEX_BYTES: Final = 2**28
-"""Some two million images."""
+_MOST_INDEX_BYTES: Final = 2**26
+"""Some 500,000 images."""
 _MOST_METADATA_BYTES: Final = 2**24
 _MOST_OPEN_FILES: Final = 64
 _SUMMARY_MARK: Final = 2_355_492

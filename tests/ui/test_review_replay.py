@@ -23,6 +23,7 @@ from storage_cases import change_facts
 from hcc_scope.inference import load_model
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
+from hcc_scope.inference.saliency_map import relative_saliency
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.score_text import describe_score
 from hcc_scope.storage.files import lock
@@ -36,7 +37,6 @@ from ui.kit.jobs import Jobs
 from ui.kit.low_page import LowPage
 from ui.replay.replay_tab import ReplayTab
 from ui.replay.scatter import TileScatter
-from ui.tiles.saliency_view import relative_saliency
 from ui.tiles.tiles_tab import TilesTab
 
 if TYPE_CHECKING:
