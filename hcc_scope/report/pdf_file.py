@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.printable import printable
-from hcc_scope.report.document import Figures
+from hcc_scope.report.document import Drawing, Figures
 from hcc_scope.report.drawings import HATCHING
 from hcc_scope.report.logo import logo_svg
 from hcc_scope.templates import environment
 from hcc_scope.theme_colours import colours
+from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hcc_scope.report.document import Block, Document, Figure
 
 __all__ = ["pdf_file"]
@@ -30,6 +33,8 @@ __all__ = ["pdf_file"]
 _TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
 _FONT = "DejaVu Sans"
 _VARIABLE = re.compile(r"var\(--([a-z-]+)\)")
+_JOINERS = {0x200C: None, 0x200D: None}
+"""Invisible; Typst 0.15 fails on one after a mark on a letter that its font lacks."""
 _LONG = re.compile(r"[^\s\u200b]{64}(?=[^\s\u200b])")
 """What a line cannot be broken in; a sha256 fits into one."""
 
@@ -37,15 +42,25 @@ _LONG = re.compile(r"[^\s\u200b]{64}(?=[^\s\u200b])")
 def pdf_file(document: Document) -> bytes:
     """Return the PDF of a document, on sheets of A4; the same document gives the same bytes.
 
-    Blocks of a document that are for the page alone are left out, and the PDF states it.
+    Blocks of a document that are for the page alone are left out, and the PDF states it. Where Typst fails on the
+    letters of a rare script, those that are not Latin are shown as their codes.
     """
+    found = attempt(lambda: _set(document, _shown))
+    if not isinstance(found, Failure):
+        return found
+    if isinstance(found.error, KeyboardInterrupt):
+        raise found.error
+    return _set(document, lambda text: _shown(text).encode("latin-1", "backslashreplace").decode("latin-1"))
+
+
+def _set(document: Document, shown: Callable[[str], str]) -> bytes:
     import typst
 
     found: bytes = typst.compile(
         _TEMPLATE,
         root=_TEMPLATE.parent,
         font_paths=[_fonts_folder()],
-        sys_inputs={"document": json.dumps(_data(document))},
+        sys_inputs={"document": json.dumps(_data(document, shown))},
         format="pdf",
         timestamp=document.made_utc.replace(microsecond=0),
     )
@@ -58,40 +73,40 @@ def _fonts_folder() -> Path:
     return Path(mpl.get_data_path()) / "fonts" / "ttf"
 
 
-def _data(document: Document) -> dict[str, Any]:
+def _data(document: Document, shown: Callable[[str], str]) -> dict[str, Any]:
     return {
-        "title": _shown(document.title),
-        "subtitle": _shown(document.subtitle),
-        "research_use": _shown(document.research_use),
-        "not_on_paper": _shown(document.not_on_paper),
+        "title": shown(document.title),
+        "subtitle": shown(document.subtitle),
+        "research_use": shown(document.research_use),
+        "not_on_paper": shown(document.not_on_paper),
         "colours": asdict(colours("light")),
         "logo": logo_svg(),
-        "blocks": [_block(block) for block in document.blocks],
+        "blocks": [_block(block, shown) for block in document.blocks],
     }
 
 
-def _block(block: Block) -> dict[str, Any]:
+def _block(block: Block, shown: Callable[[str], str]) -> dict[str, Any]:
     """Return a block as the template takes it."""
-    if block.kind == "drawing":
-        return {"kind": "drawing", "svg": _standalone(block.svg)}  # type: ignore[union-attr]
+    if isinstance(block, Drawing):
+        return {"kind": block.kind, "svg": _standalone(block.svg)}
     if isinstance(block, Figures):
-        figures = [{"caption": _shown(one.caption), "svg": _figure_svg(one)} for one in block.figures]
-        return {"kind": "figures", "columns": block.columns, "figures": figures}
-    values = {name: _shown_deep(value) for name, value in asdict(block).items() if name != "links"}
+        figures = [{"caption": shown(one.caption), "svg": _figure_svg(one)} for one in block.figures]
+        return {"kind": block.kind, "columns": block.columns, "figures": figures}
+    values = {name: _shown_deep(value, shown) for name, value in asdict(block).items() if name != "links"}
     return {"kind": block.kind, **values}
 
 
-def _shown_deep(value: Any) -> Any:  # noqa: ANN401 - whatever a block holds
+def _shown_deep(value: Any, shown: Callable[[str], str]) -> Any:  # noqa: ANN401 - whatever a block holds
     if isinstance(value, str):
-        return _shown(value)
+        return shown(value)
     if isinstance(value, list | tuple | frozenset):
-        return [_shown_deep(one) for one in value]
+        return [_shown_deep(one, shown) for one in value]
     return value
 
 
 def _shown(text: str) -> str:
     """Return a text without what shows nothing, and with a place to break after each 64 letters of one word."""
-    return _LONG.sub(lambda found: found[0] + "\u200b", printable(text))
+    return _LONG.sub(lambda found: found[0] + "\u200b", printable(text).translate(_JOINERS))
 
 
 # ---- drawings -------------------------------------------------------------------------------------------------------

@@ -569,7 +569,8 @@ def test_the_report_is_made_from_the_store(qtbot: QtBot, tab: ReplayTab, jobs: J
     with qtbot.waitSignal(tab.report_made, timeout=60_000) as signal:
         tab.make_report()
     (page,) = signal.args
-    assert "Research use only" in page.read_text(encoding="utf-8")
+    assert "field 0: saliency" in page.read_text(encoding="utf-8")
+    assert page.with_suffix(".pdf").is_file()
     assert notices[-1] == ("info", f"Report made: {page}")
 
 
