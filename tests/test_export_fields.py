@@ -16,10 +16,10 @@ import yaozarrs
 import zarr
 from storage_cases import make_frame, make_pixels, make_spec
 
+from hcc_scope.datasets.ome import FRAME_NAMESPACE
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.exports.fields import export_fields
 from hcc_scope.exports.frames import export_frames
-from hcc_scope.exports.ome_xml import FRAME_NAMESPACE
 from hcc_scope.orientation import NOT_TURNED, Orientation
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.retakes import retake_tags

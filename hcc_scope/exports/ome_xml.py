@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from hcc_scope import __version__
+from hcc_scope.datasets.ome import FRAME_NAMESPACE
 from hcc_scope.printable import printable
 from hcc_scope.storage.metadata import CHANNEL_NAME
 
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
     from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.types import RunSpec, TagValue
 
-__all__ = ["FRAME_NAMESPACE", "OmeImage", "legal_text", "map_annotation", "ome_root", "ome_xml"]
+__all__ = ["OmeImage", "legal_text", "map_annotation", "ome_root", "ome_xml"]
 
-FRAME_NAMESPACE = "hcc-scope/frame"
-"""Of the annotations."""
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
