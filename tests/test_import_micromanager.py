@@ -149,7 +149,7 @@ def test_a_folder_of_version_1(tmp_path: Path):
         plane = images.planes[3]
     assert (plane.where, plane.exposure_ms) == ("Pos0/img_000000001_Bright field_000.tif", 20.0)
     assert (plane.stage_um, plane.pixel_size_yx_um) == ((5.0, 6.0, 7.0), (0.65, 0.65))
-    assert plane.t_utc == datetime(2019, 5, 1, 8, 0, 1, tzinfo=UTC)
+    assert plane.t_utc == datetime(2019, 5, 1, 8, 0, 1, 250_000, tzinfo=UTC)
 
 
 def test_positions_of_version_2_and_what_is_missing(tmp_path: Path):
