@@ -40,6 +40,8 @@ _MOST_METADATA_BYTES: Final = 2**24
 _MOST_OPEN_FILES: Final = 64
 _SUMMARY_MARK: Final = 2_355_492
 _CHANNEL, _Z, _TIME = "channel", "z", "time"
+_READ_BACK: Final = frozenset({"XPositionUm", "XPosition_um"})
+"""Positions that were read from the stage; pycromanager states those that it asked for alone."""
 _OF_A_FIELD: Final = frozenset({_CHANNEL, _Z, _TIME})
 """Axes within one field; images that differ in any other are of different fields."""
 
@@ -236,6 +238,8 @@ class NDTiff:
         metadata = self._metadata(entry, where)
         facts = facts_of(metadata, self._summary)
         facts["tags"] |= {f"axis_{name}": value for name, value in entry.axes}
+        if facts.get("stage_um") is not None and not _READ_BACK & metadata.keys():
+            facts["tags"]["position_from"] = "request"
         return Plane(
             where=where,
             shape_yx=entry.shape_yx,
