@@ -12,6 +12,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from hcc_scope.exports.frames import export_frames
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.writer import create_store
 from hcc_scope.types import Frame, RunSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SIDE_PX = 512
 _ROUNDS = 3
@@ -45,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
         folder = Path(name)
         store = open_store(_store(folder, chosen.fields))
-        works = {
+        works: dict[str, Callable[[Path], object]] = {
             "fields, sharing the section's files": lambda target: export_fields(store, target),
             "fields, copied": lambda target: export_fields(store, target, shared=False),
             "frames, as a stack": lambda target: export_frames(store, target),

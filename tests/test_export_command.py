@@ -10,6 +10,7 @@ from library_parts import stored_section
 from hcc_scope.errors import StoreExistsError, UsageError
 from hcc_scope.exports.kinds import KINDS, all_options, kinds_named
 from hcc_scope.runs.export_sections import SectionExport, describe_exported
+from hcc_scope.storage.find_stores import find_stores
 from hcc_scope.workers import Worker
 from tests.commands import cli
 
@@ -103,6 +104,13 @@ def test_a_held_export_waits_and_goes_on(tmp_path: Path) -> None:
     export.go_on()
     assert worker.join(30)
     assert (tmp_path / "M1_S1-frames.ome.tif").is_file()
+
+
+def test_a_library_does_not_look_through_exports(tmp_path: Path) -> None:
+    store = stored_section(tmp_path)
+    SectionExport([store], ["fields"]).run()
+    stored_section(tmp_path / "M1_S1-fields.zarr", section_id="S2")
+    assert find_stores([tmp_path]) == [store]
 
 
 def test_kinds_are_taken_once_in_the_order_of_their_names() -> None:

@@ -14,6 +14,7 @@ import pytest
 import tifffile
 import yaozarrs
 import zarr
+from library_parts import stored_section
 from storage_cases import make_frame, make_pixels, make_spec
 
 from hcc_scope.datasets.ome import FRAME_NAMESPACE
@@ -24,6 +25,7 @@ from hcc_scope.orientation import NOT_TURNED, Orientation
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.retakes import retake_tags
 from hcc_scope.storage.notes import NotesWriter
+from hcc_scope.storage.packing import pack_store
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.writer import create_store
 
@@ -105,7 +107,9 @@ def test_every_pixel_of_a_field_lies_where_it_was_taken(
             assert (x, y) == pytest.approx((round(x), round(y)), abs=1e-6)
 
 
-def test_fields_are_copied_where_a_disk_knows_no_second_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fields_are_copied_where_their_files_can_have_no_second_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = stored(tmp_path)
     damaged = store.path / "frames/0/c/1/0/0"
     data = bytearray(damaged.read_bytes())
@@ -117,7 +121,7 @@ def test_fields_are_copied_where_a_disk_knows_no_second_names(tmp_path: Path, mo
 
     monkeypatch.setattr(os, "link", refused)
     made = export_fields(store, tmp_path / "fields.zarr")
-    assert made.what == "2 fields, copied, as this disk knows no second names of files"
+    assert made.what == "2 fields, copied, as the section's files cannot have a second name there"
     (left_out,) = made.left_out
     assert "Frame 1 in" in left_out
     for seq, (pixels, _, _) in zip((0, 2), images(made.path), strict=True):
@@ -128,6 +132,17 @@ def test_fields_are_copied_where_a_disk_knows_no_second_names(tmp_path: Path, mo
     assert (copied.path / "0/0/c/0/0/0").stat().st_nlink == 1
 
 
+def test_fields_of_a_packed_section_are_copied_and_those_shared_before_stay(tmp_path: Path) -> None:
+    path = stored_section(tmp_path)
+    before = export_fields(open_store(path), tmp_path / "before.zarr")
+    pack_store(path)
+    after = export_fields(open_store(path), tmp_path / "after.zarr")
+    assert after.what == "4 fields, copied"
+    for one, other in zip(images(before.path), images(after.path), strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        assert one[1:] == other[1:]
+
+
 def test_a_retake_lies_in_the_place_of_its_field_and_islands_lie_apart(tmp_path: Path) -> None:
     away = {"stage_um": (0.0, 0.0, None), "tags": position_tags(PositionOrigin("tracked", 1, 0.2))}
     again = {"stage_um": (0.0, 0.0, None), "tags": retake_tags(0, "blurred")}
@@ -136,7 +151,10 @@ def test_a_retake_lies_in_the_place_of_its_field_and_islands_lie_apart(tmp_path:
     made = export_fields(store, tmp_path / "fields.zarr")
     names = [zarr.open_group(made.path / str(k), mode="r").attrs["ome"]["multiscales"][0]["name"] for k in range(2)]
     assert names == ["M1_S2 field 1, island 1", "M1_S2 field 2, island 0"]
-    assert made.left_out == ("1 frame not drawn, as a retake of the field counts",)
+    assert made.left_out == (
+        "1 frame not drawn, as a retake of the field counts",
+        "islands are drawn apart: where they lie to each other is not known",
+    )
     (_, _, first), (_, _, second) = images(made.path)
     assert abs(first[2] - second[2]) > 90 * 0.325, "both were taken at the same coordinates"
 
@@ -144,7 +162,7 @@ def test_a_retake_lies_in_the_place_of_its_field_and_islands_lie_apart(tmp_path:
 def test_a_section_without_positions_lies_in_rows_and_one_without_frames_is_refused(tmp_path: Path) -> None:
     nowhere = {seq: {"stage_um": None} for seq in range(N)}
     made = export_fields(stored(tmp_path, frames=nowhere), tmp_path / "fields.zarr")
-    assert made.left_out == ("no field has a position: they lie in rows, in the order in which they were taken",)
+    assert made.left_out == ("no field has a position: all lie in rows, in the order of their numbers",)
     empty = stored(tmp_path / "empty", n=0)
     for export in (export_fields, export_frames):
         with pytest.raises(StoreError, match=r"has no f.* to export"):
@@ -184,7 +202,7 @@ def test_a_stack_holds_every_frame_and_what_is_known_about_it(tmp_path: Path, la
         assert float(fact["DeltaT"]) == pytest.approx(0.038 * seq, abs=1e-9)
         assert fact["t_utc"] == entry.t_utc.isoformat()
         assert (fact["seq"], fact["em_gain"], fact["camera_frame"]) == (str(seq), "300.0", str(1000 + seq))
-        assert (fact["ImageNumber"], fact["hot"], fact["roi"]) == (str(seq), "true", "null")
+        assert (fact["ImageNumber"], fact["hot"], fact["roi"]) == (f'"{seq}"', "true", "null")
         assert fact["line\nend"] == "\\u2028 \\udc80"
 
 

@@ -87,6 +87,8 @@ def test_fields_of_a_tilted_camera_join_in_its_own_axes() -> None:
     back = geometry.to_stage(*geometry.to_mosaic_px(places[3]))
     assert back is not None
     np.testing.assert_allclose((back.x_um, back.y_um), stage[3])
+    assert geometry.stage_from_px is not None
+    np.testing.assert_allclose(geometry.stage_from_px @ [*geometry.to_mosaic_px(places[3]), 1.0], stage[3])
 
 
 def test_islands_lie_side_by_side_with_their_outline() -> None:
@@ -99,6 +101,7 @@ def test_islands_lie_side_by_side_with_their_outline() -> None:
     assert rights.min() > geometry.fields[2].origin_px[0] + SHAPE[1]
     for place in places.values():
         assert geometry.to_stage(*geometry.to_mosaic_px(place)) == place
+    assert geometry.stage_from_px is None
     between = geometry.layout.boxes_um[0]
     assert geometry.to_stage(between[0] + between[2] - geometry.corner_um[0] + 1, 10) is None
 

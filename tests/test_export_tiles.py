@@ -6,32 +6,38 @@ import csv
 import gzip
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import tifffile
 from storage_cases import fingerprint, make_frame, make_result, make_spec
 
 from hcc_scope.errors import StoreError, StoreExistsError
 from hcc_scope.exports.geometry import lay_out_section
+from hcc_scope.exports.kinds import KINDS, kinds_named, options_of
+from hcc_scope.exports.mosaic import export_mosaic
 from hcc_scope.exports.provenance import export_provenance
 from hcc_scope.exports.qupath import export_qupath
 from hcc_scope.exports.table import export_csv, export_parquet, export_wsinfer
 from hcc_scope.inference.card import read_card
+from hcc_scope.orientation import Orientation
 from hcc_scope.printable import spreadsheet_text
+from hcc_scope.progress import ignore_progress
 from hcc_scope.resources import models_dir
 from hcc_scope.retakes import retake_tags
+from hcc_scope.runs.library import SectionLister
+from hcc_scope.runs.library_export import export_sections
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
 from hcc_scope.storage.present_score import present_score
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.writer import create_store
 from hcc_scope.tiling import TileGrid
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHAPE, TILE = (70, 90), 40
 N = 6  # tiles of a frame: 2 rows and 3 columns, the last ones overlapping
@@ -50,7 +56,7 @@ def section(folder: Path, **changes: object) -> Path:
             tags = retake_tags(1, "blurred") if seq == 5 else {"n": seq}
             if seq == 5:
                 NotesWriter(writer.path).add("retake", "blurred", 5, replaces=1)
-            writer.append(make_frame(seq, SHAPE, stage_um=stage, tags=tags))
+            writer.append(make_frame(seq, SHAPE, stage_um=stage, tags=tags, section_id=spec.section_id))
         for seq in (2, 0, 1, 3, 4, 5):
             predictions.append(make_result(seq, N))
         predictions.append(make_result(0, N, distances=np.linspace(0, 1, N, dtype=np.float32)))  # analysed again
@@ -94,22 +100,17 @@ def test_a_tiles_rectangle_covers_its_pixels_in_the_mosaic(tmp_path: Path, axes:
         "1 frame not drawn, as a retake of the field counts",
         "1 field without a position not drawn: any place would be a false one",
     )
-    geometry, grid = lay_out_section(store), TileGrid.for_frame(SHAPE, TILE)
-    detections = by_type(read_geojson(outcome.path), "detection")
-    seen = {}
-    for one in detections:
+    mosaic = tifffile.imread(export_mosaic(store, tmp_path / "mosaic.ome.tif").path)
+    grid, orientation = TileGrid.for_frame(SHAPE, TILE), Orientation(axes)
+    seen = set()
+    for one in by_type(read_geojson(outcome.path), "detection"):
         numbers = one["properties"]["measurements"]
-        seq = numbers["Frame"]
-        mosaic = np.zeros(geometry.mosaic_shape_yx, np.uint16)
-        (origin,) = (field.origin_px for field in geometry.fields if field.seq == seq)
-        picture = geometry.upright(store.read(seq).pixels)
-        mosaic[origin[1] : origin[1] + picture.shape[0], origin[0] : origin[0] + picture.shape[1]] = picture
+        seq, k = numbers["Frame"], 3 * numbers["Tile row"] + numbers["Tile column"]
         left, top, right, bottom = box_of(one)
-        k = grid.rows_cols.tolist().index([numbers["Tile row"], numbers["Tile column"]])
-        tile = geometry.upright(grid.cut(store.read(seq).pixels, [k])[0])
+        tile = orientation.upright(grid.cut(store.read(seq).pixels, [k])[0])
         np.testing.assert_array_equal(mosaic[top:bottom, left:right], tile)
-        seen[seq, k] = one
-    assert set(seen) == {(seq, k) for seq in (0, 2, 4, 5) for k in range(N)}
+        seen.add((seq, k))
+    assert seen == {(seq, k) for seq in (0, 2, 4, 5) for k in range(N)}
 
 
 def test_what_qupath_shows_of_a_tile_is_what_was_recorded(stored: Path, tmp_path: Path) -> None:
@@ -185,7 +186,9 @@ def test_on_the_stack_of_frames_a_tile_lies_on_the_plane_of_its_frame(stored: Pa
     outcome = export_qupath(open_store(stored), tmp_path / "t.geojson.gz", placed_on="frames")
     assert outcome.left_out == ()
     origins = TileGrid.for_frame(SHAPE, TILE).origins_yx.tolist()
-    detections = by_type(read_geojson(outcome.path), "detection")
+    found = read_geojson(outcome.path)
+    detections, fields = by_type(found, "detection"), by_type(found, "annotation")
+    assert [one["geometry"]["plane"]["t"] for one in fields] == [4, 6, 7], "field 1 has a score: that of frame 5"
     assert len(detections) == 36
     for one in detections:
         numbers = one["properties"]["measurements"]
@@ -232,6 +235,41 @@ def test_no_cell_of_a_csv_is_a_formula(stored: Path, tmp_path: Path) -> None:
     assert {"'=1+1", f"excluded by the operator: {FORMULA}"} <= cells
     numbers = [float(row["probability"] or "nan") for row in rows if row["seq"] == "0"]
     np.testing.assert_array_equal(np.float32(numbers), read_predictions(stored)[0].probabilities)
+
+
+def test_no_cell_of_an_exported_list_of_sections_is_a_formula(stored: Path, tmp_path: Path) -> None:
+    written = export_sections(list(SectionLister().each([stored.parent])), [], tmp_path)
+    (row,) = csv.DictReader(written[1].read_text(encoding="utf-8").splitlines())
+    assert row["animal_id"] == "'=1+1"
+    assert not [cell for cell in row.values() if cell[:1] in {"=", "+", "-", "@"}]
+    assert json.loads(written[0].read_bytes())["sections"][0]["animal_id"] == "=1+1"
+
+
+def test_a_senseless_place_keeps_no_table_from_being_written(tmp_path: Path) -> None:
+    spec = make_spec(SHAPE, tile_px=TILE)
+    far = create_store(tmp_path, spec)
+    predictions = PredictionWriter(far.path, spec, run="live")
+    with far:
+        for seq, x_um in enumerate((0.0, 1e300)):
+            far.append(make_frame(seq, SHAPE, stage_um=(x_um, 0.0, None)))
+            predictions.append(make_result(seq, N))
+    predictions.close()
+    table = pq.read_table(export_parquet(open_store(far.path), tmp_path / "far.parquet").path)
+    assert [one is None for one in table["mosaic_x_px"].to_pylist()] == [False] * N + [True] * N
+    assert len(export_wsinfer(open_store(far.path), tmp_path / "w.csv").path.read_text().splitlines()) == 1 + 4
+    assert (
+        len(read_geojson(export_qupath(open_store(far.path), tmp_path / "t.geojson.gz").path)["features"]) == 1 + 2 * N
+    )
+
+
+def test_damaged_results_leave_no_export(tmp_path: Path) -> None:
+    path = section(tmp_path)
+    log = path / "predictions.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"classified"', b'"classifieD"', 1))
+    for export in (export_qupath, export_parquet, export_csv, export_wsinfer):
+        with pytest.raises(StoreError, match=r"line 2 of .* is unreadable"):
+            export(open_store(path), tmp_path / "out" / "file")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -314,3 +352,28 @@ def test_a_run_that_has_not_ended_has_no_provenance(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="no predictions"):
             export_qupath(open_store(writer.path), tmp_path / "t.geojson.gz")
     assert [path.name for path in tmp_path.iterdir()] == [writer.path.name]
+
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "interchange.md"
+
+
+def test_the_manual_names_every_kind_of_export_and_its_file() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    rows = [row.split(" | ") for row in re.findall(r"^\| (`.*)", page, re.MULTILINE)]
+    named = {kind: names for kinds, names, *_ in rows for kind in re.findall(r"`([\w-]+)`", kinds)}
+    for kind in KINDS:
+        assert kind.ending in named[kind.name], kind.name
+
+
+def test_the_python_of_the_manual_finds_the_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(section(tmp_path, animal_id="M7", section_id="S1"))
+    for kind in kinds_named(["mosaic", "fields", "table", "qupath"]):
+        kind.run(store, tmp_path / f"M7_S1{kind.ending}", options_of([kind], {}), ignore_progress)
+    (code,) = re.findall(r"```python\n(import gzip.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert found["score"] == pytest.approx(present_score(store).score)
+    assert found["field"].shape == (1, *SHAPE)
+    assert len(found["objects"]) == 28
+    assert found["mosaic"].ndim == 2

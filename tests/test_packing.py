@@ -237,8 +237,22 @@ def test_what_cannot_be_packed_is_refused_in_one_sentence_and_stays_as_it_is(pat
             pack_store(store)
         assert fingerprint(store) == before
     running.close()
-    with pytest.raises(UsageError, match="0 frames in a file"):
-        pack_store(unfinished, shard_frames=0)
+
+
+def test_frames_that_are_there_twice_stay_while_one_of_those_that_hold_is_damaged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with pytest.raises(UsageError, match=r"0 frames of .* make no file\. Give 1 to"):
+        pack_store(path, shard_frames=0)
+    monkeypatch.setattr(packing, "remove_other_frames", lambda *_: 0)  # as if the program was killed then
+    pack_store(path, shard_frames=2)
+    monkeypatch.undo()
+    (path / "frames_packed/0/c/1/0/0").unlink()
+    for _ in range(2):
+        with pytest.raises(StoreDamagedError, match=r"Frame 2 in .* is missing; nothing was changed"):
+            pack_store(path)
+        recover(path)
+        assert all(shard(path, seq).exists() for seq in range(N))
 
 
 def test_damage_of_a_packed_store_is_reported_and_mended(path: Path):

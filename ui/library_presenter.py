@@ -119,7 +119,7 @@ class LibraryPresenter(QObject):
         setup.folder_changed.connect(self.library.choose_folder)
         for signal in (state.run_started, state.run_finished, state.finish_failed):
             signal.connect(self._look_again)
-        views.replay.notes.changed.connect(self._look_again)
+        views.replay.notes_changed.connect(self._look_again)
         models.changed.connect(self._offer_models)
         self.library.choose_folder(setup.request.out_dir)
         self._update()

@@ -249,9 +249,12 @@ def halved(block: Block) -> Block:
         return Block(np.ascontiguousarray(pixels[::2, ::2]), None if mask is None else mask[::2, ::2])
     rows = np.add(pixels[::2], pixels[1::2], dtype=np.uint32)
     sums = rows[:, ::2] + rows[:, 1::2]
+    means = ((sums + 2) >> 2).astype(pixels.dtype)
     if mask is None:
-        return Block(((sums + 2) >> 2).astype(pixels.dtype), None)
+        return Block(means, None)
     pairs = np.add(mask[::2], mask[1::2], dtype=np.uint8)
     counts = pairs[:, ::2] + pairs[:, 1::2]
-    means = (sums + counts // 2) // np.maximum(counts, 1)
-    return Block(means.astype(pixels.dtype), counts > 0)
+    edge = np.nonzero((counts > 0) & (counts < 4))
+    n = counts[edge]
+    means[edge] = (sums[edge] + n // 2) // n
+    return Block(means, counts > 0)

@@ -5,9 +5,9 @@ about all of them. An image is (z, y, x) with one plane, as some viewers know no
 where the centre of its first pixel lies, as OME-Zarr counts.
 
 A field's only shard is a second name (a hard link) of the frame's file in the store: no byte is copied, the field stays
-when the section is deleted, and the store when the export is. The field is written anew where the disk knows no second
-names, where the store is packed (`hcc_scope.storage.packing`), and where the camera is turned or mirrored: OME-Zarr 0.5
-has no place for a turn.
+when the section is deleted, and the store when the export is. The field is written anew where there can be no second
+name (on another disk), where the store is packed (`hcc_scope.storage.packing`), and where the camera is turned or
+mirrored: OME-Zarr 0.5 has no place for a turn.
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ def export_fields(
     if not geometry.fields:
         raise StoreError(f"{store.path} has no field to export", hint="Its journal lists no frame that can be read.")
     n = len(geometry.fields)
-    left_out = list(geometry.left_out)
-    if geometry.positions == "none":
-        left_out.append("no field has a position: they lie in rows, in the order in which they were taken")
+    left_out = [*geometry.left_out, *geometry.caveats]
     may_link = shared and geometry.orientation.is_upright and store.layout.shard_frames == 1
     need_bytes = n * (_METADATA_BYTES + (0 if may_link else _frame_bytes(store)))
     with exported(target, need_bytes) as part:
@@ -115,7 +113,7 @@ class _FieldWriter:
             return f"{some}sharing the section's files, whose checksums were not compared"
         if self._turned:
             return "turned as they lie on the stage"
-        why = ", as this disk knows no second names of files" if self._shared and not self._can_link else ""
+        why = ", as the section's files cannot have a second name there" if self._shared and not self._can_link else ""
         return f"copied{why}"
 
     def write(self, number: int, field: FieldPlace) -> None:

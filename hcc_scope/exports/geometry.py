@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.scoring import FieldEntry
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import FrameResult
@@ -122,6 +123,18 @@ class SectionGeometry:
         )
         return tuple(f"{counted(len(seqs), noun)} {why}" for seqs, noun, why in found if seqs)
 
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What the places do not show truly: a sentence each."""
+        found = (
+            (
+                self.positions == "none",
+                "no field has a position: all lie in rows, in the order of their numbers",
+            ),
+            (self.layout.apart, "islands are drawn apart: where they lie to each other is not known"),
+        )
+        return tuple(words for holds, words in found if holds)
+
     def upright(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Return a frame (y, x) as its field is drawn; a view."""
         return self.orientation.upright(pixels)
@@ -153,6 +166,19 @@ class SectionGeometry:
         )
 
     @property
+    def stage_from_px(self) -> NDArray[np.float64] | None:
+        """Matrix (2, 3) that makes x and y on the stage, in um, of x and y in px of the mosaic, and 1.
+
+        None where islands lie side by side, as no matrix holds for all, and where no field has a position.
+        """
+        corner = None if self.layout.apart else self.to_stage(0.0, 0.0)
+        if corner is None:
+            return None
+        turn = _turn(self.orientation)
+        back = np.eye(2) if turn is None else np.linalg.inv(turn)
+        return np.column_stack((back * self.pixel_size_um, (corner.x_um, corner.y_um)))
+
+    @property
     def outline_px(self) -> NDArray[np.float64]:
         """Corners (n, 2) of the section's outline in the mosaic, x and y in px, also outside of it; may be empty."""
         return np.array([self.to_mosaic_px(corner) for corner in self.outline], dtype=np.float64).reshape(-1, 2)
@@ -172,7 +198,9 @@ class SectionGeometry:
         return np.rint(np.array(corners).reshape(-1, 2) * (width, height)).astype(np.intp)
 
 
-def lay_out_section(store: SectionStore, results: Mapping[int, FrameResult] | None = None) -> SectionGeometry:
+def lay_out_section(
+    store: SectionStore, results: Mapping[int, FrameResult] | Mapping[int, FieldEntry | None] | None = None
+) -> SectionGeometry:
     """Return the layout of a stored section's fields; reads no pixel.
 
     Parameters

@@ -112,8 +112,15 @@ def _mosaic(store: SectionStore, target: Path, options: Mapping[str, str], on_pr
     from hcc_scope.exports.mosaic import export_mosaic
 
     form: Form = "ome-zarr" if target.suffix == ".zarr" else "ome-tiff"
-    feather, raw = options["overlap"] == "feather", options["pixels"] == "raw"
-    return export_mosaic(store, target, form=form, feather=feather, raw=raw, on_progress=on_progress)
+    return export_mosaic(
+        store,
+        target,
+        form=form,
+        feather=options["overlap"] == "feather",
+        raw=options["pixels"] == "raw",
+        compressed=options.get("compression") != "none",
+        on_progress=on_progress,
+    )
 
 
 def _heatmap(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
@@ -153,7 +160,7 @@ KINDS: tuple[ExportKind, ...] = (
                 "Files of the fields",
                 ("shared", "copied"),
                 "Shared: the fields are the files of the section under a second name, and take no room. Copied: other "
-                "programs may write into them. Files are copied in any case where the disk knows no second names.",
+                "programs may write into them. Where there can be no second name, as on another disk, they are copied.",
             ),
             ExportOption(
                 "ngff",
@@ -176,7 +183,16 @@ KINDS: tuple[ExportKind, ...] = (
         "Mosaic as OME-TIFF",
         "All fields as one picture with smaller levels, for QuPath, Fiji and other viewers of slides",
         _mosaic,
-        _OF_MOSAICS,
+        (
+            *_OF_MOSAICS,
+            ExportOption(
+                "compression",
+                "Compression",
+                ("deflate", "none"),
+                "Deflate: loses nothing, and makes the file of a noisy image smaller by a tenth to a half. None: is "
+                "written faster.",
+            ),
+        ),
     ),
     ExportKind(
         "mosaic-zarr",

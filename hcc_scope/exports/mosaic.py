@@ -10,7 +10,6 @@ all fields; and as a camera may count 0 as well, so is the number of such pixels
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +19,7 @@ from hcc_scope.atomic_file import json_bytes
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.exports.blocks import BLOCK_PX
 from hcc_scope.exports.geometry import lay_out_section
-from hcc_scope.exports.mosaic_metadata import field_rectangles, mosaic_ngff, mosaic_ome_xml, stage_from_px
+from hcc_scope.exports.mosaic_metadata import field_rectangles, mosaic_ngff, mosaic_ome_xml
 from hcc_scope.exports.mosaic_pictures import FramePictures, TileProbabilities
 from hcc_scope.exports.outcome import ExportOutcome
 from hcc_scope.exports.pyramid import level_shapes, write_pyramid
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     from hcc_scope.exports.pyramid import LevelSink, Pictures, PyramidCounts
     from hcc_scope.progress import OnProgress
     from hcc_scope.storage.reader import SectionStore
-    from hcc_scope.types import TagValue
 
 __all__ = ["MOST_MEGAPIXELS", "Form", "check_size", "export_heatmap", "export_mosaic"]
 
@@ -58,7 +56,8 @@ _TILE_BYTES = 64
 _FIELD_BYTES = 1024
 """Of the description of one field."""
 _REST_BYTES = 2**20
-_ALL_LEVELS = 4 / 3
+_ALL_LEVELS = 1.36
+"""Pixels of all levels for one of the first, and what compression may add to noise."""
 _HEAT_SHARE = 1 / 16
 """What the probabilities take of their size at most: a tile has one value."""
 
@@ -70,6 +69,7 @@ def export_mosaic(
     form: Form = "ome-tiff",
     feather: bool = False,
     raw: bool = False,
+    compressed: bool = True,
     on_progress: OnProgress = ignore_progress,
 ) -> ExportOutcome:
     """Write a section's fields as one picture. Every frame that shows is compared with its checksum.
@@ -85,6 +85,8 @@ def export_mosaic(
         the camera counted.
     raw : bool
         Whether a section that was corrected by dark and flat fields is drawn without that correction.
+    compressed : bool
+        Whether the tiles of an OME-TIFF are compressed by deflate, which loses nothing.
     on_progress : callable
 
     Raises
@@ -99,13 +101,23 @@ def export_mosaic(
     geometry = _geometry_of(store)
     shading = None if raw else store.shading
     pictures = FramePictures(store, geometry, shading)
-    facts: dict[str, TagValue] = {
+    facts: dict[str, Any] = {
         "content": "camera counts",
         "pixels": "as stored" if shading is None else "corrected by the run's dark and flat fields",
         "overlap": "blended by the distance from the edge" if feather else "the latest field on top",
     }
 
-    return _export(store, geometry, pictures, target, form, facts, feather=feather, on_progress=on_progress)
+    return _export(
+        store,
+        geometry,
+        pictures,
+        target,
+        form,
+        facts,
+        feather=feather,
+        compressed=compressed,
+        on_progress=on_progress,
+    )
 
 
 def export_heatmap(
@@ -143,13 +155,13 @@ def export_heatmap(
     header = read_log(store.path / f"{PREDICTIONS}.jsonl").header
     grid = TileGrid.for_frame(store.spec.frame_shape_yx, header.get("tile_px", store.spec.tile_px))
     excluded = excluded_fields(read_notes(store.path))
-    facts: dict[str, TagValue] = {
+    facts: dict[str, Any] = {
         "content": "probability of high of each tile in use, NaN elsewhere",
         "model_sha256": header.get("model_sha256"),
         "tile_px": grid.tile_px,
     }
     pictures = TileProbabilities(geometry, grid, results, excluded)
-    return _export(store, geometry, pictures, target, form, facts, feather=False, on_progress=on_progress)
+    return _export(store, geometry, pictures, target, form, facts, on_progress=on_progress)
 
 
 def check_size(geometry: SectionGeometry, store: Path) -> None:
@@ -192,27 +204,27 @@ def _export(
     pictures: Pictures,
     target: Path,
     form: Form,
-    facts: Mapping[str, TagValue],
+    facts: Mapping[str, Any],
     *,
-    feather: bool,
+    feather: bool = False,
+    compressed: bool = True,
     on_progress: OnProgress,
 ) -> ExportOutcome:
     shapes = level_shapes(geometry.mosaic_shape_yx)
     kind = pictures.kind
     name, heat = f"{export_name(store.path, '')} {kind}", kind == "heatmap"
 
-    def write(sink: LevelSink) -> tuple[dict[str, TagValue], list[dict[str, Any]]]:
+    def write(sink: LevelSink) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Write all levels; return all facts, and the fields that are there."""
         counts = write_pyramid(geometry, pictures, sink, feather=feather, stage=kind, on_progress=on_progress)
         if not counts.covered_px:
             raise StoreError(f"{store.path} has no field to draw: every frame is damaged or missing")
-        return {**_general_facts(store, geometry), **facts, **_coverage(counts, pictures.fill)}, field_rectangles(
-            geometry, pictures.damaged
-        )
+        all_facts = {**_general_facts(store, geometry), **facts, **_coverage(counts, pictures.fill)}
+        return all_facts, field_rectangles(geometry, counts.drawn)
 
     with exported(target, _need_bytes(geometry, pictures, shapes)) as part:
         if form == "ome-tiff":
-            with PyramidTiff(part, shapes, pictures.dtype, pictures.fill) as tiff:
+            with PyramidTiff(part, shapes, pictures.dtype, pictures.fill, compressed=compressed) as tiff:
                 found, fields = write(tiff)
                 xml = mosaic_ome_xml(geometry, store.spec, name, found, fields, heat=heat)
                 tiff.close(TiffFacts(xml, geometry.pixel_size_um, geometry.corner_um, f"HCC-Scope {__version__}"))
@@ -228,7 +240,10 @@ def _export(
         f"{counted(len(fields), 'field')} in {width:,} x {height:,} pixels, of which they cover "
         f"{100 * int(found['covered_px'] or 0) / (height * width):.3g} %"
     )
-    return ExportOutcome(target, what, (*geometry.left_out, *pictures.damaged.values()))
+    left_out = [*geometry.left_out, *geometry.caveats, *pictures.damaged.values()]
+    if n_hidden := len(geometry.fields) - len(fields) - len(pictures.damaged):
+        left_out.append(f"{counted(n_hidden, 'field')} not seen, as later ones lie over all of it")
+    return ExportOutcome(target, what, tuple(left_out))
 
 
 class _ArraySink:
@@ -244,9 +259,9 @@ class _ArraySink:
         self._arrays.write(*encoded)
 
 
-def _general_facts(store: SectionStore, geometry: SectionGeometry) -> dict[str, TagValue]:
+def _general_facts(store: SectionStore, geometry: SectionGeometry) -> dict[str, Any]:
     """Return what a mosaic and a heatmap state alike."""
-    provenance, matrix = store.recorded.provenance, stage_from_px(geometry)
+    provenance, matrix = store.recorded.provenance, geometry.stage_from_px
     return {
         "animal_id": store.spec.animal_id,
         "section_id": store.spec.section_id,
@@ -258,11 +273,11 @@ def _general_facts(store: SectionStore, geometry: SectionGeometry) -> dict[str, 
         "corner_x_um": geometry.corner_um[0],
         "corner_y_um": geometry.corner_um[1],
         "positions": geometry.positions,
-        "stage_um_from_px": None if matrix is None else json.dumps(matrix),
+        "stage_um_from_px": None if matrix is None else matrix.tolist(),
     }
 
 
-def _coverage(counts: PyramidCounts, fill: float) -> dict[str, TagValue]:
+def _coverage(counts: PyramidCounts, fill: float) -> dict[str, Any]:
     """Return how many pixels are covered, and how an uncovered one is known."""
     return {
         "fill_value": "NaN" if math.isnan(fill) else int(fill),

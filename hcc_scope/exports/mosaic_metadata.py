@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from hcc_scope.exports.ome_xml import legal_text, map_annotation, ome_root
-from hcc_scope.storage.metadata import CHANNEL_NAME, display_window
+from hcc_scope.storage.metadata import CHANNEL_NAME, omero_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from hcc_scope.exports.geometry import SectionGeometry
-    from hcc_scope.types import RunSpec, TagValue
+    from hcc_scope.types import RunSpec
 
-__all__ = ["ATTRIBUTE", "HEAT_CHANNEL", "field_rectangles", "mosaic_ngff", "mosaic_ome_xml", "stage_from_px"]
+__all__ = ["ATTRIBUTE", "HEAT_CHANNEL", "field_rectangles", "mosaic_ngff", "mosaic_ome_xml"]
 
 ATTRIBUTE = "hcc_scope_mosaic"
 """Key of the facts in ``zarr.json``."""
@@ -22,14 +22,14 @@ _NAMESPACE = "hcc-scope/mosaic"
 HEAT_CHANNEL = "probability of high"
 
 
-def field_rectangles(geometry: SectionGeometry, without: Collection[int] = ()) -> list[dict[str, Any]]:
+def field_rectangles(geometry: SectionGeometry, drawn: Collection[int]) -> list[dict[str, Any]]:
     """Return where each field of a mosaic lies: the union of the rectangles is what is covered.
 
     Parameters
     ----------
     geometry : SectionGeometry
-    without : collection of int
-        `seq` of fields that could not be drawn.
+    drawn : collection of int
+        `seq` of the fields that show somewhere.
     """
     height, width = geometry.field_shape_yx
     return [
@@ -43,34 +43,20 @@ def field_rectangles(geometry: SectionGeometry, without: Collection[int] = ()) -
             "stage_um": [field.stage.x_um, field.stage.y_um],
         }
         for field in geometry.fields
-        if field.seq not in without and field.stage is not None
+        if field.seq in drawn and field.stage is not None
     ]
-
-
-def stage_from_px(geometry: SectionGeometry) -> list[list[float]] | None:
-    """Return the matrix (2, 3) that makes x and y on the stage, in um, of x, y in px and 1.
-
-    None where islands lie side by side: no matrix holds for all.
-    """
-    if geometry.layout.apart:
-        return None
-    places = [geometry.to_stage(x, y) for x, y in ((0, 0), (1, 0), (0, 1))]
-    if None in places:
-        return None
-    origin, right, down = ((place.x_um, place.y_um) for place in places if place is not None)
-    return [[right[axis] - origin[axis], down[axis] - origin[axis], origin[axis]] for axis in (0, 1)]
 
 
 def mosaic_ome_xml(
     geometry: SectionGeometry,
     spec: RunSpec,
     name: str,
-    facts: Mapping[str, TagValue],
+    facts: Mapping[str, Any],
     fields: Sequence[Mapping[str, Any]],
     *,
     heat: bool,
 ) -> bytes:
-    """Return the OME-XML of a mosaic, in ASCII.
+    """Return the OME-XML of a mosaic, in UTF-8.
 
     The position of its only plane is that of the upper left corner, as in TIFF's own tags. Each field is a region of
     interest with one rectangle.
@@ -82,7 +68,7 @@ def mosaic_ome_xml(
     name : str
         Of the image.
     facts : mapping
-        For an annotation.
+        For an annotation: values of JSON.
     fields : sequence of mapping
         As `field_rectangles` returns them.
     heat : bool
@@ -136,15 +122,16 @@ def mosaic_ome_xml(
     notes = ElementTree.SubElement(root, "StructuredAnnotations")
     map_annotation(notes, "Annotation:0", _NAMESPACE, facts)
     root.extend(regions)
-    text: bytes = ElementTree.tostring(root, encoding="us-ascii")
-    return b'<?xml version="1.0" encoding="UTF-8"?>' + text.removeprefix(b"<?xml version='1.0' encoding='us-ascii'?>\n")
+    # Bio-Formats takes no character references, such as &#181; for the sign of micro, so the text is no plain ASCII
+    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text
 
 
 def mosaic_ngff(
     geometry: SectionGeometry,
     spec: RunSpec,
     name: str,
-    facts: Mapping[str, TagValue],
+    facts: Mapping[str, Any],
     fields: Sequence[Mapping[str, Any]],
     *,
     heat: bool,
@@ -176,7 +163,7 @@ def mosaic_ngff(
         "datasets": datasets,
         "type": "nearest" if heat else "mean",
     }
-    omero = display_window(spec)
+    omero = omero_metadata(spec)
     if heat:
         window = {"min": 0, "max": 1, "start": 0, "end": 1}
         omero["channels"][0] |= {"label": HEAT_CHANNEL, "window": window}

@@ -105,7 +105,7 @@ class TileProbabilities:
         for seq in seqs:
             picture = np.full(self._shape_yx, np.nan, np.float32)
             result = None if seq in self._excluded else self._results.get(seq)
-            if result is not None:
+            if result is not None and result.probabilities.size:  # one that failed may have none
                 usable = np.where(result.flags == 0, result.probabilities, np.float32(np.nan))
                 for (x, y), probability in zip(self._corners, usable.tolist(), strict=True):
                     picture[y : y + self._tile_px, x : x + self._tile_px] = probability

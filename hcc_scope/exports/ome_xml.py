@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from datetime import UTC
 from itertools import count
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -89,7 +90,7 @@ def _image(
     element = ElementTree.SubElement(root, "Image", {"ID": f"Image:{number}", "Name": printable(image.name)})
     first = next((one for one in image.planes if one is not None), None)
     if first is not None:
-        began = first.t_utc.replace(tzinfo=None).isoformat(timespec="microseconds")
+        began = first.t_utc.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
         ElementTree.SubElement(element, "AcquisitionDate").text = f"{began}Z"
     height, width = image.shape_yx
     size = repr(float(spec.pixel_size_um))
@@ -164,12 +165,21 @@ def _facts(entry: JournalEntry) -> dict[str, TagValue]:
 
 
 def map_annotation(notes: ElementTree.Element, name: str, namespace: str, facts: Mapping[str, TagValue]) -> None:
-    """Add facts as an annotation: texts as they are, other values as JSON."""
+    """Add facts as an annotation: texts as they are, others as JSON; so is a text that would read as a number."""
     annotation = ElementTree.SubElement(notes, "MapAnnotation", {"ID": name, "Namespace": namespace})
     value = ElementTree.SubElement(annotation, "Value")
     for key, fact in facts.items():
-        text = fact if isinstance(fact, str) else json.dumps(fact)
+        text = fact if isinstance(fact, str) and not _is_json(fact) else json.dumps(fact)
         ElementTree.SubElement(value, "M", {"K": legal_text(key)}).text = legal_text(text)
+
+
+def _is_json(text: str) -> bool:
+    """Return whether a text reads as a value of JSON: a version ``1.10`` would come back as 1.1."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def legal_text(text: str) -> str:

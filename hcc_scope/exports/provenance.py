@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +39,7 @@ from hcc_scope.storage.files import cannot_read, check_plain, open_plain
 from hcc_scope.storage.present_score import present_score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hcc_scope.progress import OnProgress
     from hcc_scope.storage.reader import SectionStore
@@ -52,8 +53,6 @@ _VERSION = "https://w3id.org/ro/crate/1.2"
 _BLOCK_BYTES = 1 << 20
 _LINE_BYTES = 200
 """Of a file in the list of hashes, at most."""
-_FRAMES = "frames"
-"""Folder of the store whose files are not copied."""
 _MEDIA_TYPES = {
     ".json": "application/json", ".jsonl": "application/jsonl", ".parquet": "application/vnd.apache.parquet",
     ".png": "image/png", ".txt": "text/plain", ".yaml": "application/yaml", ".md": "text/markdown",
@@ -106,7 +105,7 @@ def export_provenance(store: SectionStore, target: Path, *, on_progress: OnProgr
             f"The run of {store.path} has not ended: its files are not final", hint="Run hcc-scope recover on it first."
         )
     files = list(_files_of(store.path))
-    copied_bytes = sum(size for name, size in files if not name.startswith(f"{_FRAMES}/"))
+    copied_bytes = sum(size for name, size in files if _is_copied(name))
     need_bytes = copied_bytes + len(files) * _LINE_BYTES + (1 << 20)
     with exported(target, need_bytes) as part:
         (part / "store").mkdir(parents=True)
@@ -139,6 +138,11 @@ def _files_of(store: Path) -> Iterator[tuple[str, int]]:
         raise cannot_read(error, f"The store {store}") from error
 
 
+def _is_copied(name: str) -> bool:
+    """Return whether a file of the store is copied: all but those of the frames, which lie in folders."""
+    return "/" not in name
+
+
 def _raise(error: OSError) -> None:
     raise error
 
@@ -150,7 +154,7 @@ def _hash_and_copy(store: Path, files: list[tuple[str, int]], part: Path, on_pro
     total = sum(size for _, size in files)
     done = 0
     for name, size in files:
-        copy = None if name.startswith(f"{_FRAMES}/") else part / "store" / name
+        copy = part / "store" / name if _is_copied(name) else None
         sha256, n_bytes = _sha256(store / name, copy)
         lines.append(f"{sha256}  {store.name}/{name}")
         if copy is not None:
@@ -165,23 +169,28 @@ def _hash_and_copy(store: Path, files: list[tuple[str, int]], part: Path, on_pro
 
 def _sha256(path: Path, copy: Path | None) -> tuple[str, int]:
     """Return the hash of a file of the store and its size, and copy it."""
+    digest, n_bytes = hashlib.sha256(), 0
+    with ExitStack() as stack:
+        written = None
+        if copy is not None:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            written = stack.enter_context(copy.open("xb"))
+        for block in _blocks(path):
+            digest.update(block)
+            n_bytes += len(block)
+            if written is not None:
+                written.write(block)
+    return digest.hexdigest(), n_bytes
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Yield what a file of the store holds; an error of reading is no error of the export's own files."""
     try:
-        handle = open_plain(path, os.O_RDONLY)
+        with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                yield block
     except OSError as error:
         raise cannot_read(error, str(path)) from error
-    digest, n_bytes = hashlib.sha256(), 0
-    with os.fdopen(handle, "rb") as file:
-        if copy is None:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
-                n_bytes += len(block)
-            return digest.hexdigest(), n_bytes
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        with copy.open("xb") as written:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
-                n_bytes += written.write(block)
-    return digest.hexdigest(), n_bytes
 
 
 def _written(part: Path, name: str, text: str, description: str) -> _Copied:
@@ -211,6 +220,10 @@ def _model_card(store: SectionStore, part: Path) -> list[_Copied]:
 # ---- the description ------------------------------------------------------------------------------------------------
 
 
+_STATUS = {True: "http://schema.org/FailedActionStatus", False: "http://schema.org/CompletedActionStatus"}
+"""Of a run, by whether it failed."""
+
+
 def _graph(store: SectionStore, copied: list[_Copied], n_bytes: int) -> list[dict[str, Any]]:
     spec, run, attributes = store.spec, store.recorded, store.attributes
     parts = [{"@id": quote(one.path)} for one in copied]
@@ -231,7 +244,7 @@ def _graph(store: SectionStore, copied: list[_Copied], n_bytes: int) -> list[dic
         "license": {"@id": "#licence"},
         "about": {"@id": "#store"},
         "hasPart": parts,
-        "mentions": [{"@id": action["@id"]}],
+        "mentions": {"@id": action["@id"]},
         "variableMeasured": [{"@id": one["@id"]} for one in measured],
     }
     return [
@@ -252,6 +265,7 @@ def _graph(store: SectionStore, copied: list[_Copied], n_bytes: int) -> list[dic
         },
         _store(store, n_bytes, measured),
         action,
+        {"@id": action["actionStatus"]["@id"], "@type": "ActionStatusType", "name": run.state or "ended"},
         *measured,
         *([] if model is None else [model]),
         *software,
@@ -326,28 +340,27 @@ def _action(store: SectionStore, model: dict[str, Any] | None, software: list[di
         "description": f"The run ended: {run.state or 'not recorded how'}",
         "startTime": run.created_utc.isoformat(),
         **({} if ended is None else {"endTime": ended}),
-        "actionStatus": {"@id": f"http://schema.org/{'Failed' if failed else 'Completed'}ActionStatus"},
+        "actionStatus": {"@id": _STATUS[failed]},
         **({"error": printable(cause)} if cause else {}),
-        "instrument": [{"@id": one["@id"]} for one in (*software, *([] if model is None else [model]))],
+        **({} if model is None else {"instrument": {"@id": model["@id"]}}),
+        "additionalProperty": [{"@id": one["@id"]} for one in software[1:]],
         "result": {"@id": "#store"},
     }
 
 
-def _software(versions: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the program that made the crate, and those that the run recorded."""
-    found = [
-        {
-            "@id": f"#software-{quote(printable(str(name)).replace(' ', '-'), safe='')}",
-            "@type": "SoftwareApplication",
-            "name": printable(str(name)),
-            "softwareVersion": printable(str(version)),
-        }
-        for name, version in versions.items()
-    ]
+def _software(versions: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the program that made the crate, and the versions that the run recorded.
+
+    RO-Crate asks for the web page of everything that is called a software application; none of them is known here.
+    """
     program = {
-        "@id": "#hcc-scope", "@type": "SoftwareApplication", "name": "HCC-Scope (this description)",
-        "softwareVersion": __version__,
+        "@id": "#hcc-scope", "@type": "CreativeWork", "additionalType": "http://schema.org/SoftwareApplication",
+        "name": "HCC-Scope, which wrote this description", "version": __version__,
     }  # fmt: skip
+    found = [
+        _property(f"#version-{number}", printable(str(name)), printable(str(version)), propertyID="version")
+        for number, (name, version) in enumerate(versions.items(), start=1)
+    ]
     return [program, *found]
 
 
@@ -358,7 +371,7 @@ def _model(store: SectionStore, paths: set[str]) -> dict[str, Any] | None:
     card = f"model/{CARD_FILE}"
     return {
         "@id": "#model",
-        "@type": "SoftwareApplication",
+        "@type": "CreativeWork",
         "name": printable(provenance.model or "model without a name"),
         "description": research_use(provenance.model_trained_on),
         "identifier": f"sha256:{sha256}",

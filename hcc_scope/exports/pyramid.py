@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import tee
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -75,6 +75,8 @@ class PyramidCounts:
     covered_px: int = 0
     fill_in_fields_px: int = 0
     """Pixels of fields that have the fill value themselves."""
+    drawn: set[int] = field(default_factory=set)
+    """`seq` of the fields that show somewhere."""
 
 
 def level_shapes(shape_yx: tuple[int, int]) -> list[tuple[int, int]]:
@@ -187,13 +189,15 @@ class _Writing:
         loads = frozenset(plan.loads)
         for index, seq in enumerate(plan.shown):
             picture = next(self._reading) if seq in loads else self._held[seq]
-            if plan.streamed:
-                if picture is not None:
-                    painter.add(index, picture)
-            else:
+            if not plan.streamed:
                 self._held[seq] = picture
-                if picture is not None:
-                    parts.append((index, picture))
+            if picture is None:
+                continue
+            self.counts.drawn.add(seq)
+            if plan.streamed:
+                painter.add(index, picture)
+            else:
+                parts.append((index, picture))
         for seq in plan.drops:
             del self._held[seq]
         self._submit(0, plan.row, plan.column, self._pool.submit(self._draw, plan, painter, parts))

@@ -16,19 +16,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import uuid
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
-import pyarrow as pa
 
 from hcc_scope.exports.geometry import lay_out_section
 from hcc_scope.exports.outcome import ExportOutcome
 from hcc_scope.exports.section_tiles import read_section_tiles
 from hcc_scope.exports.target import exported
 from hcc_scope.formatting import counted
-from hcc_scope.orientation import Orientation
-from hcc_scope.position_tags import describe_island, island_and_place
+from hcc_scope.position_tags import describe_island
 from hcc_scope.printable import printable
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.research_use import phantom_alarm, research_use
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
     from hcc_scope.progress import OnProgress
     from hcc_scope.storage.reader import SectionStore
 
-__all__ = ["CLASSES", "MEASUREMENTS", "PlacedOn", "export_qupath"]
+__all__ = ["CLASSES", "PlacedOn", "export_qupath"]
 
 PlacedOn = Literal["mosaic", "frames"]
 """Which image the objects lie on: the mosaic, or the stack of frames."""
@@ -64,11 +63,6 @@ CLASSES: Mapping[str, tuple[int, int, int]] = {
     )
 }  # fmt: skip
 """QuPath's classes of the objects, and their colours as red, green and blue."""
-MEASUREMENTS = (
-    "Probability of high", "Log-odds of high", "Distance from training", "In the score", "Frame", "Tile row",
-    "Tile column", "Stage x um", "Stage y um",
-)  # fmt: skip
-"""Of a tile."""
 
 _FRAMES_AT_ONCE = 256
 _FEATURE_BYTES = 120
@@ -103,8 +97,7 @@ def export_qupath(
     StoreExistsError, StoreUnwritableError, DiskFullError, UsageError
         As `hcc_scope.exports.target.exported`.
     """
-    on_progress(Progress("reading results", 0, 0))
-    tiles = read_section_tiles(store)
+    tiles = read_section_tiles(store, on_progress)
     places = _MosaicPlaces(tiles) if placed_on == "mosaic" else _FramePlaces(tiles)
     n_rows = len(tiles.columns.seqs)
     n_tiles = n_annotations = 0
@@ -208,36 +201,27 @@ def _ids(tiles: SectionTiles) -> str:
 
 def _texts(numbers: NDArray[np.float32]) -> list[str]:
     """Return the shortest texts that give the same float32 again; ``nan`` for NaN."""
-    found: list[str] = pa.array(numbers.ravel()).cast(pa.string()).to_pylist()
-    return found
+    return [str(number) for number in numbers.ravel()]
 
 
 def _tiles(tiles: SectionTiles, places: _Places, included: NDArray[np.bool_], begin: int, end: int) -> Iterator[str]:
     """Yield the features of the tiles of some frames."""
-    columns, grid, store = tiles.columns, tiles.grid, tiles.store
+    columns, grid = tiles.columns, tiles.grid
     n = grid.n
     ids = _ids(tiles)
     measured = [_texts(one[begin:end]) for one in (columns.probabilities, columns.logits, columns.distances)]
     rows_cols = [f'"Tile row":{row},"Tile column":{column}' for row, column in grid.rows_cols.tolist()]
-    size_um = columns.header["pixel_size_um"]
-    orientation = Orientation(store.spec.camera_axes)
-    centres_um = grid.centres_um(orientation, size_um)
-    high = columns.probabilities[begin:end] >= np.float32(tiles.score.threshold)
+    centres_um, _ = tiles.centres_um(columns.seqs[begin:end])
+    high = columns.probabilities[begin:end].astype(np.float64) >= tiles.score.threshold
     for row in range(begin, end):
         seq = int(columns.seqs[row])
         boxes = places.of_tiles(seq)
         if boxes is None or not columns.cut[row]:
             continue
-        entry = store.journal[seq]
-        place = None if entry is None else island_and_place(entry.stage_um, entry.tags)
-        if entry is not None and entry.pixel_size_um not in (None, size_um):
-            size_um = entry.pixel_size_um
-            centres_um = grid.centres_um(orientation, size_um)
-        stage = [""] * n
-        if place is not None:
-            stage = [
-                f',"Stage x um":{place[1] + x:.3f},"Stage y um":{place[2] + y:.3f}' for x, y in centres_um.tolist()
-            ]
+        stage = [
+            "" if math.isnan(x) else f',"Stage x um":{x:.3f},"Stage y um":{y:.3f}'
+            for x, y in centres_um[row - begin].tolist()
+        ]
         plane = places.plane(seq)
         reasons = tiles.reasons_of_tiles(row, included[row])
         first = (row - begin) * n

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.field_scores import usable_tiles
+from hcc_scope.orientation import Orientation
+from hcc_scope.position_tags import island_and_place
+from hcc_scope.progress import ignore_progress
 from hcc_scope.quality import describe_flags
 from hcc_scope.scoring import is_analysed
 from hcc_scope.storage.frames_out import frames_out
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.progress import OnProgress
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.result_columns import ResultColumns
     from hcc_scope.types import SectionScore
@@ -72,11 +76,41 @@ class SectionTiles:
             for enters, flags in zip(included.tolist(), self.columns.flags[row].tolist(), strict=True)
         ]
 
+    def centres_um(self, seqs: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return where the tiles of some frames lie on the stage.
+
+        Returns
+        -------
+        (n, t, 2) ndarray
+            x, y of the tiles' centres in um; NaN where the position is not known.
+        (n,) ndarray
+            Island of each frame; -1 where the position is not known.
+        """
+        usual_um = self.columns.header["pixel_size_um"]
+        orientation = Orientation(self.store.spec.camera_axes)
+        known = {usual_um: self.grid.centres_um(orientation, usual_um)}
+        places_um = np.full((len(seqs), self.grid.n, 2), np.nan)
+        islands = np.full(len(seqs), -1, np.int64)
+        for i, seq in enumerate(seqs.tolist()):
+            entry = self.store.journal[seq]
+            place = None if entry is None else island_and_place(entry.stage_um, entry.tags)
+            if entry is None or place is None:
+                continue
+            size_um = usual_um if entry.pixel_size_um is None else entry.pixel_size_um
+            if size_um not in known:
+                known[size_um] = self.grid.centres_um(orientation, size_um)
+            islands[i] = place[0]
+            places_um[i] = known[size_um] + place[1:]
+        return places_um, islands
+
     def fields_without_score(self) -> Iterator[tuple[int, str]]:
-        """Yield `seq` of each frame of which no tile enters the score, and why, as half a sentence."""
+        """Yield the frame of each field that has no score, and why, as half a sentence.
+
+        A frame that another one of its field replaces is not among them: its field may have a score.
+        """
         seqs = {int(seq): row for row, seq in enumerate(self.columns.seqs)}
-        included = self.included().any(axis=1)
-        for seq in range(self.store.n_frames):
+        included: list[bool] = np.any(self.included(), axis=1).tolist()
+        for seq in sorted(set(range(self.store.n_frames)) - set(self.score.set_aside)):
             row = seqs.get(seq)
             if row is None:
                 yield seq, self.out.get(seq, "it was not analysed")
@@ -85,15 +119,20 @@ class SectionTiles:
                 yield seq, self.reason_of_frame(row) or describe_flags(flags) or "no tile has a probability"
 
 
-def read_section_tiles(store: SectionStore) -> SectionTiles:
+def read_section_tiles(store: SectionStore, on_progress: OnProgress = ignore_progress) -> SectionTiles:
     """Read the results that a section's run recorded.
+
+    Parameters
+    ----------
+    store : SectionStore
+    on_progress : callable
 
     Raises
     ------
     StoreError
         If the store has no predictions, or these, its notes or its drawn sample cannot be read.
     """
-    columns = read_result_columns(store.path, store.n_frames)
+    columns = read_result_columns(store.path, store.n_frames, on_progress=on_progress)
     header = columns.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
     guided = store.spec.sampling == "guided"

@@ -22,14 +22,12 @@ from hcc_scope.exports.outcome import ExportOutcome
 from hcc_scope.exports.section_tiles import read_section_tiles
 from hcc_scope.exports.target import exported
 from hcc_scope.formatting import counted
-from hcc_scope.orientation import Orientation
-from hcc_scope.position_tags import island_and_place
 from hcc_scope.printable import printable, spreadsheet_text
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.storage.predictions import TABLE_SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["EXPORT_SCHEMA", "WSINFER_SCHEMA", "export_csv", "export_parquet", "export_wsinfer"]
 
 _FRAMES_AT_ONCE = 1024
+_FARTHEST_PX = 1 << 53
+"""A stage that reports a senseless place has its tables nevertheless."""
 _ROW_BYTES = 400
 """Of a tile in a CSV, but for what a person typed."""
 
@@ -51,14 +51,14 @@ EXPORT_SCHEMA = pa.schema(
         pa.field("section_id", pa.string(), nullable=False),
         *(pa.field(one.name, one.type) for one in TABLE_SCHEMA),
         pa.field("excluded_because", pa.string()),
-        pa.field("mosaic_x_px", pa.int32()),
-        pa.field("mosaic_y_px", pa.int32()),
+        pa.field("mosaic_x_px", pa.int64()),
+        pa.field("mosaic_y_px", pa.int64()),
     ]
 )
 """Columns of Parquet and CSV."""
 WSINFER_SCHEMA = pa.schema(
     [
-        *(pa.field(name, pa.int32()) for name in ("minx", "miny", "width", "height")),
+        *(pa.field(name, pa.int64()) for name in ("minx", "miny", "width", "height")),
         *(pa.field(name, pa.float32()) for name in ("prob_low", "prob_high")),
     ]
 )
@@ -83,7 +83,7 @@ def export_parquet(store: SectionStore, target: Path, *, on_progress: OnProgress
     StoreExistsError, StoreUnwritableError, DiskFullError, UsageError
         As `hcc_scope.exports.target.exported`.
     """
-    tiles = _read(store, on_progress)
+    tiles = read_section_tiles(store, on_progress)
     with (
         exported(target, tiles.n_tiles * _ROW_BYTES // 4 + (1 << 20)) as part,
         pq.ParquetWriter(part, EXPORT_SCHEMA, compression="zstd", write_page_checksum=True) as writer,
@@ -98,7 +98,7 @@ def export_csv(store: SectionStore, target: Path, *, on_progress: OnProgress = i
 
     Parameters and errors are those of `export_parquet`.
     """
-    tiles = _read(store, on_progress)
+    tiles = read_section_tiles(store, on_progress)
     with (
         exported(target, tiles.n_tiles * _ROW_BYTES + (1 << 20)) as part,
         part.open("wb") as file,
@@ -116,9 +116,9 @@ def export_wsinfer(store: SectionStore, target: Path, *, on_progress: OnProgress
 
     Parameters and errors are those of `export_parquet`.
     """
-    tiles = _read(store, on_progress)
+    tiles = read_section_tiles(store, on_progress)
     geometry = lay_out_section(store, tiles.columns.entries)
-    corners = geometry.tile_corners_px(tiles.grid)
+    known, corners = _known_origins(geometry), geometry.tile_corners_px(tiles.grid)
     included = tiles.included()
     n = 0
     with (
@@ -127,7 +127,7 @@ def export_wsinfer(store: SectionStore, target: Path, *, on_progress: OnProgress
         _csv_writer(file, WSINFER_SCHEMA, quoting="none") as writer,
     ):
         for rows in _chunks(tiles, on_progress):
-            origins, drawn = _origins(geometry, tiles.columns.seqs[rows])
+            origins, drawn = _origins(known, tiles.columns.seqs[rows])
             enters = included[rows] & drawn[:, None]
             left_top = (origins[:, None] + corners)[enters]
             sides = np.full(len(left_top), tiles.grid.tile_px)
@@ -138,11 +138,6 @@ def export_wsinfer(store: SectionStore, target: Path, *, on_progress: OnProgress
     n_out = tiles.n_tiles - int(np.count_nonzero(included))
     not_scored = (f"{counted(n_out, 'tile')} without a part in the score left out",) if n_out else ()
     return ExportOutcome(target, f"{counted(n, 'tile')}, in pixels of the mosaic", (*not_scored, *geometry.left_out))
-
-
-def _read(store: SectionStore, on_progress: OnProgress) -> SectionTiles:
-    on_progress(Progress("reading results", 0, 0))
-    return read_section_tiles(store)
 
 
 def _outcome(tiles: SectionTiles, target: Path) -> ExportOutcome:
@@ -159,9 +154,16 @@ def _chunks(tiles: SectionTiles, on_progress: OnProgress) -> Iterator[slice]:
         on_progress(Progress("tiles", end, n))
 
 
-def _origins(geometry: SectionGeometry, seqs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _known_origins(geometry: SectionGeometry) -> dict[int, tuple[int, int]]:
+    """Return x, y of the upper left pixel of each field in the mosaic, by `seq`; no place that is beyond any mosaic."""
+    places = ((field.seq, field.origin_px) for field in geometry.fields)
+    return {seq: origin for seq, origin in places if max(origin) < _FARTHEST_PX}
+
+
+def _origins(
+    known: Mapping[int, tuple[int, int]], seqs: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return x, y (n, 2) of some fields in the mosaic, and which (n,) are in it; (0, 0) for the others."""
-    known = {field.seq: field.origin_px for field in geometry.fields}
     found = [known.get(seq) for seq in seqs.tolist()]
     origins = np.array([(0, 0) if one is None else one for one in found], np.int64).reshape(-1, 2)
     return origins, np.array([one is not None for one in found], bool)
@@ -170,28 +172,29 @@ def _origins(geometry: SectionGeometry, seqs: NDArray[np.int64]) -> tuple[NDArra
 def _batches(tiles: SectionTiles, on_progress: OnProgress) -> Iterator[pa.RecordBatch]:
     """Yield the rows of the table in the order of `seq`; a frame that was never cut has none."""
     geometry = lay_out_section(tiles.store, tiles.columns.entries)
+    known, corners = _known_origins(geometry), geometry.tile_corners_px(tiles.grid)
     included = tiles.included()
     for rows in _chunks(tiles, on_progress):
         cut = np.flatnonzero(tiles.columns.cut[rows]) + rows.start
         if len(cut):
-            yield _rows(tiles, geometry, included[cut], cut)
+            origins, drawn = _origins(known, tiles.columns.seqs[cut])
+            in_mosaic = np.ma.masked_array(origins[:, None] + corners, mask=False)
+            in_mosaic[~drawn] = np.ma.masked
+            yield _rows(tiles, in_mosaic.reshape(-1, 2), included[cut], cut)
 
 
 def _rows(
-    tiles: SectionTiles, geometry: SectionGeometry, included: NDArray[np.bool_], rows: NDArray[np.intp]
+    tiles: SectionTiles, in_mosaic: NDArray[np.int64], included: NDArray[np.bool_], rows: NDArray[np.intp]
 ) -> pa.RecordBatch:
-    """Return the tiles of some frames; `included` is (n, t) for these."""
+    """Return the tiles of some frames; `in_mosaic` is x, y (n * t, 2), masked outside, and `included` is (n, t)."""
     columns, grid, spec = tiles.columns, tiles.grid, tiles.store.spec
     n_frames, n = included.shape
     seqs = columns.seqs[rows]
-    origins, drawn = _origins(geometry, seqs)
-    in_mosaic = (origins[:, None] + geometry.tile_corners_px(grid)).reshape(-1, 2)
-    places_um, islands = _places(tiles, seqs)
-    outside = np.repeat(~drawn, n)
+    places_um, islands = tiles.centres_um(seqs)
     nowhere = np.repeat(islands < 0, n)
     values: dict[str, Any] = {
-        "animal_id": [spec.animal_id] * (n_frames * n),
-        "section_id": [spec.section_id] * (n_frames * n),
+        "animal_id": [printable(spec.animal_id)] * (n_frames * n),
+        "section_id": [printable(spec.section_id)] * (n_frames * n),
         "run": [columns.header["run"]] * (n_frames * n),
         "model_sha256": [columns.header["model_sha256"]] * (n_frames * n),
         "engine": [columns.engines[row] for row in rows for _ in range(n)],
@@ -201,8 +204,8 @@ def _rows(
         "tile_col": np.tile(grid.rows_cols[:, 1], n_frames),
         "x_px": np.tile(grid.origins_yx[:, 1], n_frames),
         "y_px": np.tile(grid.origins_yx[:, 0], n_frames),
-        "x_um": places_um[:, 0],
-        "y_um": places_um[:, 1],
+        "x_um": places_um[..., 0].ravel(),
+        "y_um": places_um[..., 1].ravel(),
         "island": np.ma.masked_array(np.repeat(islands, n), nowhere),
         "logit": columns.logits[rows].ravel(),
         "probability": columns.probabilities[rows].ravel(),
@@ -215,38 +218,10 @@ def _rows(
             for row, enters in zip(rows.tolist(), included, strict=True)
             for why in tiles.reasons_of_tiles(row, enters)
         ],
-        "mosaic_x_px": np.ma.masked_array(in_mosaic[:, 0], outside),
-        "mosaic_y_px": np.ma.masked_array(in_mosaic[:, 1], outside),
+        "mosaic_x_px": in_mosaic[:, 0],
+        "mosaic_y_px": in_mosaic[:, 1],
     }
     return _batch(EXPORT_SCHEMA, [values[field.name] for field in EXPORT_SCHEMA])
-
-
-def _places(tiles: SectionTiles, seqs: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return where the tiles of some frames lie on the stage.
-
-    Returns
-    -------
-    (n * t, 2) ndarray
-        x, y of the tiles' centres in um; NaN where the position is not known.
-    (n,) ndarray
-        Island of each frame; -1 where the position is not known.
-    """
-    usual_um = tiles.columns.header["pixel_size_um"]
-    orientation = Orientation(tiles.store.spec.camera_axes)
-    centres_um = {usual_um: tiles.grid.centres_um(orientation, usual_um)}
-    places_um = np.full((len(seqs), tiles.grid.n, 2), np.nan)
-    islands = np.full(len(seqs), -1)
-    for i, seq in enumerate(seqs.tolist()):
-        entry = tiles.store.journal[seq]
-        place = None if entry is None else island_and_place(entry.stage_um, entry.tags)
-        if entry is None or place is None:
-            continue
-        size_um = usual_um if entry.pixel_size_um is None else entry.pixel_size_um
-        if size_um not in centres_um:
-            centres_um[size_um] = tiles.grid.centres_um(orientation, size_um)
-        islands[i] = place[0]
-        places_um[i] = centres_um[size_um] + place[1:]
-    return places_um.reshape(-1, 2), islands
 
 
 def _batch(schema: pa.Schema, columns: Iterable[Any]) -> pa.RecordBatch:

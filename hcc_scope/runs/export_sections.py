@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import HccScopeError, UsageError
+from hcc_scope.errors import HccScopeError, UsageError, from_os_error
 from hcc_scope.exports.kinds import kinds_named, options_of
 from hcc_scope.exports.target import check_target, export_name
 from hcc_scope.formatting import counted, sentence
@@ -168,7 +168,10 @@ class SectionExport:
             return one
         except HccScopeError as error:
             return ExportedSection(one.store, one.kind, one.target, error=error)
+        except OSError as error:
+            return ExportedSection(one.store, one.kind, one.target, error=from_os_error(error, str(one.target)))
         finally:
+            self._step = Progress(name, 0, 0)  # else what is done counts twice
             self._n_done += 1
         return ExportedSection(one.store, one.kind, one.target, outcome)
 

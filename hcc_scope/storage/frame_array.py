@@ -120,7 +120,8 @@ class FrameArray:
     def __init__(
         self, store: Path, shape_yx: tuple[int, int], layout: Layout = LIVE, *, level: int = 0, pinned: bool = False
     ) -> None:
-        self._store, self._layout, self._level = store, layout, level
+        self.layout, self.level = layout, level
+        self._store = store
         self._folder = store / layout.array_path(level)
         height, width = shard_shape_yx(shape_yx)
         n_chunks = (height // CHUNK_PX) * (width // CHUNK_PX) * layout.shard_frames
@@ -155,7 +156,7 @@ class FrameArray:
 
     def shard_path(self, seq: int, store: Path | None = None) -> Path:
         """Return the file of frame `seq`; of another `store`, if one is given."""
-        return (self._store if store is None else store) / self._layout.shard_path(seq, self._level)
+        return (self._store if store is None else store) / self.layout.shard_path(seq, self.level)
 
     def start_write(self, seq: int, pixels: NDArray[np.uint16]) -> Any:  # noqa: ANN401 - tensorstore has no types
         """Start to write a frame; its future is done when the file is synced.
@@ -205,8 +206,16 @@ class FrameArray:
         self.check_file(seq)
         return _started(self._array[seq].read(order="C"))
 
-    def finish_read(self, seq: int, reading: Any, crc32: int) -> NDArray[np.uint16]:  # noqa: ANN401
+    def finish_read(self, seq: int, reading: Any, crc32: int | None) -> NDArray[np.uint16]:  # noqa: ANN401
         """Wait for a frame and return it if it is the one that was committed.
+
+        Parameters
+        ----------
+        seq : int
+        reading
+            From `start_read`.
+        crc32 : int or None
+            Of its pixels; None for a smaller picture, whose chunks alone have checksums.
 
         Returns
         -------
@@ -225,7 +234,7 @@ class FrameArray:
             if not self.shard_path(seq).exists():
                 raise StoreDamagedError(f"{where} is missing") from error
             raise StoreDamagedError(f"{where} cannot be read: {first_words(error)}") from error
-        if crc32_of(pixels) != crc32:
+        if crc32 is not None and crc32_of(pixels) != crc32:
             raise StoreDamagedError(f"{where} is damaged: its checksum differs from the journal's")
         pixels.flags.writeable = False
         return pixels

@@ -31,6 +31,7 @@ import numpy as np
 
 from hcc_scope.atomic_file import json_bytes, replace_file, sync_folder
 from hcc_scope.errors import StoreDamagedError, StoreError, UsageError
+from hcc_scope.formatting import format_bytes
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.storage.facts import ROOT, Facts, array_files, recorded_facts, root_bytes
 from hcc_scope.storage.files import explain, lock, open_own
@@ -57,11 +58,14 @@ if TYPE_CHECKING:
 
     from hcc_scope.progress import OnProgress
     from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.types import Frame
 
 __all__ = ["PackReport", "pack_store", "unpack_store"]
 
 _FILE_BYTES = 128 * 2**20
 """Of a file's frames before compression, if nothing else is asked for."""
+_LARGEST_FILE_BYTES = 2**30
+"""That may be asked for: so much is in memory, a few times over."""
 _USUAL_FRAMES = 256
 """In such a file, at most: one that is damaged costs them all."""
 _AHEAD = 3
@@ -122,13 +126,15 @@ def pack_store(
     StoreUnwritableError, DiskFullError
         If it cannot be written.
     """
-    if shard_frames is not None and not 1 <= shard_frames <= MAX_SHARD_FRAMES:
-        raise UsageError(
-            f"{shard_frames} frames in a file make no sense", hint=f"Give a number from 1 to {MAX_SHARD_FRAMES}."
-        )
     with _opened(path, "packed") as store:
         shape_yx = store.spec.frame_shape_yx
-        usual = min(_USUAL_FRAMES, max(1, _FILE_BYTES // (2 * shape_yx[0] * shape_yx[1])))
+        frame_bytes = 2 * shape_yx[0] * shape_yx[1]
+        most = min(MAX_SHARD_FRAMES, max(1, _LARGEST_FILE_BYTES // frame_bytes))
+        if shard_frames is not None and not 1 <= shard_frames <= most:
+            raise UsageError(
+                f"{shard_frames} frames of {format_bytes(frame_bytes)} make no file", hint=f"Give 1 to {most}."
+            )
+        usual = min(_USUAL_FRAMES, max(1, _FILE_BYTES // frame_bytes))
         layout = Layout.packed(
             usual if shard_frames is None else shard_frames,
             1 if pictures is False else Layout.useful_levels(shape_yx),
@@ -212,7 +218,7 @@ def _moved(
     if changed:
         pictures = 1 + (_PICTURES_SHARE if layout.n_levels > 1 else 0)
         check_out_dir(path, need_bytes=int(1.05 * pictures * before[1]) + RESERVE_BYTES)
-        remove_other_frames(path, store.layout, n)
+        _clear(store, store.layout)
         with ExitStack() as undo:
             undo.callback(_let_go, path, layout, n)
             _write(store, Facts.parse(attributes, store.facts.file), stage, on_progress)
@@ -220,11 +226,23 @@ def _moved(
             undo.pop_all()
     left_over = None
     try:
-        remove_other_frames(path, layout, n)
+        if changed:  # and compared
+            remove_other_frames(path, layout, n)
+        else:
+            _clear(store, layout)
     except OSError as error:  # the store is whole: a program has one of the old files open
         left_over = f"{error.filename or path}: {error.strerror or error}"
     now = _taken(path, layout, n)
     return PackReport(path, n, changed, layout, (before[0], now[0]), (before[1], now[1]), left_over)
+
+
+def _clear(store: SectionStore, layout: Layout) -> None:
+    """Remove what an interrupted packing left, once it is sure that no frame rests on it."""
+    other = LIVE if layout.is_packed else Layout.packed(1, 1)
+    if any((store.path / other.shard_path(seq)).exists() for seq in range(store.n_frames)):
+        for frame in store.read_ahead(range(store.n_frames), _AHEAD):
+            _whole(frame)
+    remove_other_frames(store.path, layout, store.n_frames)
 
 
 def _let_go(path: Path, layout: Layout, n_frames: int) -> None:
@@ -281,21 +299,29 @@ def _write_frames(
             size = min(layout.shard_frames, n - first)
             files = [np.empty((size, *layout.shape_yx(shape_yx, level)), np.uint16) for level in range(len(arrays))]
             for place, frame in enumerate(islice(frames, size)):
-                if isinstance(frame, StoreDamagedError):
-                    raise StoreDamagedError(
-                        f"{frame.message}; nothing was changed", hint="A store with a damaged frame stays as it is."
-                    )
+                pixels = _whole(frame).pixels
                 for level, pictures in enumerate(files):
-                    pictures[place] = reduced(frame.pixels, 1 << level)
+                    pictures[place] = reduced(pixels, 1 << level)
                     crcs[level].append(crc32_of(pictures[place]))
                 on_progress(Progress(stage, first + place + 1, n))
             _wait(writing)
-            writing = [array.start_write_file(first, pictures) for array, pictures in zip(arrays, files, strict=True)]
+            writing = []
+            for array, pictures in zip(arrays, files, strict=True):
+                writing.append(array.start_write_file(first, pictures))
         _wait(writing)
     finally:
         for future in writing:  # nothing is written any more when the folder is removed
             future.exception()
     return crcs
+
+
+def _whole(frame: Frame | StoreDamagedError) -> Frame:
+    """Return a frame that was read and compared; refuse a damaged one."""
+    if isinstance(frame, StoreDamagedError):
+        raise StoreDamagedError(
+            f"{frame.message}; nothing was changed", hint="A store with a damaged frame stays as it is."
+        )
+    return frame
 
 
 def _wait(writing: list[Any]) -> None:

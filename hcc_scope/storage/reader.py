@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hcc_scope.shading.correction import Shading
     from hcc_scope.storage.facts import Facts
     from hcc_scope.storage.journal import Journal, JournalEntry
@@ -137,6 +140,7 @@ class SectionStore:
         self._other_problems: tuple[str, ...] | None = None
         self._lock = threading.Lock()
         self._array = FrameArray(path, facts.spec.frame_shape_yx, facts.layout)
+        self._pictures: FrameArray | None = None
         self._shading: Shading | None = None
         self._shading_is_read = False
 
@@ -284,6 +288,31 @@ class SectionStore:
                 return True
         return False
 
+    def read_picture(self, seq: int, level: int) -> NDArray[np.uint16]:
+        """Read the smaller picture of a frame that a packed store has: for looking at, never for a number.
+
+        Parameters
+        ----------
+        seq : int
+        level : int
+            How often it was halved: 1 to ``layout.n_levels - 1``.
+
+        Raises
+        ------
+        StoreDamagedError
+            If it is missing or damaged.
+        StoreError
+            If there is no such frame or level.
+        """
+        self._entry(seq)
+        if not 1 <= level < self.layout.n_levels:
+            raise StoreError(f"{self.path} has no pictures that are halved {level} times")
+        with self._lock:
+            if self._pictures is None or self._pictures.level != level or self._pictures.layout != self.layout:
+                self._pictures = FrameArray(self.path, self.spec.frame_shape_yx, self.layout, level=level)
+            array = self._pictures
+        return array.finish_read(seq, array.start_read(seq), None)
+
     def read_analysed(self, seq: int) -> Frame:
         """Read one frame with the pixels that its run classified: corrected, if it corrected them.
 
@@ -318,16 +347,14 @@ class SectionStore:
 
     def _finish_or_error(self, seq: int, array: FrameArray, reading: Any) -> Frame | StoreDamagedError:  # noqa: ANN401
         """Wait for a frame; `reading` is tensorstore's future, or why there is none."""
+        damage = reading if isinstance(reading, StoreDamagedError) else None
         try:
-            if not isinstance(reading, StoreDamagedError):
+            if damage is None:
                 return self._finish(seq, array, reading)
         except StoreDamagedError as error:
-            reading = error
-        if not self._follow(array):
-            error = reading
-            return error
+            damage = error
         try:
-            return self.read(seq)
+            return self.read(seq) if self._follow(array) else damage
         except StoreDamagedError as error:
             return error
 

@@ -163,10 +163,8 @@ def _recover(path: Path, settled: SettledFacts) -> RecoverReport:
     for log in log_files(path):
         changes += _mend_predictions(store, log, problems)
     damaged = tuple(item for item in store.read_ahead(range(store.n_frames), 3) if isinstance(item, StoreDamagedError))
-    if damaged:
-        pass  # what another layout holds of these frames may be all that is left
-    elif removed := remove_other_frames(path, store.layout, store.n_frames):
-        changes.append(f"{counted(removed, 'file')} of frames that are elsewhere too removed")
+    if not damaged:  # else what the other folder holds may be all that is left of a frame
+        changes += _remove_other_frames(store, problems)
     problems += missing_pictures(path, store.layout, store.n_frames)
     changes += _mark_complete(store, settled.root_anew or "the run was interrupted")
     return RecoverReport(
@@ -350,6 +348,16 @@ def _only_longer(there: bytes, metadata: dict[str, Any]) -> bool:
 def _agrees(store: SectionStore) -> bool:
     """Return whether the journal lists as many frames as the end of the run counted."""
     return store.recorded_frames == store.n_frames
+
+
+def _remove_other_frames(store: SectionStore, problems: list[str]) -> list[str]:
+    """Remove what an interrupted packing left; a file that is held open must not stand between user and frames."""
+    try:
+        removed = remove_other_frames(store.path, store.layout, store.n_frames)
+    except OSError as error:
+        problems.append(f"{error.filename or store.path}, which holds frames a second time, cannot be removed: {error}")
+        return []
+    return [f"{counted(removed, 'file')} with frames that are elsewhere too removed"] if removed else []
 
 
 def _mark_complete(store: SectionStore, why_unfinished: str) -> list[str]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from hcc_scope.errors import StoreError
 from hcc_scope.field_scores import field_entry
+from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.storage.files import cannot_read, open_plain
 from hcc_scope.storage.lines import fields_of
 from hcc_scope.storage.prediction_log import MAX_LOG_BYTES, PREDICTIONS, VERSION, header_of, is_table_line, result_of
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.field_scores import FieldEntry
+    from hcc_scope.progress import OnProgress
     from hcc_scope.types import FrameOutcome, FrameResult
 
 __all__ = ["ResultColumns", "read_result_columns"]
+
+_LINES_A_STEP = 500
+"""Between two reports of the progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,9 @@ class ResultColumns:
     """`seq` to what the score needs of the result."""
 
 
-def read_result_columns(store: Path, n_frames: int, name: str = PREDICTIONS) -> ResultColumns:
+def read_result_columns(
+    store: Path, n_frames: int, name: str = PREDICTIONS, *, on_progress: OnProgress = ignore_progress
+) -> ResultColumns:
     """Read the results of one analysis; those of frames that never reached the journal are left out.
 
     Parameters
@@ -73,6 +80,7 @@ def read_result_columns(store: Path, n_frames: int, name: str = PREDICTIONS) -> 
         Frames that its journal lists.
     name : str
         File name of the predictions without its ending.
+    on_progress : callable
 
     Raises
     ------
@@ -90,7 +98,7 @@ def read_result_columns(store: Path, n_frames: int, name: str = PREDICTIONS) -> 
         if os.fstat(file.fileno()).st_size > MAX_LOG_BYTES:
             raise StoreError(f"{path} is larger than predictions can be")
         try:
-            return _columns(path, _whole_lines(file), n_frames)
+            return _columns(path, _whole_lines(file), n_frames, on_progress)
         except OSError as error:
             raise cannot_read(error, f"The predictions {path}") from error
 
@@ -102,7 +110,7 @@ def _whole_lines(file: Any) -> Iterator[bytes]:  # noqa: ANN401 - a binary file
         yield line[:-1]
 
 
-def _columns(path: Path, lines: Iterator[bytes], n_frames: int) -> ResultColumns:
+def _columns(path: Path, lines: Iterator[bytes], n_frames: int, on_progress: OnProgress) -> ResultColumns:
     try:
         header, n_tiles = header_of(next(lines, b""))
     except ValueError as error:
@@ -111,6 +119,8 @@ def _columns(path: Path, lines: Iterator[bytes], n_frames: int) -> ResultColumns
         raise StoreError(f"{path} has version {header['version']}, this program reads versions up to {VERSION}")
     blocks = _Blocks(n_tiles)
     for number, line in enumerate(lines, start=2):
+        if number % _LINES_A_STEP == 2:
+            on_progress(Progress("reading results", min(number, n_frames), n_frames))
         try:
             value, sealed = fields_of(line)
             if sealed != (header["version"] > 1):
@@ -161,7 +171,7 @@ class _Blocks:
         in_order = rows == list(range(len(self._words)))
 
         def tiles(name: str, dtype: type) -> NDArray[Any]:
-            whole = np.frombuffer(self._numbers[name], dtype).reshape(-1, self._n_tiles)
+            whole: NDArray[Any] = np.frombuffer(self._numbers[name], dtype).reshape(-1, self._n_tiles)
             return whole if in_order else whole[rows]
 
         return ResultColumns(

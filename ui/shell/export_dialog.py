@@ -100,7 +100,7 @@ class ExportDialog(QDialog):
         column.addWidget(self.state)
         column.addWidget(self.account)
         column.addWidget(buttons)
-        self.resize(76 * GRID_PX, 92 * GRID_PX)
+        self.resize(76 * GRID_PX, 80 * GRID_PX)
         self._update()
 
     def _list_of_kinds(self) -> QWidget:
@@ -251,8 +251,9 @@ class ExportDialog(QDialog):
         self._enable(True)
         self.bar.hide()
         self.close_button.setText("Close")
-        for box in self.kinds.values():
-            box.setChecked(False)  # a second export of the same kind would meet the first
+        if written is not None:
+            for box in self.kinds.values():
+                box.setChecked(False)  # a second export of the same kind would meet the first
         self._update()
         self._say(words)
 
