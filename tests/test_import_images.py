@@ -454,6 +454,9 @@ def test_png(tmp_path: Path):
     np.testing.assert_array_equal(found, RGB)
     assert (plane.colour, plane.bit_depth, plane.pixel_size_yx_um) == (True, 16, (0.25, 0.5))
     assert plane.tags == {"PNG.Comment": "by hand"}
+    path.write_bytes(body[:28] + b"\7" + body[29:])
+    with pytest.raises(ImageError, match="packed in a way that PNG does not know"):
+        open_images(path)
     damaged = bytearray(body)
     damaged[-40] ^= 1
     path.write_bytes(damaged)
