@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from hcc_scope.imports.collection import ImageCollection
 
 __all__ = ["run"]
 
@@ -249,8 +248,8 @@ def damaged_ndtiff(sound: Files, seed: int, number: int) -> Case:
         what, files[tiff] = f"metadata {odd[:60]!r}", files[tiff].replace(old, odd[: len(old)].ljust(len(old)))
     else:
         what, files[tiff] = damaged_bytes(files[tiff], chance)
-    # bits of pixels themselves have no checksum, nor has the place that an index names
-    return Case(f"{way}: {what}", ("ndtiff", files, way in {"entry", "metadata"}))
+    # the pixels themselves have no checksum; an index that leads elsewhere contradicts itself
+    return Case(f"{way}: {what}", ("ndtiff", files, way != "file"))
 
 
 def damaged_folder(sound: Files, seed: int, number: int) -> Case:
@@ -264,20 +263,6 @@ def damaged_folder(sound: Files, seed: int, number: int) -> Case:
 # ---- reading them as an import does
 
 
-def _opened(kind: str, path: Path) -> ImageCollection:
-    if kind == "ndtiff":
-        from hcc_scope.imports.ndtiff import NDTiff
-
-        return NDTiff(path)
-    if kind in {"folder", "file"}:
-        from hcc_scope.imports.images import open_images
-
-        return open_images(path)
-    from hcc_scope.imports.ome_zarr import OmeZarr
-
-    return OmeZarr(path)
-
-
 def read_dataset(payload: tuple[str, Files, bool], folder: Path) -> str | None:
     """Write the files of a dataset, and read every plane of it."""
     kind, files, checked = payload
@@ -287,18 +272,19 @@ def read_dataset(payload: tuple[str, Files, bool], folder: Path) -> str | None:
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    return _judged(lambda: _opened(kind, path if kind != "file" else path / next(iter(files))), checked=checked)
+    return _judged(path / next(iter(files)) if kind == "file" else path, checked=checked)
 
 
-def _judged(opened: Callable[[], ImageCollection], *, checked: bool) -> str | None:
+def _judged(path: Path, *, checked: bool) -> str | None:
     from hcc_scope.errors import HccScopeError, ImageError
+    from hcc_scope.imports.opening import open_sources
 
     before = _peak_bytes()
     n_read = 0
     refusal: ImageError | None = None
     sentences: list[str] = []
     try:
-        images = opened()
+        [(images, _)] = open_sources([path])
         for index in range(min(len(images.planes), 200)):
             plane = images.planes[index]
             json.dumps(dict(plane.tags), allow_nan=False)
@@ -354,6 +340,7 @@ def run(n: int, seed: int) -> list[Finding]:
     with tempfile.TemporaryDirectory(prefix="hcc-scope-fuzz-") as name:
         (Path(name) / "zarr").mkdir()
         ndtiff, zarrs = _ndtiff(Path(name)), _zarrs(Path(name) / "zarr")
+    tiffs["with Micro-Manager's metadata"] = next(data for file, data in ndtiff.items() if file.endswith(".tif"))
     families: list[tuple[str, Callable[[int], Case]]] = [
         ("imported TIFF", lambda number: _file("image.tif", damaged_tiff(tiffs, seed, number))),
         ("imported PNG", lambda number: _file("image.png", damaged_png(png, seed, number))),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from commands import cli
+from report_parts import page_text
 from rich.table import Table
 from rich.text import Text
 from storage_cases import change_spec, make_frame, make_result, make_spec
@@ -101,7 +102,7 @@ def test_the_page_shows_half_of_a_surrogate_pair_as_its_code(hostile_store: Path
     store = tmp_path / hostile_store.name
     shutil.copytree(hostile_store, store)
     change_spec(store, provenance={"specimen": "a\ud800b"})
-    page = section_report(store, tmp_path / "report").read_text(encoding="utf-8")
+    page = page_text(store)
     assert "The specimen: a\\ud800b." in page
 
 

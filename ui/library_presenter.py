@@ -283,12 +283,12 @@ class LibraryPresenter(QObject):
         if self._cancelled or not self._reports:
             self._end_reports()
             return
-        from hcc_scope.report.section import section_report  # here: it takes matplotlib
+        from hcc_scope.runs.reports import write_section_report  # here: it takes matplotlib
 
         one = self._reports[0]
         done = self._n_reports - len(self._reports)
         self.tab.set_work(f"Report {done + 1} of {self._n_reports}: {one.name} …", done, self._n_reports)
-        make = partial(section_report, one.path, prevalence=self._settings_store.settings.prevalence)
+        make = partial(write_section_report, one.path, prevalence=self._settings_store.settings.prevalence)
         self._jobs.submit("report", partial(attempt, make), self._have_report)
 
     def _have_report(self, made: Path | Failure) -> None:

@@ -10,6 +10,7 @@ each frame its place among the images.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from contextlib import ExitStack
@@ -34,7 +35,7 @@ from hcc_scope.storage.naming import check_id, is_taken, store_path, taken_error
 from hcc_scope.types import RunSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -148,10 +149,11 @@ class OpenImport:
         """Return what the store records of the import."""
         sources = [
             {
-                "path": str(one.images.path),
+                "path": str(one.images.path.absolute()),
                 "format": one.images.format,
                 "fingerprint": fingerprint(one.facts),
                 "images": len(one.indices),
+                "chosen": hashlib.sha256(json.dumps(one.indices).encode("ascii")).hexdigest(),
             }
             for one in self.chosen
         ]
@@ -367,11 +369,17 @@ def _next_image(store: SectionStore, opened: OpenImport, provenance: dict[str, T
 
 def _refuse_another_import(store: SectionStore, opened: OpenImport, provenance: dict[str, TagValue]) -> None:
     recorded = store.spec.provenance
-    if _prints(recorded) != _prints(provenance):
+    then, now = _of_sources(recorded, "fingerprint"), _of_sources(provenance, "fingerprint")
+    if then is None or then != now:
         raise StoreError(f"{store.path} was imported from other sources, or they have changed since", hint=_OTHER)
-    for key, words in ((SELECTION_KEY, "other images of these sources"), (CONVERSION_KEY, "another conversion")):
-        if recorded.get(key) != provenance[key]:
-            raise StoreError(f"{store.path} was imported with {words}: {recorded.get(key)}", hint=_OTHER)
+    if _of_sources(recorded, "chosen") != _of_sources(provenance, "chosen"):
+        raise StoreError(
+            f"{store.path} was imported with other images of these sources: {recorded.get(SELECTION_KEY)}", hint=_OTHER
+        )
+    if recorded.get(CONVERSION_KEY) != provenance[CONVERSION_KEY]:
+        raise StoreError(
+            f"{store.path} was imported with another conversion: {recorded.get(CONVERSION_KEY)}", hint=_OTHER
+        )
     if store.spec.pixel_size_um != opened.facts.pixel_size_um:
         raise StoreError(
             f"{store.path} was imported with a pixel size of {store.spec.pixel_size_um:g} um, and now it is "
@@ -380,11 +388,10 @@ def _refuse_another_import(store: SectionStore, opened: OpenImport, provenance: 
         )
 
 
-def _prints(provenance: object) -> list[tuple[str, int]] | None:
-    """Return fingerprint and number of images of each source, as a store records them; None if it does not."""
+def _of_sources(provenance: Mapping[str, TagValue], key: str) -> list[object] | None:
+    """Return one fact of each source, as a store records it; None if it does not."""
     try:
-        sources = json.loads(provenance[SOURCES_KEY])  # type: ignore[index]
-        return [(one["fingerprint"], one["images"]) for one in sources]
+        return [one[key] for one in json.loads(str(provenance[SOURCES_KEY]))]
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
 

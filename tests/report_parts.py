@@ -1,0 +1,20 @@
+"""The page of a report as text, without the files that a report writes: the picture for slides takes half a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hcc_scope.report.html_page import html_page
+from hcc_scope.report.page import section_document
+from hcc_scope.report.section import section_facts
+from hcc_scope.storage.reader import open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["page_text"]
+
+
+def page_text(store: Path, *, prevalence: float | None = None) -> str:
+    """Return the page of a section's report."""
+    return html_page(section_document(section_facts(open_store(store), prevalence=prevalence))).decode()
