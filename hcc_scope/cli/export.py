@@ -51,7 +51,7 @@ def run_export(
             console.note(one.outcome.describe())
         for remark in () if one.outcome is None else one.outcome.left_out:
             console.note(f"  {sentence(remark)}", "yellow")
-        if one.error is not None:
+        if one.error is not None and len(found) > 1:  # one alone is the error that ends the command
             console.note(one.describe(), "yellow")
     if json_mode:
         print_json({"exports": [_account(one) for one in found]})
