@@ -194,7 +194,7 @@ class _FieldWriter:
                        "hcc_scope_frame": frame})  # fmt: skip
 
     def _name(self, field: FieldPlace) -> str:
-        apart = field.stage is not None and self._geometry.layout.apart
+        apart = field.stage is not None and self._geometry.islands.apart
         island = f", {describe_island(field.stage.island)}" if apart and field.stage is not None else ""
         return f"{export_name(self._store.path, '')} field {field.seq}{island}"
 

@@ -334,8 +334,8 @@ def _facts(tiles: SectionTiles, places: _Places) -> dict[str, str]:
         facts["Threshold"] = describe_assumed_threshold(tiles.score.threshold)
     if alarm := phantom_alarm(provenance.model_trained_on, store.spec.provenance):
         facts["Warning"] = alarm
-    if places.geometry is not None and places.geometry.layout.apart:
-        islands = ", ".join(describe_island(island) for island in places.geometry.layout.boxes_um)
+    if places.geometry is not None and places.geometry.islands.apart:
+        islands = ", ".join(describe_island(island) for island in places.geometry.islands.boxes_um)
         facts["Islands"] = f"{islands}, drawn apart: where they lie to each other is not known"
     if places.geometry is not None and places.geometry.positions == "none":
         facts["Positions"] = "no field has one: fields lie in the order in which they were taken"

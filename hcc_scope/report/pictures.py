@@ -149,4 +149,5 @@ def section_picture(
         threshold_interval=own,
         sample=sample,
         step=step,
+        orientation=Orientation(spec.camera_axes),
     )
