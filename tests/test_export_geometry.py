@@ -85,6 +85,7 @@ def test_fields_of_a_tilted_camera_join_in_its_own_axes() -> None:
     geometry = lay_out_fields(places, SHAPE, pixel_um, tilted)
     assert [field.origin_px for field in geometry.fields] == [(0, 0), (80, 0), (0, 60), (80, 60)]
     assert geometry.layout.to_picture_um(places[0]) == (5000.0, -300.0)
+    assert [words.partition(":")[0] for words in geometry.caveats] == ["the camera is tilted by 6 degrees to the stage"]
     back = geometry.to_stage(*geometry.to_mosaic_px(places[3]))
     assert back is not None
     np.testing.assert_allclose((back.x_um, back.y_um), stage[3])
