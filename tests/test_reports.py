@@ -11,6 +11,7 @@ import pytest
 from browser import open_browser
 from commands import cli
 from library_parts import stored_section
+from report_parts import page_text
 from storage_cases import change_spec
 
 from hcc_scope.errors import ModelError, StoreUnwritableError, UsageError
@@ -21,7 +22,6 @@ from hcc_scope.report.html_page import html_page
 from hcc_scope.report.microscope_rows import focus_rows, setting_rows, shading_rows
 from hcc_scope.report.model_rows import ReportModel
 from hcc_scope.report.pdf_file import pdf_file
-from hcc_scope.report.section import section_report
 from hcc_scope.report.svg import drawing, element
 from hcc_scope.report.tile_examples import choose_tiles, tile_figures
 from hcc_scope.resources import models_dir
@@ -258,9 +258,9 @@ def test_searches_without_a_focus_are_named(tmp_path: Path) -> None:
     assert warnings == ["1 search found no focus"]
 
 
-def test_what_the_card_states_differently_now_is_a_row(section: Path, tmp_path: Path) -> None:
+def test_what_the_card_states_differently_now_is_a_row(section: Path) -> None:
     card = read_card(models_dir() / MODEL)
-    text = section_report(section, tmp_path, model=ReportModel(card, "temperature 1 then, 2 now")).read_text("utf-8")
+    text = page_text(section, model=ReportModel(card, "temperature 1 then, 2 now"))
     assert "its card differs since the run" in text
     assert "temperature 1 then, 2 now" in text
     assert "There is no saliency: it was not asked for." in text

@@ -71,18 +71,26 @@ def write_section_report(
 
     Parameters
     ----------
-    store_path, out_dir, prevalence, pdf
-        As for `hcc_scope.report.section.section_report`.
+    store_path : Path
+        A store, finished or not; it is only read.
+    out_dir : Path, optional
+        Where the report goes; beside the store, if not given. An earlier report of the section is replaced.
+    prevalence : float, optional
+        Share of animals that are high, as the user states it; None: not stated.
+    pdf : bool
+        Whether to write the report as a PDF too.
 
     Returns
     -------
     Path
-        The page.
+        The page; picture and PDF have the same name and end in ``.png`` and ``.pdf``.
 
     Raises
     ------
-    HccScopeError
-        As `hcc_scope.report.section.section_report`.
+    StoreError
+        If the store cannot be read.
+    StoreUnwritableError
+        If the report cannot be written.
     """
     store = open_store(store_path)
     facts = section_facts(store, prevalence=prevalence, model=ReportModels().of(store))
@@ -146,10 +154,12 @@ class _Place:
     """A store or a folder that reports are asked for, and its sections."""
 
     def __init__(self, place: Path, out_dir: Path | None) -> None:
-        self.is_folder = not place.resolve().name.endswith(STORE_SUFFIX)
+        if place.resolve().name.endswith(STORE_SUFFIX):
+            place = place.resolve()  # a link to a store is that store
+        self.is_folder = not place.name.endswith(STORE_SUFFIX)
         if not place.is_dir():
             raise StoreError(f"There is no store or folder at {place}", hint="Give a store, or a folder of sections.")
-        self.folder = out_dir if out_dir is not None else place if self.is_folder else place.resolve().parent
+        self.folder = out_dir if out_dir is not None else place if self.is_folder else place.parent
         listed = [with_present_score(one) if one.has_old_score else one for one in SectionLister().each([place])]
         self.sections = sorted(listed, key=lambda one: (one.animal_id, one.section_id, str(one.path)))
         if not self.sections:
