@@ -27,6 +27,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +38,7 @@ from hcc_scope.errors import HccScopeError
 from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
@@ -51,11 +52,14 @@ __all__ = [
     "generator",
     "outcome_of",
     "run_cases",
+    "run_families",
 ]
 
 Outcome = Literal["refused", "read", "wrong", "crashed", "hung"]
 
-MODULES = ("fuzz_settings", "fuzz_options", "fuzz_store", "fuzz_models", "fuzz_datasets", "fuzz_training")
+MODULES = (
+    "fuzz_settings", "fuzz_options", "fuzz_store", "fuzz_models", "fuzz_datasets", "fuzz_training", "fuzz_imports",
+)  # fmt: skip
 """Of this package; each has ``run(n, seed)``."""
 BAD: frozenset[Outcome] = frozenset({"wrong", "crashed", "hung"})
 LIMIT_S = 30.0
@@ -214,59 +218,67 @@ def _short(value: object) -> str:
 # ---- the runner
 
 
+Read = Callable[[Any, Path], str | None]
+"""Takes a case's payload and an empty folder; a function at the level of a module."""
+
+
 def run_cases(
     family: str,
-    read: Callable[[Any, Path], str | None],
+    read: Read,
     cases: Sequence[Case],
     *,
     limit_s: float = LIMIT_S,
     start_s: float = START_S,
     limit_bytes: int | None = LIMIT_BYTES,
 ) -> list[Finding]:
-    """Return what becomes of every case.
+    """Return what becomes of every case of one family; as `run_families`."""
+    return run_families([(family, read, cases)], limit_s=limit_s, start_s=start_s, limit_bytes=limit_bytes)
+
+
+def run_families(
+    families: Sequence[tuple[str, Read, Sequence[Case]]],
+    *,
+    limit_s: float = LIMIT_S,
+    start_s: float = START_S,
+    limit_bytes: int | None = LIMIT_BYTES,
+) -> list[Finding]:
+    """Return what becomes of every case of several families, in one process as long as it lives.
 
     Parameters
     ----------
-    family : str
-        What the findings are called.
-    read : callable
-        A function at the level of a module: it takes a case's payload and an empty folder.
-    cases : sequence of Case
-        In order.
+    families : sequence of (str, callable, sequence of Case)
+        What the findings are called, what reads a case, and the cases in order.
     limit_s : float
         After so long a case counts as hung. It guards against a hang, and is far from what a case takes.
     start_s : float
-        More for the first case of a process, which imports what it needs.
+        More for the first case of a process and of a family, which imports what it needs.
     limit_bytes : int, optional
         Address space that the cases may take; None where libraries reserve more than they use.
     """
+    tasks = [(family, read, case) for family, read, cases in families for case in cases]
     findings: list[Finding] = []
-    while len(findings) < len(cases):
+    while len(findings) < len(tasks):
         with tempfile.TemporaryDirectory(prefix="hcc-scope-fuzz-") as folder:
-            findings += _in_child(family, read, cases[len(findings) :], Path(folder), (limit_s, start_s), limit_bytes)
+            findings += _in_child(tasks[len(findings) :], Path(folder), (limit_s, start_s), limit_bytes)
     return findings
 
 
 def _in_child(
-    family: str,
-    read: Callable[[Any, Path], str | None],
-    cases: Sequence[Case],
-    folder: Path,
-    limits_s: tuple[float, float],
-    limit_bytes: int | None,
+    tasks: Sequence[tuple[str, Read, Case]], folder: Path, limits_s: tuple[float, float], limit_bytes: int | None
 ) -> list[Finding]:
     """Run cases in one new process until it dies or all are done; at least one."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    child = context.Process(target=_serve, args=(theirs, read, folder, limit_bytes))
+    child = context.Process(target=_serve, args=(theirs, folder, limit_bytes))
     child.start()
     theirs.close()
     findings: list[Finding] = []
     limit_s, start_s = limits_s
     try:
-        for case in cases:
-            ours.send(case.payload)
-            if not ours.poll(limit_s if findings else limit_s + start_s):  # the first one imports what it needs
+        for family, read, case in tasks:
+            ours.send((read, case.payload))
+            known = bool(findings) and findings[-1].family == family
+            if not ours.poll(limit_s if known else limit_s + start_s):
                 findings.append(Finding(family, case.name, "hung", f"for {limit_s:g} s"))
                 return findings
             try:
@@ -290,12 +302,12 @@ def _how_it_died(child: BaseProcess) -> str:
     return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
 
-def _serve(line: Connection, read: Callable[[Any, Path], str | None], folder: Path, limit_bytes: int | None) -> None:
+def _serve(line: Connection, folder: Path, limit_bytes: int | None) -> None:
     """Answer each payload with an outcome and words."""
     number = 0
     while True:
         try:
-            payload = line.recv()
+            read, payload = line.recv()
         except EOFError:
             return
         place = folder / str(number)

@@ -15,12 +15,12 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from benchmarks.fuzz import Case, Finding, changed_leaf, damaged_bytes, damaged_text, generator, run_cases
+from benchmarks.fuzz import Case, Finding, changed_leaf, damaged_bytes, damaged_text, generator, run_families
 
 if TYPE_CHECKING:
     import random
 
-__all__ = ["run"]
+__all__ = ["damaged_png", "damaged_tiff", "png_file", "run", "tiff_files"]
 
 COUNTS = (np.random.default_rng(0).integers(0, 4096, (4, 96, 80)) + np.arange(80) * 20).astype(np.uint16)
 SIDE_PX = 512
@@ -33,7 +33,7 @@ COHORT = {"spec": {"seed": 1}, "synthetic": "Synthetic phantom sections, not tis
 _HEAD_BYTES = 700
 
 
-def _tiffs() -> dict[str, bytes]:
+def tiff_files() -> dict[str, bytes]:
     ways: dict[str, dict[str, Any]] = {
         "plain": {"metadata": None},
         "tiled lzw": {"tile": (32, 32), "compression": "lzw", "metadata": None},
@@ -79,7 +79,7 @@ def damaged_tiff(files: dict[str, bytes], seed: int, number: int) -> Case:
     return Case(f"{name}: {what}", changed)
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def png_file(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
@@ -139,7 +139,7 @@ def read_set(content: bytes, folder: Path) -> str | None:
 
     pixels = np.random.default_rng(1).integers(20_000, 40_000, (SIDE_PX, SIDE_PX)).astype(np.uint16)
     tifffile.imwrite(folder / "a.tif", pixels, metadata=None)
-    (folder / "b.png").write_bytes(_png(pixels.T + np.uint16(9)))
+    (folder / "b.png").write_bytes(png_file(pixels.T + np.uint16(9)))
     path = folder / "manifest.csv"
     path.write_bytes(content)
     report = check_dataset(path)
@@ -217,15 +217,16 @@ def make_cache(folder: Path) -> bytes:
 
 def run(n: int, seed: int) -> list[Finding]:
     """Return the findings of `n` cases of each family."""
-    files, png = _tiffs(), _png(COUNTS[0])
-    findings = [
-        *run_cases("TIFF", read_image, [damaged_tiff(files, seed, i) for i in range(n)]),
-        *run_cases("PNG", read_png, [damaged_png(png, seed, i) for i in range(n)]),
-        *run_cases("manifest", read_set, [damaged_manifest(seed, i) for i in range(n)]),
-        *run_cases("cohort.json", read_cohort, [damaged_cohort(seed, i) for i in range(n)]),
-    ]
+    files, png = tiff_files(), png_file(COUNTS[0])
     with tempfile.TemporaryDirectory(prefix="hcc-scope-fuzz-") as whole:
         index = make_cache(Path(whole))
-        cases = [damaged_cache(index, seed, i) for i in range(n)]
-        payloads = [Case(case.name, (whole, case.payload)) for case in cases]
-        return [*findings, *run_cases("cache of tiles", read_cache, payloads)]
+        caches = [damaged_cache(index, seed, i) for i in range(n)]
+        return run_families(
+            [
+                ("TIFF", read_image, [damaged_tiff(files, seed, i) for i in range(n)]),
+                ("PNG", read_png, [damaged_png(png, seed, i) for i in range(n)]),
+                ("manifest", read_set, [damaged_manifest(seed, i) for i in range(n)]),
+                ("cohort.json", read_cohort, [damaged_cohort(seed, i) for i in range(n)]),
+                ("cache of tiles", read_cache, [Case(case.name, (whole, case.payload)) for case in caches]),
+            ]
+        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from benchmarks.fuzz import Case, Finding, changed_leaf, damaged_bytes, damaged_text, generator, run_cases
+from benchmarks.fuzz import Case, Finding, changed_leaf, damaged_bytes, damaged_text, generator, run_families
 from hcc_scope.resources import hardware_configs_dir, models_dir
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def run(n: int, seed: int) -> list[Finding]:
         ("YAML card", read_card, [damaged_yaml("card", card, seed, i) for i in range(n)]),
         ("cfg", read_cfg, [damaged_cfg(cfg, seed, i) for i in range(n)]),
     ]
-    return [finding for family, read, cases in families for finding in run_cases(family, read, cases)]
+    return run_families(families)
 
 
 def damaged_cfg(text: str, seed: int, number: int) -> Case:

@@ -23,6 +23,7 @@ from hcc_scope.position_tags import DRAWN_TAG
 from hcc_scope.storage.drawn_sample import SampleWriter, read_sample_log
 from hcc_scope.storage.metadata import sealed
 from hcc_scope.storage.notes import NotesWriter, read_notes_log
+from hcc_scope.storage.packing import pack_store
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
@@ -249,7 +250,7 @@ FORGERIES: tuple[Callable[[bytes, random.Random], bytes], ...] = (forge, forge_l
 
 
 def run(n: int, seed: int, *, version_1: Path | None = None) -> list[Finding]:
-    """Damage a store `n` times.
+    """Damage stores `n` times: one as it was acquired, and one that is packed, by turns.
 
     Parameters
     ----------
@@ -261,11 +262,13 @@ def run(n: int, seed: int, *, version_1: Path | None = None) -> list[Finding]:
         A store of version 1 to damage instead: without checksums only a crash is wrong.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        good = make_store(Path(temporary) / "good") if version_1 is None else version_1
-        _, reported = account(good)
-        assert version_1 is not None or not reported
+        goods = [version_1] if version_1 is not None else [make_store(Path(temporary) / name) for name in ("a", "b")]
+        if version_1 is None:
+            pack_store(goods[1], shard_frames=3)
+        assert version_1 is not None or not any(account(good)[1] for good in goods)
         cases = []
         for trial in range(n):
+            good = goods[trial % len(goods)]
             name, change, _ = _damage(good, seed, trial)
             cases.append(Case(f"{name}, {change.__name__}", (good, seed, trial, version_1 is not None)))
         return run_cases(FAMILY, read_damaged, cases, limit_bytes=None)
@@ -280,7 +283,7 @@ def _damage(good: Path, seed: int, trial: int) -> tuple[str, Callable[[bytes, ra
     return name, chance.choice((*DAMAGES, *FORGERIES)), chance
 
 
-_reference = lru_cache(maxsize=1)(account)
+_reference = lru_cache(maxsize=2)(account)
 
 
 def read_damaged(payload: tuple[Path, int, int, bool], folder: Path) -> str | None:

@@ -41,6 +41,7 @@ import os
 from typing import ClassVar
 
 __all__ = [
+    "COPY_AGAIN",
     "FREE_SPACE_HINT",
     "FULL_DISK",
     "CameraError",
@@ -282,6 +283,8 @@ _HINTS = {
 }
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """No space, quota used up, file-size limit."""
+COPY_AGAIN = "Copy it again from where it came."
+"""What to do about a damaged file that others have made."""
 FREE_SPACE_HINT = "Free some space or choose another disk."
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import FrameOutcome, FrameResult
 
-__all__ = ["FieldEntry", "calibrate", "field_entry", "frame_score", "log_odds"]
+__all__ = ["FieldEntry", "calibrate", "field_entry", "frame_score", "log_odds", "usable_tiles"]
 
 
 def log_odds(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -82,11 +82,16 @@ def frame_score(result: FrameResult) -> float | None:
     return math.fsum(included) / len(included) if included else None
 
 
+def usable_tiles(flags: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which tiles of a classified frame are included: no quality flag, and a probability that is a number."""
+    usable: NDArray[np.bool_] = (flags == 0) & np.isfinite(probabilities)
+    return usable
+
+
 def _included(result: FrameResult) -> list[float]:
     if result.outcome != "classified":
         return []
-    usable = (result.flags == 0) & np.isfinite(result.probabilities)
-    probabilities: list[float] = result.probabilities[usable].tolist()
+    probabilities: list[float] = result.probabilities[usable_tiles(result.flags, result.probabilities)].tolist()
     if any(not 0.0 <= p <= 1.0 for p in probabilities):
         raise ValueError(f"frame {result.seq} has a probability outside [0, 1]")
     return probabilities

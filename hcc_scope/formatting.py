@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "capital",
     "counted",
+    "describe_exposure",
     "format_bytes",
     "format_duration",
     "format_number",
@@ -79,6 +80,19 @@ def format_number(value: float, decimals: int) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
+
+
+def describe_exposure(exposure_ms: float) -> str:
+    """Return an exposure for a person; that of an image whose file states none is not a number.
+
+    Examples
+    --------
+    >>> describe_exposure(12.5), describe_exposure(math.nan)
+    ('exposure 12.5 ms', 'exposure not known')
+    """
+    if math.isnan(exposure_ms):
+        return "exposure not known"
+    return f"exposure {format_number(exposure_ms, 3)} ms"
 
 
 def significant(value: float, digits: int = 3) -> str:

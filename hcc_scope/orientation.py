@@ -19,7 +19,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LARGEST_TILT_DEG", "NOT_TURNED", "Orientation"]
+__all__ = ["LARGEST_TILT_DEG", "NOT_TURNED", "Matrix", "Orientation"]
 
 Matrix = tuple[float, float, float, float]
 
@@ -82,6 +82,12 @@ class Orientation:
         a, b, c, d = self.matrix
         angle = math.degrees(math.atan2(abs(c) + abs(b), abs(a) + abs(d)))  # 0: upright, 90: a quarter
         return min(angle, 90 - angle)
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether a frame lies in its `upright` picture as it was stored: neither turned by quarters nor mirrored."""
+        a, _, _, d = self.matrix
+        return not self.swaps_axes and a > 0 and d > 0
 
     @property
     def swaps_axes(self) -> bool:

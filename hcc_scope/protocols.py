@@ -120,6 +120,9 @@ class SourceListener(Protocol):
     def skip(self, why: str) -> None:
         """Count a field of the plan that is left out, before the next frame; the numbers of the frames have no gap."""
 
+    def miss(self, why: str) -> None:
+        """Count a frame that cannot be read, before the next one; the numbers of the frames have no gap."""
+
 
 @runtime_checkable
 class ReportingSource(FrameSource, Protocol):

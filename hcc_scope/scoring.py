@@ -93,11 +93,12 @@ the plan goes on at the field at which it stood (`hcc_scope.storage.lasting_reas
 FIELDS_SKIPPED = "a field was not reached, so the others are no random choice of the section"
 
 _NOT_RANDOM = {
-    "raster": "fields were taken as a raster",
-    "positions": "fields were chosen from a list",
-    "time_series": "fields are a time series of one place",
-    "sequence": "fields are a continuous sequence",
-    "chosen": "fields were chosen by the operator",
+    "raster": "fields were taken as a raster, not at random",
+    "positions": "fields were chosen from a list, not at random",
+    "time_series": "fields are a time series of one place, not at random",
+    "sequence": "fields are a continuous sequence, not at random",
+    "chosen": "fields were chosen by the operator, not at random",
+    "imported": "the images were imported, and how their fields were chosen is not known",
 }
 
 
@@ -434,7 +435,7 @@ class SectionScorer:
 
     def _validity(self) -> tuple[bool, str]:
         if self.sampling not in ("random", "guided"):
-            return False, f"{NOT_VALID}{_NOT_RANDOM[self.sampling]}, not at random"
+            return False, f"{NOT_VALID}{_NOT_RANDOM[self.sampling]}"
         if self._spoilt:
             return False, f"{NOT_VALID}{self._spoilt}"
         if self._drawn is not None and (why := self._drawn.why_not_valid()):

@@ -46,9 +46,10 @@ __all__ = [
 TagValue = str | int | float | bool | None
 """What a frame's tag may hold: any scalar of JSON."""
 
-Sampling = Literal["random", "raster", "positions", "time_series", "sequence", "guided", "chosen"]
+Sampling = Literal["random", "raster", "positions", "time_series", "sequence", "guided", "chosen", "imported"]
 """How the fields were chosen; only ``random`` makes the score's interval valid, and ``guided`` once it is complete: a
-random sample that was drawn first and then visited by hand. ``chosen``: by the operator, freely."""
+random sample that was drawn first and then visited by hand. ``chosen``: by the operator, freely. ``imported``: another
+program took the images, and how their fields were chosen is not known."""
 
 SkipReason = Literal["bare glass", "fold", "not reachable"]
 """Why a drawn field of a guided section is skipped. The first two hold nothing to classify; the last one may."""

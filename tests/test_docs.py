@@ -187,7 +187,9 @@ def test_constraints_allow_what_the_package_allows() -> None:
     assert not [version for version in pinned.values() if "+" in version]
     versions = {canonicalize_name(name): version for name, version in pinned.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    extras = project["optional-dependencies"]
+    # napari is a program of its own, which no test runs
+    wanted = [*project["dependencies"], *(one for name, extra in extras.items() if name != "napari" for one in extra)]
     for requirement in map(Requirement, wanted):
         if requirement.name != "hcc-scope":
             version = versions.get(canonicalize_name(requirement.name))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError, UsageError
+from hcc_scope.phantom import Specimen
 from hcc_scope.plans import PositionList, RandomFields
 from hcc_scope.runs.library import SectionLister
 from hcc_scope.runs.replay import start_replay
@@ -49,7 +51,8 @@ if TYPE_CHECKING:
     from hcc_scope.types import Frame
 
 N = 6
-PLAN = RandomFields(n_fields=N, seed=3, rectangle_um=(-900, -900, 900, 900), exposure_ms=1)
+SHOWN = Specimen(1, "m1", "s1", "high")
+PLAN = RandomFields(n_fields=N, seed=3, rectangle_um=(-900, -900, 900, 900), exposure_ms=10)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +82,8 @@ class Bench:
 
     def acquire(self, plan: Plan = PLAN, name: str = "s1", *, stop_after: int | None = None) -> SectionReport:
         stop = StopToken()
-        source = section_source(self.rig.microscope, plan, self.scoring_model, "m1", name)
+        shown = SHOWN if plan.kind == "random" else None  # positions may lie outside of it
+        source = section_source(self.rig.microscope, plan, self.scoring_model, "m1", name, specimen=shown)
         if stop_after is not None:
             _stop_after(source, stop, stop_after)
         return start_section(source, self.scoring_model, self.out, stop).finish()
@@ -95,6 +99,9 @@ class Bench:
         section = resumable_section(path, retakes)
         model = resumed_model(section, self.scoring_model)
         check_resumed_model(section, model)
+        if section.specimen is not None:
+            assert (section.specimen.seed, section.specimen.tumour_class) == (SHOWN.seed, SHOWN.tumour_class)
+            section = replace(section, specimen=SHOWN)  # grown already
         source = resumed_source(self.rig.microscope, section, model)
         stop = StopToken()
         if stop_after is not None:
@@ -145,6 +152,7 @@ def planned(path: Path) -> list[object]:
 
 
 def same_score(one: SectionReport, other: SectionReport) -> bool:
+    assert other.outcome.score.score is not None
     return one.outcome.score == other.outcome.score
 
 

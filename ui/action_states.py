@@ -220,6 +220,7 @@ class ActionStates(QObject):
             "quick_scan": no_rig or busy or changing or taking or _no_stage(loaded),
             "forget_overview": "",
             "choose_folder": busy,
+            "import": busy or changing,
             "report": "" if self._focus.on or run.last_store is not None else "no section was finished yet",
             "note": "" if self._focus.on or self._run.note_store is not None else _NO_SECTION,
         }
@@ -241,6 +242,7 @@ class ActionStates(QObject):
             live=self._rig.live,
             by_hand=self._setup.request.plan.by_hand,
             pause_reason="" if snapshot is None else snapshot.pause_reason,
+            importing=self._run.importing,
             just_stored="" if stored is None else stored.name.removesuffix(STORE_SUFFIX),
         )
 

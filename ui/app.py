@@ -37,9 +37,11 @@ from ui.control.section_setup import SectionSetup
 from ui.control.settings import load_settings, settings_folder
 from ui.control.settings_store import SettingsStore
 from ui.empty_pages import EmptyPages
+from ui.export_presenter import ExportPresenter
 from ui.field_presenter import FieldPresenter
 from ui.focus_presenter import FocusPresenter
 from ui.hand_presenter import HandPresenter
+from ui.import_presenter import ImportPresenter
 from ui.kit.error_report import describe
 from ui.kit.icons import app_icon
 from ui.kit.jobs import Jobs
@@ -114,6 +116,8 @@ class App:
     emergency_key: EmergencyKey
     section_keys: SectionKeys
     training: TrainingPresenter
+    imports: ImportPresenter
+    export: ExportPresenter
 
     @classmethod
     def make(cls, folder: Path | None = None, *, model: Path | None = None, allow_phantom_model: bool = False) -> App:
@@ -159,12 +163,14 @@ class App:
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
         training = TrainingPresenter(window, views, jobs, state, setup, focus)
+        export = ExportPresenter(window, views, jobs, state, run, setup, focus)
         models = ModelList(jobs, store, window, first=model)
         library = LibraryPresenter(
             window, views, jobs, state, setup, recovery, store, models, allow_phantom_model=allow_phantom_model
         )
         EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
+        imports = ImportPresenter(window, views, jobs, state, run, setup)
         focus.map_given_back.connect(preview.wanted)
         on_map.map_needed.connect(presenters[1].end_map)
         on_map.map_needed.connect(presenters[2].leave_map)
@@ -183,6 +189,7 @@ class App:
         made = cls(
             window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, library,
             models, check, models_presenter, commands, action_states, shutdown, log, emergency_key, keys, training,
+            imports, export,
         )  # fmt: skip
         made.connect()
         for problem in problems:
@@ -199,6 +206,7 @@ class App:
         window.messages.added.connect(self._notice)
         self.library.resume_asked.connect(self.commands.resume_section)
         self.library.continue_asked.connect(self.commands.continue_section)
+        self.library.export_asked.connect(self.export.ask)
         self.settings_store.changed.connect(self._show_recent)
         self._show_recent(self.settings_store.settings)
         self.state.out_dir = self.setup.request.out_dir
@@ -238,6 +246,7 @@ class App:
         self.section_keys.end()
         self.hand.keys.end()
         self.library.end()
+        self.export.end()
         self.presenters[2].end()
         self.presenters[-1].alerts.end()
         self.state.end()

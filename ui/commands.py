@@ -466,6 +466,8 @@ class Commands(QObject):
         if report.store is not None:
             recent = with_recent(self._settings_store.settings.recent_stores, report.store)
             self._settings_store.change(recent_stores=recent)
+        if self._run.importing:
+            return  # the plan that is set up is that of a section on the rig
         outlined = self._setup.request.plan.uses_outline
         went_on = self._run.request is not None and self._run.request.resumes is not None
         self._setup.prepare_next(report.section_id if report.store is not None and not went_on else None)

@@ -71,6 +71,8 @@ class LibraryPresenter(QObject):
     """The path of a store whose plan is to go on."""
     continue_asked = Signal(str)
     """The path of the store of a section by hand that is to go on."""
+    export_asked = Signal(list)
+    """The paths of stores to be exported for other programs."""
 
     def __init__(
         self,
@@ -117,7 +119,7 @@ class LibraryPresenter(QObject):
         setup.folder_changed.connect(self.library.choose_folder)
         for signal in (state.run_started, state.run_finished, state.finish_failed):
             signal.connect(self._look_again)
-        views.replay.notes.changed.connect(self._look_again)
+        views.replay.notes_changed.connect(self._look_again)
         models.changed.connect(self._offer_models)
         self.library.choose_folder(setup.request.out_dir)
         self._update()
@@ -128,6 +130,7 @@ class LibraryPresenter(QObject):
             "library_report": self.report,
             "library_classify": self.classify,
             "library_compare": self.compare,
+            "library_export_as": self.export,
             "library_export": self.choose_export,
             "library_resume": self.resume,
             "library_recover": self.recover,
@@ -194,6 +197,7 @@ class LibraryPresenter(QObject):
             "library_report": unreadable or busy,
             "library_classify": no_frames or busy,
             "library_compare": nothing or two,
+            "library_export_as": no_frames,
             "library_export": unreadable,
             "library_resume": nothing or _why_not_resumed(chosen),
             "library_recover": recoverable,
@@ -245,6 +249,12 @@ class LibraryPresenter(QObject):
         pictures = self.pictures.get(comparison.first), self.pictures.get(comparison.second)
         dialog = CompareDialog(comparison, pictures, self._window)
         dialog.show()
+
+    def export(self) -> None:
+        """Ask in which formats the chosen sections are exported."""
+        paths = [one.path for one in self._readable() if one.n_frames]
+        if paths:
+            self.export_asked.emit(paths)
 
     def choose_export(self) -> None:
         """Choose where the lists and tables of the chosen sections go."""

@@ -121,7 +121,7 @@ class ModelsPresenter(QObject):
             for name, one in offered(models.entries, chosen)
         ]
         self._window.top.set_models(choices, chosen)
-        self._replay.classify.offer_models([(name, one.folder) for name, one in offered(models.entries)])
+        self._replay.offer_models([(name, one.folder) for name, one in offered(models.entries)])
         if self._tab.reference and models.find(self._tab.reference) is None:
             self._tab.select(chosen)
         self._show_verdict()

@@ -68,7 +68,7 @@ class ReplayPresenter(QObject):
         replay.section_closed.connect(self._clear_tiles)
         replay.section_closed.connect(self._clear_map)
         views.map.field_chosen.connect(self._show_field)
-        shown = replay.section_shown, replay.section_closed, replay.pane.field_shown, replay.notes.changed
+        shown = replay.section_shown, replay.section_closed, replay.pane.field_shown, replay.notes_changed
         for signal in (window.page_changed, *shown):
             signal.connect(self._look)
         state.run_started.connect(self._leave_gallery)

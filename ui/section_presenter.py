@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SectionPresenter"]
 
-NUMBERS_MS = 150
+NUMBERS_MS, NUMBERS_BEHIND_MS = 150, 400
+"""How often numbers change; less often while the analysis is behind, which then needs the processors more."""
+COURSE_S = 1.0
+"""How often the course is drawn: a plot costs as much as ten numbers."""
 
 
 class SectionPresenter(QObject):
@@ -69,11 +73,11 @@ class SectionPresenter(QObject):
         self._statement: tuple[StatementRecord | None, str | None] = (None, None)
         self._shown: Running | None = None
         self._course_is_new = False
+        self._next_course_s = 0.0
         self._judged: FrameResult | None = None
         self._retakes: tuple[dict[int, int], tuple[int, ...]] = ({}, ())
         self._numbers = QTimer(self)
         self._numbers.setSingleShot(True)
-        self._numbers.setInterval(NUMBERS_MS)
         self._numbers.timeout.connect(self._show_numbers)
         views.map.field_chosen.connect(self._show_field)
         views.live.field_pinned.connect(self._pinned)
@@ -110,6 +114,7 @@ class SectionPresenter(QObject):
         self._map.begin(run)
         self._asked = None
         self._course_is_new = False
+        self._next_course_s = 0.0
         self._judged = None
         self._retakes = ({}, ())
         spec, fields = run.spec, self._map.fields
@@ -157,7 +162,7 @@ class SectionPresenter(QObject):
         if snapshot.phase == "finished":
             self._show_numbers()
         elif not self._numbers.isActive():
-            self._numbers.start()
+            self._numbers.start(NUMBERS_BEHIND_MS if snapshot.counts.deferred else NUMBERS_MS)
 
     @Slot()
     def _note_course(self) -> None:
@@ -177,9 +182,10 @@ class SectionPresenter(QObject):
         if self._focus.on:
             return
         views.score.set_snapshot(snapshot)
-        if self._course_is_new:
+        if self._course_is_new and (snapshot.phase == "finished" or time.monotonic() >= self._next_course_s):
             views.score.set_course(self._state.course.as_array())
             self._course_is_new = False
+            self._next_course_s = time.monotonic() + COURSE_S
         self._show_quality()
 
     def _show_retakes(self, score: SectionScore) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from hcc_scope import __version__
+from hcc_scope.cli.import_commands import import_images
+from hcc_scope.cli.interchange_commands import export
 from hcc_scope.cli.model_commands import dataset_app, evaluate, evaluate_bags, models_app, phantom_app, train
 from hcc_scope.cli.options import (
     DEFAULT_MODEL,
@@ -303,6 +305,29 @@ def recover(
 
 
 @app.command()
+def finish(
+    stores: Annotated[
+        list[Path], typer.Argument(help="Stores (*.ome.zarr) of sections that are done.", metavar="STORE...")
+    ],
+    frames_per_file: Annotated[
+        int | None, typer.Option("--frames-per-file", help="Frames in one file. Default: about 128 MiB of them.")
+    ] = None,
+    pictures: Annotated[
+        bool | None,
+        typer.Option("--pictures/--no-pictures", help="Add smaller pictures of each frame for viewers. Default: yes."),
+    ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Give each frame a file of its own again; a section then can go on.")
+    ] = False,
+    json_mode: Json = False,
+) -> None:
+    """Pack sections for archives and viewers: many frames in a file, each compared before the store changes."""
+    from hcc_scope.cli.finish import run_finish
+
+    run_finish(stores, shard_frames=frames_per_file, pictures=pictures, undo=undo, json_mode=json_mode)
+
+
+@app.command()
 def sections(
     folders: Annotated[
         list[Path] | None, typer.Argument(help="Folders of sections. Default: this folder.", metavar="FOLDER...")
@@ -351,6 +376,8 @@ def log_command(
     run_log(store, json_mode=json_mode)
 
 
+app.command("import")(import_images)
+app.command()(export)
 app.command()(devices)
 app.command()(doctor)
 app.command()(qc)

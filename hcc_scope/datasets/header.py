@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hcc_scope.colour import CONVERSIONS
-from hcc_scope.errors import ImageError
+from hcc_scope.errors import COPY_AGAIN, ImageError
 
 __all__ = [
     "CAMERA_KINDS",
@@ -15,6 +15,7 @@ __all__ = [
     "GREY_HINT",
     "LARGEST_PX",
     "Header",
+    "at_specimen",
     "require_possible",
 ]
 
@@ -25,13 +26,19 @@ COLOUR_HINT = (
 )
 FLATTEN_HINT = "Save it without transparency."
 GREY_HINT = "Leave the column colour empty for it."
-COPY_AGAIN = "Copy it again from where it came."
 
 LARGEST_PX = 2**29
 """Pixels of one image: 1 GB of counts, three times the largest sensor. Whole slides are cut into fields first."""
 
+_PLAUSIBLE_UM = 0.01, 10.0
 _MOST_PACKED = {"none": 1, "deflate": 1032 + 1, "lzw": 4096, "packbits": 64 + 1}
 """Bytes that one byte can unpack to, by how these formats are built."""
+
+
+def at_specimen(size_yx_um: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return a pixel size (y, x) in um; None if it is rather the printer's or the screen's than the specimen's."""
+    least, most = _PLAUSIBLE_UM
+    return size_yx_um if size_yx_um is not None and all(least <= one <= most for one in size_yx_um) else None
 
 
 @dataclass(frozen=True, slots=True)

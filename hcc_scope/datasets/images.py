@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import functools
 import stat
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from hcc_scope.datasets.decoders import decoded
 from hcc_scope.datasets.header import CAMERA_KINDS, COPY_AGAIN, Header
 from hcc_scope.datasets.pngs import SIGNATURE, png_header, png_pixels
-from hcc_scope.datasets.tiffs import SIGNATURES, tiff_headers, tiff_ome, tiff_pixels
-from hcc_scope.errors import HccScopeError, ImageError
+from hcc_scope.datasets.tiff_pages import SIGNATURES
+from hcc_scope.datasets.tiffs import tiff_headers, tiff_ome, tiff_pixels
+from hcc_scope.errors import ImageError
 from hcc_scope.shading.correction import analysed_pixels
-from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from hcc_scope.colour import ColourConversion
@@ -43,8 +42,6 @@ __all__ = [
     "read_headers",
     "read_pixels",
 ]
-
-T = TypeVar("T")
 
 _OPEN_STORES = 8
 
@@ -71,11 +68,11 @@ def read_headers(path: Path, page: int | None = None, colour: ColourConversion |
         supported.
     """
     if _kind(path) == "png":
-        header = _guarded(path, "cannot be read", lambda: png_header(path, colour))
+        header = decoded(path, "cannot be read", lambda: png_header(path, colour))
         if page not in {None, 0}:
             raise ImageError(f"{path} has no page {page}: a PNG has page 0 alone")
         return [header]
-    return _guarded(path, "cannot be read as a TIFF", lambda: tiff_headers(path, page, colour))
+    return decoded(path, "cannot be read as a TIFF", lambda: tiff_headers(path, page, colour))
 
 
 def ome_of(path: Path) -> OmeXml | None:
@@ -86,7 +83,7 @@ def ome_of(path: Path) -> OmeXml | None:
     ImageError
         If the file is missing or unreadable.
     """
-    return None if _kind(path) == "png" else _guarded(path, "cannot be read as a TIFF", lambda: tiff_ome(path))
+    return None if _kind(path) == "png" else decoded(path, "cannot be read as a TIFF", lambda: tiff_ome(path))
 
 
 def read_pixels(image: LabelledImage) -> NDArray[np.uint16]:
@@ -100,11 +97,11 @@ def read_pixels(image: LabelledImage) -> NDArray[np.uint16]:
     where = str(image.path) if not image.index else f"{image.path}, page {image.index}"
     if is_store(image.path):
         where = f"{image.path}, frame {image.index}"
-        pixels = _guarded(image.path, "cannot be read", lambda: opened_store(image.path).read(image.index).pixels)
+        pixels = decoded(image.path, "cannot be read", lambda: opened_store(image.path).read(image.index).pixels)
     elif _kind(image.path) == "png":
-        pixels = _guarded(image.path, "cannot be decoded", lambda: png_pixels(image.path, image.colour))
+        pixels = decoded(image.path, "cannot be decoded", lambda: png_pixels(image.path, image.colour))
     else:
-        pixels = _guarded(image.path, "cannot be decoded", lambda: tiff_pixels(image.path, image.index, image.colour))
+        pixels = decoded(image.path, "cannot be decoded", lambda: tiff_pixels(image.path, image.index, image.colour))
     if pixels.shape != image.shape_yx:
         raise ImageError(f"{where} has changed: it is {pixels.shape} px now and was {image.shape_yx} (y, x)")
     full_scale = 2**image.bit_depth - 1
@@ -132,7 +129,7 @@ def classified_pixels(image: LabelledImage, raw: NDArray[np.uint16]) -> NDArray[
     """
     if not is_store(image.path):
         return raw
-    shading = _guarded(image.path, "cannot be corrected", lambda: opened_store(image.path).shading)
+    shading = decoded(image.path, "cannot be corrected", lambda: opened_store(image.path).shading)
     return analysed_pixels(raw, shading)
 
 
@@ -177,7 +174,7 @@ def frames_of(path: Path, seq: int | None = None) -> list[Header]:
     ImageError
         If it cannot be opened, has no such frame, or no frame at all.
     """
-    store = _guarded(path, "cannot be opened", lambda: opened_store(path))
+    store = decoded(path, "cannot be opened", lambda: opened_store(path))
     frames = [
         Header(entry.seq, store.spec.frame_shape_yx, entry.bit_depth)
         for entry in store.journal
@@ -186,25 +183,6 @@ def frames_of(path: Path, seq: int | None = None) -> list[Header]:
     if not frames:
         raise ImageError(f"{path} has no readable frame" if seq is None else f"{path} has no readable frame {seq}")
     return frames
-
-
-def _guarded(path: Path, what: str, body: Callable[[], T]) -> T:
-    """Run a decoder: whatever it raises over a broken file (they raise anything) becomes an `ImageError`."""
-    with np.errstate(all="ignore"):  # tifffile divides by any value that a damaged header states
-        result = attempt(body)
-    if not isinstance(result, Failure):
-        return result
-    error = result.error
-    if isinstance(error, ImageError) or not isinstance(error, Exception):
-        raise error
-    if isinstance(error, HccScopeError):
-        raise ImageError(error.message, hint=error.hint) from error
-    if isinstance(error, MemoryError):
-        raise ImageError(f"{path} is too large for this machine's memory") from error
-    reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
-    if isinstance(error, (LookupError, TypeError, AttributeError, ArithmeticError)):
-        reason = "its headers state impossible values"  # the decoder's own words name its code alone
-    raise ImageError(f"{path} {what}: {reason}", hint="It may be damaged; copy it again from where it came.") from error
 
 
 def _kind(path: Path) -> str:

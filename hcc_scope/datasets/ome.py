@@ -11,11 +11,23 @@ from xml.etree import ElementTree
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["OmeXml", "read_ome"]
+__all__ = [
+    "FRAME_NAMESPACE",
+    "UM",
+    "OmeXml",
+    "channels_of",
+    "pixel_size_yx_um",
+    "read_ome",
+    "size_of",
+    "tag_of",
+    "whole",
+]
 
 T = TypeVar("T")
 
-_UM = {
+FRAME_NAMESPACE = "hcc-scope/frame"
+"""Of the annotations in which this program states the facts about a frame that OME-XML has no place for."""
+UM = {
     "µm": 1.0,
     "μm": 1.0,
     "um": 1.0,
@@ -60,25 +72,27 @@ def read_ome(xml: str | None, file_name: str) -> OmeXml | None:
         root = ElementTree.fromstring(xml or "")
     except (ElementTree.ParseError, ValueError):
         return None
-    every = [one for one in root.iter() if _tag(one) == "Pixels"]
+    every = [one for one in root.iter() if tag_of(one) == "Pixels"]
     if not every:
         return None
     return OmeXml(
-        channels=max(map(_channels, every)),
-        focal_planes=max(_size(one, "SizeZ") for one in every),
+        channels=max(map(channels_of, every)),
+        focal_planes=max(size_of(one, "SizeZ") for one in every),
         planes_here=_planes_here(every, file_name),
-        pixel_size_yx_um=_agreed(map(_pixel_size_yx_um, every)),
-        significant_bits=_agreed(_whole(one.get("SignificantBits")) for one in every),
-        image_name=_agreed(one.get("Name") for one in root.iter() if _tag(one) == "Image"),
-        acquired=_agreed(_day(one.text) for one in root.iter() if _tag(one) == "AcquisitionDate"),
+        pixel_size_yx_um=_agreed(map(pixel_size_yx_um, every)),
+        significant_bits=_agreed(whole(one.get("SignificantBits")) for one in every),
+        image_name=_agreed(one.get("Name") for one in root.iter() if tag_of(one) == "Image"),
+        acquired=_agreed(_day(one.text) for one in root.iter() if tag_of(one) == "AcquisitionDate"),
     )
 
 
-def _tag(element: ElementTree.Element) -> str:
+def tag_of(element: ElementTree.Element) -> str:
+    """Return an element's name without its namespace, which has a date of its own in each version."""
     return str(element.tag).rpartition("}")[2]
 
 
-def _whole(text: str | None) -> int | None:
+def whole(text: str | None) -> int | None:
+    """Return an attribute that is a whole number, not negative and of sensible size."""
     return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
@@ -89,37 +103,39 @@ def _day(text: str | None) -> str | None:
         return None
 
 
-def _size(pixels: ElementTree.Element, name: str) -> int:
-    return _whole(pixels.get(name)) or 1
+def size_of(pixels: ElementTree.Element, name: str) -> int:
+    """Return one of the sizes of `Pixels`; 1 where it is not stated."""
+    return whole(pixels.get(name)) or 1
 
 
-def _channels(pixels: ElementTree.Element) -> int:
+def channels_of(pixels: ElementTree.Element) -> int:
     """Return the channels that are planes of their own: OME counts the numbers of a colour pixel as channels too."""
-    samples = max((_size(one, "SamplesPerPixel") for one in pixels if _tag(one) == "Channel"), default=1)
-    return max(1, _size(pixels, "SizeC") // samples)
+    samples = max((size_of(one, "SamplesPerPixel") for one in pixels if tag_of(one) == "Channel"), default=1)
+    return max(1, size_of(pixels, "SizeC") // samples)
 
 
 def _planes_here(every: list[ElementTree.Element], file_name: str) -> int | None:
     """Return the planes that lie in this file, from the blocks of `TiffData`."""
     n = 0
     for pixels in every:
-        planes = _channels(pixels) * math.prod(_size(pixels, name) for name in ("SizeZ", "SizeT"))
-        blocks = [one for one in pixels if _tag(one) == "TiffData"]
-        named = [(block, uuid) for block in blocks for uuid in block if _tag(uuid) == "UUID"]
+        planes = channels_of(pixels) * math.prod(size_of(pixels, name) for name in ("SizeZ", "SizeT"))
+        blocks = [one for one in pixels if tag_of(one) == "TiffData"]
+        named = [(block, uuid) for block in blocks for uuid in block if tag_of(uuid) == "UUID"]
         if any(uuid.get("FileName", file_name) != file_name for _, uuid in named):
             return None  # spread over files, which may have been renamed
         if len(blocks) == 1:
-            planes = _whole(blocks[0].get("PlaneCount")) or (planes if blocks[0].get("IFD") is None else 1)
+            planes = whole(blocks[0].get("PlaneCount")) or (planes if blocks[0].get("IFD") is None else 1)
         elif blocks:
-            planes = sum(_whole(block.get("PlaneCount")) or 1 for block in blocks)
+            planes = sum(whole(block.get("PlaneCount")) or 1 for block in blocks)
         n += planes
     return n
 
 
-def _pixel_size_yx_um(pixels: ElementTree.Element) -> tuple[float, float] | None:
+def pixel_size_yx_um(pixels: ElementTree.Element) -> tuple[float, float] | None:
+    """Return the size (y, x) that `Pixels` state in a unit of length."""
     sizes = []
     for axis in ("Y", "X"):
-        unit_um = _UM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+        unit_um = UM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
         try:
             size_um = float(pixels.get(f"PhysicalSize{axis}", "nan")) * (unit_um or math.nan)
         except ValueError:

@@ -1,17 +1,13 @@
 """TIFF files of other programs, grey or in colour: which images they hold, their metadata, their pixels.
 
-tifffile decodes. Looked at here first is what it lets pass: a chain of pages that ends in nothing or in itself, images
-that lie behind one page without pages of their own (ImageJ beyond 4 GB, MetaMorph's STK, truncated series), pages that
-are channels or focal planes of one field, and sizes that the file is too small to hold.
+tifffile decodes. Looked at here first is what it lets pass: images that lie behind one page without pages of their own
+(ImageJ beyond 4 GB, MetaMorph's STK, truncated series), and pages that are channels or focal planes of one field.
 """
 
 from __future__ import annotations
 
-import functools
-import logging
 import math
-import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,9 +19,21 @@ from hcc_scope.datasets.header import (
     FLATTEN_HINT,
     GREY_HINT,
     Header,
-    require_possible,
 )
 from hcc_scope.datasets.ome import OmeXml, read_ome
+from hcc_scope.datasets.tiff_pages import (
+    COMPANION,
+    DECODED_TO_RGB,
+    PLANES_APART,
+    Chain,
+    chain_of,
+    first_lies_alone,
+    lie_behind,
+    load_tifffile,
+    page_size_yx_um,
+    refuse_other_sizes_within,
+    require_whole,
+)
 from hcc_scope.errors import ImageError
 
 if TYPE_CHECKING:
@@ -35,44 +43,12 @@ if TYPE_CHECKING:
 
     from hcc_scope.colour import ColourConversion
 
-__all__ = ["SIGNATURES", "tiff_headers", "tiff_ome", "tiff_pixels"]
+__all__ = ["is_focus_series", "tiff_headers", "tiff_ome", "tiff_pixels"]
 
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_REDUCED = 1
-"""Bit of NewSubfileType: a smaller copy of another page."""
-_MASK = 4
 _STACKS = {"C": "channels", "Z": "focal planes"}
 _CHOOSE = "Name the page to use in the manifest's column page (from 0), or split the file."
-_PACKINGS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbits"}
-"""TIFF's compressions whose ratio is bounded."""
-_CARRIES_ITS_SIZE = {7: "jpeg", 34712: "jpeg 2000", 33003: "jpeg 2000", 33004: "jpeg 2000", 34933: "png"}
-"""TIFF's compressions whose data state their own size."""
-_DECODED_TO_RGB = frozenset({7, 33003, 33004, 34712})
-"""TIFF's compressions (JPEG, JPEG 2000) whose decoders turn luma and chroma into red, green and blue."""
-_PLANES_APART = 2
-"""PlanarConfiguration: all red, then all green, then all blue."""
-_LARGEST_CHUNK_PX = 2**24
-"""Of a tile or strip, unless the image itself is larger: memory is taken for each."""
-_MOST_PAGES = 100_000
-"""Of a file; each takes a part of a millisecond to look at."""
 _OVER_FILES = frozenset({"ndtiff", "mmstack"})
 """Series of tifffile that include the other files of one acquisition, each of which is listed by itself."""
-_UM = {
-    "um": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "µm": 1.0,
-    "μm": 1.0,
-    "\\u00b5m": 1.0,
-    "nm": 1e-3,
-    "mm": 1e3,
-    "cm": 1e4,
-}
-"""Micrometres in the units that ImageJ writes."""
-_CM_UM, _INCH_UM = 1e4, 25_400.0
-_PLAUSIBLE_UM = 0.01, 10.0
-"""Outside it a resolution is the printer's or the screen's, not the specimen's."""
-
 
 # ---- headers --------------------------------------------------------------------------------------------------------
 
@@ -98,7 +74,7 @@ def tiff_headers(path: Path, page: int | None, colour: ColourConversion | None =
     broken = _chain(path).broken
     if broken is not None and page is None:
         raise ImageError(f"{path} {broken}", hint=COPY_AGAIN)
-    with _tifffile().TiffFile(path) as file:
+    with load_tifffile().TiffFile(path) as file:
         n = len(file.pages)
         if n == 0:
             raise ImageError(f"{path} has no page", hint=COPY_AGAIN)
@@ -114,7 +90,7 @@ def tiff_headers(path: Path, page: int | None, colour: ColourConversion | None =
             return [_header(path, i, file, planes, ome, colour) for i in range(claimed)]
         # a series that was looked at keeps its pages as frames, which know no subfile type
         pages = [(i, file.pages[i].aspage()) for i in range(n)]
-        images = [(i, one) for i, one in pages if not int(one.subfiletype) & (_REDUCED | _MASK)]
+        images = [(i, one) for i, one in pages if not int(one.subfiletype) & COMPANION]
         _refuse_what_lies_behind(path, file, pages)
         _refuse_reduced(path, images)
         return [_header(path, i, file, one, ome, colour) for i, one in images or pages]
@@ -129,7 +105,7 @@ def tiff_ome(path: Path) -> OmeXml | None:
         If it is no TIFF that can be walked through.
     """
     _chain(path)
-    with _tifffile().TiffFile(path) as file:
+    with load_tifffile().TiffFile(path) as file:
         return read_ome(file.ome_metadata, path.name) if file.is_ome else None
 
 
@@ -142,11 +118,11 @@ def tiff_pixels(path: Path, index: int, colour: ColourConversion | None = None) 
         As `tiff_headers`, and if it cannot be decoded.
     """
     n = _chain(path).n
-    with _tifffile().TiffFile(path) as file:
+    with load_tifffile().TiffFile(path) as file:
         if index < n:
             page = file.pages[index].aspage()
             bits = _header(path, index, file, page, colour=colour).bit_depth
-            _refuse_other_sizes_within(f"{path}, page {index}", file, page)
+            refuse_other_sizes_within(f"{path}, page {index}", file, page)
             decoded = page.asarray(maxworkers=1)
             if colour is not None:
                 return _grey(decoded, page, colour)
@@ -166,7 +142,7 @@ def tiff_pixels(path: Path, index: int, colour: ColourConversion | None = None) 
 
 def _grey(pixels: NDArray[Any], page: Any, colour: ColourConversion) -> NDArray[np.uint16]:  # noqa: ANN401
     """Return decoded colour as counts; TIFF has red, green and blue side by side, or one plane after the other."""
-    last = np.moveaxis(pixels, 0, -1) if int(page.planarconfig) == _PLANES_APART else pixels
+    last = np.moveaxis(pixels, 0, -1) if int(page.planarconfig) == PLANES_APART else pixels
     return to_counts(last.astype(last.dtype.newbyteorder("="), copy=False), colour)
 
 
@@ -204,23 +180,13 @@ def _header(
     if page.ndim != (2 if samples == 1 else 3):
         of_pixel = samples > 1
         raise ImageError(f"{where} has {page.ndim - of_pixel} dimensions, not 2", hint=CAMERA_KINDS)
-    file_bytes = file.filehandle.size
-    for start, length in zip(page.dataoffsets, page.databytecounts, strict=False):
-        # tifffile would read what is missing as zeros
-        if start <= 0 or length <= 0 or start + length > file_bytes:
-            raise ImageError(f"{where} ends before its pixels do", hint=COPY_AGAIN)
-    height, width = _shape_yx(page)
-    packing = _PACKINGS.get(int(page.compression))
-    require_possible(where, (height, width), bits, sum(page.databytecounts), packing, samples=samples)
-    if (chunk_px := _chunk_px(page)) > max(_LARGEST_CHUNK_PX, height * width):
-        raise ImageError(f"{where} claims tiles of {chunk_px} px, but has {height} x {width} px", hint=COPY_AGAIN)
-    if len(page.dataoffsets) < math.prod(page.chunked) or len(page.databytecounts) != len(page.dataoffsets):
-        raise ImageError(f"{where} lacks some of its pixels", hint=COPY_AGAIN)
+    shape_yx = require_whole(where, file, page, bits, samples)
+    size_yx_um = None if ome is None else ome.pixel_size_yx_um
     return Header(
         index=index,
-        shape_yx=(height, width),
+        shape_yx=shape_yx,
         bit_depth=bits,
-        pixel_size_yx_um=_pixel_size_yx_um(file, page, ome),
+        pixel_size_yx_um=size_yx_um or page_size_yx_um(file, page),
         significant_bits=None if ome is None else ome.significant_bits,
     )
 
@@ -239,7 +205,7 @@ def _samples(where: str, page: Any, colour: ColourConversion | None) -> int:  # 
         if colour is not None:
             raise ImageError(f"{where} is grey, so it cannot be converted by {colour}", hint=GREY_HINT)
         return 1
-    in_colour = photometric == "RGB" or (photometric == "YCBCR" and int(page.compression) in _DECODED_TO_RGB)
+    in_colour = photometric == "RGB" or (photometric == "YCBCR" and int(page.compression) in DECODED_TO_RGB)
     if in_colour and samples == 3 and colour is not None:
         return samples
     kind = "a palette of colours" if photometric == "PALETTE" else f"{samples} samples a pixel"
@@ -250,16 +216,6 @@ def _samples(where: str, page: Any, colour: ColourConversion | None) -> int:  # 
     raise ImageError(f"{where} is not {wanted}: it has {kind} ({photometric})", hint=hint)
 
 
-def _shape_yx(page: Any) -> tuple[int, int]:  # noqa: ANN401
-    return int(page.imagelength), int(page.imagewidth)
-
-
-def _chunk_px(page: Any) -> int:  # noqa: ANN401
-    """Return the pixels of a strip or tile, whose shape has the numbers of a pixel last where they lie together."""
-    apart = int(page.samplesperpixel) == 1 or int(page.planarconfig) == _PLANES_APART
-    return math.prod(page.chunks if apart else page.chunks[:-1])
-
-
 # ---- images behind one page -----------------------------------------------------------------------------------------
 
 
@@ -268,11 +224,11 @@ def _claimed(path: Path, file: Any, ome: OmeXml | None, *, stacks: bool = False)
     if ome is not None:
         axes = {"C": ome.channels, "Z": ome.focal_planes}
         # of a file that was never finished, or whose others are missing, what is there is counted
-        n = ome.planes_here if ome.planes_here is not None and _holds(file, ome.planes_here) else 0
+        n = ome.planes_here if ome.planes_here is not None and lie_behind(file, ome.planes_here) else 0
         stacks = stacks or max(n, len(file.pages)) == 1  # one channel of several files
     elif file.is_stk and (known := file.stk_metadata) is not None:
         n = int(known["NumberPlanes"])
-        axes = {"Z": n if _is_focus_series(known) else 1}
+        axes = {"Z": n if is_focus_series(known) else 1}
     elif file.is_imagej and not file.is_shaped:
         known = file.imagej_metadata or {}
         axes = {"C": _count(known, "channels"), "Z": _count(known, "slices")}
@@ -297,19 +253,13 @@ def _count(known: dict[str, Any], name: str) -> int:
     return value if isinstance(value, int) and value > 0 else 1
 
 
-def _is_focus_series(stk: dict[str, Any]) -> bool:
+def is_focus_series(stk: dict[str, Any]) -> bool:
     """Return whether MetaMorph's planes are focal planes: by their heights, else by whether time passed."""
     heights = stk.get("AbsoluteZ")
     if heights is not None:
         return len(np.unique(np.asarray(heights))) > 1
     distances, times = (np.asarray(stk.get(name, ())) for name in ("ZDistance", "TimeCreated"))
     return bool(distances.any()) and len(np.unique(times)) < len(times)
-
-
-def _holds(file: Any, n: int) -> bool:  # noqa: ANN401
-    """Return whether `n` images lie one after another from the first page's on, as they do behind one page."""
-    page = file.pages[0].aspage()
-    return len(file.pages) == 1 and page.is_final and page.dataoffsets[0] + n * page.nbytes <= file.filehandle.size
 
 
 def _planes(path: Path, file: Any, n: int, needed: int | None = None) -> Any:  # noqa: ANN401
@@ -325,8 +275,8 @@ def _planes(path: Path, file: Any, n: int, needed: int | None = None) -> Any:  #
     what = f"{path} claims to hold {n} images, but has {n_pages} page{'s' * (n_pages != 1)}"
     hint = "Save each image as its own page or file"
     hint += ", or name the page to use in the manifest's column page." if needed is None else "."
-    if n_pages == 1 and page.is_final and page.bitspersample in {8, 16}:
-        if _holds(file, n if needed is None else needed):
+    if first_lies_alone(file, page) and page.bitspersample in {8, 16}:
+        if lie_behind(file, n if needed is None else needed):
             return page
         if needed is not None:
             raise ImageError(f"{what} and ends before page {needed - 1} does", hint=COPY_AGAIN)
@@ -351,7 +301,11 @@ def _refuse_what_lies_behind(path: Path, file: Any, pages: list[tuple[int, Any]]
 
 def _refuse_reduced(path: Path, images: list[tuple[int, Any]]) -> None:
     """Refuse pages that look like smaller copies of another, as of a pyramid, but are not marked as such."""
-    flat = [(index, _shape_yx(page)) for index, page in images if page.ndim == 2 or page.samplesperpixel > 1]
+    flat = [
+        (i, (int(page.imagelength), int(page.imagewidth)))
+        for i, page in images
+        if page.ndim == 2 or page.samplesperpixel > 1
+    ]
     if not flat:
         return
     largest_at, (full_height, full_width) = max(flat, key=lambda one: math.prod(one[1]))
@@ -364,121 +318,12 @@ def _refuse_reduced(path: Path, images: list[tuple[int, Any]]) -> None:
             )
 
 
-# ---- what cannot be -------------------------------------------------------------------------------------------------
+# ---- pages ----------------------------------------------------------------------------------------------------------
 
 
-class _Chain(NamedTuple):
-    """The pages of a TIFF, each of which points to the next one."""
-
-    n: int
-    broken: str | None
-    """Where it breaks off; None if it ends in order."""
-
-
-def _chain(path: Path) -> _Chain:
-    """Follow a TIFF's chain of pages.
-
-    Raises
-    ------
-    ImageError
-        If it runs in a circle.
-    """
-    status = path.stat()
-    return _followed(path, status.st_size, status.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=64)
-def _followed(path: Path, file_bytes: int, _mtime_ns: int) -> _Chain:
-    """Follow it once for many pages."""
-    with path.open("rb") as file:
-        start = file.read(16)
-        order = "<" if start[:2] == b"II" else ">"
-        big = start[2:3] == b"+" or start[3:4] == b"+"
-        count_format, entry_bytes, offset_format = ("Q", 20, "Q") if big else ("H", 12, "I")
-        count_bytes, offset_bytes = struct.calcsize(count_format), struct.calcsize(offset_format)
-        first_at = 8 if big else 4
-        if len(start) < first_at + offset_bytes:
-            return _Chain(0, "ends within its header")
-        [at] = struct.unpack_from(order + offset_format, start, first_at)
-        seen: set[int] = set()
-        while at:
-            if at in seen:
-                raise ImageError(f"{path} is damaged: its pages run in a circle", hint=COPY_AGAIN)
-            seen.add(at)
-            if len(seen) > _MOST_PAGES:
-                raise ImageError(f"{path} has more than {_MOST_PAGES} pages", hint="Split it.")
-            file.seek(min(at, file_bytes))
-            counted = file.read(count_bytes)
-            n_tags = struct.unpack(order + count_format, counted)[0] if len(counted) == count_bytes else 0
-            file.seek(min(at + count_bytes + n_tags * entry_bytes, file_bytes))
-            following = file.read(offset_bytes)
-            if len(following) < offset_bytes:
-                n = len(seen) - 1
-                return _Chain(n, f"ends before its page {n} does")
-            [at] = struct.unpack(order + offset_format, following)
-    return _Chain(len(seen), None)
-
-
-def _refuse_other_sizes_within(where: str, file: Any, page: Any) -> None:  # noqa: ANN401
-    """Refuse strips and tiles that claim to be larger than they may be, before they are decoded."""
-    kind = _CARRIES_ITS_SIZE.get(int(page.compression))
-    if kind is None:
-        return
-    most = _chunk_px(page)
-    for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
-        file.filehandle.seek(start)
-        pixels = _claimed_pixels(kind, file.filehandle.read(min(length, 65_536)))
-        if pixels is not None and pixels > most:
-            raise ImageError(f"{where} holds a {kind} of {pixels} px where {most} belong", hint=COPY_AGAIN)
-
-
-def _claimed_pixels(kind: str, data: bytes) -> int | None:
-    """Return how many pixels compressed data claim to hold; None if they do not state it where they should."""
-    if kind == "png":
-        return _product(">II", data[16:24]) if len(data) >= 24 else None
-    if kind == "jpeg 2000":
-        at = data.find(b"\xff\x4f\xff\x51")
-        if at < 0 or len(data) < at + 24:
-            return None
-        width, height, left, top = struct.unpack(">4I", data[at + 8 : at + 24])
-        return int(width - left) * int(height - top)
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker, [length] = data[at + 1], struct.unpack(">H", data[at + 2 : at + 4])
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
-            return _product(">HH", data[at + 5 : at + 9])
-        at += 2 + length
-    return None
-
-
-def _product(layout: str, data: bytes) -> int:
-    height, width = struct.unpack(layout, data)
-    return int(height) * int(width)
-
-
-# ---- what a file states about its pixels------------------------------------------------------------------------------
-
-
-def _pixel_size_yx_um(file: Any, page: Any, ome: OmeXml | None) -> tuple[float, float] | None:  # noqa: ANN401
-    if ome is not None and ome.pixel_size_yx_um is not None:
-        return ome.pixel_size_yx_um
-    per_unit = [page.tags.valueof(code) for code in (283, 282)]  # YResolution, XResolution
-    if not all(isinstance(one, tuple) and len(one) == 2 and all(one) for one in per_unit):
-        return None
-    unit_um = {2: _INCH_UM, 3: _CM_UM}.get(page.tags.valueof(296, default=2))
-    if file.is_imagej:
-        unit_um = _UM.get(str((file.imagej_metadata or {}).get("unit", "")).lower(), unit_um)
-    if unit_um is None:
-        return None
-    y_um, x_um = (unit_um * one[1] / one[0] for one in per_unit)
-    least, most = _PLAUSIBLE_UM
-    return (y_um, x_um) if least <= y_um <= most and least <= x_um <= most else None
-
-
-@functools.cache
-def _tifffile() -> Any:  # noqa: ANN401 - it has no types
-    """Import tifffile and keep its log from the user: what matters is raised."""
-    import tifffile
-
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
-    return tifffile
+def _chain(path: Path) -> Chain:
+    """Follow a TIFF's chain of pages; raises `ImageError` if it runs in a circle."""
+    chain = chain_of(path)
+    if chain.circular:
+        raise ImageError(f"{path} {chain.broken}", hint=COPY_AGAIN)
+    return chain

@@ -55,7 +55,9 @@ def coverage_rows(
     if score.sample is not None:
         rows += _sample_rows(score.sample)
     if lost:
-        rows.append(("lost before they could be stored", str(lost)))
+        imported = store.spec.sampling == "imported"
+        what = "could not be read when they were imported" if imported else "lost before they could be stored"
+        rows.append((what, str(lost)))
     if outcome is not None and outcome.skipped_fields:
         rows.append(("skipped: not reached by the stage", str(outcome.skipped_fields)))
     return rows

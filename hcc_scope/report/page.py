@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.formatting import capital, counted, format_score, format_utc, sentence, significant
 from hcc_scope.inference.card_evaluation import StatementRecord
-from hcc_scope.report.acquired_text import describe_acquired, describe_ended
+from hcc_scope.report.acquired_text import acquired_word, describe_acquired, describe_ended
 from hcc_scope.report.coverage_rows import coverage_rows, exclusion_rows, field_table
 from hcc_scope.report.document import Document, Drawing, Figure, Figures, Heading, Paragraph, Table
 from hcc_scope.report.drawings import course_chart, field_examples, field_map, heat_legend, score_scale, tile_map
@@ -111,7 +111,7 @@ def _course_of_events(facts: PageFacts) -> str:
     made = format_utc(facts.made_utc, seconds=False)
     acquired = describe_acquired(run)
     when = acquired if acquired[0].isdigit() else f"at {acquired}"
-    return f"Acquired {when}, run {state}. Report made {made}."
+    return f"{acquired_word(facts.store.spec.sampling)} {when}, run {state}. Report made {made}."
 
 
 def _warnings(facts: PageFacts) -> Iterator[Block]:
@@ -203,7 +203,7 @@ def _identity(facts: PageFacts) -> list[tuple[str, str]]:
         ("animal", spec.animal_id),
         ("section", spec.section_id),
         ("specimen", run.provenance.specimen or "not recorded"),
-        ("acquired", describe_acquired(run)),
+        (acquired_word(spec.sampling).lower(), describe_acquired(run)),
         ("run", describe_ended(run, n_fields, spec.expected_frames)),
         ("fields", f"{n_fields:,}: {SAMPLING_TEXTS[spec.sampling]}"),
         ("store", facts.store.path.name),

@@ -18,7 +18,7 @@ __all__ = ["changed_properties", "event_lines", "event_text", "notable_lines"]
 
 _BARE = frozenset({("action", "action"), ("message", "text"), ("skipped", "why"), ("hand", "what")})
 """Facts that need no name."""
-_NOTABLE = ("action", "message", "skipped", "left_out", "part")
+_NOTABLE = ("action", "message", "skipped", "damaged", "left_out", "part")
 _MOST_NOTABLE = 50
 
 
@@ -63,7 +63,7 @@ def event_text(event: RunEvent) -> str:
 
 
 def notable_lines(events: Iterable[RunEvent]) -> tuple[str, ...]:
-    """Return the latest lines that a person looks for in a stored section: actions, messages and skipped fields."""
+    """Return the latest lines that a person looks for in a stored section: actions, messages, what is missing."""
     notable = [event for event in events if _is_notable(event)][-_MOST_NOTABLE:]
     return tuple(f"{event.t_utc.astimezone():%H:%M:%S} {event_text(event)}" for event in notable)
 

@@ -43,8 +43,10 @@ def continuable_store(path: Path) -> SectionStore:
     """
     from hcc_scope.runs.unfinished import is_written_to
     from hcc_scope.storage.reader import open_store
+    from hcc_scope.storage.reopened import refuse_packed
 
     store = open_store(path)
+    refuse_packed(path, store.facts)
     try:
         written = is_written_to(store.path)
     except OSError as error:
@@ -63,6 +65,7 @@ def continue_section(
     facts: Mapping[str, TagValue] | None = None,
     prepare: Callable[[ReopenedSection], None] | None = None,
     skipped: int | None = None,
+    lost: int | None = None,
     plan_open: bool = False,
     bad_fields: BadFieldWatch | None = None,
 ) -> SectionRun:
@@ -84,7 +87,7 @@ def continue_section(
         Further provenance of this part.
     prepare : callable, optional
         Takes the reopened store before the first frame, to show the source what is there already.
-    skipped, plan_open
+    skipped, lost, plan_open
         As for `hcc_scope.runs.section.run_into`.
     bad_fields : BadFieldWatch, optional
         Pauses the run after so many bad fields in a row.
@@ -118,6 +121,7 @@ def continue_section(
         shading=shading,
         continued=reopened,
         skipped=skipped,
+        lost=lost,
         plan_open=plan_open,
         bad_fields=bad_fields,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import json_bytes, replace_file, replacing
 from hcc_scope.errors import StoreUnwritableError
+from hcc_scope.printable import spreadsheet_text
 from hcc_scope.report.summary import score_account
 from hcc_scope.score_text import verdict
 from hcc_scope.storage.naming import STORE_SUFFIX
@@ -144,5 +145,5 @@ def _table(sections: Sequence[ListedSection], accounts: Sequence[Mapping[str, An
                 "scored_tiles": one.score.tiles,
                 "fields_excluded_by_operator": one.score.fields_excluded_by_operator,
             }
-        table.writerow(row)
+        table.writerow({key: spreadsheet_text(cell) if isinstance(cell, str) else cell for key, cell in row.items()})
     return text.getvalue()

@@ -32,6 +32,7 @@ from hcc_scope.score_rule import LATTICE_KEY, ScoreRule
 from hcc_scope.session.bad_fields import BadFieldWatch
 from hcc_scope.storage.notes import read_notes_log
 from hcc_scope.storage.parts import LEFT_OUT, RESUMED_AT
+from hcc_scope.storage.reopened import refuse_packed
 from hcc_scope.storage.same_section import refuse_another_section
 from hcc_scope.storage.space import check_free_space, check_out_dir
 
@@ -195,10 +196,16 @@ def _left_of(store: SectionStore) -> ResumableSection:
 def _stored_plan(store: SectionStore) -> Plan:
     """Return the plan of a store, with the exposure that its frames were taken with."""
     path, spec = store.path, store.spec
+    refuse_packed(path, store.facts)
     if spec.sampling in ("guided", "chosen"):
         raise StoreError(
             f"{path} cannot be resumed: its fields were captured by hand",
             hint="Continue it with hcc-scope acquire --by-hand --continue.",
+        )
+    if spec.sampling == "imported":
+        raise StoreError(
+            f"{path} cannot be resumed: its images were imported",
+            hint="An import that was interrupted goes on when hcc-scope import is given the same sources again.",
         )
     if spec.sampling in ("time_series", "sequence"):
         name = spec.sampling.replace("_", " ")

@@ -293,6 +293,7 @@ def run_into(
     shading: Shading | None = None,
     continued: ReopenedSection | None = None,
     skipped: int | None = None,
+    lost: int | None = None,
     plan_open: bool = False,
     bad_fields: BadFieldWatch | None = None,
 ) -> SectionRun:
@@ -310,6 +311,8 @@ def run_into(
         The section goes on in its own store: its frames and results so far count from the start.
     skipped : int, optional
         Of a section whose plan goes on: how many of its fields so far stay left out. As recorded, if not given.
+    lost : int, optional
+        Of an import that goes on: how many of its images so far could not be read. As recorded, if not given.
     plan_open : bool
         Whether fields of the plan are left that this run does not take: the section is then not complete after it.
 
@@ -365,7 +368,7 @@ def run_into(
             card = scoring_model.model.card
             how = card.decision_threshold, card.temperature, card.threshold_interval
             scorer = store_scorer(continued.earlier, *how, goes_on=skipped == 0)
-            earlier = _earlier(continued, skipped, plan_open=plan_open)
+            earlier = _earlier(continued, skipped, lost, plan_open=plan_open)
         writer = PredictionWriter(sink.path, spec, run=f"live-{uuid.uuid4().hex[:8]}", continues=goes_on)
         undo.callback(writer.close)
         results = ResultLog(writer, earlier.results)
@@ -406,7 +409,7 @@ def run_into(
     return SectionRun(session, sink.path, spec, grid, results, scoring_model.scored_beyond, first_frames=first_frames)
 
 
-def _earlier(continued: ReopenedSection, skipped: int | None, *, plan_open: bool) -> EarlierResults:
+def _earlier(continued: ReopenedSection, skipped: int | None, lost: int | None, *, plan_open: bool) -> EarlierResults:
     from hcc_scope.session import EarlierResults
     from hcc_scope.storage.lasting_reasons import lasting_reasons
     from hcc_scope.storage.notes import read_notes
@@ -419,7 +422,7 @@ def _earlier(continued: ReopenedSection, skipped: int | None, *, plan_open: bool
         n_frames=continued.earlier.n_frames,
         results=continued.results,
         # each end counts all frames up to then; one that was recovered knows of none
-        lost=max((one.lost_frames for one in ends), default=0),
+        lost=max((one.lost_frames for one in ends), default=0) if lost is None else lost,
         skipped=max((one.skipped_fields for one in ends), default=0) if skipped is None else skipped,
         readings=next((one.readings for one in reversed(ends) if one.readings), {}),
         no_random_choice=next(iter(so_far), ""),

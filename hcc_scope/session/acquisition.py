@@ -79,7 +79,7 @@ class AcquisitionWorker:
     def run(self) -> None:
         """Take frames until there are no more; stand still between two of them while the run is paused."""
         frames = self._source.frames(self._stop)
-        n_skipped_before = self._ledger.counts.skipped
+        n_without_before = self._n_without_frame
         try:
             due = self._first_seq
             n_again = 0
@@ -92,9 +92,9 @@ class AcquisitionWorker:
                     return
                 self._hold()
             expected = self._source.spec.expected_frames
-            n_skipped = self._ledger.counts.skipped - n_skipped_before
+            n_without = self._n_without_frame - n_without_before
             n_taken = due - self._first_seq - n_again
-            if expected is None or n_taken + n_skipped >= expected:
+            if expected is None or n_taken + n_without >= expected:
                 return
             self.cut_short = self._stop.by_user
             if not self._stop.requested:
@@ -105,6 +105,12 @@ class AcquisitionWorker:
         finally:
             if isinstance(frames, Generator):
                 frames.close()
+
+    @property
+    def _n_without_frame(self) -> int:
+        """How many planned frames will not come: their field was not reached, or they cannot be read."""
+        counts = self._ledger.counts
+        return counts.skipped + (0 if self._may_skip else counts.lost)
 
     def _hold(self) -> None:
         if self._holds:

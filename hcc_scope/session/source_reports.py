@@ -50,3 +50,8 @@ class SourceReports:
     def skip(self, why: str) -> None:
         """Count a field that is left out."""
         self._skip(why)
+
+    def miss(self, why: str) -> None:
+        """Count a frame that cannot be read; the source's own remark lists them at the end."""
+        self._ledger.count_lost(1)
+        self._ledger.set_message(why)

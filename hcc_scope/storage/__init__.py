@@ -14,5 +14,6 @@ store without loading tensorstore or pyarrow.
 `~.notes`                 `NotesWriter`, `read_notes`: what a person wrote about a section or a field
 `~.section_labels`        `label_section`, `section_label`: low, high or leave out, for training
 `~.recover`               `recover`: an interrupted store made valid again
+`~.packing`               `pack_store`, `unpack_store`: many frames in a file, for archives and viewers
 ========================  =============================================================================================
 """

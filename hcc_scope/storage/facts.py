@@ -19,9 +19,9 @@ from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.storage import values
 from hcc_scope.storage.drawn_sample import SAMPLE
 from hcc_scope.storage.files import check_plain, read_plain
+from hcc_scope.storage.layout import LIVE, MAX_LEVELS, PACKED, PACKED_FOLDER, SCHEMA_VERSION_PACKED, Layout
 from hcc_scope.storage.lines import parse_object
 from hcc_scope.storage.metadata import (
-    ARRAY_PATH,
     ATTRIBUTE,
     FACTS_HASH,
     JOURNAL,
@@ -32,7 +32,9 @@ from hcc_scope.storage.metadata import (
     facts_hash,
     frames_group_metadata,
     group_metadata,
+    packed_group_metadata,
     spec_from_json,
+    start_facts,
 )
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.notes import NOTES
@@ -51,6 +53,7 @@ __all__ = [
     "CONSOLIDATED",
     "ROOT",
     "Facts",
+    "array_files",
     "check_folders",
     "check_is_store",
     "contradicted_key",
@@ -60,6 +63,7 @@ __all__ = [
     "is_group",
     "metadata_problems",
     "read_array_metadata",
+    "read_packed_group",
     "recorded_attributes",
     "recorded_facts",
     "root_bytes",
@@ -74,8 +78,7 @@ MAX_METADATA_BYTES = 64 * 2**20
 
 _FILES = (ROOT, MANIFEST_COPY, JOURNAL, NOTES, SAMPLE, PREDICTIONS, RUN_LOG, *SHADING_FILES.values())
 """How the names of our files start."""
-_METADATA = (f"frames/{ROOT}", f"{ARRAY_PATH}/{ROOT}")
-_FOLDERS = ("frames", ARRAY_PATH, f"{ARRAY_PATH}/c")
+_LAYOUTS = (LIVE, Layout.packed(1, MAX_LEVELS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Facts:
     run: RecordedRun
     file: dict[str, Any]
     """The whole file's content."""
+    layout: Layout = LIVE
+    """Where the frames are."""
 
     @classmethod
     def parse(cls, attributes: dict[str, Any], file: dict[str, Any]) -> Facts:
@@ -106,7 +111,8 @@ class Facts:
         values.scalars(attributes.get("software", {}), "software")
         if "finished_utc" in attributes:
             values.time_of(attributes["finished_utc"], "finished_utc")
-        return cls(attributes, spec, RecordedRun.parse(attributes, spec.provenance), file)
+        run = RecordedRun.parse(attributes, spec.provenance)
+        return cls(attributes, spec, run, file, Layout.parse(attributes))
 
 
 def check_is_store(path: Path) -> None:
@@ -159,9 +165,13 @@ def check_folders(path: Path) -> None:
     OSError
         If one cannot be asked.
     """
-    with os.scandir(path) as entries:
-        names = [entry.name for entry in entries if entry.name.startswith(_FILES)]
-    wanted = dict.fromkeys(_FOLDERS, "a folder") | dict.fromkeys((*sorted(names), *_METADATA), "a file")
+    names = sorted(os.listdir(path))  # noqa: PTH208 - names are enough
+    wanted = dict.fromkeys([name for name in names if name.startswith(_FILES)], "a file")
+    for layout in _LAYOUTS:
+        if layout.folder in names:
+            arrays = [layout.array_path(level) for level in range(layout.n_levels)]
+            wanted |= dict.fromkeys((layout.folder, *arrays, *(f"{array}/c" for array in arrays)), "a folder")
+            wanted |= dict.fromkeys([f"{folder}/{ROOT}" for folder in (layout.folder, *arrays)], "a file")
     for name, kind in wanted.items():
         with suppress(FileNotFoundError):
             check_plain(path / name, kind)
@@ -252,8 +262,9 @@ def _check_hash(attributes: Mapping[str, Any]) -> None:
 
 def contradicted_key(recorded: Facts, copied: Facts) -> str | None:
     """Return the first fact that the two files state differently, as text; None if they agree."""
+    start, copy = start_facts(recorded.attributes), start_facts(copied.attributes)
     for key in START_FACTS:
-        one, other = recorded.attributes.get(key), copied.attributes.get(key)
+        one, other = start.get(key), copy.get(key)
         if one == other:
             continue
         if isinstance(one, dict) and isinstance(other, dict):
@@ -265,7 +276,7 @@ def contradicted_key(recorded: Facts, copied: Facts) -> str | None:
 
 
 def read_array_metadata(path: Path) -> dict[str, Any] | None:
-    """Return the metadata of the frames' array if it is sound enough to name a shape (t, y, x), else None.
+    """Return the metadata of the array ``frames/0`` if it is sound enough to name a shape (t, y, x), else None.
 
     Raises
     ------
@@ -273,12 +284,45 @@ def read_array_metadata(path: Path) -> dict[str, Any] | None:
         If something else is in the file's place, or it cannot be read.
     """
     try:
-        metadata = _object_in(path / ARRAY_PATH / ROOT)
+        metadata = _object_in(path / LIVE.array_path() / ROOT)
         for side in values.numbers(metadata.get("shape"), "shape", 3):
             values.integer(side, "shape", 0, 1 << 40)
     except (FileNotFoundError, StoreDamagedError, ValueError):
         return None
     return metadata
+
+
+def read_packed_group(path: Path) -> dict[str, Any] | None:
+    """Return what the group of a packed store's arrays states about them, checked; None if it is damaged, or missing.
+
+    Raises
+    ------
+    StoreError
+        If something else is in the file's place, or it cannot be read.
+    """
+    try:
+        root = _object_in(path / PACKED_FOLDER / ROOT)
+        attributes = values.object_of(values.member(root, "attributes"), "attributes")
+        found = values.object_of(attributes.get(ATTRIBUTE), ATTRIBUTE)
+        values.integer(values.member(found, "n_frames"), "n_frames", 0, 1 << 40)
+        if values.member(found, "schema_version") != SCHEMA_VERSION_PACKED:
+            return None
+        _check_hash(found)
+        Layout.parse(found)
+    except (FileNotFoundError, StoreDamagedError, ValueError):
+        return None
+    return found if PACKED in found else None
+
+
+def array_files(facts: Facts, n_frames: int) -> dict[str, dict[str, Any]]:
+    """Return the metadata files of the frames' group and arrays, by their paths below the store."""
+    layout = facts.layout
+    group = packed_group_metadata(facts.attributes, n_frames) if layout.is_packed else frames_group_metadata()
+    arrays = {
+        f"{layout.array_path(level)}/{ROOT}": array_metadata(facts.spec.frame_shape_yx, n_frames, layout, level)
+        for level in range(layout.n_levels)
+    }
+    return {f"{layout.folder}/{ROOT}": group, **arrays}
 
 
 def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
@@ -298,10 +342,7 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
     complete = facts.run.complete
     if complete and hides_array(facts, n_frames):
         problems.append(f"{path / ROOT} has a copy of the array's metadata ({CONSOLIDATED}) that is wrong: {hint}")
-    for name, wanted in (
-        (f"frames/{ROOT}", frames_group_metadata()),
-        (f"{ARRAY_PATH}/{ROOT}", array_metadata(facts.spec.frame_shape_yx, n_frames)),
-    ):
+    for name, wanted in array_files(facts, n_frames).items():
         file = path / name
         try:
             found = _object_in(file)
@@ -317,7 +358,8 @@ def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
             if key != "attributes" and not _same(key, found.get(key), wanted[key], complete=complete)
         ]
         changed += unknown_keys(found, wanted)
-        if not isinstance(found.get("attributes"), dict):  # any program may add to its content
+        added = found.get("attributes")  # any program may add to its content
+        if not isinstance(added, dict) or any(added.get(key) != one for key, one in wanted["attributes"].items()):
             changed.append("attributes")
         if changed:
             problems.append(f"{file} was changed ({', '.join(changed)}), by another program or by damage: {hint}")
@@ -338,12 +380,19 @@ def hides_array(facts: Facts, n_frames: int) -> bool:
     copy = facts.file.get(CONSOLIDATED)
     if copy is None:
         return False
-    try:
-        found = values.object_of(values.object_of(copy["metadata"], CONSOLIDATED)[ARRAY_PATH], CONSOLIDATED)
-    except (KeyError, TypeError, ValueError):
-        return True
-    wanted = array_metadata(facts.spec.frame_shape_yx, n_frames)
-    return any(not _same(key, found.get(key), one, complete=True) for key, one in wanted.items() if key != "attributes")
+    for name, wanted in array_files(facts, n_frames).items():
+        if wanted["node_type"] != "array":
+            continue
+        try:
+            copies = values.object_of(copy["metadata"], CONSOLIDATED)
+            found = values.object_of(copies[name.removesuffix(f"/{ROOT}")], CONSOLIDATED)
+        except (KeyError, TypeError, ValueError):
+            return True
+        if any(
+            not _same(key, found.get(key), one, complete=True) for key, one in wanted.items() if key != "attributes"
+        ):
+            return True
+    return False
 
 
 def unknown_keys(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -30,6 +30,8 @@ def each_store(
 ) -> Iterator[Path]:
     """Yield the stores in some folders and those below, as they are found, the least deep ones first.
 
+    Other arrays of zarr are not looked through: an exported section has a folder for each field, and holds no store.
+
     Parameters
     ----------
     folders : iterable of Path
@@ -59,12 +61,16 @@ def each_store(
                         os.path.realpath(entry.path) if entry.is_symlink() else f"{real}{os.sep}{entry.name}",
                     )
                     for entry in entries
-                    if _is_folder(entry)
+                    if not _is_other_zarr(entry.name) and _is_folder(entry)
                 ]
         except OSError:
             unread(folder)
             continue
         waiting += [(path, at, depth + 1) for path, at in below if depth < deepest or path.name.endswith(STORE_SUFFIX)]
+
+
+def _is_other_zarr(name: str) -> bool:
+    return name.endswith(".zarr") and not name.endswith(STORE_SUFFIX)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

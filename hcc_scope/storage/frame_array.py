@@ -24,14 +24,15 @@ from zlib_ng import zlib_ng
 
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.storage.files import cannot_read, check_plain, open_plain
-from hcc_scope.storage.metadata import ARRAY_PATH, CHUNK_PX, array_metadata, shard_shape_yx
+from hcc_scope.storage.layout import CHUNK_PX, LIVE, Layout
+from hcc_scope.storage.metadata import array_metadata, shard_shape_yx
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["FrameArray", "crc32_of", "driver_path"]
+__all__ = ["FrameArray", "crc32_of", "driver_path", "first_words"]
 
 _ENDLESS = 1 << 40
 """Length of the time axis as tensorstore sees it; the writer maintains the length in the file."""
@@ -93,7 +94,7 @@ def driver_path(folder: Path, owner: object, *, pinned: bool = False) -> str:
 
 
 class FrameArray:
-    """The array ``frames/0`` of a store.
+    """An array of frames of a store: ``frames/0``, or one of a packed store.
 
     Parameters
     ----------
@@ -101,6 +102,10 @@ class FrameArray:
         The store's folder.
     shape_yx : tuple of int
         Shape of every frame, px.
+    layout : Layout
+        Where the frames are.
+    level : int
+        0 for the frames, else the array of their pictures that were halved so often.
     pinned : bool
         As for `driver_path`: for a writer.
 
@@ -112,10 +117,14 @@ class FrameArray:
         If tensorstore cannot use it.
     """
 
-    def __init__(self, store: Path, shape_yx: tuple[int, int], *, pinned: bool = False) -> None:
-        self._folder = store / ARRAY_PATH
+    def __init__(
+        self, store: Path, shape_yx: tuple[int, int], layout: Layout = LIVE, *, level: int = 0, pinned: bool = False
+    ) -> None:
+        self.layout, self.level = layout, level
+        self._store = store
+        self._folder = store / layout.array_path(level)
         height, width = shard_shape_yx(shape_yx)
-        n_chunks = (height // CHUNK_PX) * (width // CHUNK_PX)
+        n_chunks = (height // CHUNK_PX) * (width // CHUNK_PX) * layout.shard_frames
         self._index_bytes = 16 * n_chunks + 4  # offset and length of each chunk, and a checksum
         self._largest_file = n_chunks * _MAX_CHUNK_BYTES + self._index_bytes
         try:
@@ -136,7 +145,7 @@ class FrameArray:
             {
                 "driver": "zarr3",
                 "kvstore": {"driver": "file", "path": path},
-                "metadata": array_metadata(shape_yx, _ENDLESS),
+                "metadata": array_metadata(shape_yx, _ENDLESS, layout, level),
                 "store_data_equal_to_fill_value": True,
                 "fill_missing_data_reads": False,
             },
@@ -147,17 +156,19 @@ class FrameArray:
 
     def shard_path(self, seq: int, store: Path | None = None) -> Path:
         """Return the file of frame `seq`; of another `store`, if one is given."""
-        folder = self._folder if store is None else store / ARRAY_PATH
-        return folder / "c" / str(seq) / "0" / "0"
+        return (self._store if store is None else store) / self.layout.shard_path(seq, self.level)
 
     def start_write(self, seq: int, pixels: NDArray[np.uint16]) -> Any:  # noqa: ANN401 - tensorstore has no types
         """Start to write a frame; its future is done when the file is synced.
 
         tensorstore reads `pixels` until then without its own copy: they must not change.
         """
-        writing = self._array[seq].write(pixels, can_reference_source_data_indefinitely=True).commit
-        writing.force()  # a future starts to work when it is waited for, unless it is forced
-        return writing
+        return _started(self._array[seq].write(pixels, can_reference_source_data_indefinitely=True).commit)
+
+    def start_write_file(self, first: int, pixels: NDArray[np.uint16]) -> Any:  # noqa: ANN401 - tensorstore has no types
+        """Start to write all frames (n, y, x) of one file, from frame `first` on; otherwise as `start_write`."""
+        frames = self._array[first : first + len(pixels)]
+        return _started(frames.write(pixels, can_reference_source_data_indefinitely=True).commit)
 
     def check_file(self, seq: int) -> None:
         """Refuse what tensorstore must not open: a link, a pipe, a file that cannot be the frame that it claims to be.
@@ -193,12 +204,18 @@ class FrameArray:
     def start_read(self, seq: int) -> Any:  # noqa: ANN401 - tensorstore has no types
         """Start to read a frame; give the future to `finish_read`. Raises like `check_file`."""
         self.check_file(seq)
-        reading = self._array[seq].read(order="C")
-        reading.force()
-        return reading
+        return _started(self._array[seq].read(order="C"))
 
-    def finish_read(self, seq: int, reading: Any, crc32: int) -> NDArray[np.uint16]:  # noqa: ANN401
+    def finish_read(self, seq: int, reading: Any, crc32: int | None) -> NDArray[np.uint16]:  # noqa: ANN401
         """Wait for a frame and return it if it is the one that was committed.
+
+        Parameters
+        ----------
+        seq : int
+        reading
+            From `start_read`.
+        crc32 : int or None
+            Of its pixels; None for a smaller picture, whose chunks alone have checksums.
 
         Returns
         -------
@@ -216,13 +233,19 @@ class FrameArray:
         except (ValueError, OSError) as error:
             if not self.shard_path(seq).exists():
                 raise StoreDamagedError(f"{where} is missing") from error
-            raise StoreDamagedError(f"{where} cannot be read: {_first_words(error)}") from error
-        if crc32_of(pixels) != crc32:
+            raise StoreDamagedError(f"{where} cannot be read: {first_words(error)}") from error
+        if crc32 is not None and crc32_of(pixels) != crc32:
             raise StoreDamagedError(f"{where} is damaged: its checksum differs from the journal's")
         pixels.flags.writeable = False
         return pixels
 
 
-def _first_words(error: Exception) -> str:
+def _started(future: Any) -> Any:  # noqa: ANN401 - tensorstore has no types
+    """Return a future that works: otherwise it starts when it is waited for."""
+    future.force()
+    return future
+
+
+def first_words(error: Exception) -> str:
     """Return tensorstore's reason without the path that the sentence already has."""
     return str(error).splitlines()[0].split(": ")[-1][:200]

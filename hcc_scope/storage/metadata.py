@@ -15,6 +15,7 @@ from hcc_scope.errors import IdError, StoreError
 from hcc_scope.orientation import NOT_TURNED
 from hcc_scope.score_rule import ScoreRule
 from hcc_scope.storage import values
+from hcc_scope.storage.layout import ARRAY_PATH, CHUNK_PX, LIVE, PACKED, SCHEMA_VERSION_PACKED, Layout, start_version
 from hcc_scope.storage.naming import check_id
 from hcc_scope.storage.shading_copy import is_corrected
 from hcc_scope.types import RunSpec, Sampling
@@ -22,6 +23,7 @@ from hcc_scope.types import RunSpec, Sampling
 __all__ = [
     "ARRAY_PATH",
     "ATTRIBUTE",
+    "CHANNEL_NAME",
     "CHUNK_PX",
     "FACTS_HASH",
     "JOURNAL",
@@ -33,6 +35,7 @@ __all__ = [
     "SCHEMA_VERSIONS",
     "SCHEMA_VERSION_BY_HAND",
     "SCHEMA_VERSION_CORRECTED",
+    "SCHEMA_VERSION_IMPORTED",
     "SCHEMA_VERSION_RULED",
     "START_FACTS",
     "array_metadata",
@@ -42,11 +45,14 @@ __all__ = [
     "frames_group_metadata",
     "group_metadata",
     "initial_attributes",
+    "omero_metadata",
+    "packed_group_metadata",
     "sealed",
     "shard_shape_yx",
     "spec_from_json",
     "spec_to_json",
     "stack_metadata",
+    "start_facts",
     "tiles_of",
 ]
 
@@ -61,7 +67,9 @@ damaged."""
 SCHEMA_VERSION_RULED = 5
 """Of a section whose score follows a recorded rule (`hcc_scope.score_rule`): a program that does not know it would show
 another interval, or another score, than the run's."""
-SCHEMA_VERSIONS = frozenset({1, 2, 3, 4, 5})
+SCHEMA_VERSION_IMPORTED = 6
+"""Of a section whose images were imported: a program that does not know this sampling would take it for damaged."""
+SCHEMA_VERSIONS = frozenset({1, 2, 3, 4, 5, SCHEMA_VERSION_IMPORTED, SCHEMA_VERSION_PACKED})
 """What this program reads. Version 1 has no checksums but those of the frames."""
 
 FACTS_HASH = "facts_sha256"
@@ -74,7 +82,7 @@ MAX_TILES = 1 << 16
 """Tiles of one frame."""
 
 ATTRIBUTE = "hcc_scope"
-ARRAY_PATH = "frames/0"
+CHANNEL_NAME = "transmitted light"
 JOURNAL = "frames.jsonl"
 MANIFEST_COPY = "hcc_scope.json"
 """The attribute `ATTRIBUTE` as at the start, never changed: `recover` makes a lost ``zarr.json`` from it."""
@@ -88,9 +96,6 @@ START_FACTS = (
     "software",
 )
 """Keys of the attribute `ATTRIBUTE` that are the same from the start to the end, so they stand in both files."""
-
-CHUNK_PX = 512
-"""Side of an inner chunk: the models' tile, so that one tile is one read."""
 
 
 def check_spec(spec: RunSpec) -> None:
@@ -156,15 +161,20 @@ def shard_shape_yx(shape_yx: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def array_metadata(shape_yx: tuple[int, int], n_frames: int) -> dict[str, Any]:
-    """Return the ``zarr.json`` of ``frames/0``: (t, y, x) uint16, one shard per frame of 512 x 512 inner chunks.
+def array_metadata(shape_yx: tuple[int, int], n_frames: int, layout: Layout = LIVE, level: int = 0) -> dict[str, Any]:
+    """Return the ``zarr.json`` of an array of frames: (t, y, x) uint16, in shards of 512 x 512 inner chunks.
+
+    ``frames/0`` has one shard per frame. All arrays of a packed store have the same shards, chunks and codecs:
+    viewers show levels that differ in these wrongly. Each of its chunks has a checksum, for programs that do not know
+    the journal.
 
     Blosc's lz4 with bit shuffling: 1.5 to 1.7 times smaller for photon noise at more than 100 frames a second, where
     zstd is slower and no smaller. ``typesize`` 2 and ``blocksize`` 0 are what tensorstore writes; they are spelled out
     because the writer opens the array by these very words.
     """
-    shape = (n_frames, *shape_yx)
-    return stack_metadata(shape, (1, *shard_shape_yx(shape_yx)), CHUNK_PX, "t")
+    shape = (n_frames, *layout.shape_yx(shape_yx, level))
+    shard = (layout.shard_frames, *shard_shape_yx(shape_yx))
+    return stack_metadata(shape, shard, CHUNK_PX, "t", checksums=layout.is_packed)
 
 
 def stack_metadata(
@@ -218,6 +228,29 @@ def frames_group_metadata() -> dict[str, Any]:
     return {"zarr_format": 3, "node_type": "group", "attributes": {}}
 
 
+def packed_group_metadata(attributes: Mapping[str, Any], n_frames: int) -> dict[str, Any]:
+    """Return the ``zarr.json`` of the group that holds the arrays of a packed store.
+
+    It repeats how they are laid out, with a checksum: the last file that is written before they take effect, and what a
+    lost root ``zarr.json`` is made from, beside ``hcc_scope.json``.
+    """
+    facts = {PACKED: attributes[PACKED], "n_frames": n_frames, "schema_version": attributes["schema_version"]}
+    return {**frames_group_metadata(), "attributes": {ATTRIBUTE: sealed(facts)}}
+
+
+def _datasets(layout: Layout, time_scale: float, pixel_um: float) -> list[dict[str, Any]]:
+    """Return the arrays of the image: the centre of a reduced pixel is that of the pixels it is the mean of."""
+    datasets: list[dict[str, Any]] = []
+    for level in range(layout.n_levels):
+        step = 1 << level
+        moves: list[dict[str, Any]] = [{"type": "scale", "scale": [time_scale, step * pixel_um, step * pixel_um]}]
+        if level:
+            shift = (step - 1) / 2 * pixel_um
+            moves.append({"type": "translation", "translation": [0.0, shift, shift]})
+        datasets.append({"path": layout.array_path(level), "coordinateTransformations": moves})
+    return datasets
+
+
 def group_metadata(spec: RunSpec, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the root ``zarr.json``.
 
@@ -228,15 +261,13 @@ def group_metadata(spec: RunSpec, attributes: Mapping[str, Any]) -> dict[str, An
     attributes : mapping
         The content of the attribute `ATTRIBUTE`. Its ``interval_s`` is the scale of the time axis. Without one the axis
         has no unit, and its scale of 1.0, which OME-Zarr asks for, is that of a frame's number: the true times are in
-        the journal.
+        the journal. Its ``packed`` names the arrays.
     """
     pixel = spec.pixel_size_um
     outcome = attributes.get("outcome")
     measured_s = outcome.get("interval_s") if isinstance(outcome, Mapping) else None
     interval_s = measured_s or attributes.get("interval_s") or None  # 0: as fast as it goes, which is no interval
-    scale = [1.0 if interval_s is None else interval_s, pixel, pixel]
     time = {"name": "t", "type": "time"} | ({} if interval_s is None else {"unit": "second"})
-    top = 2**spec.bit_depth - 1
     multiscale = {
         "name": f"{spec.animal_id}_{spec.section_id}",
         "axes": [
@@ -244,31 +275,31 @@ def group_metadata(spec: RunSpec, attributes: Mapping[str, Any]) -> dict[str, An
             {"name": "y", "type": "space", "unit": "micrometer"},
             {"name": "x", "type": "space", "unit": "micrometer"},
         ],
-        "datasets": [
-            {
-                "path": ARRAY_PATH,
-                "coordinateTransformations": [{"type": "scale", "scale": scale}],
-            }
-        ],
+        "datasets": _datasets(Layout.parse(attributes), 1.0 if interval_s is None else interval_s, pixel),
     }
-    omero = {
+    return {
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": {
+            "ome": {"version": "0.5", "multiscales": [multiscale], "omero": omero_metadata(spec)},
+            ATTRIBUTE: sealed(attributes),
+        },
+    }
+
+
+def omero_metadata(spec: RunSpec) -> dict[str, Any]:
+    """Return the value of ``omero``: one channel, shown grey from black to the camera's full scale."""
+    top = 2**spec.bit_depth - 1
+    return {
         "channels": [
             {
-                "label": "transmitted light",
+                "label": CHANNEL_NAME,
                 "color": "FFFFFF",
                 "active": True,
                 "window": {"min": 0, "max": top, "start": 0, "end": top},
             }
         ],
         "rdefs": {"model": "greyscale"},
-    }
-    return {
-        "zarr_format": 3,
-        "node_type": "group",
-        "attributes": {
-            "ome": {"version": "0.5", "multiscales": [multiscale], "omero": omero},
-            ATTRIBUTE: sealed(attributes),
-        },
     }
 
 
@@ -288,8 +319,16 @@ def initial_attributes(
     }
 
 
+def start_facts(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts that stand in both files, as they were at the start: those of `START_FACTS` that are there."""
+    facts = {key: attributes[key] for key in START_FACTS if key in attributes}
+    return facts | ({"schema_version": start_version(attributes)} if "schema_version" in facts else {})
+
+
 def _version_for(spec: RunSpec) -> int:
     """Return the oldest version whose programs read such a store as it is meant."""
+    if spec.sampling == "imported":
+        return SCHEMA_VERSION_IMPORTED
     if ScoreRule.of(spec).interval > 1:
         return SCHEMA_VERSION_RULED
     if spec.sampling in ("guided", "chosen"):

@@ -28,16 +28,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "MAX_LOG_BYTES",
     "MAX_TABLE_BYTES",
     "PREDICTIONS",
     "VERSION",
     "PredictionLog",
     "drop_results_of_lost_frames",
     "fits",
+    "header_of",
+    "is_table_line",
     "log_files",
     "log_problems",
     "read_log",
     "result_fields",
+    "result_of",
     "table_fields",
     "table_path",
 ]
@@ -47,7 +51,7 @@ PREDICTIONS = "predictions"
 
 VERSION = 2
 _VERSIONS = (1, 2)
-_MAX_BYTES = 1 << 30
+MAX_LOG_BYTES = 1 << 30
 MAX_TABLE_BYTES = 1 << 30
 _LARGEST = 3.5e38
 """Beyond any float32."""
@@ -152,7 +156,7 @@ def _writable_text(value: object, key: str) -> str:
     return text
 
 
-def _header_of(line: bytes) -> tuple[dict[str, Any], int]:
+def header_of(line: bytes) -> tuple[dict[str, Any], int]:
     """Return a log's header, and how many tiles a frame has; raises ValueError."""
     header, sealed = fields_of(line)
     version = values.integer(values.member(header, "version"), "version", 1, 1 << 30)
@@ -178,7 +182,7 @@ def _header_of(line: bytes) -> tuple[dict[str, Any], int]:
     return header, n_tiles
 
 
-def _result_of(value: dict[str, Any], n_tiles: int) -> FrameResult:
+def result_of(value: dict[str, Any], n_tiles: int) -> FrameResult:
     """Return the result of a line's fields; raises ValueError if it is none of this run."""
     if value.keys() - {_DISTANCES, *_MEASURED} != _KEYS:
         raise ValueError("it has other keys")
@@ -205,6 +209,11 @@ def _result_of(value: dict[str, Any], n_tiles: int) -> FrameResult:
     return result
 
 
+def is_table_line(value: Mapping[str, Any]) -> bool:
+    """Return whether a line's fields state the table instead of a result."""
+    return value.keys() == _TABLE
+
+
 def read_log(path: Path) -> PredictionLog:
     """Read a ``predictions.jsonl``, also while it is being written.
 
@@ -215,12 +224,12 @@ def read_log(path: Path) -> PredictionLog:
     StoreError
         If its header is unreadable, or something else is in its place.
     """
-    first, *rest = read_plain(path, _MAX_BYTES).split(b"\n")
+    first, *rest = read_plain(path, MAX_LOG_BYTES).split(b"\n")
     if not rest:  # killed while the header was written: there is no prediction
         return PredictionLog(header={}, results={}, problems=(), torn=first)
     *lines, torn = rest
     try:
-        header, n_tiles = _header_of(first)
+        header, n_tiles = header_of(first)
     except ValueError as error:
         raise StoreError(f"The first line of {path} is unreadable", hint="Replay the store.") from error
     version = header["version"]
@@ -234,10 +243,10 @@ def read_log(path: Path) -> PredictionLog:
             value, sealed = fields_of(line)
             if sealed != (version > 1):
                 raise ValueError("it has no checksum")  # noqa: TRY301 - reported like the others
-            if value.keys() == _TABLE:
+            if is_table_line(value):
                 table_sha256 = values.text(value["sha256"], "sha256")
                 continue
-            result = _result_of(value, n_tiles)
+            result = result_of(value, n_tiles)
         except ValueError:
             problems.append(f"line {number} of {path} is unreadable")
         else:
@@ -265,7 +274,7 @@ def drop_results_of_lost_frames(path: Path, n_frames: int) -> bool:
     OSError, StoreError
         If it cannot be read or written.
     """
-    first, *rest = read_plain(path, _MAX_BYTES).split(b"\n")
+    first, *rest = read_plain(path, MAX_LOG_BYTES).split(b"\n")
     kept = [line for line in rest if not line or fields_of(line)[0].get("seq", -1) < n_frames]
     if len(kept) == len(rest):
         return False
@@ -289,10 +298,10 @@ def log_problems(path: Path, *, ended: bool) -> list[str]:
         If something else is in a file's place.
     """
     try:
-        first, *rest = read_plain(path, _MAX_BYTES).split(b"\n")
+        first, *rest = read_plain(path, MAX_LOG_BYTES).split(b"\n")
         if not rest:
             return [f"{path} holds no whole line"] if ended else []
-        header, _ = _header_of(first)
+        header, _ = header_of(first)
     except OSError as error:
         return [f"{path} cannot be read: {error.strerror or error}"]
     except ValueError:

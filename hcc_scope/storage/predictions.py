@@ -19,21 +19,20 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hcc_scope.atomic_file import replace_file, write_all
 from hcc_scope.errors import StoreError, StoreExistsError
+from hcc_scope.field_scores import usable_tiles
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import island_and_place
 from hcc_scope.scoring import is_analysed
-from hcc_scope.storage.drawn_sample import frames_of_sample
 from hcc_scope.storage.files import cannot_read, explain, lock, open_own, read_plain
+from hcc_scope.storage.frames_out import frames_out
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.lines import sealed_line
 from hcc_scope.storage.metadata import JOURNAL, axes_from_json
-from hcc_scope.storage.notes import excluded_fields, read_notes, stored_retakes
 from hcc_scope.storage.prediction_log import (
     MAX_TABLE_BYTES,
     PREDICTIONS,
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PREDICTIONS",
+    "TABLE_SCHEMA",
     "PredictionLog",
     "PredictionWriter",
     "read_log",
@@ -68,7 +68,7 @@ _MOST_ROW_BYTES = 1024
 """Of one row in a table, before compression; names of engine and model are the longest."""
 
 
-_SCHEMA = pa.schema(
+TABLE_SCHEMA = pa.schema(
     [
         pa.field("run", pa.string(), nullable=False),
         pa.field("model_sha256", pa.string()),
@@ -327,12 +327,7 @@ def write_table(store: Path, log: PredictionLog, path: Path, *, guided: bool = F
     frames = read_journal(store / JOURNAL).entries
     header = log.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
-    notes = read_notes(store)
-    out = set(excluded_fields(notes))
-    if not guided:
-        out |= set(stored_retakes(notes, len(frames)).set_aside(partial(is_analysed, log.results)))
-    else:
-        out |= set(range(len(frames))) - frames_of_sample(store, frames)
+    out = frames_out(store, frames, partial(is_analysed, log.results), guided=guided)
     batches = []
     seqs = [seq for seq in sorted(log.results) if seq < len(frames)]
     for seq in seqs:
@@ -341,7 +336,7 @@ def write_table(store: Path, log: PredictionLog, path: Path, *, guided: bool = F
         size_um = None if entry is None else entry.pixel_size_um
         size_um = header["pixel_size_um"] if size_um is None else size_um
         batches.append(_rows(header, grid, log.results[seq], place, size_um, may_enter=seq not in out))
-    table = pa.Table.from_batches([b for b in batches if b is not None], schema=_SCHEMA)
+    table = pa.Table.from_batches([b for b in batches if b is not None], schema=TABLE_SCHEMA)
     made = pa.BufferOutputStream()
     pq.write_table(table, made, compression="zstd", write_page_checksum=True)
     replace_file(path, made.getvalue().to_pybytes())
@@ -413,7 +408,8 @@ def _rows(
         centres_um = grid.centres_um(Orientation(axes_from_json(header.get("camera_axes"))), pixel_size_um)
         x_um = place[1] + centres_um[:, 0]
         y_um = place[2] + centres_um[:, 1]
-    included = may_enter & (result.flags == 0) & (result.outcome == "classified") & np.isfinite(result.probabilities)
+    usable = usable_tiles(result.flags, result.probabilities)
+    included = usable & (may_enter and result.outcome == "classified")
     columns = [
         [header["run"]] * n,
         [header["model_sha256"]] * n,
@@ -434,5 +430,5 @@ def _rows(
         included,
         [result.latency_ms.get("total")] * n,
     ]
-    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
+    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, TABLE_SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=TABLE_SCHEMA)

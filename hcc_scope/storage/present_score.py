@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.scoring import CONFIDENCE, rescored
+from hcc_scope.scoring import CONFIDENCE, feed, field_entry
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
 from hcc_scope.storage.scorer import store_scorer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from hcc_scope.scoring import FieldEntry
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.recorded_run import RecordedRun
     from hcc_scope.types import SectionScore
 
-__all__ = ["holds_present_score", "present_score"]
+__all__ = ["holds_present_score", "present_score", "score_of_entries"]
 
 
 def holds_present_score(run: RecordedRun, notes: Iterable[Note]) -> bool:
@@ -55,8 +56,31 @@ def present_score(store: SectionStore, confidence: float = CONFIDENCE) -> Sectio
     StoreError
         If its predictions, its notes or its drawn sample cannot be read, or it has no predictions.
     """
+    results = read_predictions(store.path)
+    return score_of_entries(store, {seq: field_entry(result) for seq, result in results.items()}, confidence)
+
+
+def score_of_entries(
+    store: SectionStore, entries: Mapping[int, FieldEntry], confidence: float = CONFIDENCE
+) -> SectionScore:
+    """Return the score of a store's recorded results, of which each frame's part is known already.
+
+    Parameters
+    ----------
+    store : SectionStore
+    entries : mapping
+        `seq` to what the score needs of the frame's result.
+    confidence : float
+        Of its interval.
+
+    Raises
+    ------
+    StoreError
+        If its notes or its drawn sample cannot be read.
+    """
     run = store.recorded
     threshold = ASSUMED_THRESHOLD if run.decision_threshold is None else run.decision_threshold
     scorer = store_scorer(store, threshold, threshold_interval=run.threshold_interval, confidence=confidence)
     excluded = [seq for seq in excluded_fields(read_notes(store.path)) if seq < store.n_frames]
-    return rescored(read_predictions(store.path), scorer, store.n_frames, excluded)
+    feed(scorer, ((seq, entries.get(seq)) for seq in range(store.n_frames)), excluded)
+    return scorer.score()

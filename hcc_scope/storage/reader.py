@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hcc_scope.shading.correction import Shading
     from hcc_scope.storage.facts import Facts
     from hcc_scope.storage.journal import Journal, JournalEntry
+    from hcc_scope.storage.layout import Layout
     from hcc_scope.storage.recorded_run import RecordedRun
     from hcc_scope.types import Frame, RunSpec
 
@@ -134,9 +139,39 @@ class SectionStore:
         self._known_problems = problems
         self._other_problems: tuple[str, ...] | None = None
         self._lock = threading.Lock()
-        self._array = FrameArray(path, facts.spec.frame_shape_yx)
+        self._array = FrameArray(path, facts.spec.frame_shape_yx, facts.layout)
+        self._pictures: FrameArray | None = None
         self._shading: Shading | None = None
         self._shading_is_read = False
+
+    @property
+    def layout(self) -> Layout:
+        """Where the frames are; another one once the store is packed (`hcc_scope.storage.packing`)."""
+        return self.facts.layout
+
+    def own_file(self, seq: int) -> Path | None:
+        """Return the file that holds a frame and nothing else; None in a packed store, whose files hold several.
+
+        Its pixels are neither decoded nor compared with the checksum.
+
+        Raises
+        ------
+        StoreDamagedError
+            If the file is missing or cannot be the frame's, or the journal's line is unreadable.
+        StoreError
+            If there is no such frame.
+        """
+        self._entry(seq)
+        array = self._array
+        if array.layout.shard_frames != 1:
+            return None
+        try:
+            array.check_file(seq)
+        except StoreDamagedError:
+            if not self._follow(array):
+                raise
+            return self.own_file(seq)
+        return array.shard_path(seq)
 
     @property
     def n_frames(self) -> int:
@@ -238,7 +273,52 @@ class SectionStore:
         StoreError
             If there is no such frame.
         """
-        return self._finish(seq, self._array.start_read(self._entry(seq).seq))
+        self._entry(seq)
+        array = self._array
+        try:
+            return self._finish(seq, array, array.start_read(seq))
+        except StoreDamagedError:
+            if not self._follow(array):
+                raise
+        array = self._array
+        return self._finish(seq, array, array.start_read(seq))
+
+    def _follow(self, array: FrameArray) -> bool:
+        """Go to where the frames are now, if the store was packed or unpacked since `array` was opened."""
+        with suppress(StoreError, OSError), self._lock:
+            if self._array is not array:
+                return True
+            facts = recorded_facts(self.path)
+            if facts.layout != self.layout and facts.spec == self.spec:
+                self._array = FrameArray(self.path, facts.spec.frame_shape_yx, facts.layout)
+                self.facts, self.attributes, self._other_problems = facts, facts.attributes, None
+                return True
+        return False
+
+    def read_picture(self, seq: int, level: int) -> NDArray[np.uint16]:
+        """Read the smaller picture of a frame that a packed store has: for looking at, never for a number.
+
+        Parameters
+        ----------
+        seq : int
+        level : int
+            How often it was halved: 1 to ``layout.n_levels - 1``.
+
+        Raises
+        ------
+        StoreDamagedError
+            If it is missing or damaged.
+        StoreError
+            If there is no such frame or level.
+        """
+        self._entry(seq)
+        if not 1 <= level < self.layout.n_levels:
+            raise StoreError(f"{self.path} has no pictures that are halved {level} times")
+        with self._lock:
+            if self._pictures is None or self._pictures.level != level or self._pictures.layout != self.layout:
+                self._pictures = FrameArray(self.path, self.spec.frame_shape_yx, self.layout, level=level)
+            array = self._pictures
+        return array.finish_read(seq, array.start_read(seq), None)
 
     def read_analysed(self, seq: int) -> Frame:
         """Read one frame with the pixels that its run classified: corrected, if it corrected them.
@@ -260,22 +340,28 @@ class SectionStore:
         StoreError
             If there is no such frame.
         """
-        started: list[tuple[int, Any]] = []
+        started: list[tuple[int, FrameArray, Any]] = []
         for seq in seqs:
+            array = self._array
             try:
-                started.append((seq, self._array.start_read(self._entry(seq).seq)))
+                started.append((seq, array, array.start_read(self._entry(seq).seq)))
             except StoreDamagedError as error:
-                started.append((seq, error))
+                started.append((seq, array, error))
             if len(started) > ahead:
                 yield self._finish_or_error(*started.pop(0))
-        for seq, reading in started:
-            yield self._finish_or_error(seq, reading)
+        for seq, array, reading in started:
+            yield self._finish_or_error(seq, array, reading)
 
-    def _finish_or_error(self, seq: int, reading: Any) -> Frame | StoreDamagedError:  # noqa: ANN401 - a future
-        if isinstance(reading, StoreDamagedError):
-            return reading
+    def _finish_or_error(self, seq: int, array: FrameArray, reading: Any) -> Frame | StoreDamagedError:  # noqa: ANN401
+        """Wait for a frame; `reading` is tensorstore's future, or why there is none."""
+        damage = reading if isinstance(reading, StoreDamagedError) else None
         try:
-            return self._finish(seq, reading)
+            if damage is None:
+                return self._finish(seq, array, reading)
+        except StoreDamagedError as error:
+            damage = error
+        try:
+            return self.read(seq) if self._follow(array) else damage
         except StoreDamagedError as error:
             return error
 
@@ -287,6 +373,6 @@ class SectionStore:
             raise StoreDamagedError(f"Frame {seq} cannot be checked: its line in {self.path / JOURNAL} is unreadable")
         return entry
 
-    def _finish(self, seq: int, reading: Any) -> Frame:  # noqa: ANN401 - tensorstore's future
+    def _finish(self, seq: int, array: FrameArray, reading: Any) -> Frame:  # noqa: ANN401 - tensorstore's future
         entry = self._entry(seq)
-        return entry.frame(self._array.finish_read(seq, reading, entry.crc32))
+        return entry.frame(array.finish_read(seq, reading, entry.crc32))

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import TEMPORARY_SUFFIX, json_bytes, replace_file, sync_folder, write_all
 from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.formatting import counted
 from hcc_scope.storage.drawn_sample import SAMPLE, read_sample_log, sample_problems
 from hcc_scope.storage.facts import (
     ROOT,
+    array_files,
     check_folders,
     check_is_store,
     describes_image,
@@ -27,18 +29,12 @@ from hcc_scope.storage.facts import (
 )
 from hcc_scope.storage.files import check_plain, explain, lock, open_own, read_plain
 from hcc_scope.storage.journal import read_journal
+from hcc_scope.storage.layout import ARRAY_PATH, FRAMES_FOLDER, PACKED_FOLDER
 from hcc_scope.storage.lines import parse_object
-from hcc_scope.storage.metadata import (
-    ARRAY_PATH,
-    JOURNAL,
-    MANIFEST_COPY,
-    START_FACTS,
-    array_metadata,
-    frames_group_metadata,
-    sealed,
-)
+from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY, sealed, start_facts
 from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.notes import NOTES, lost_notes, read_notes_log
+from hcc_scope.storage.other_frames import missing_pictures, remove_other_frames
 from hcc_scope.storage.prediction_log import log_files, log_problems, read_log, table_path
 from hcc_scope.storage.predictions import read_predictions_table, remake_table
 from hcc_scope.storage.reader import open_store
@@ -127,12 +123,12 @@ def refuse_links(path: Path) -> None:
     Raises
     ------
     StoreError
-        If there is one, in the place of one of our files or anywhere below ``frames``.
+        If there is one, in the place of one of our files or anywhere below the frames' folders.
     """
     check_folders(path)
     ours = [*path.glob("*.json*"), *path.glob("*.parquet*"), *path.glob(f"*{TEMPORARY_SUFFIX}")]
     ours += [path / name for name in SHADING_FILES.values() if os.path.lexists(path / name)]
-    folders = [path / "frames"]
+    folders = [path / FRAMES_FOLDER, path / PACKED_FOLDER]
     while folders:
         folder = folders.pop()
         try:
@@ -158,19 +154,18 @@ def _recover(path: Path, settled: SettledFacts) -> RecoverReport:
     changes += [*_mend_notes(path, problems), *_mend_sample(store, problems), *_mend_run_log(path, problems)]
     if store.complete:
         problems += lost_notes(path, store.recorded.excluded_by_operator, store.tagged_retakes)
-    wanted = {
-        path / ARRAY_PATH / ROOT: array_metadata(store.spec.frame_shape_yx, store.n_frames),
-        path / "frames" / ROOT: frames_group_metadata(),
-    }
-    for file, metadata in wanted.items():
-        if _replace_if_different(file, metadata):
-            changes.append(f"{file.relative_to(path)} rewritten for {store.n_frames} frames")
+    for name, metadata in array_files(store.facts, store.n_frames).items():
+        if _replace_if_different(path / name, metadata):
+            changes.append(f"{name} rewritten for {store.n_frames} frames")
     if hides_array(store.facts, store.n_frames):
         replace_file(path / ROOT, root_bytes(store.facts, dict(store.attributes)))
         changes.append(f"{ROOT}: a wrong copy of the array's metadata removed")
     for log in log_files(path):
         changes += _mend_predictions(store, log, problems)
     damaged = tuple(item for item in store.read_ahead(range(store.n_frames), 3) if isinstance(item, StoreDamagedError))
+    if not damaged:  # else what the other folder holds may be all that is left of a frame
+        changes += _remove_other_frames(store, problems)
+    problems += missing_pictures(path, store.layout, store.n_frames)
     changes += _mark_complete(store, settled.root_anew or "the run was interrupted")
     return RecoverReport(
         path=path,
@@ -214,18 +209,19 @@ def _mend_facts(path: Path, settled: SettledFacts) -> list[str]:
         replace_file(path / ROOT, root_bytes(facts, facts.attributes))
         changes.append(f"{ROOT} made a group of zarr format 3 again")
     if settled.copy_anew:
-        start = {key: facts.attributes[key] for key in START_FACTS if key in facts.attributes}
         _keep(path / MANIFEST_COPY)
-        replace_file(path / MANIFEST_COPY, json_bytes(sealed({**start, "complete": False})))
+        start = sealed({**start_facts(facts.attributes), "complete": False})
+        replace_file(path / MANIFEST_COPY, json_bytes(start))
         changes.append(f"{MANIFEST_COPY} made again from {ROOT}")
     return changes
 
 
 def _remove_temporary_files(path: Path) -> list[str]:
     """Remove files that were about to replace others: tensorstore's end in ``.__lock``, ours in ``.tmp``."""
-    folders = [path / "frames", path / ARRAY_PATH]
+    arrays = [path / ARRAY_PATH, *(path / PACKED_FOLDER).glob("[0-9]")]
+    folders = [path / FRAMES_FOLDER, path / PACKED_FOLDER, *arrays]
     leftovers = [file for folder in (path, *folders) for file in folder.glob(f"*{TEMPORARY_SUFFIX}") if file.is_file()]
-    leftovers += [file for file in (path / ARRAY_PATH / "c").rglob("*.__lock") if file.is_file()]
+    leftovers += [file for array in arrays for file in (array / "c").rglob("*.__lock") if file.is_file()]
     for file in sorted(leftovers):
         file.unlink()
     return [f"{file.relative_to(path)} removed (temporary)" for file in sorted(leftovers)]
@@ -352,6 +348,16 @@ def _only_longer(there: bytes, metadata: dict[str, Any]) -> bool:
 def _agrees(store: SectionStore) -> bool:
     """Return whether the journal lists as many frames as the end of the run counted."""
     return store.recorded_frames == store.n_frames
+
+
+def _remove_other_frames(store: SectionStore, problems: list[str]) -> list[str]:
+    """Remove what an interrupted packing left; a file that is held open must not stand between user and frames."""
+    try:
+        removed = remove_other_frames(store.path, store.layout, store.n_frames)
+    except OSError as error:
+        problems.append(f"{error.filename or store.path}, which holds frames a second time, cannot be removed: {error}")
+        return []
+    return [f"{counted(removed, 'file')} with frames that are elsewhere too removed"] if removed else []
 
 
 def _mark_complete(store: SectionStore, why_unfinished: str) -> list[str]:

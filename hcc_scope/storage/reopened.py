@@ -48,11 +48,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.shading.correction import Shading
+    from hcc_scope.storage.facts import Facts
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.recover import RecoverReport
     from hcc_scope.types import FrameResult, RunSpec
 
-__all__ = ["ReopenedSection", "reopen_section"]
+__all__ = ["ReopenedSection", "refuse_packed", "reopen_section"]
 
 _AHEAD = 3
 _LOG = f"{PREDICTIONS}.jsonl"
@@ -158,6 +159,7 @@ def _made_whole(path: Path, spec: RunSpec) -> RecoverReport | None:
             hint="Start a new section; this one can be replayed.",
         )
     refuse_another_section(path, facts.spec, spec)
+    refuse_packed(path, facts)
     if facts.run.complete:
         return None
     report = recover(path)
@@ -166,6 +168,21 @@ def _made_whole(path: Path, spec: RunSpec) -> RecoverReport | None:
     for problem in (*(damaged.message for damaged in report.damaged), *found):
         raise StoreDamagedError(f"{path} was recovered and cannot be continued: {problem}", hint=_NEW)
     return report
+
+
+def refuse_packed(path: Path, facts: Facts) -> None:
+    """Refuse to add frames to a packed store: its files hold several, and would have to be written again.
+
+    Raises
+    ------
+    StoreError
+        If it is packed.
+    """
+    if facts.layout.is_packed:
+        raise StoreError(
+            f"{path} cannot be continued: it is packed, its files hold several frames each",
+            hint="Run hcc-scope finish --undo on it first.",
+        )
 
 
 def _put_back(earlier: EarlierFrames, path: Path) -> None:

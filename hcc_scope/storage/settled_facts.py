@@ -5,6 +5,7 @@ Nothing is changed here.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ from hcc_scope.storage.facts import (
     contradicted_key,
     copied_facts,
     read_array_metadata,
+    read_packed_group,
     recorded_facts,
 )
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal import read_journal
-from hcc_scope.storage.metadata import ARRAY_PATH, JOURNAL, MANIFEST_COPY
+from hcc_scope.storage.layout import ARRAY_PATH, LIVE, PACKED, PACKED_FOLDER
+from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,13 +62,31 @@ def settle(path: Path) -> SettledFacts:
     if recorded is None:
         if copied is None or not (path / JOURNAL).is_file():
             raise wrong
-        return SettledFacts(copied, root_anew="zarr.json was lost")
+        return SettledFacts(_where_frames_are(path, copied, wrong), root_anew="zarr.json was lost")
     if copied is None:
         # early stores of version 1 have no copy
         old = recorded.attributes["schema_version"] == 1 and not (path / MANIFEST_COPY).exists()
         return SettledFacts(recorded, copy_anew=not old)
     contradiction = contradicted_key(recorded, copied)
     return SettledFacts(recorded) if contradiction is None else _decide(path, recorded, copied, contradiction)
+
+
+def _where_frames_are(path: Path, copied: Facts, wrong: StoreError) -> Facts:
+    """Return the facts of the start with where the frames are now: a packed store states that beside them too."""
+    if not (path / PACKED_FOLDER).exists():
+        return copied
+    packed = read_packed_group(path)
+    n_frames = read_journal(path / JOURNAL).n_frames
+    if packed is not None and packed["n_frames"] == n_frames:
+        attributes = {**copied.attributes, PACKED: packed[PACKED], "schema_version": packed["schema_version"]}
+        with suppress(ValueError):
+            return Facts.parse(attributes, copied.file)
+    if n_frames == 0 or any((path / LIVE.shard_path(seq)).exists() for seq in range(n_frames)):
+        return copied
+    raise StoreDamagedError(
+        f"{wrong.message}, and {path / PACKED_FOLDER / ROOT}, which repeats where the frames are, is damaged too; "
+        "nothing was changed"
+    )
 
 
 def _facts_or_error(path: Path, *, from_copy: bool) -> tuple[Facts | None, StoreError]:

@@ -14,6 +14,7 @@ from review_parts import GRID, Reader, result
 
 from ui.devices.device_panel import DevicePanel
 from ui.shell.about import show_about
+from ui.shell.import_dialog import ImportDialog
 from ui.shell.plan_dialog import PlanDialog
 from ui.shell.reference_dialog import ReferenceDialog
 from ui.shell.rig_wizard import RigWizard
@@ -74,6 +75,7 @@ def test_every_control_of_the_window_and_its_dialogs_has_a_name_of_its_own(shell
         ShortcutsDialog(window, window.actions_),
         PlanDialog(shell.setup.request.plan, outlined=True, parent=window),
         RigWizard(shell.jobs, tmp_path, parent=window),
+        ImportDialog(shell.jobs, "M7", "S1", tmp_path, parent=window),
         ReferenceDialog(window, corrects=True),
     ]
     for panel in window.findChildren(DevicePanel):

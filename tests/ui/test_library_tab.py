@@ -15,6 +15,7 @@ from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton
 from review_parts import assert_usable_without_eyes_or_mouse, settle
 from shell_parts import notices, wait_for
+from test_accessible_names import nameless, shared_names, silent_values
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from library_parts import stored_section
@@ -294,6 +295,41 @@ def test_from_the_library_a_section_fills_replay_map_and_tiles_and_several_are_w
     wait_for(lambda: "1 could not be classified" in notices(shell), "the refusal: its frames are smaller than a tile")
     shell.library._export(tab.chosen, str(tmp_path / "out"))
     wait_for(lambda: "4 files written" in notices(shell), "the export")
+
+    actions["library_export_as"].trigger()
+    export = shell.export.dialog
+    assert nameless(export) == shared_names(export) == silent_values(export) == []
+    assert not export.begin_button.isEnabled()
+    export.kinds["frames"].setChecked(True)
+    assert not export.options["files"].isVisible(), "it has no effect on frames"
+    export.kinds["fields"].setChecked(True)
+    export.take_folder(str(tmp_path / "out"))
+    export.begin_button.click()
+    assert export.close_button.text() == "Cancel"
+    wait_for(lambda: export.state.text() == "4 exports written.", "the exports")
+    assert export.account.toPlainText().count("M1_S10-fields.zarr: 4 fields") == 1
+    export.folder_button.click()
+    assert opened[-1] == str(tmp_path / "out")
+    assert (tmp_path / "out" / "M1_S10-fields.zarr" / "OME" / "METADATA.ome.xml").is_file()
+    export.kinds["frames"].setChecked(True)
+    export.begin_button.click()
+    wait_for(lambda: "never overwritten" in export.state.text(), "the refusal")
+    shell.run._set_phase("running")
+    export.take_folder(str(tmp_path / "later"))
+    export.kinds["frames"].setChecked(True)
+    export.begin_button.click()
+    wait_for(lambda: "waits until the section under way has ended" in export.state.text(), "the camera comes first")
+    assert not (tmp_path / "later" / "M1_S2-frames.ome.tif").exists()
+    shell.run._set_phase("idle")
+    wait_for(lambda: export.state.text() == "2 exports written.", "the section has ended")
+    export.close_button.click()
+    assert shell.export.dialog is None
+    views.open_store(first)
+    wait_for(lambda: shell.focus.on and views.replay.opened is not None, "the section in Replay")
+    actions["export"].trigger()
+    assert shell.export.dialog.about.text().startswith("M1_S2:")
+    shell.export.dialog.close_button.click()
+    shell.library.show()
 
     cut_off = sections / "day 2" / "M2_S2.ome.zarr"
     tab.choose(cut_off)

@@ -201,6 +201,8 @@ def test_a_store_is_found_from_inside_itself_and_from_its_folder(tmp_path: Path)
     assert stores_in(tmp_path / "other") == [tmp_path / "other"]
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(one)) for one in (tmp_path, store)])
+    assert dropped_stores(mime) == [], "an OME-Zarr of another program may have such a name"
+    (store / "frames.jsonl").touch()
     assert dropped_stores(mime) == [store]
     assert dropped_stores(QMimeData()) == []
 

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AppState", "Course", "RunningSection", "System"]
 
-SNAPSHOT_MS = 33
+SNAPSHOT_MS, SNAPSHOT_BEHIND_MS = 33, 66
+"""How often a run is looked at; less often while its analysis is behind, which then needs the processors more."""
 RIG_MS = 500
 SYSTEM_MS = 1000
 MAX_COURSE = 4000
@@ -257,8 +258,8 @@ class AppState(QObject):
     def _place(self, frame: Frame) -> None:
         """Take the stage position from a frame."""
         rig, place = self.rig, frame.stage_um
-        if rig is None or place is None or self.run is None:
-            return
+        if rig is None or place is None or self.run is None or self.run.spec.sampling == "imported":
+            return  # an image that is imported does not show where this stage is
         self._set_rig(replace(rig, xy_um=place[:2], z_um=place[2] if rig.z_um is not None else None))
 
     # -- frames and scores ---------------------------------------------------------------------------------------------
@@ -300,7 +301,7 @@ class AppState(QObject):
     @Slot()
     def _look(self) -> None:
         began = time.monotonic()
-        late_s = max(0.0, began - self._looked_s - SNAPSHOT_MS / 1000)
+        late_s = max(0.0, began - self._looked_s - self._fast.interval() / 1000)
         self._looked_s = began
         if self.run is not None:
             self._look_at_run(self.run)
@@ -335,6 +336,8 @@ class AppState(QObject):
             words = full_stop(words) if snapshot.pause_reason else words
             self.message.emit("debug" if quiet else "warning" if grave else "info", words)
         self.snapshot_changed.emit(snapshot)
+        behind = snapshot.counts.deferred > 0 and run.hand is None  # a hand needs its picture
+        self._fast.setInterval(SNAPSHOT_BEHIND_MS if behind and not over else SNAPSHOT_MS)
         if over:
             self.run = None
             self._pace()

@@ -29,6 +29,8 @@ class Situation:
     """Whether an operator moves the specimen."""
     pause_reason: str = ""
     """Why the section pauses by itself, and what to do, as text; empty if the operator paused it."""
+    importing: bool = False
+    """Whether the section is made of images of other programs."""
     just_stored: str = ""
     """Animal and section that were stored last; empty for none."""
 
@@ -42,9 +44,13 @@ def next_step(now: Situation) -> str:
     'To start: the animal id is missing.'
     """
     match now.phase:
+        case "preparing" if now.importing:
+            return "Preparing: loading the model, reading the headers of the images …"
         case "preparing":
             return "Preparing: loading the model, checking camera, stage and disk …"
         case "running":
+            if now.importing:
+                return "Images are imported one after the other; Stop (F10) ends the import, which can go on later."
             if now.by_hand:
                 return "Move the specimen as By hand shows it; Stop (F10) ends the section."
             return "Fields are acquired one after the other; Pause (F9) waits between two."

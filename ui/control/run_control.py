@@ -22,12 +22,13 @@ from hcc_scope.inference.catalogue import find_model
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.workers import StopToken
 from ui.control.resumed import request_to_resume
-from ui.control.running import Running, start_section_on
+from ui.control.running import Running, start_import_of, start_section_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.report.summary import SectionReport
+    from hcc_scope.runs.import_section import ImportRequest
     from hcc_scope.types import Snapshot
     from ui.control.app_state import AppState
     from ui.control.loaded_rig import LoadedRig
@@ -109,6 +110,8 @@ class RunControl(QObject):
         self._loaded_model: tuple[ModelChoice, ScoringModel] | None = None
         self._wanted: ModelChoice | None = None
         self.request: SectionRequest | None = None
+        self.importing = False
+        """Whether the section under way, or the last one, is made of images of other programs."""
         self.run: Running | None = None
         self.last_store: Path | None = None
         """Of the section that ended last."""
@@ -185,6 +188,7 @@ class RunControl(QObject):
         self._rig.stop_live()
         self._stop = StopToken()
         self.request = request
+        self.importing = False
         self._set_phase("preparing")
         choice = ModelChoice(request.model, request.engine, self.allow_phantom_model)
         before = self.loaded_for(request.model, request.engine)
@@ -233,6 +237,48 @@ class RunControl(QObject):
 
     def _not_started(self, _sentence: str) -> None:
         self._set_phase("idle")
+
+    def start_import(self, request: ImportRequest, model: str, engine: str, refused: Callable[[str], None]) -> None:
+        """Import images as a section; comes back as `start` does. No rig is needed, and one that is open is left alone.
+
+        Parameters
+        ----------
+        request : ImportRequest
+        model, engine : str
+            What classifies.
+        refused : callable
+            Takes why it cannot begin, as a sentence.
+        """
+        if self.active or self._rig.busy:
+            return
+        self._rig.stop_live()
+        self._stop = StopToken()
+        self.request = None
+        self.importing = True
+        self._set_phase("preparing")
+        choice = ModelChoice(model, engine, self.allow_phantom_model)
+        before = self.loaded_for(model, engine)
+        load = choice.load if before is None else partial(choice.load_if_changed, before=before)
+        not_begun = partial(self._not_imported, refused)
+        self._jobs.submit(
+            "model", partial(load, self._note), partial(self._import, request, choice, refused), not_begun
+        )
+
+    def _import(
+        self,
+        request: ImportRequest,
+        choice: ModelChoice,
+        refused: Callable[[str], None],
+        scoring_model: ScoringModel,
+    ) -> None:
+        if scoring_model is not self.loaded_for(*choice[:2]):
+            self._loaded(choice, scoring_model)
+        begin = partial(start_import_of, request, scoring_model, self._stop)
+        self._jobs.submit("run", begin, self._started, partial(self._not_imported, refused))
+
+    def _not_imported(self, refused: Callable[[str], None], sentence: str) -> None:
+        self._set_phase("idle")
+        refused(sentence)
 
     # -- while it is acquired ------------------------------------------------------------------------------------------
 
@@ -360,6 +406,8 @@ class RunControl(QObject):
             return "there is no section"
         if run.hand is not None:
             return "the stage is moved by hand: undo the capture, and take the field again"
+        if run.spec.sampling == "imported":
+            return "its images were imported"
         if run.spec.sampling in ("time_series", "sequence"):
             return "the section stays at one place, and its time has passed"
         if self.run is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hcc_scope.errors import PlanError, StoreUnwritableError
+from hcc_scope.formatting import capital, full_stop
 from hcc_scope.orientation import Orientation
 from hcc_scope.storage.naming import refuse_taken
 from hcc_scope.storage.space import check_out_dir
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hcc_scope.phantom import Specimen
     from hcc_scope.plans import Plan
     from hcc_scope.runs.hand_section import HandRun
+    from hcc_scope.runs.import_section import ImportRequest
     from hcc_scope.runs.plan_options import StageRig
     from hcc_scope.runs.references import SectionReferences
     from hcc_scope.runs.scoring_model import ScoringModel
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from ui.control.rig_control import RigControl
     from ui.control.section_request import SectionRequest
 
-__all__ = ["MAX_DRAWN", "Running", "plan_of_request", "start_section_on"]
+__all__ = ["MAX_DRAWN", "Running", "plan_of_request", "start_import_of", "start_section_on"]
 
 _PICTURES = "Live and map show raw frames, Tiles what the model sees."
 MAX_DRAWN = 5000
@@ -148,6 +150,20 @@ def start_section_on(
         _note_of(references),
         references.stale,
     )
+
+
+def start_import_of(request: ImportRequest, scoring_model: ScoringModel, stop: StopToken) -> Running:
+    """Import images as a section, or go on with an import that was interrupted."""
+    from hcc_scope.runs.import_section import open_import, start_import
+
+    _check_folder(request.out_dir)
+    opened = open_import(request)
+    with ExitStack() as unused:
+        unused.callback(opened.close)
+        run = start_import(opened, scoring_model, stop)
+        unused.pop_all()
+    problems = [full_stop(capital(problem)) for one in opened.chosen for problem in one.images.problems]
+    return Running(run, scoring_model.model.card.decision_threshold, None, None, tuple(problems[:3]), opened.describe())
 
 
 def _resume(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,9 @@ def describe_result(result: FrameResult) -> str:
 def describe_camera(frame: Frame) -> str:
     """Return size, exposure and gain of a frame."""
     height_px, width_px = frame.pixels.shape
-    text = f"{width_px} x {height_px} px, {format_number(frame.exposure_ms, 3)} ms"
+    text = f"{width_px} x {height_px} px"
+    if not math.isnan(frame.exposure_ms):  # of an image whose file states none
+        text += f", {format_number(frame.exposure_ms, 3)} ms"
     return text if frame.em_gain is None else f"{text}, EM gain {format_number(frame.em_gain, 1)}"
 
 

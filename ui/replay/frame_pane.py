@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
-from hcc_scope.formatting import format_number, format_score, format_utc
+from hcc_scope.formatting import describe_exposure, format_score, format_utc
 from hcc_scope.position_tags import POSITION_TAG, describe_position, position_origin
 from hcc_scope.scoring import frame_score
+from hcc_scope.time_tags import time_is_known
 from ui.canvas.image_view import ImageView
 from ui.canvas.legend import TileLegend
 from ui.canvas.luts import display_limits
@@ -264,11 +265,11 @@ class FramePane(QWidget):
             parts.append(
                 f"{analysis.title.lower()} {outcome if score is None else format_score(score, analysis.threshold, 3)}"
             )
-        parts.append(format_utc(frame.t_utc))
+        parts.append(format_utc(frame.t_utc) if time_is_known(frame.tags) else "time not known")
         origin = position_origin(frame.tags, has_position=frame.stage_um is not None)
         if frame.stage_um is not None or POSITION_TAG in frame.tags:
             parts.append(describe_position(frame.stage_um, origin))
-        parts.append(f"exposure {format_number(frame.exposure_ms, 3)} ms")
+        parts.append(describe_exposure(frame.exposure_ms))
         self._about.set_text(" · ".join(parts))
 
     def _tooltip(self, x_px: float, y_px: float) -> str:

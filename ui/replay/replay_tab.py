@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
@@ -30,7 +30,7 @@ from ui.replay.section_panel import SectionPanel
 from ui.replay.store_list import StoreList, dropped_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
 
@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     from ui.kit.theme import ThemeName
 
 __all__ = ["ReplayTab"]
+
+
+class _Panels(NamedTuple):
+    """What a section that is shown can be asked for."""
+
+    classify: ClassifyPanel
+    compare: ComparePanel
+    notes: NotesPanel
 
 
 _NARROW_PX = 1000
@@ -63,6 +71,8 @@ class ReplayTab(QWidget):
     """Another section is shown, or its analyses changed: its tiles belong into the gallery."""
     section_closed = Signal()
     """No section is shown any more."""
+    notes_changed = Signal(OpenedStore)
+    """A section that is open got a note or a mark."""
     label_changed = Signal()
     """A section that is open was given a label, or it was taken back."""
     message = Signal(str, str)
@@ -87,9 +97,10 @@ class ReplayTab(QWidget):
         self.stores = StoreList()
         self.pane = FramePane(jobs, keys_in=self)
         self.section = SectionPanel()
-        self.classify = ClassifyPanel(jobs, allow_phantom_model=allow_phantom_model)
-        self.compare = ComparePanel()
-        self.notes = NotesPanel(jobs)
+        self._allow_phantom_model = allow_phantom_model
+        self._offered: list[tuple[str, Path]] = []
+        self._made: _Panels | None = None
+        """Made for the first section that is shown; before there is nothing to classify or to write on."""
         self.labels: LabelRow | None = None
         """Of the first section that is shown; before there is nothing to label."""
         self.pages = QTabWidget()
@@ -104,13 +115,7 @@ class ReplayTab(QWidget):
     def _build(self) -> None:
         self.setAcceptDrops(True)
         self.setObjectName("replay")
-        for page, title, tip in (
-            (self.section, "Se&ction", "What the section is, and its scores"),
-            (self.classify, "Classif&y", "Classify the section again, with this or another model"),
-            (self.compare, "Comp&are", "Two analyses of the section beside each other"),
-            (self.notes, "&Notes", "Notes on the section and on its fields"),
-        ):
-            self.pages.setTabToolTip(self.pages.addTab(page, title), tip)
+        self._add_page(self.section, "Se&ction", "What the section is, and its scores")
         self.pages.setAccessibleName("About the section")
         # for its key alone: the list has a button to click
         action_button(self, "Open store …", "Open the folder of a stored section", "Ctrl+Shift+O", self._open_clicked)
@@ -151,6 +156,51 @@ class ReplayTab(QWidget):
         assert outer is not None
         outer.addWidget(self._empty)
 
+    def _add_page(self, page: QWidget, title: str, tip: str) -> None:
+        self.pages.setTabToolTip(self.pages.addTab(page, title), tip)
+
+    def _panels(self) -> _Panels:
+        """Return the panels of a section that is shown, made now if they are not there yet."""
+        if self._made is not None:
+            return self._made
+        classify = ClassifyPanel(self._jobs, allow_phantom_model=self._allow_phantom_model)
+        self._made = made = _Panels(classify, ComparePanel(), NotesPanel(self._jobs))
+        self._add_page(classify, "Classif&y", "Classify the section again, with this or another model")
+        self._add_page(made.compare, "Comp&are", "Two analyses of the section beside each other")
+        self._add_page(made.notes, "&Notes", "Notes on the section and on its fields")
+        self.pane.field_shown.connect(made.notes.set_field)
+        classify.analysed.connect(self._analysed)
+        made.compare.compared.connect(self._compared)
+        made.notes.changed.connect(self._notes_changed)
+        for panel in (classify, made.notes):
+            panel.failed.connect(self._warn)
+        for shows in (made.compare, made.notes):
+            shows.field_requested.connect(self.pane.show_field)
+        made.compare.set_theme(self._theme)
+        classify.offer_models(self._offered)
+        return made
+
+    @property
+    def classify(self) -> ClassifyPanel:
+        """What classifies the section again."""
+        return self._panels().classify
+
+    @property
+    def compare(self) -> ComparePanel:
+        """Two analyses of the section beside each other."""
+        return self._panels().compare
+
+    @property
+    def notes(self) -> NotesPanel:
+        """The notes on the section."""
+        return self._panels().notes
+
+    def offer_models(self, models: Sequence[tuple[str, Path]]) -> None:
+        """Offer models by name and folder to classify with."""
+        self._offered = list(models)
+        if self._made is not None:
+            self._made.classify.offer_models(self._offered)
+
     def _wire(self) -> None:
         self.stores.open_requested.connect(self.open_stores)
         self.stores.selection_changed.connect(self._show_selected)
@@ -158,15 +208,7 @@ class ReplayTab(QWidget):
         for changed in (self.stores.list.model().rowsInserted, self.stores.list.model().rowsRemoved):
             changed.connect(self._show_or_lead_on)
         self._empty.asked.connect(self.library_asked)
-        self.pane.field_shown.connect(self.notes.set_field)
         self.pane.failed.connect(self._warn)
-        self.classify.analysed.connect(self._analysed)
-        self.classify.failed.connect(self._warn)
-        self.compare.compared.connect(self._compared)
-        self.compare.field_requested.connect(self.pane.show_field)
-        self.notes.changed.connect(self._notes_changed)
-        self.notes.field_requested.connect(self.pane.show_field)
-        self.notes.failed.connect(self._warn)
 
     @Slot()
     def _show_or_lead_on(self) -> None:
@@ -258,14 +300,17 @@ class ReplayTab(QWidget):
     def _show(self, opened: OpenedStore | None) -> None:
         self._shown = opened
         self.section.set_store(opened)
-        self.classify.set_store(opened)
-        self.notes.set_store(opened)
+        made = self._made if opened is None else self._panels()
+        if made is not None:
+            made.classify.set_store(opened)
+            made.notes.set_store(opened)
         if opened is not None and self.labels is None:
             self._make_labels()
         if self.labels is not None:
             self.labels.set_store(opened)
         self.pane.set_store(opened)
-        self.compare.set_store(opened, newest=True)
+        if made is not None:
+            made.compare.set_store(opened, newest=True)
         for action in self._needs_store:
             action.setEnabled(opened is not None)
         if opened is None:
@@ -275,7 +320,8 @@ class ReplayTab(QWidget):
 
     def stop(self) -> None:
         """End a running classification early, when the window closes."""
-        self.classify.cancel()
+        if self._made is not None:
+            self._made.classify.cancel()
 
     # -- analyses ----------------------------------------------------------------------------------------------------
 
@@ -307,6 +353,10 @@ class ReplayTab(QWidget):
 
     @Slot(OpenedStore)
     def _notes_changed(self, opened: OpenedStore) -> None:
+        self._score_again(opened)
+        self.notes_changed.emit(opened)
+
+    def _score_again(self, opened: OpenedStore) -> None:
         """Compute the scores again: a field may have been excluded, or be back."""
         if opened is not self._opened.get(opened.path, opened):  # it was read again meanwhile
             self._look_again(opened.path)
@@ -434,8 +484,10 @@ class ReplayTab(QWidget):
         """Take the colours of a theme."""
         self._theme = theme
         style_buttons(self, theme)
-        for part in (self.pane, self.section, self.compare):
+        for part in (self.pane, self.section):
             part.set_theme(theme)
+        if self._made is not None:
+            self._made.compare.set_theme(theme)
         self._show_drop(self._dragging)
 
     def _share_out(self, width_px: int) -> None:

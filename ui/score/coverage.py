@@ -87,7 +87,7 @@ _PARTS = (
         "error",
         Qt.BrushStyle.CrossPattern,
         "lost before they reached us",
-        "Frames that the camera's own buffer dropped: neither stored nor classified.",
+        "Frames that the camera's own buffer dropped, or images that could not be read: neither stored nor classified.",
         always=False,
     ),
     _Part(

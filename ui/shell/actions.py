@@ -20,9 +20,11 @@ __all__ = ["MENUS", "ActionName", "ActionSpec", "Actions", "Menu"]
 
 ActionName = Literal[
     "open_store",
+    "import",
     "choose_folder",
     "recover",
     "export_view",
+    "export",
     "report",
     "welcome",
     "quit",
@@ -62,6 +64,7 @@ ActionName = Literal[
     "library_report",
     "library_classify",
     "library_compare",
+    "library_export_as",
     "library_export",
     "library_low",
     "library_high",
@@ -139,10 +142,24 @@ class ActionSpec:
 
 SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("open_store", "file", "Open sections …", "Open stored sections in the tab Replay", "Ctrl+O", "folder"),
+    ActionSpec(
+        "import",
+        "file",
+        "Import images …",
+        "Store and classify images of other programs as a section: TIFF, PNG, Micro-Manager, NDTiff, OME-Zarr",
+        "Ctrl+Shift+I",
+        "folder",
+    ),
     ActionSpec("choose_folder", "file", "Folder for sections …", "Choose where new sections are stored"),
     ActionSpec("recover", "file", "Recover a section …", "Make the store of an interrupted run valid again"),
     ActionSpec(
         "export_view", "file", "Export view …", "Save what the open tab shows as a PNG file", "Ctrl+E", separate=True
+    ),
+    ActionSpec(
+        "export",
+        "file",
+        "Export a section …",
+        "Write the section in Replay, or the last one, for other programs: napari, Fiji, QuPath, tables",
     ),
     ActionSpec(
         "report",
@@ -319,9 +336,15 @@ SPECS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec("library_compare", "library", "Compare", "Show two chosen sections beside each other"),
     ActionSpec(
+        "library_export_as",
+        "library",
+        "Export for other programs …",
+        "Write the chosen sections for napari, Fiji, QuPath and others; the sections stay as they are",
+    ),
+    ActionSpec(
         "library_export",
         "library",
-        "Export …",
+        "Export list …",
         "Write the list of the chosen sections (JSON and CSV) and their tables of tiles into a folder",
     ),
     ActionSpec("library_low", "library", "Label: low", "Label the chosen sections low, for training", separate=True),

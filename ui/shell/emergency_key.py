@@ -20,6 +20,8 @@ class EmergencyKey(KeyListener):
     parent : QObject, optional
     """
 
+    first = True
+
     def __init__(self, action: QAction, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._action = action

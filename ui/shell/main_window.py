@@ -6,8 +6,8 @@ import base64
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication, QResizeEvent, QShowEvent
+from PySide6.QtCore import QByteArray, QEvent, QMimeData, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -68,6 +68,8 @@ class MainWindow(QMainWindow):
     """The window is in Operator or in Expert mode now."""
     width_changed = Signal()
     """The window has become narrow, or wide (`narrow`)."""
+    dropped = Signal(list)
+    """Files and folders were dropped on the window: their paths."""
     page_changed = Signal()
     """Another view, or the welcome page, is shown."""
 
@@ -84,6 +86,7 @@ class MainWindow(QMainWindow):
         self._saved = settings
         self._layout = DockLayout(self, settings.mode)
         self.setObjectName("main_window")
+        self.setAcceptDrops(True)
         self.setWindowTitle(f"HCC-Scope: {RESEARCH_USE_ONLY}")
         self.setDockOptions(
             QMainWindow.DockOption.AnimatedDocks
@@ -381,6 +384,18 @@ class MainWindow(QMainWindow):
             event.ignore()
             self.close_asked.emit()
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
+        """Take files and folders of this computer."""
+        if _local_paths(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
+        """Signal what was dropped."""
+        if paths := _local_paths(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)  # nothing is moved from where it lies
+            event.accept()
+            self.dropped.emit(paths)
+
     def event(self, event: QEvent) -> bool:
         """Keep the hints of actions from covering the status at the bottom."""
         if event.type() == QEvent.Type.StatusTip:
@@ -395,6 +410,11 @@ class MainWindow(QMainWindow):
             self._shown_before = True
             QTimer.singleShot(0, self, self.fit_screen)
         self._late.start()
+
+
+def _local_paths(dropped: QMimeData) -> list[str]:
+    """Return the paths of what is dragged or dropped; none of links to other computers."""
+    return [url.toLocalFile() for url in dropped.urls() if url.isLocalFile()]
 
 
 def _pack(value: QByteArray) -> str:

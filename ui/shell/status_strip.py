@@ -169,7 +169,7 @@ class StatusStrip(QFrame):
                 "Frames deferred because the analysis was busy, and frames in analysis now.",
                 "9999 | 99",
             ),
-            "lost": ("Lost", "Frames that the camera's own buffer dropped.", "999"),
+            "lost": ("Lost", "Frames that the camera's own buffer dropped, or images that could not be read.", "999"),
             "skipped": ("Skipped", "Fields of the plan that the stage did not reach.", "999"),
             "eta": ("Time left", "Until the last frame is stored and classified, at the present rates.", "9 h 59 min"),
             "disk": ("Disk left", "How long the free space lasts at the present rate of writing.", "99 h 59 min"),
@@ -239,7 +239,7 @@ class StatusStrip(QFrame):
         )
         counts = snapshot.counts
         cells["waiting"].show_value(f"{counts.deferred} | {counts.pending}")
-        lost = f"{counted(counts.lost, 'frame')} never reached this computer." if counts.lost else ""
+        lost = f"{counted(counts.lost, 'frame')} never reached this program." if counts.lost else ""
         cells["lost"].show_value(str(counts.lost), "bad" if counts.lost else None, lost)
         skipped = f"{counted(counts.skipped, 'field')} not reached by the stage: no frame." if counts.skipped else ""
         cells["skipped"].show_value(str(counts.skipped), "bad" if counts.skipped else None, skipped)

@@ -1,0 +1,71 @@
+"""How long it takes to export fields and frames: ``python -m benchmarks.export_fields [--fields N] [--folder DIR]``.
+
+Fields that share the section's files are the metadata alone; copied ones, and the frames of a stack, are read, checked
+and written. The frames are of one chunk: how long metadata takes does not depend on their size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.exports.fields import export_fields
+from hcc_scope.exports.frames import export_frames
+from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.writer import create_store
+from hcc_scope.types import Frame, RunSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SIDE_PX = 512
+_ROUNDS = 3
+
+
+def _store(folder: Path, n: int) -> Path:
+    pixels = np.random.default_rng(0).poisson(2000, (_SIDE_PX, _SIDE_PX)).astype(np.uint16)
+    writer = create_store(folder, RunSpec(pixels.shape, 16, 0.325, "m", "s"))
+    with writer:
+        for seq in range(n):
+            place = (150.0 * (seq % 40), 150.0 * (seq // 40), None)
+            tags = {f"Property-{k}": str(k) for k in range(20)}
+            writer.append(Frame(seq, pixels, seq, datetime.now(UTC), 10.0, "s", stage_um=place, tags=tags))
+    return writer.path
+
+
+def main() -> None:
+    """Measure and print, the best of several rounds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fields", type=int, default=1000)
+    parser.add_argument("--folder", type=Path, help="on the disk to measure; default: that for temporary files")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
+        folder = Path(name)
+        store = open_store(_store(folder, chosen.fields))
+        works: dict[str, Callable[[Path], object]] = {
+            "fields, sharing the section's files": lambda target: export_fields(store, target),
+            "fields, copied": lambda target: export_fields(store, target, shared=False),
+            "frames, as a stack": lambda target: export_frames(store, target),
+        }
+        for words, export in works.items():
+            took_s, cpu_s = [], []
+            for number in range(_ROUNDS):
+                target = folder / f"export-{number}"
+                before, cpu_before = time.perf_counter(), time.process_time()
+                export(target)
+                took_s.append(time.perf_counter() - before)
+                cpu_s.append(time.process_time() - cpu_before)
+                shutil.rmtree(target) if target.is_dir() else target.unlink()
+            per_1000 = 1000 / chosen.fields
+            print(f"{words}: {min(took_s) * per_1000:.2f} s per 1,000, {min(cpu_s) * per_1000:.2f} s of a processor")
+
+
+if __name__ == "__main__":
+    main()

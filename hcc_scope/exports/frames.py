@@ -1,0 +1,103 @@
+"""All frames of a section as one OME-TIFF: for Fiji, QuPath and whatever else reads a stack.
+
+Frame k is the plane at time k, as the camera took it: a frame that is damaged leaves its time without a page. Pages are
+not compressed, so that any program reads them; a file that would have more than 4 GB is a BigTIFF.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.exports.ome_xml import OmeImage, ome_xml
+from hcc_scope.exports.outcome import ExportOutcome
+from hcc_scope.exports.target import export_name, exported
+from hcc_scope.formatting import counted
+from hcc_scope.progress import Progress, ignore_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hcc_scope.progress import OnProgress
+    from hcc_scope.storage.reader import SectionStore
+
+__all__ = ["export_frames"]
+
+_LARGEST_CLASSIC = 2**32 - 2**26
+"""Offsets in a TIFF have 32 bits; some room is for what follows the pixels."""
+_PAGE_BYTES = 1024
+"""Of a page's tags, at most."""
+_AHEAD = 4
+"""Frames that are read while one is written."""
+
+
+def export_frames(
+    store: SectionStore,
+    target: Path,
+    *,
+    on_progress: OnProgress = ignore_progress,
+    largest_classic: int = _LARGEST_CLASSIC,
+) -> ExportOutcome:
+    """Write an OME-TIFF with a page for each frame; every frame is compared with its checksum.
+
+    Parameters
+    ----------
+    store : SectionStore
+    target : Path
+        The file to make.
+    on_progress : callable
+    largest_classic : int
+        Size in bytes beyond which the file is a BigTIFF.
+
+    Raises
+    ------
+    StoreError
+        If there is no frame.
+    StoreExistsError, StoreUnwritableError, DiskFullError, UsageError
+        If it cannot be written.
+    """
+    import tifffile
+
+    n = store.n_frames
+    if not n:
+        raise StoreError(f"{store.path} has no frame to export", hint="Its journal lists none.")
+    height, width = store.spec.frame_shape_yx
+    xml = _description(store, range(n))
+    need_bytes = n * (2 * height * width + _PAGE_BYTES) + 2 * len(xml)
+    per_cm = 1e4 / store.spec.pixel_size_um
+    pages: list[int] = []
+    left_out: list[str] = []
+    with exported(target, need_bytes) as part:
+        with tifffile.TiffWriter(part, bigtiff=need_bytes > largest_classic, ome=False, byteorder="<") as file:
+            for frame in store.read_ahead(range(n), _AHEAD):
+                seq = len(pages) + len(left_out)
+                on_progress(Progress("frames", seq, n))
+                if isinstance(frame, StoreDamagedError):
+                    left_out.append(str(frame))
+                    continue
+                file.write(
+                    frame.pixels,
+                    photometric="minisblack",
+                    rowsperstrip=height,
+                    resolution=(per_cm, per_cm),
+                    resolutionunit="CENTIMETER",
+                    description=None if pages else xml,
+                    software=False,
+                    metadata=None,
+                    contiguous=False,
+                )
+                pages.append(seq)
+        if not pages:
+            raise StoreError(f"{store.path} has no frame to export: every one is damaged or missing")
+        if left_out:
+            tifffile.tiffcomment(part, _description(store, pages))
+        on_progress(Progress("frames", n, n))
+    return ExportOutcome(target, f"{counted(len(pages), 'frame')}, time = number of the frame", tuple(left_out))
+
+
+def _description(store: SectionStore, pages: Sequence[int]) -> bytes:
+    """Return the OME-XML of the stack."""
+    present = set(pages)
+    planes = [entry if seq in present else None for seq, entry in enumerate(store.journal)]
+    return ome_xml(store.spec, [OmeImage(export_name(store.path, ""), store.spec.frame_shape_yx, planes, pages)])

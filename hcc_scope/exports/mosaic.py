@@ -1,0 +1,295 @@
+"""One picture of a section, with smaller levels for viewers: of its frames, or of the probabilities of its tiles.
+
+Both have the same size and lie at the same place, so that programs show one over the other. They are an OME-TIFF, which
+QuPath, Fiji and most others read, or OME-Zarr.
+
+No pixel is interpolated: fields are turned by quarters and placed to the whole pixel (`hcc_scope.exports.geometry`).
+Where no field lies a mosaic has 0, and the heatmap NaN. Which pixels these are is stated exactly, as the rectangles of
+all fields; and as a camera may count 0 as well, so is the number of such pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from hcc_scope import __version__
+from hcc_scope.atomic_file import json_bytes
+from hcc_scope.errors import StoreError, UsageError
+from hcc_scope.exports.blocks import BLOCK_PX
+from hcc_scope.exports.geometry import lay_out_section
+from hcc_scope.exports.mosaic_metadata import field_rectangles, mosaic_ngff, mosaic_ome_xml
+from hcc_scope.exports.mosaic_pictures import FramePictures, TileProbabilities
+from hcc_scope.exports.outcome import ExportOutcome
+from hcc_scope.exports.pyramid import level_shapes, write_pyramid
+from hcc_scope.exports.pyramid_tiff import TILE_PX, PyramidTiff, TiffFacts
+from hcc_scope.exports.target import export_name, exported
+from hcc_scope.formatting import counted
+from hcc_scope.progress import ignore_progress
+from hcc_scope.research_use import research_use
+from hcc_scope.storage.notes import excluded_fields, read_notes
+from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
+from hcc_scope.storage.pyramid_array import PyramidArrays
+from hcc_scope.tiling import TileGrid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.exports.blocks import Block
+    from hcc_scope.exports.geometry import SectionGeometry
+    from hcc_scope.exports.pyramid import LevelSink, Pictures, PyramidCounts
+    from hcc_scope.progress import OnProgress
+    from hcc_scope.storage.reader import SectionStore
+
+__all__ = ["MOST_MEGAPIXELS", "Form", "check_size", "export_heatmap", "export_mosaic"]
+
+Form = Literal["ome-tiff", "ome-zarr"]
+
+MOST_MEGAPIXELS = 150_000
+"""Of a mosaic, covered or not: a microscope slide has 18,000 at 0.325 um a pixel. Beyond it a position is wrong."""
+_TILE_BYTES = 64
+"""Of the tables of a file for one tile."""
+_FIELD_BYTES = 1024
+"""Of the description of one field."""
+_REST_BYTES = 2**20
+_ALL_LEVELS = 1.36
+"""Pixels of all levels for one of the first, and what compression may add to noise."""
+_HEAT_SHARE = 1 / 16
+"""What the probabilities take of their size at most: a tile has one value."""
+
+
+def export_mosaic(
+    store: SectionStore,
+    target: Path,
+    *,
+    form: Form = "ome-tiff",
+    feather: bool = False,
+    raw: bool = False,
+    compressed: bool = True,
+    on_progress: OnProgress = ignore_progress,
+) -> ExportOutcome:
+    """Write a section's fields as one picture. Every frame that shows is compared with its checksum.
+
+    Parameters
+    ----------
+    store : SectionStore
+    target : Path
+        The file, or the folder of OME-Zarr, to make.
+    form : {"ome-tiff", "ome-zarr"}
+    feather : bool
+        Whether fields are blended where they overlap; otherwise the latest one lies on top, and every pixel is one that
+        the camera counted.
+    raw : bool
+        Whether a section that was corrected by dark and flat fields is drawn without that correction.
+    compressed : bool
+        Whether the tiles of an OME-TIFF are compressed by deflate, which loses nothing.
+    on_progress : callable
+
+    Raises
+    ------
+    StoreError
+        If there is nothing to draw, or the dark and flat fields cannot be read.
+    UsageError
+        If the fields lie too far apart.
+    StoreExistsError, StoreUnwritableError, DiskFullError
+        If it cannot be written.
+    """
+    geometry = _geometry_of(store)
+    shading = None if raw else store.shading
+    pictures = FramePictures(store, geometry, shading)
+    facts: dict[str, Any] = {
+        "content": "camera counts",
+        "pixels": "as stored" if shading is None else "corrected by the run's dark and flat fields",
+        "overlap": "blended by the distance from the edge" if feather else "the latest field on top",
+    }
+
+    return _export(
+        store,
+        geometry,
+        pictures,
+        target,
+        form,
+        facts,
+        feather=feather,
+        compressed=compressed,
+        on_progress=on_progress,
+    )
+
+
+def export_heatmap(
+    store: SectionStore, target: Path, *, form: Form = "ome-tiff", on_progress: OnProgress = ignore_progress
+) -> ExportOutcome:
+    """Write the probabilities of a section's tiles as a picture of the same size as its mosaic, in 32-bit floats.
+
+    It is NaN where no tile is in use (`hcc_scope.exports.mosaic_pictures.TileProbabilities`); on top is the field that
+    is on top in the mosaic.
+
+    Parameters
+    ----------
+    store : SectionStore
+    target : Path
+        The file, or the folder of OME-Zarr, to make.
+    form : {"ome-tiff", "ome-zarr"}
+    on_progress : callable
+
+    Raises
+    ------
+    StoreError
+        If there is nothing to draw, the section was not classified, or its predictions cannot be read.
+    UsageError
+        If the fields lie too far apart.
+    StoreExistsError, StoreUnwritableError, DiskFullError
+        If it cannot be written.
+    """
+    results = read_predictions(store.path) if (store.path / f"{PREDICTIONS}.jsonl").exists() else {}
+    if not results:
+        raise StoreError(
+            f"{store.path} has no heatmap: its fields were not classified",
+            hint="Classify them with hcc-scope replay --save, or export the mosaic alone.",
+        )
+    geometry = _geometry_of(store, results)
+    header = read_log(store.path / f"{PREDICTIONS}.jsonl").header
+    grid = TileGrid.for_frame(store.spec.frame_shape_yx, header.get("tile_px", store.spec.tile_px))
+    excluded = excluded_fields(read_notes(store.path))
+    facts: dict[str, Any] = {
+        "content": "probability of high of each tile in use, NaN elsewhere",
+        "model_sha256": header.get("model_sha256"),
+        "tile_px": grid.tile_px,
+    }
+    pictures = TileProbabilities(geometry, grid, results, excluded)
+    return _export(store, geometry, pictures, target, form, facts, on_progress=on_progress)
+
+
+def check_size(geometry: SectionGeometry, store: Path) -> None:
+    """Refuse a mosaic beyond any sense, before anything is written.
+
+    Raises
+    ------
+    UsageError
+        If the fields lie too far apart.
+    """
+    height, width = geometry.mosaic_shape_yx
+    if height * width <= MOST_MEGAPIXELS * 10**6:
+        return
+    one = geometry.field_shape_yx[0] * geometry.field_shape_yx[1]
+    share = min(1.0, len(geometry.fields) * one / (height * width))
+    across = max(height, width) * geometry.pixel_size_um / 1000
+    raise UsageError(
+        f"The fields of {store} lie up to {across:,.0f} mm apart: a mosaic would have {width:,} x {height:,} pixels, "
+        f"and fields in at most {100 * share:.2g} % of them",
+        hint="Export its fields (--as fields): each is an image at its place.",
+    )
+
+
+def _geometry_of(store: SectionStore, results: Mapping[int, Any] | None = None) -> SectionGeometry:
+    geometry = lay_out_section(store, results)
+    if not geometry.fields:
+        raise StoreError(f"{store.path} has no field to draw", hint="Its journal lists no frame that can be read.")
+    if geometry.positions == "none":
+        raise StoreError(
+            f"{store.path} has no mosaic: none of its fields has a position",
+            hint="Export its frames (--as frames), or its fields (--as fields), which then lie in rows.",
+        )
+    check_size(geometry, store.path)
+    return geometry
+
+
+def _export(
+    store: SectionStore,
+    geometry: SectionGeometry,
+    pictures: Pictures,
+    target: Path,
+    form: Form,
+    facts: Mapping[str, Any],
+    *,
+    feather: bool = False,
+    compressed: bool = True,
+    on_progress: OnProgress,
+) -> ExportOutcome:
+    shapes = level_shapes(geometry.mosaic_shape_yx)
+    kind = pictures.kind
+    name, heat = f"{export_name(store.path, '')} {kind}", kind == "heatmap"
+
+    def write(sink: LevelSink) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Write all levels; return all facts, and the fields that are there."""
+        counts = write_pyramid(geometry, pictures, sink, feather=feather, stage=kind, on_progress=on_progress)
+        if not counts.covered_px:
+            raise StoreError(f"{store.path} has no field to draw: every frame is damaged or missing")
+        all_facts = {**_general_facts(store, geometry), **facts, **_coverage(counts, pictures.fill)}
+        return all_facts, field_rectangles(geometry, counts.drawn)
+
+    with exported(target, _need_bytes(geometry, pictures, shapes)) as part:
+        if form == "ome-tiff":
+            with PyramidTiff(part, shapes, pictures.dtype, pictures.fill, compressed=compressed) as tiff:
+                found, fields = write(tiff)
+                xml = mosaic_ome_xml(geometry, store.spec, name, found, fields, heat=heat)
+                tiff.close(TiffFacts(xml, geometry.pixel_size_um, geometry.corner_um, f"HCC-Scope {__version__}"))
+        else:
+            part.mkdir()
+            with PyramidArrays(part, shapes, pictures.dtype, pictures.fill, BLOCK_PX) as arrays:
+                found, fields = write(_ArraySink(arrays))
+                arrays.finish()
+            root = mosaic_ngff(geometry, store.spec, name, found, fields, heat=heat, n_levels=len(shapes))
+            (part / "zarr.json").write_bytes(json_bytes(root))
+    height, width = shapes[0]
+    what = (
+        f"{counted(len(fields), 'field')} in {width:,} x {height:,} pixels, of which they cover "
+        f"{100 * int(found['covered_px'] or 0) / (height * width):.3g} %"
+    )
+    left_out = [*geometry.left_out, *geometry.caveats, *pictures.damaged.values()]
+    if n_hidden := len(geometry.fields) - len(fields) - len(pictures.damaged):
+        left_out.append(f"{counted(n_hidden, 'field')} not seen, as later ones lie over all of it")
+    return ExportOutcome(target, what, tuple(left_out))
+
+
+class _ArraySink:
+    """Gives blocks to the arrays as they are: those compress them in threads of their own."""
+
+    def __init__(self, arrays: PyramidArrays) -> None:
+        self._arrays = arrays
+
+    def encode(self, level: int, row: int, column: int, block: Block) -> tuple[int, int, int, NDArray[Any]]:
+        return level, row, column, block.pixels
+
+    def put(self, encoded: tuple[int, int, int, NDArray[Any]]) -> None:
+        self._arrays.write(*encoded)
+
+
+def _general_facts(store: SectionStore, geometry: SectionGeometry) -> dict[str, Any]:
+    """Return what a mosaic and a heatmap state alike."""
+    provenance, matrix = store.recorded.provenance, geometry.stage_from_px
+    return {
+        "animal_id": store.spec.animal_id,
+        "section_id": store.spec.section_id,
+        "created_utc": datetime.now(UTC).isoformat(),
+        "software": f"HCC-Scope {__version__}",
+        "specimen": provenance.specimen,
+        "use": research_use(provenance.model_trained_on),
+        "pixel_size_um": geometry.pixel_size_um,
+        "corner_x_um": geometry.corner_um[0],
+        "corner_y_um": geometry.corner_um[1],
+        "positions": geometry.positions,
+        "stage_um_from_px": None if matrix is None else matrix.tolist(),
+    }
+
+
+def _coverage(counts: PyramidCounts, fill: float) -> dict[str, Any]:
+    """Return how many pixels are covered, and how an uncovered one is known."""
+    return {
+        "fill_value": "NaN" if math.isnan(fill) else int(fill),
+        "covered_px": counts.covered_px,
+        "covered_px_with_fill_value": counts.fill_in_fields_px,
+    }
+
+
+def _need_bytes(geometry: SectionGeometry, pictures: Pictures, shapes: Sequence[tuple[int, int]]) -> int:
+    """Return what an export takes at most."""
+    (height, width), one = shapes[0], geometry.field_shape_yx
+    drawn_px = min(height * width, len(geometry.fields) * one[0] * one[1])
+    pixels = _ALL_LEVELS * drawn_px * pictures.dtype.itemsize * (_HEAT_SHARE if pictures.kind == "heatmap" else 1)
+    tables = _TILE_BYTES * _ALL_LEVELS * (height * width / TILE_PX**2) + _FIELD_BYTES * len(geometry.fields)
+    return math.ceil(pixels + tables) + _REST_BYTES

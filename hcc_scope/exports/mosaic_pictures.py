@@ -1,0 +1,112 @@
+"""What is drawn for each field of a mosaic: its frame, or the probabilities of its tiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hcc_scope.errors import StoreDamagedError
+from hcc_scope.shading.correction import analysed_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.exports.geometry import SectionGeometry
+    from hcc_scope.shading.correction import Shading
+    from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.tiling import TileGrid
+    from hcc_scope.types import FrameResult
+
+__all__ = ["FramePictures", "TileProbabilities"]
+
+_AHEAD = 3
+"""Frames that are read while others are drawn."""
+
+
+class FramePictures:
+    """The frames of a section as they lie in the mosaic; each is compared with its checksum.
+
+    Parameters
+    ----------
+    store : SectionStore
+    geometry : SectionGeometry
+    shading : Shading, optional
+        What they are corrected by.
+    """
+
+    kind = "mosaic"
+    dtype: np.dtype[Any] = np.dtype(np.uint16)
+    fill = 0.0
+
+    def __init__(self, store: SectionStore, geometry: SectionGeometry, shading: Shading | None) -> None:
+        self._store, self._geometry, self._shading = store, geometry, shading
+        self.damaged: dict[int, str] = {}
+        """`seq` of the frames that could not be read, and why."""
+
+    def read(self, seqs: Iterable[int]) -> Iterator[NDArray[np.uint16] | None]:
+        """Yield the pictures (y, x) of fields; None of a damaged one."""
+        asked: list[int] = []
+
+        def noted() -> Iterator[int]:
+            for seq in seqs:
+                asked.append(seq)
+                yield seq
+
+        for frame in self._store.read_ahead(noted(), _AHEAD):
+            seq = asked.pop(0)
+            if isinstance(frame, StoreDamagedError):
+                self.damaged[seq] = str(frame)
+                yield None
+            else:
+                upright = self._geometry.upright(analysed_pixels(frame.pixels, self._shading))
+                yield np.ascontiguousarray(upright)
+
+
+class TileProbabilities:
+    """The probabilities of a section's tiles, each over all of its pixels.
+
+    Where tiles of a field overlap, at its far edges, the later one is drawn. A tile that is not in use (excluded by the
+    quality check, or unlike the training tiles) is NaN, and so is a field that has no result or was excluded by a
+    person.
+
+    Parameters
+    ----------
+    geometry : SectionGeometry
+    grid : TileGrid
+        Of the results.
+    results : mapping
+        `seq` to result.
+    excluded : collection of int
+        `seq` of the fields that a person excluded.
+    """
+
+    kind = "heatmap"
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    fill = float("nan")
+
+    def __init__(
+        self,
+        geometry: SectionGeometry,
+        grid: TileGrid,
+        results: Mapping[int, FrameResult],
+        excluded: Collection[int],
+    ) -> None:
+        self._shape_yx, self._results, self._excluded = geometry.field_shape_yx, results, frozenset(excluded)
+        self._tile_px = grid.tile_px
+        self.damaged: dict[int, str] = {}
+        """No field: results are read before."""
+        self._corners = geometry.tile_corners_px(grid).tolist()
+
+    def read(self, seqs: Iterable[int]) -> Iterator[NDArray[np.float32]]:
+        """Yield the pictures (y, x) of fields."""
+        for seq in seqs:
+            picture = np.full(self._shape_yx, np.nan, np.float32)
+            result = None if seq in self._excluded else self._results.get(seq)
+            if result is not None and result.probabilities.size:  # one that failed may have none
+                usable = np.where(result.flags == 0, result.probabilities, np.float32(np.nan))
+                for (x, y), probability in zip(self._corners, usable.tolist(), strict=True):
+                    picture[y : y + self._tile_px, x : x + self._tile_px] = probability
+            yield picture

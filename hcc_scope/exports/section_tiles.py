@@ -1,0 +1,140 @@
+"""The tiles of a section with their results, as the exports of tiles need them: which count, and why others do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hcc_scope.field_scores import usable_tiles
+from hcc_scope.orientation import Orientation
+from hcc_scope.position_tags import island_and_place
+from hcc_scope.progress import ignore_progress
+from hcc_scope.quality import describe_flags
+from hcc_scope.scoring import is_analysed
+from hcc_scope.storage.frames_out import frames_out
+from hcc_scope.storage.present_score import score_of_entries
+from hcc_scope.storage.result_columns import read_result_columns
+from hcc_scope.tiling import TileGrid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from hcc_scope.progress import OnProgress
+    from hcc_scope.storage.reader import SectionStore
+    from hcc_scope.storage.result_columns import ResultColumns
+    from hcc_scope.types import SectionScore
+
+__all__ = ["SectionTiles", "read_section_tiles"]
+
+
+@dataclass(frozen=True, slots=True)
+class SectionTiles:
+    """The recorded results of a section, with the score that they have by the present notes."""
+
+    store: SectionStore
+    columns: ResultColumns
+    grid: TileGrid
+    out: Mapping[int, str]
+    """`seq` of the frames that are out of the score, and why (`hcc_scope.storage.frames_out`)."""
+    score: SectionScore
+
+    @property
+    def n_tiles(self) -> int:
+        """How many tiles have a row in the predictions' table: those of all frames that were cut."""
+        return int(np.count_nonzero(self.columns.cut)) * self.grid.n
+
+    def included(self) -> NDArray[np.bool_]:
+        """Return which tiles (n, t) enter the score."""
+        c = self.columns
+        counts = [
+            outcome == "classified" and seq not in self.out
+            for seq, outcome in zip(c.seqs.tolist(), c.outcomes, strict=True)
+        ]
+        included: NDArray[np.bool_] = usable_tiles(c.flags, c.probabilities) & np.array(counts, bool)[:, None]
+        return included
+
+    def reason_of_frame(self, row: int) -> str:
+        """Return why a frame enters no score whatever its tiles show, as half a sentence; empty if it may enter."""
+        seq = int(self.columns.seqs[row])
+        if seq in self.out:
+            return self.out[seq]
+        if self.columns.outcomes[row] != "failed":
+            return ""
+        error = self.columns.errors.get(seq)
+        return f"the analysis failed: {error}" if error else "the analysis failed"
+
+    def reasons_of_tiles(self, row: int, included: NDArray[np.bool_]) -> list[str]:
+        """Return why each of a frame's tiles does not enter the score, as half a sentence; empty for one that does."""
+        whole = self.reason_of_frame(row)
+        return [
+            "" if enters else whole or describe_flags(flags) or "it has no probability"
+            for enters, flags in zip(included.tolist(), self.columns.flags[row].tolist(), strict=True)
+        ]
+
+    def centres_um(self, seqs: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return where the tiles of some frames lie on the stage.
+
+        Returns
+        -------
+        (n, t, 2) ndarray
+            x, y of the tiles' centres in um; NaN where the position is not known.
+        (n,) ndarray
+            Island of each frame; -1 where the position is not known.
+        """
+        usual_um = self.columns.header["pixel_size_um"]
+        orientation = Orientation(self.store.spec.camera_axes)
+        known = {usual_um: self.grid.centres_um(orientation, usual_um)}
+        places_um = np.full((len(seqs), self.grid.n, 2), np.nan)
+        islands = np.full(len(seqs), -1, np.int64)
+        for i, seq in enumerate(seqs.tolist()):
+            entry = self.store.journal[seq]
+            place = None if entry is None else island_and_place(entry.stage_um, entry.tags)
+            if entry is None or place is None:
+                continue
+            size_um = usual_um if entry.pixel_size_um is None else entry.pixel_size_um
+            if size_um not in known:
+                known[size_um] = self.grid.centres_um(orientation, size_um)
+            islands[i] = place[0]
+            places_um[i] = known[size_um] + place[1:]
+        return places_um, islands
+
+    def fields_without_score(self) -> Iterator[tuple[int, str]]:
+        """Yield the frame of each field that has no score, and why, as half a sentence.
+
+        A frame that another one of its field replaces is not among them: its field may have a score.
+        """
+        seqs = {int(seq): row for row, seq in enumerate(self.columns.seqs)}
+        included: list[bool] = np.any(self.included(), axis=1).tolist()
+        for seq in sorted(set(range(self.store.n_frames)) - set(self.score.set_aside)):
+            row = seqs.get(seq)
+            if row is None:
+                yield seq, self.out.get(seq, "it was not analysed")
+            elif not included[row]:
+                flags = int(np.bitwise_or.reduce(self.columns.flags[row], initial=0))
+                yield seq, self.reason_of_frame(row) or describe_flags(flags) or "no tile has a probability"
+
+
+def read_section_tiles(store: SectionStore, on_progress: OnProgress = ignore_progress) -> SectionTiles:
+    """Read the results that a section's run recorded.
+
+    Parameters
+    ----------
+    store : SectionStore
+    on_progress : callable
+
+    Raises
+    ------
+    StoreError
+        If the store has no predictions, or these, its notes or its drawn sample cannot be read.
+    """
+    columns = read_result_columns(store.path, store.n_frames, on_progress=on_progress)
+    header = columns.header
+    grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
+    guided = store.spec.sampling == "guided"
+    out = frames_out(store.path, store.journal, partial(is_analysed, columns.entries), guided=guided)
+    return SectionTiles(store, columns, grid, out, score_of_entries(store, columns.entries))

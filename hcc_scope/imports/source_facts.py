@@ -1,0 +1,42 @@
+"""What a source holds, without its pixels and the tags of its images: what a person chooses from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hcc_scope.imports.collection import ImageCollection, Plane
+
+__all__ = ["SourceFacts", "source_facts"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What an `ImageCollection` holds."""
+
+    path: Path
+    files: tuple[Path, ...]
+    """Those that were given; none of a folder, whose files are all that lie in it."""
+    format: str
+    channel_names: tuple[str, ...]
+    planes: tuple[Plane, ...]
+    """All, without their tags: a dataset may have a hundred thousand images, each with hundreds."""
+    problems: tuple[str, ...]
+
+
+def source_facts(images: ImageCollection, files: Sequence[Path] = ()) -> SourceFacts:
+    """Return what a source holds; its headers are read once.
+
+    Parameters
+    ----------
+    images : ImageCollection
+    files : sequence of Path
+        Those that were given; none for a folder.
+    """
+    planes = tuple(replace(plane, tags={}) for plane in images.planes)
+    names, problems = tuple(images.channel_names), tuple(images.problems)
+    return SourceFacts(images.path, tuple(files), images.format, names, planes, problems)

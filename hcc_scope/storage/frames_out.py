@@ -1,0 +1,54 @@
+"""Frames of a section that enter no score, whatever their tiles show, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hcc_scope.storage.drawn_sample import frames_of_sample
+from hcc_scope.storage.notes import excluded_fields, read_notes, stored_retakes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from hcc_scope.storage.journal import JournalEntry
+
+__all__ = ["frames_out"]
+
+
+def frames_out(
+    store: Path, entries: Sequence[JournalEntry | None], analysed: Callable[[int], bool], *, guided: bool
+) -> dict[int, str]:
+    """Return the frames that are out of the score by the present notes: `seq` to the reason, as half a sentence.
+
+    Parameters
+    ----------
+    store : Path
+        The store's folder.
+    entries : sequence of JournalEntry or None
+        Its journal.
+    analysed : callable
+        Whether a frame has a result that has not failed.
+    guided : bool
+        Whether only frames of the drawn sample count.
+
+    Raises
+    ------
+    StoreError
+        If the notes or the drawn sample are there and cannot be read.
+    """
+    notes = read_notes(store)
+    n = len(entries)
+    out: dict[int, str] = {}
+    if guided:
+        counted = frames_of_sample(store, entries)
+        out |= {seq: "it shows no field of the drawn sample" for seq in range(n) if seq not in counted}
+    for seq, why in excluded_fields(notes).items():
+        if seq < n:
+            out[seq] = f"excluded by the operator: {why}" if why else "excluded by the operator"
+    if not guided:
+        retakes = stored_retakes(notes, n)
+        counting = retakes.counting(analysed)
+        for seq in retakes.set_aside(analysed):
+            out[seq] = f"frame {counting[retakes.field_of(seq)]} of the same field counts"
+    return dict(sorted(out.items()))
