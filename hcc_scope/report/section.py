@@ -21,7 +21,7 @@ from hcc_scope.report.pdf_file import pdf_file
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.scoring import rescored
 from hcc_scope.storage.animal_sections import sections_of
-from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.naming import STORE_SUFFIX, refuse_inside_store
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
@@ -72,10 +72,13 @@ def write_section_files(facts: PageFacts, out_dir: Path | None = None, *, pdf: b
 
     Raises
     ------
+    UsageError
+        If that folder lies inside a store.
     StoreUnwritableError
         If the report cannot be written.
     """
     page = page_path(facts.store.path, out_dir)
+    refuse_inside_store(page)
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
         with replacing(page.with_suffix(".png"), shared=True) as part:

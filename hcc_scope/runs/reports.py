@@ -21,7 +21,7 @@ from hcc_scope.report.model_rows import ReportModel
 from hcc_scope.report.section import PAGE_ENDING, page_path, section_facts, write_document, write_section_files
 from hcc_scope.runs.library import SectionLister, animal_scores, with_present_score
 from hcc_scope.runs.section_analyses import CardFacts, RecordedSaliency, known_card
-from hcc_scope.storage.naming import STORE_SUFFIX, check_id
+from hcc_scope.storage.naming import STORE_SUFFIX, check_id, refuse_inside_store
 from hcc_scope.storage.reader import open_store
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def write_section_report(
     ------
     StoreError
         If the store cannot be read.
+    UsageError
+        If `out_dir` lies inside a store.
     StoreUnwritableError
         If the report cannot be written.
     """
@@ -124,8 +126,11 @@ def write_reports(
     StoreError
         If a place is not there or holds no section; before anything is written.
     UsageError
-        If two sections would have reports of the same name; before anything is written.
+        If two sections would have reports of the same name, or `out_dir` lies inside a store; before anything is
+        written.
     """
+    if out_dir is not None:
+        refuse_inside_store(out_dir / "report")
     found = [_Place(place, out_dir) for place in places]
     models = ReportModels()
     sections = {one.path: one for place in found for one in place.sections}
