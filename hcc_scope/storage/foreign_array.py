@@ -1,7 +1,7 @@
 """One array of another program's zarr, read plane by plane through tensorstore.
 
 Every file is looked at before tensorstore opens it: a pipe never ends, and a chunk may claim any size. A chunk that has
-no file holds the fill value, by zarr's definition, and cannot be told from one that was lost: `read` counts them, and
+no file holds the fill value, by zarr's definition, and looks the same as one that was lost: `read` counts them, and
 refuses a plane that has none at all.
 """
 
