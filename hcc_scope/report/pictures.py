@@ -141,6 +141,7 @@ def section_picture(
         outline_um = sample.outline_um
     return SectionPicture(
         title=f"animal {spec.animal_id}, section {spec.section_id}",
+        orientation=Orientation(spec.camera_axes),
         fields=fields,
         course=course(results.values(), scorer, excluded),
         threshold=threshold,
@@ -149,5 +150,4 @@ def section_picture(
         threshold_interval=own,
         sample=sample,
         step=step,
-        orientation=Orientation(spec.camera_axes),
     )
