@@ -56,6 +56,8 @@ class PageFacts:
     notes: Sequence[Note]
     excluded: Mapping[int, str]
     """Fields that an operator excluded, and why, by the present notes."""
+    out: Mapping[int, str]
+    """All frames that are out of the score, and why (`hcc_scope.storage.frames_out`)."""
     score: SectionScore
     """Without those fields."""
     score_of_all: SectionScore
@@ -100,7 +102,10 @@ def section_document(facts: PageFacts) -> Document:
             Table(("what", "value"), _versions(facts)),
         ],
         made_utc=facts.made_utc,
-        page_only=[Heading("Every field"), field_table(facts.store, facts.results, facts.score, facts.excluded)],
+        page_only=[
+            Heading("Every field"),
+            field_table(facts.store, facts.results, facts.score, facts.excluded, facts.out),
+        ],
         not_on_paper="Every field is listed in the HTML page of this report.",
     )
 
@@ -234,7 +239,7 @@ def _coverage(facts: PageFacts) -> Iterator[Block]:
         yield Heading("Captured by hand")
         yield Table(("what", "how many"), rows)
     yield Heading("Exclusions by reason")
-    if reasons := exclusion_rows(facts.results, score, facts.excluded):
+    if reasons := exclusion_rows(facts.results, score, facts.excluded, facts.out):
         yield Table(("what", "reason", "how many"), reasons, widths=(1, 4, 1))
     else:
         yield Paragraph("Nothing was excluded.", "quiet")
@@ -259,8 +264,7 @@ def _score_of_all(score: SectionScore) -> str:
 
 def _tiles(facts: PageFacts) -> Iterator[Block]:
     """Yield the most and the least typical tiles, with their saliency."""
-    left_out = {*facts.excluded, *facts.score.set_aside}
-    median, chosen = choose_tiles(facts.results.values(), left_out)
+    median, chosen = choose_tiles(facts.results.values(), facts.out)
     if not chosen:
         return
     spec, threshold = facts.store.spec, facts.score.threshold

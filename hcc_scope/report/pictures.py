@@ -10,7 +10,7 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import position_origin
 from hcc_scope.report.overview import FieldPicture, SectionPicture
 from hcc_scope.scoring import field_entry, frame_score, prepare, rescored
-from hcc_scope.storage.drawn_sample import stored_sample
+from hcc_scope.storage.drawn_sample import frames_of_sample, stored_sample
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -119,6 +119,9 @@ def section_picture(
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     score = rescored(results, scorer, store.n_frames, [seq for seq in excluded if seq < store.n_frames])
     drawn = [seq for seq in range(store.n_frames) if seq not in score.set_aside]
+    if spec.sampling == "guided":  # other frames enter no score: all their tiles are excluded
+        of_sample = frames_of_sample(store.path, store.journal)
+        results = {seq: result for seq, result in results.items() if seq in of_sample}
     counted = (seq for seq in drawn if seq in results and seq not in excluded)
     scored = (seq for seq in counted if frame_score(results[seq]) is not None)
     numbers = {seq: n for n, seq in enumerate(scored, start=1)}
