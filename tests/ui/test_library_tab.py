@@ -284,6 +284,13 @@ def test_from_the_library_a_section_fills_replay_map_and_tiles_and_several_are_w
     wait_for(lambda: (sections / "M1_S2-report.html").is_file() and not actions.why_not("library_report"), "a report")
     assert not (sections / "M1_S10-report.html").exists(), "it was cancelled after the first"
     assert opened == [str(sections / "M1_S2-report.html")]
+    monkeypatch.setattr("hcc_scope.report.section.draw_overview", lambda _sections, path, **_: path.write_bytes(b""))
+    tab.choose(first)
+    actions["library_animal_report"].trigger()
+    wait_for(lambda: (sections / "M1-report.html").is_file() and not actions.why_not("library_report"), "the animal's")
+    assert opened[1:] == [str(sections / "M1-report.html")]
+    assert {"M1_S2-report.pdf", "M1_S10-report.pdf"} <= {one.name for one in sections.iterdir()}, "and of its sections"
+    choose(tab, first, second)
     monkeypatch.setenv(MODELS_DIR_VARIABLE, str(tmp_path / "models"))
     shutil.copytree(models_dir() / "phantom-meng2019", tmp_path / "models" / "mine")
     actions["library_classify"].trigger()
