@@ -262,6 +262,24 @@ def test_a_senseless_place_keeps_no_table_from_being_written(tmp_path: Path) -> 
     )
 
 
+def test_without_positions_nothing_is_placed_on_a_mosaic(tmp_path: Path) -> None:
+    spec = make_spec(SHAPE, tile_px=TILE)
+    stored = create_store(tmp_path, spec)
+    predictions = PredictionWriter(stored.path, spec, run="live")
+    with stored:
+        stored.append(make_frame(0, SHAPE, stage_um=None))
+        predictions.append(make_result(0, N))
+    predictions.close()
+    store = open_store(stored.path)
+    for export in (export_qupath, export_wsinfer):
+        with pytest.raises(StoreError, match="has no mosaic: none of its fields has a position"):
+            export(store, tmp_path / "out" / "file")
+    assert not (tmp_path / "out").exists()
+    assert set(pq.read_table(export_parquet(store, tmp_path / "t.parquet").path)["mosaic_x_px"].to_pylist()) == {None}
+    on_frames = read_geojson(export_qupath(store, tmp_path / "t.geojson.gz", placed_on="frames").path)
+    assert len(by_type(on_frames, "detection")) == N
+
+
 def test_damaged_results_leave_no_export(tmp_path: Path) -> None:
     path = section(tmp_path)
     log = path / "predictions.jsonl"

@@ -365,6 +365,14 @@ def test_a_report_never_goes_into_a_store(animals: Path) -> None:
     assert fingerprint(store) == before
 
 
+def test_a_field_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
+    store = stored_section(tmp_path, ended=False, provenance={"decision_threshold": None})
+    (store / "frames" / "0" / "c" / "2" / "0" / "0").unlink()
+    page = page_text(store)
+    assert "1 field not drawn: " in page
+    assert "0.5, assumed: none is recorded" in page
+
+
 def test_an_animal_never_takes_the_place_of_a_section(tmp_path: Path, no_picture: None) -> None:
     folder = tmp_path / "sections"
     stored_section(folder, "a", "b")

@@ -169,11 +169,9 @@ def _geometry_of(store: SectionStore, results: Mapping[int, Any] | None = None) 
     geometry = lay_out_section(store, results)
     if not geometry.fields:
         raise StoreError(f"{store.path} has no field to draw", hint="Its journal lists no frame that can be read.")
-    if geometry.positions == "none":
-        raise StoreError(
-            f"{store.path} has no mosaic: none of its fields has a position",
-            hint="Export its frames (--as frames), or its fields (--as fields), which then lie in rows.",
-        )
+    geometry.refuse_without_positions(
+        store.path, "Export its frames (--as frames), or its fields (--as fields), which then lie in rows."
+    )
     check_size(geometry, store.path)
     return geometry
 

@@ -93,7 +93,8 @@ def export_qupath(
     Raises
     ------
     StoreError
-        If the store has no predictions, or something that they rest on cannot be read.
+        If the store has no predictions, or something that they rest on cannot be read; on the mosaic also if no field
+        has a position.
     StoreExistsError, StoreUnwritableError, DiskFullError, UsageError
         As `hcc_scope.exports.target.exported`.
     """
@@ -133,6 +134,9 @@ class _MosaicPlaces:
 
     def __init__(self, tiles: SectionTiles) -> None:
         self.geometry: SectionGeometry | None = lay_out_section(tiles.store, tiles.columns.entries)
+        self.geometry.refuse_without_positions(
+            tiles.store.path, "Place its tiles on the stack of frames (--placed-on frames)."
+        )
         self._origins = {field.seq: field.origin_px for field in self.geometry.fields}
         self._corners = self.geometry.tile_corners_px(tiles.grid)
         self._tile_px = tiles.grid.tile_px
@@ -337,8 +341,6 @@ def _facts(tiles: SectionTiles, places: _Places) -> dict[str, str]:
     if places.geometry is not None and places.geometry.layout.apart:
         islands = ", ".join(describe_island(island) for island in places.geometry.layout.boxes_um)
         facts["Islands"] = f"{islands}, drawn apart: where they lie to each other is not known"
-    if places.geometry is not None and places.geometry.positions == "none":
-        facts["Positions"] = "no field has one: fields lie in the order in which they were taken"
     if places.left_out:
         facts["Left out"] = "; ".join(places.left_out)
     return {key: printable(value) for key, value in facts.items()}

@@ -118,6 +118,7 @@ def export_wsinfer(store: SectionStore, target: Path, *, on_progress: OnProgress
     """
     tiles = read_section_tiles(store, on_progress)
     geometry = lay_out_section(store, tiles.columns.entries)
+    geometry.refuse_without_positions(store.path, "Export a table of its tiles (--as csv).")
     known, corners = _known_origins(geometry), geometry.tile_corners_px(tiles.grid)
     included = tiles.included()
     n = 0
@@ -156,6 +157,8 @@ def _chunks(tiles: SectionTiles, on_progress: OnProgress) -> Iterator[slice]:
 
 def _known_origins(geometry: SectionGeometry) -> dict[int, tuple[int, int]]:
     """Return x, y of the upper left pixel of each field in the mosaic, by `seq`; no place that is beyond any mosaic."""
+    if geometry.positions == "none":
+        return {}
     places = ((field.seq, field.origin_px) for field in geometry.fields)
     return {seq: origin for seq, origin in places if max(origin) < _FARTHEST_PX}
 

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PageFacts", "section_document"]
 
+_MOST_UNREADABLE = 3
+"""Fields that cannot be read and are named."""
+
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
@@ -126,8 +129,15 @@ def _warnings(facts: PageFacts) -> Iterator[Block]:
     warnings = [] if facts.by_hand is None else [*facts.by_hand.remarks()]
     if provenance.specimen:
         warnings.append(f"the specimen: {provenance.specimen}")
-    for words in (*warnings, *facts.problems):
+    for words in (*warnings, *facts.problems, *_unreadable(facts.picture.unreadable)):
         yield Paragraph(sentence(words), "warn")
+
+
+def _unreadable(found: Sequence[str]) -> Iterator[str]:
+    """Yield that fields cannot be drawn, with the reasons of the first ones."""
+    if found:
+        more = f"; and {len(found) - _MOST_UNREADABLE:,} more" if len(found) > _MOST_UNREADABLE else ""
+        yield f"{counted(len(found), 'field')} not drawn: {'; '.join(found[:_MOST_UNREADABLE])}{more}"
 
 
 # ---- the score ------------------------------------------------------------------------------------------------------
@@ -203,7 +213,7 @@ def _score_warnings(facts: PageFacts) -> list[str]:
 
 def _identity(facts: PageFacts) -> list[tuple[str, str]]:
     spec, run = facts.store.spec, facts.store.recorded
-    n_fields = facts.store.n_frames - len(facts.score.retaken)
+    n_fields = facts.store.n_frames - len(facts.score.set_aside)
     rows = [
         ("animal", spec.animal_id),
         ("section", spec.section_id),

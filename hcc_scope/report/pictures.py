@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.errors import StoreDamagedError
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import position_origin
 from hcc_scope.report.overview import FieldPicture, SectionPicture
@@ -126,19 +127,22 @@ def section_picture(
     scored = (seq for seq in counted if frame_score(results[seq]) is not None)
     numbers = {seq: n for n, seq in enumerate(scored, start=1)}
     step = max(1, -(-len(drawn) // MAX_FIELDS))
-    fields = [
-        field_picture(
-            frame,
-            results.get(frame.seq),
-            grid,
-            spec.pixel_size_um,
-            orientation=Orientation(spec.camera_axes),
-            taken_out=frame.seq in excluded,
-            nth=numbers.get(frame.seq),
+    fields, unreadable = [], []
+    for frame in store.read_ahead(drawn[::step], ahead=2):
+        if isinstance(frame, StoreDamagedError):
+            unreadable.append(frame.message)
+            continue
+        fields.append(
+            field_picture(
+                frame,
+                results.get(frame.seq),
+                grid,
+                spec.pixel_size_um,
+                orientation=Orientation(spec.camera_axes),
+                taken_out=frame.seq in excluded,
+                nth=numbers.get(frame.seq),
+            )
         )
-        for frame in store.read_ahead(drawn[::step], ahead=2)
-        if not isinstance(frame, Exception)
-    ]
     sample = stored_sample(store.path, store.journal)
     if sample is not None:
         outline_um = sample.outline_um
@@ -152,4 +156,5 @@ def section_picture(
         threshold_interval=own,
         sample=sample,
         step=step,
+        unreadable=tuple(unreadable),
     )
