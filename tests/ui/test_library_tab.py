@@ -12,7 +12,7 @@ import pytest
 from find import find
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt
 from PySide6.QtGui import QAction, QDesktopServices
-from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QWidget
 from review_parts import assert_usable_without_eyes_or_mouse, settle
 from shell_parts import notices, wait_for
 from test_accessible_names import nameless, shared_names, silent_values
@@ -33,6 +33,7 @@ from ui.library.library_filter import Column, LibraryFilter, Since
 from ui.library.library_model import LibraryModel
 from ui.library.library_tab import LibraryTab
 from ui.library.section_pictures import SectionPictures
+from ui.shell.export_dialog import ExportDialog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -343,3 +344,23 @@ def test_from_the_library_a_section_fills_replay_map_and_tiles_and_several_are_w
     actions["library_recover"].trigger()
     wait_for(lambda: shell.library.library.sections[cut_off].state == "complete", "the recovery to be listed")
     assert open_store(cut_off).complete
+
+
+def test_predictions_that_were_kept_can_be_exported(qtbot: QtBot, tmp_path: Path) -> None:
+    store = tmp_path / "M1_S1.ome.zarr"
+    store.mkdir()
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    plain = ExportDialog([store], parent)
+    (store / "predictions-again.jsonl").touch()
+    dialog = ExportDialog([store], parent)
+    for one in (plain, dialog):
+        one.kinds["csv"].setChecked(True)
+        one.show()
+    assert not plain.options["predictions"].isVisible(), "there is no choice"
+    box = dialog.options["predictions"]
+    assert [box.itemText(row) for row in range(box.count())] == ["Of the run", "again"]
+    box.setCurrentIndex(1)
+    with qtbot.waitSignal(dialog.asked) as asked:
+        dialog.begin_button.click()
+    assert asked.args == [["csv"], None, {"predictions": "again"}]
