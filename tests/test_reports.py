@@ -152,6 +152,7 @@ def test_text_is_never_markup_on_paper_and_long_words_break() -> None:
     first = pdf_file(document)
     assert first == pdf_file(document)
     text = " ".join(pages_of(first))
+    assert max(map(len, text.split())) < 200, "a longer word leaves the sheet"
     assert "#panic()" in text
     assert "\\ud800" in text
     assert "left out" in text
