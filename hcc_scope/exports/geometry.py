@@ -25,6 +25,7 @@ from hcc_scope.storage.predictions import read_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
     from typing import Any
 
     from numpy.typing import NDArray
@@ -127,6 +128,22 @@ class SectionGeometry:
             ),
         )
         return tuple(words for holds, words in found if holds)
+
+    def refuse_without_positions(self, store: Path, hint: str) -> None:
+        """Refuse what needs a mosaic of the section, if no field has a position.
+
+        Parameters
+        ----------
+        store : Path
+        hint : str
+            What there is instead.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self.fields and self.positions == "none":
+            raise StoreError(f"{store} has no mosaic: none of its fields has a position", hint=hint)
 
     def upright(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Return a frame (y, x) as its field is drawn; a view."""

@@ -86,6 +86,8 @@ class SectionPicture:
     """Of the threshold itself; None: not known."""
     step: int = 1
     """One field in so many is drawn; the course rests on all."""
+    unreadable: Sequence[str] = ()
+    """Why fields are not drawn that cannot be read, a sentence each."""
     sample: DrawnSample | None = None
     """The drawn fields of a guided section, whose outline is that of `outline_um`; None for any other."""
     orientation: Orientation = _NOT_TURNED
