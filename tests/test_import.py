@@ -259,6 +259,13 @@ def test_how_a_store_of_ours_obtained_a_position_is_kept():
     assert imported_tags(plane(0, tags=tags), 0, has_position=False, has_time=True)["position_from"] == "unknown"
 
 
+@pytest.mark.parametrize("origin", ["stage", "request", "translation"])
+def test_a_position_that_was_asked_for_is_not_taken_for_one_that_was_read_back(origin: str):
+    tags = {"position_from": origin, "position_island": 3}
+    found = imported_tags(plane(0, tags=tags), 0, has_position=True, has_time=True)
+    assert (found["position_from"], "position_island" in found) == (origin, False)
+
+
 # ---- a whole import --------------------------------------------------------------------------------------------------
 
 
@@ -430,3 +437,21 @@ def test_how_the_camera_lay_over_the_stage_is_taken_from_micromanager(shelf: Cal
     with open_import(request(tmp_path)) as opened:
         assert (opened.camera_axes, opened.remark) == ((0.0, -1.0, 1.0, 0.0), None)
     assert not doctest.testmod(axes_module).failed
+
+
+@pytest.mark.parametrize(
+    ("affines", "axes"),
+    [
+        (["0;-1;0;1;0;0", None, "0;-1;0;1;0;0"], (0.0, -1.0, 1.0, 0.0)),
+        ([None, "0;-1;0;1;0;0"], (0.0, -1.0, 1.0, 0.0)),
+        (["0;-1;0;1;0;0", "1;0;0;0;1;0"], None),
+    ],
+)
+def test_all_images_of_a_source_have_a_say_in_how_the_camera_lay(
+    shelf: Callable[[Shelf], Shelf], tmp_path: Path, affines: list[str | None], axes: object
+):
+    planes = [plane(i, tags={} if one is None else {"PixelSizeAffine": one}) for i, one in enumerate(affines)]
+    shelf(Shelf(planes))
+    with open_import(request(tmp_path)) as opened:
+        assert opened.camera_axes == (axes or (1.0, 0.0, 0.0, 1.0))
+        assert ("do not agree" in str(opened.remark)) is (axes is None)

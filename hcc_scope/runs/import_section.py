@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ImageError, StoreError, StoreExistsError
 from hcc_scope.formatting import counted
-from hcc_scope.imports.camera_axes import camera_axes, common_axes
+from hcc_scope.imports.camera_axes import common_axes
 from hcc_scope.imports.conversion import Conversion
 from hcc_scope.imports.fingerprint import fingerprint
 from hcc_scope.imports.frame_facts import FrameFacts, frame_facts
@@ -102,7 +102,7 @@ class OpenImport:
         self.request = request
         self.chosen = tuple(chosen)
         self.facts = facts
-        stated = [camera_axes(one.images.planes[one.indices[0]].tags) for one in chosen if one.indices]
+        stated = [[one.facts.camera_axes[index] for index in one.indices] for one in chosen]
         self.camera_axes, disagreement = common_axes(stated)
         """How the camera lay over the stage."""
         self.remark = "; ".join(filter(None, (facts.remark, disagreement))) or None
