@@ -15,12 +15,14 @@ from import_parts import TIME, Shelf, pixels_of, plane
 
 from hcc_scope.errors import ImageError, StoreError, StoreExistsError, UsageError
 from hcc_scope.imports import camera_axes as axes_module
+from hcc_scope.imports import conversion as conversion_module
 from hcc_scope.imports.conversion import Conversion, parse_range
+from hcc_scope.imports.fingerprint import fingerprint
 from hcc_scope.imports.frame_facts import frame_facts
 from hcc_scope.imports.frame_tags import imported_tags
 from hcc_scope.imports.opening import OpenSource
 from hcc_scope.imports.selection import Selection, chosen_planes, parse_index
-from hcc_scope.imports.source_facts import source_facts
+from hcc_scope.imports.source_facts import SourceFacts, source_facts
 from hcc_scope.report.coverage_rows import coverage_rows
 from hcc_scope.runs import import_section
 from hcc_scope.runs.import_section import ImportRequest, open_import, start_import
@@ -377,7 +379,9 @@ def test_an_import_goes_on_with_its_own_sources_and_choices_alone(
     assert "other sources" in refused(Shelf([*planes, plane(3)]))
     assert "other sources" in refused(Shelf([*planes[:2], plane(2, series=2, exposure_ms=1.0)]))
     assert "other images" in refused(Shelf(planes), selection=Selection(series=0))
-    assert "another conversion" in refused(Shelf(planes), conversion=Conversion(bit_depth=16))
+    assert "imported with no option of conversion, and now it is --bit-depth 16" in refused(
+        Shelf(planes), conversion=Conversion(bit_depth=16)
+    )
     assert "a pixel size of 0.325 um, and now it is 0.33 um" in refused(Shelf(planes), pixel_size_um=0.33)
 
     class Changed(Shelf):
@@ -388,6 +392,40 @@ def test_an_import_goes_on_with_its_own_sources_and_choices_alone(
     shelf(Shelf(planes))
     same = request(tmp_path, selection=Selection(time=0))  # the same images in other words
     assert imported(same, scoring_model).outcome.counts.stored == 3
+
+
+def test_what_an_import_writes_beside_its_sources_is_none_of_them(tmp_path: Path):
+    folder = SourceFacts(tmp_path, (), "TIFF", (), (), ())
+    (tmp_path / "img_0.tif").write_bytes(b"0")
+    before = fingerprint(folder)
+    (tmp_path / "M7_S1.ome.zarr").mkdir()
+    (tmp_path / "M7_S1.ome.zarr" / "frames.jsonl").write_text("")
+    (tmp_path / "summary.json").write_text("{}")
+    assert fingerprint(folder) == before
+    (tmp_path / "img_1.tif").write_bytes(b"1")
+    assert fingerprint(folder) != before
+
+
+def test_an_option_that_shows_late_to_be_wrong_names_what_becomes_of_the_frames_before(
+    shelf: Callable[[Shelf], Shelf], tmp_path: Path, scoring_model: ScoringModel
+):
+    class Late(Shelf):
+        def read(self, index: int) -> Any:  # noqa: ANN401 - pixels
+            return (super().read(index) // 2).astype(np.float32) + (40_000 if index else 0)
+
+    floats = [plane(i, dtype="float32", bit_depth=None) for i in range(2)]
+    shelf(Late(floats))
+    report = imported(request(tmp_path, conversion=Conversion(float_range=(0.0, 40_000.0))), scoring_model)
+    assert report.outcome.state == "failed"
+    assert "Give a wider --float-range. What is stored already (1 frame)" in str(report.outcome.cause)
+    shelf(Late(floats))
+    with (
+        open_import(request(tmp_path, conversion=Conversion(float_range=(0.0, 1e5)))) as opened,
+        pytest.raises(
+            StoreError, match=r"--float-range 0\.0,40000\.0, and now .* --float-range 0\.0,100000\.0.*delete"
+        ),
+    ):
+        start_import(opened, scoring_model)
 
 
 def test_what_an_import_cannot_begin_with_leaves_nothing(
@@ -437,6 +475,7 @@ def test_how_the_camera_lay_over_the_stage_is_taken_from_micromanager(shelf: Cal
     with open_import(request(tmp_path)) as opened:
         assert (opened.camera_axes, opened.remark) == ((0.0, -1.0, 1.0, 0.0), None)
     assert not doctest.testmod(axes_module).failed
+    assert not doctest.testmod(conversion_module).failed
 
 
 @pytest.mark.parametrize(

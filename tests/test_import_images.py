@@ -162,6 +162,18 @@ def test_pages_that_nothing_is_stated_about_are_counted_along_time(tmp_path: Pat
         assert_images(images, list(STACK[:3]))
 
 
+@pytest.mark.parametrize(("stated", "axis"), [("", "time"), ("spacing=2.0\n", "z"), ("hyperstack=true\n", "z")])
+def test_slices_of_imagej_are_focal_planes_where_more_than_their_number_is_stated(
+    tmp_path: Path, stated: str, axis: str
+):
+    path = tmp_path / "a.tif"
+    known = f"ImageJ=1.54f\nimages=12\nslices=12\n{stated}loop=false\n"
+    tifffile.imwrite(path, STACK, photometric="minisblack", description=known, metadata=None)
+    with open_images(path) as images:
+        assert [getattr(plane, axis) for plane in images.planes] == list(range(12))
+        assert {getattr(plane, "z" if axis == "time" else "time") for plane in images.planes} == {0}
+
+
 def test_grey_images_that_share_a_page_are_channels(tmp_path: Path):
     for i, kind in enumerate(("separate", "contig")):
         pixels = STACK[:2] if kind == "separate" else np.moveaxis(STACK[:2], 0, -1)

@@ -1,4 +1,4 @@
-"""How the camera lay over the stage: Micro-Manager's pixel size affine, or the statement of an export of this program."""
+"""How the camera lay over the stage: by Micro-Manager's pixel size affine, or as this program's exports state it."""
 
 from __future__ import annotations
 

@@ -378,7 +378,10 @@ def _refuse_another_import(store: SectionStore, opened: OpenImport, provenance: 
         )
     if recorded.get(CONVERSION_KEY) != provenance[CONVERSION_KEY]:
         raise StoreError(
-            f"{store.path} was imported with another conversion: {recorded.get(CONVERSION_KEY)}", hint=_OTHER
+            f"{store.path} was imported with {_conversion_words(recorded.get(CONVERSION_KEY))}, and now it is "
+            f"{_conversion_words(provenance[CONVERSION_KEY])}",
+            hint=f"Frames of one section are converted in one way. If those were wrong, delete {store.path}, or give "
+            "another section id.",
         )
     if store.spec.pixel_size_um != opened.facts.pixel_size_um:
         raise StoreError(
@@ -386,6 +389,14 @@ def _refuse_another_import(store: SectionStore, opened: OpenImport, provenance: 
             f"{opened.facts.pixel_size_um:g} um",
             hint=_OTHER,
         )
+
+
+def _conversion_words(recorded: TagValue) -> str:
+    """Return a conversion as the options that state it."""
+    try:
+        return Conversion(**json.loads(str(recorded))).describe()
+    except (TypeError, ValueError, RecursionError):
+        return "a conversion that cannot be read"
 
 
 def _of_sources(provenance: Mapping[str, TagValue], key: str) -> list[object] | None:

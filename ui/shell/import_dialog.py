@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -28,11 +29,14 @@ from hcc_scope.imports.conversion import Conversion
 from hcc_scope.imports.frame_facts import stated_pixel_sizes_um
 from hcc_scope.imports.selection import AXES, Selection, axis_values
 from hcc_scope.runs.import_section import ImportRequest, describe_sources, facts_of_choice
+from ui.kit.dropped import local_paths
 from ui.kit.labels import ValueLabel, form, heading, label_for
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from PySide6.QtGui import QDragEnterEvent, QDropEvent
 
     from hcc_scope.colour import ColourConversion
     from hcc_scope.imports.collection import Plane
@@ -76,6 +80,7 @@ class ImportDialog(QDialog):
         self._list.setAccessibleName("Sources")
         self._list.setToolTip("Files and folders of images; drop more on the list")
         self._list.setFixedHeight(11 * GRID_PX)
+        self.setAcceptDrops(True)
         self.animal, self.section = QLineEdit(animal_id), QLineEdit(section_id)
         self.animal.setAccessibleName("Animal id")
         self.section.setAccessibleName("Section id")
@@ -176,6 +181,18 @@ class ImportDialog(QDialog):
         self._list.addItems([str(path) for path in dict.fromkeys(paths) if path not in there])
         self._read()
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
+        """Take files and folders of this computer."""
+        if local_paths(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
+        """Add what was dropped to the sources."""
+        if paths := local_paths(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)  # nothing is moved from where it lies
+            event.accept()
+            self.add(paths)
+
     @Slot()
     def _browse_files(self) -> None:
         self._browse(QFileDialog.FileMode.ExistingFiles, "Images to import")
@@ -235,9 +252,7 @@ class ImportDialog(QDialog):
         words = f"as stated: {stated[0]:g} µm" if len(stated) == 1 else "several are stated" if stated else "not stated"
         self._size.setSpecialValueText(words)
         depths = sorted({plane.bit_depth for plane in planes if plane.bit_depth is not None})
-        as_stated = (
-            f"as stated: {depths[0]}" if len(depths) == 1 else "16, of the full range" if planes else "as stated"
-        )
+        as_stated = "as stated" if not planes else _depth_words(depths)
         _offer(self._depth, [(as_stated, None), *((str(depth), depth) for depth in _DEPTHS)])
         conversions = [(f"{name}: {words}", name) for name, words in CONVERSIONS.items()]
         _offer(self._colour, [(_CHOOSE, None), *conversions])
@@ -247,7 +262,11 @@ class ImportDialog(QDialog):
         self.adjustSize()
 
     def _choices(self, axis: Axis, values: Sequence[int]) -> list[tuple[str, object]]:
-        names = next((source.channel_names for source in self._found if source.channel_names), ())
+        several = [source for source in self._found if len(axis_values(source.planes, axis)) > 1]
+        named = list(dict.fromkeys(source.channel_names for source in several))
+        if axis == "channel" and len(named) > 1 and all(named):  # a number is another channel in each
+            return [(_CHOOSE, None), *((name, name) for name in dict.fromkeys(chain(*named)) if name)]
+        names = named[0] if len(named) == 1 else ()
         numbers: list[tuple[str, object]] = [
             (
                 f"{value}: {names[value]}" if axis == "channel" and value < len(names) and names[value] else str(value),
@@ -272,7 +291,7 @@ class ImportDialog(QDialog):
         """
         channel, z, time, series = (self._chosen(axis) for axis in ("channel", "z", "time", "series"))
         selection = Selection(
-            channel=None if channel is None else str(channel),
+            channel=cast("str | int | None", channel),
             z=cast("int | None", z),
             time=cast("int | None", time),
             series="all" if series is None else cast("int", series),
@@ -349,6 +368,13 @@ def _number(name: str) -> QLineEdit:
     line.setAccessibleName(name)
     line.setPlaceholderText(name)
     return line
+
+
+def _depth_words(depths: Sequence[int]) -> str:
+    """Return what is meant without a choice, by the depths that images state; floating point has none."""
+    if not depths:
+        return "16, of the full range"
+    return f"as stated: {depths[0]}" if len(depths) == 1 else "several are stated"
 
 
 def _is_float(plane: Plane) -> bool:
