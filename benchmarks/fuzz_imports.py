@@ -43,6 +43,8 @@ Files = dict[str, bytes]
 
 LIMIT_S = 20.0
 MOST_BYTES = 2**30
+MOST_RESERVED_BYTES = 8 * 2**30
+"""Of address space: the threads of tensorstore alone reserve two thirds of a gigabyte that they never use."""
 RNG = np.random.default_rng(0)
 COUNTS = RNG.integers(1, 4096, (3, 96, 80)).astype(np.uint16)
 RGB = RNG.integers(1, 255, (96, 80, 3)).astype(np.uint8)
@@ -103,7 +105,11 @@ def _ndtiff(folder: Path) -> Files:
     dataset.current_writer.reader.close()  # which ndstorage leaves open
     dataset.finish()
     dataset.close()
-    return _files_in(folder / "nd_1")
+    files = _files_in(folder / "nd_1")
+    for number in range(len(COUNTS)):  # ndstorage writes the axes in an order that differs from process to process
+        axes = f'"channel": "BF", "position": {number}', f'"position": {number}, "channel": "BF"'
+        files["NDTiff.index"] = files["NDTiff.index"].replace(axes[1].encode(), axes[0].encode())
+    return files
 
 
 def _zarrs(folder: Path) -> dict[str, Files]:
@@ -142,7 +148,11 @@ def _zarrs(folder: Path) -> dict[str, Files]:
     (folder / "collection" / "OME" / "METADATA.ome.xml").write_text(
         f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">\n{2 * image}</OME>'
     )
-    return {one.name: _files_in(one) for one in sorted(folder.iterdir())}
+    found = {one.name: _files_in(one) for one in sorted(folder.iterdir())}
+    for name, data in found["gzip"].items():  # its header has the time of writing
+        if data.startswith(b"\x1f\x8b"):
+            found["gzip"][name] = data[:4] + bytes(4) + data[8:]
+    return found
 
 
 def _zarr(folder: Path, zarr_format: Any, **options: Any) -> None:  # noqa: ANN401 - zarr's own
@@ -351,7 +361,7 @@ def run(n: int, seed: int) -> list[Finding]:
     return run_families(
         [(family, read_dataset, [case(number) for number in range(n)]) for family, case in families],
         limit_s=LIMIT_S,
-        limit_bytes=2 * MOST_BYTES,
+        limit_bytes=MOST_RESERVED_BYTES,
     )
 
 
