@@ -29,6 +29,7 @@ from hcc_scope.runs.import_section import ImportRequest, open_import, start_impo
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.run_log import read_run_log
+from hcc_scope.storage.section_writer import SectionWriter
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -361,6 +362,19 @@ def test_an_import_that_was_interrupted_goes_on_in_its_own_store_with_one_score(
 
     with pytest.raises(StoreExistsError, match=r"in .*M7_S1\.ome\.zarr already"):
         imported(request(tmp_path), scoring_model)
+
+
+def test_an_import_that_was_killed_after_its_last_image_comes_to_its_end(
+    shelf: Callable[[Shelf], Shelf], tmp_path: Path, scoring_model: ScoringModel, monkeypatch: pytest.MonkeyPatch
+):
+    shelf(Shelf([plane(0), plane(1)]))
+    with monkeypatch.context() as patch:
+        patch.setattr(SectionWriter, "finalise", lambda _writer, _outcome: None)
+        imported(request(tmp_path), scoring_model)
+    assert open_store(tmp_path / "M7_S1.ome.zarr").recorded.outcome is None
+    shelf(Shelf([plane(0), plane(1)]))
+    outcome = imported(request(tmp_path), scoring_model).outcome
+    assert (outcome.state, outcome.counts.stored, outcome.counts.classified) == ("completed", 2, 2)
 
 
 def test_an_import_goes_on_with_its_own_sources_and_choices_alone(

@@ -355,7 +355,7 @@ def _next_image(store: SectionStore, opened: OpenImport, provenance: dict[str, T
         )
     following = 0 if found is None else found + 1
     outcome = store.recorded.outcome
-    if following >= opened.n_images or (outcome is not None and outcome.state == "completed"):
+    if outcome is not None and outcome.state == "completed":  # else the last images may not be classified yet
         raise StoreExistsError(
             f"every image of these sources that can be read is in {store.path} already",
             hint="Choose another section id to import them again.",
