@@ -20,6 +20,8 @@ from hcc_scope.storage.writer import create_store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.types import TagValue
+
 SHAPE_YX = (512, 600)
 DAMAGED = 1
 
@@ -33,13 +35,17 @@ def scoring_model() -> ScoringModel:
 def test_what_goes_out_comes_in_again(
     tmp_path: Path, scoring_model: ScoringModel, kind: Literal["frames", "fields"]
 ) -> None:
-    tags = {"ImageNumber": "7", "driver": "1.10", "lamp_level": 128, "hot": True}
+    tags: dict[str, TagValue] = {"ImageNumber": "7", "driver": "1.10", "lamp_level": 128, "hot": True}
     places = [(100.1, -1 / 3, 2.5), (0.0, 0.0, 0.0), (-7.7, 1e-3, None), (50.0, 0.1 + 0.2, -1.0)]
     axes = Orientation.from_affine((0.01, -1.0, 1.0, 0.01))[0].matrix  # a quarter turn, and tilted
     writer = create_store(tmp_path, make_spec(SHAPE_YX, bit_depth=16, camera_axes=axes))
     with writer:
         for seq, place in enumerate(places):
-            writer.append(make_frame(seq, SHAPE_YX, bit_depth=16, stage_um=place, tags=tags))
+            writer.append(
+                make_frame(
+                    seq, SHAPE_YX, bit_depth=16, stage_um=place, tags=tags | {"objective": "none"}, objective=None
+                )
+            )
     (writer.path / f"frames/0/c/{DAMAGED}/0/0").unlink()
     store = open_store(writer.path)
     if kind == "frames":
@@ -63,6 +69,6 @@ def test_what_goes_out_comes_in_again(
         np.testing.assert_array_equal(after.pixels, before.pixels if kind == "frames" else turn.upright(before.pixels))
         assert after.stage_um == before.stage_um
         assert (after.t_utc, after.exposure_ms) == (before.t_utc, before.exposure_ms)
-        facts = ("em_gain", "temperature_c", "objective", "camera_frame", "bit_depth")
-        assert [getattr(after, name) for name in facts] == [getattr(before, name) for name in facts]
+        names = ("em_gain", "temperature_c", "objective", "camera_frame", "bit_depth")
+        assert [getattr(after, name) for name in names] == [getattr(before, name) for name in names]
         assert {name: after.tags.get(name) for name in tags} == tags

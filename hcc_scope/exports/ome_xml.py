@@ -169,7 +169,8 @@ def _facts(entry: JournalEntry) -> dict[str, TagValue]:
         "camera_frame": entry.camera_frame,
         "crc32": entry.crc32,
     }
-    return {**entry.tags, **{key: value for key, value in own.items() if value is not None}}
+    # a tag of the same name is none of these facts
+    return {**entry.tags, **{key: value for key, value in own.items() if value is not None or key in entry.tags}}
 
 
 def map_annotation(notes: ElementTree.Element, name: str, namespace: str, facts: Mapping[str, TagValue]) -> None:
