@@ -158,6 +158,7 @@ def test_the_pixel_size_is_that_of_the_images_or_what_a_person_gives():
     ("planes", "kind", "words"),
     [
         ([plane(0, pixel_size_yx_um=None)], UsageError, "--pixel-size-um"),
+        ([plane(0), plane(1, pixel_size_yx_um=None)], UsageError, "page 1 does not state its pixel size, and others"),
         ([plane(0), plane(1, pixel_size_yx_um=(0.5, 0.5))], UsageError, "2 pixel sizes: 0.325 um, 0.5 um"),
         ([plane(0, pixel_size_yx_um=(0.3, 0.4))], ImageError, "0.4 x 0.3 um, which are not square"),
         ([plane(0), plane(1, shape_yx=(256, 512))], ImageError, "512 x 256 px, and shelf, page 0 has 512 x 512 px"),
@@ -440,6 +441,20 @@ def test_an_option_that_shows_late_to_be_wrong_names_what_becomes_of_the_frames_
         ),
     ):
         start_import(opened, scoring_model)
+
+
+def test_counts_that_leave_the_upper_bits_empty_are_remarked(shelf: Callable[[Shelf], Shelf], tmp_path: Path):
+    class Dim(Shelf):
+        def read(self, index: int) -> Any:  # noqa: ANN401 - pixels
+            return super().read(index) >> 4
+
+    def remark(one: Shelf, bit_depth: int | None = None) -> str | None:
+        shelf(one)
+        with open_import(request(tmp_path, conversion=Conversion(bit_depth=bit_depth))) as opened:
+            return opened.remark
+
+    assert "of 16 bits: if the camera has fewer" in str(remark(Dim([plane(0)])))
+    assert [remark(Dim([plane(0)]), 12), remark(Dim([plane(0, bit_depth=12)])), remark(Shelf([plane(0)]))] == [None] * 3
 
 
 def test_what_an_import_cannot_begin_with_leaves_nothing(

@@ -63,6 +63,9 @@ _OTHER = "Give the sources and choices of the first part again, or another secti
 _TRIED = 3
 """Images whose pixels are looked at before anything is made, until one can be read."""
 
+_FULL_BITS, _FEW_BITS = 16, 12
+"""Of a count as it is stored, and of many cameras."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
@@ -200,7 +203,7 @@ def open_import(request: ImportRequest) -> OpenImport:
             chosen.append(ChosenImages(images, facts, chosen_planes(facts, request.selection)))
         planes = [plane for one in chosen for plane in one.chosen]
         opened = OpenImport(request, chosen, frame_facts(planes, request.conversion, request.pixel_size_um))
-        _look_at_pixels(opened)
+        opened.remark = "; ".join(filter(None, (opened.remark, _look_at_pixels(opened)))) or None
         unused.pop_all()
     return opened
 
@@ -232,16 +235,30 @@ def facts_of_choice(sources: Sequence[SourceFacts], request: ImportRequest) -> t
     return len(planes), frame_facts(planes, request.conversion, request.pixel_size_um)
 
 
-def _look_at_pixels(opened: OpenImport) -> None:
-    """Refuse a conversion that the first pixels contradict, before a store is made."""
+def _look_at_pixels(opened: OpenImport) -> str | None:
+    """Refuse a conversion that the first pixels contradict, before a store is made.
+
+    Returns
+    -------
+    str or None
+        That they leave the upper bits empty, as half a sentence: a camera of 12 bits often writes numbers of 16.
+    """
     for tried, (one, index) in enumerate(opened.planes_in_order):
         if tried == _TRIED:
-            return
+            break
+        plane = one.facts.planes[index]
         try:
-            opened.request.conversion.counts(one.facts.planes[index], one.images.read(index))
+            counts = opened.request.conversion.counts(plane, one.images.read(index))
         except ImageError:
             continue  # damaged; the run reports it
-        return
+        largest, given = int(counts.max(initial=0)), opened.request.conversion.bit_depth
+        if given is None and plane.dtype == "uint16" and plane.bit_depth == _FULL_BITS and largest < 1 << _FEW_BITS:
+            return (
+                f"no count of {plane.where} is above {largest}, of {_FULL_BITS} bits: if the camera has fewer, give "
+                "them with --bit-depth"
+            )
+        break
+    return None
 
 
 def stored_import(request: ImportRequest) -> SectionStore | None:

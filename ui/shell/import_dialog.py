@@ -100,6 +100,7 @@ class ImportDialog(QDialog):
         self._depth.setAccessibleName("Bit depth of the camera")
         self._colour = QComboBox()
         self._colour.setAccessibleName("How colour becomes grey")
+        self._colour.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._low, self._high = (_number(name) for name in ("Value that becomes 0", "Value that becomes full scale"))
         self._about = ValueLabel("What is imported")
         self._about.setWordWrap(True)
@@ -248,9 +249,7 @@ class ImportDialog(QDialog):
             values = sorted({value for source in self._found for value in axis_values(source.planes, axis)})
             _offer(box, self._choices(axis, values))
             self._form.setRowVisible(box, len(values) > 1)
-        stated = stated_pixel_sizes_um(planes)
-        words = f"as stated: {stated[0]:g} µm" if len(stated) == 1 else "several are stated" if stated else "not stated"
-        self._size.setSpecialValueText(words)
+        self._size.setSpecialValueText(_size_words(planes))
         depths = sorted({plane.bit_depth for plane in planes if plane.bit_depth is not None})
         as_stated = "as stated" if not planes else _depth_words(depths)
         _offer(self._depth, [(as_stated, None), *((str(depth), depth) for depth in _DEPTHS)])
@@ -368,6 +367,16 @@ def _number(name: str) -> QLineEdit:
     line.setAccessibleName(name)
     line.setPlaceholderText(name)
     return line
+
+
+def _size_words(planes: Sequence[Plane]) -> str:
+    """Return what is meant without a pixel size, by those that images state."""
+    stated = stated_pixel_sizes_um(planes)
+    if len(stated) != 1:
+        return "several are stated" if stated else "not stated"
+    if any(plane.pixel_size_yx_um is None for plane in planes):
+        return "not stated by all"
+    return f"as stated: {stated[0]:g} µm"
 
 
 def _depth_words(depths: Sequence[int]) -> str:
