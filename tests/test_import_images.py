@@ -322,6 +322,15 @@ def multi_file(folder: Path, xml_names: tuple[str, str]) -> list[Path]:
     return files
 
 
+def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path):
+    files = [tmp_path / folder / "a.tif" for folder in ("Pos0", "Pos1")]
+    for file in files:
+        file.parent.mkdir()
+        tifffile.imwrite(file, COUNTS)
+    with open_image_files(files) as images:
+        assert [plane.where for plane in images.planes] == ["Pos0/a.tif", "Pos1/a.tif"]
+
+
 def test_an_ome_dataset_of_several_files(tmp_path: Path):
     files = multi_file(tmp_path, ("a.ome.tif", "b.ome.tif"))
     for given in (open_images(tmp_path), open_image_files(files)):
