@@ -416,6 +416,8 @@ def test_what_an_import_writes_beside_its_sources_is_none_of_them(tmp_path: Path
     (tmp_path / "M7_S1.ome.zarr").mkdir()
     (tmp_path / "M7_S1.ome.zarr" / "frames.jsonl").write_text("")
     (tmp_path / "summary.json").write_text("{}")
+    (tmp_path / "Pos0" / "deep").mkdir(parents=True)
+    (tmp_path / "Pos0" / "deep" / "other.tif").write_bytes(b"2")
     assert fingerprint(folder) == before
     (tmp_path / "img_1.tif").write_bytes(b"1")
     assert fingerprint(folder) != before

@@ -72,6 +72,8 @@ def _of_files(paths: Sequence[Path]) -> Iterator[bytes]:
 def _of_folder(source: SourceFacts) -> Iterator[bytes]:
     is_zarr = is_ome_zarr(source.path)
     for folder, folders, names in os.walk(source.path, onerror=_raise):
+        if folder != str(source.path) and not is_zarr:
+            folders.clear()  # positions lie one level below, and nothing is read from deeper
         folders[:] = sorted(one for one in folders if not _is_store(os.path.join(folder, one)))  # noqa: PTH118 - as below
         for name in sorted(names):
             if name.lower() in _OF_SYSTEMS or name.startswith("._"):
