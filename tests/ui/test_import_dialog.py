@@ -128,5 +128,9 @@ def test_a_channel_is_chosen_by_its_place_or_by_its_name_where_sources_have_othe
     channels.setCurrentIndex(1)
     with open_import(replace(dialog.request(), pixel_size_um=0.5)) as opened:
         assert [plane.channel for one in opened.chosen for plane in one.chosen] == [0, 1]
+    size = find(dialog, QDoubleSpinBox, "Pixel size at the specimen in µm")
+    size.setValue(6.5 / 60)
+    assert dialog.request().pixel_size_um == 0.108333
+    assert size.text() == "0.108333 µm"
     dialog.close()
     parent.deleteLater()

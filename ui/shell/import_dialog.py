@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.colour import CONVERSIONS
 from hcc_scope.errors import HccScopeError
-from hcc_scope.formatting import capital, counted, full_stop
+from hcc_scope.formatting import capital, counted, format_number, full_stop
 from hcc_scope.imports.conversion import Conversion
 from hcc_scope.imports.frame_facts import stated_pixel_sizes_um
 from hcc_scope.imports.selection import AXES, Selection, axis_values
@@ -89,10 +89,10 @@ class ImportDialog(QDialog):
         self._axes["channel"].setAccessibleName("Channel")
         self._axes["z"].setAccessibleName("Focal plane")
         self._axes["time"].setAccessibleName("Time point")
-        self._size = QDoubleSpinBox()
+        self._size = _SizeBox()
         self._size.setAccessibleName("Pixel size at the specimen in µm")
         self._size.setLocale(QLocale.c())
-        self._size.setDecimals(4)
+        self._size.setDecimals(6)
         self._size.setRange(0.0, _MOST_UM)
         self._size.setSingleStep(0.01)
         self._size.setSuffix(" µm")
@@ -348,6 +348,14 @@ class ImportDialog(QDialog):
     def _accept(self) -> None:
         if self._import.isEnabled():
             self.import_asked.emit(self.request())
+
+
+class _SizeBox(QDoubleSpinBox):
+    """Shows as many digits as a number has."""
+
+    def textFromValue(self, value: float) -> str:  # noqa: N802 - Qt's name
+        """Return the number without zeros at its end."""
+        return format_number(value, self.decimals())
 
 
 def _offer(box: QComboBox, choices: Sequence[tuple[str, object]]) -> None:
