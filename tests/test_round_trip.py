@@ -72,3 +72,13 @@ def test_what_goes_out_comes_in_again(
         names = ("em_gain", "temperature_c", "objective", "camera_frame", "bit_depth")
         assert [getattr(after, name) for name in names] == [getattr(before, name) for name in names]
         assert {name: after.tags.get(name) for name in tags} == tags
+
+
+def test_fields_that_an_export_lays_out_have_no_position_when_they_come_in_again(tmp_path: Path) -> None:
+    writer = create_store(tmp_path, make_spec(SHAPE_YX, bit_depth=16))
+    with writer:
+        for seq in range(3):
+            writer.append(make_frame(seq, SHAPE_YX, bit_depth=16, stage_um=None))
+    made = export_fields(open_store(writer.path), tmp_path / "M1_S2-fields.zarr")
+    with open_import(ImportRequest((made.path,), "M1", "again", tmp_path)) as opened:
+        assert [plane.stage_um for plane in opened.chosen[0].chosen] == [None] * 3

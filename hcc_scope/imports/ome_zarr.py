@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hcc_scope.datasets.header import LARGEST_PX
+from hcc_scope.datasets.ome import CAMERA_AXES_KEY
 from hcc_scope.errors import COPY_AGAIN, ImageError
 from hcc_scope.imports.collection import Plane
 from hcc_scope.imports.lazy_planes import LazyPlanes, Problems
@@ -224,7 +225,9 @@ class OmeZarr:
 def _facts(image: _Image, along: dict[str, int], *, placed: bool) -> Facts:
     """Return what is stated about a plane: by the attributes, then the OME-XML, then what ome-writers keeps."""
     facts: Facts = {"tags": _tags(image, along)}
-    stage_um = _centre_um(image, along["z"]) if placed else None
+    # an export of this program lays fields out that have no position, and states those of the others in the OME-XML
+    laid_out = image.ome is not None and CAMERA_AXES_KEY in image.ome.tags
+    stage_um = _centre_um(image, along["z"]) if placed and not laid_out else None
     if stage_um is not None:
         facts["stage_um"] = stage_um
     others: list[Facts] = []
