@@ -210,7 +210,7 @@ class _FieldWriter:
             OmeImage(self._name(field), self._geometry.field_shape_yx, [self._store.journal[field.seq]])
             for field in written
         ]
-        (ome / "METADATA.ome.xml").write_bytes(ome_xml(self._store.spec, images))
+        (ome / "METADATA.ome.xml").write_bytes(ome_xml(self._store.spec, images, self._geometry.orientation.of_upright))
 
 
 def _folders(array: str, shard: str) -> Iterator[str]:

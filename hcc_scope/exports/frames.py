@@ -14,6 +14,7 @@ from hcc_scope.exports.outcome import ExportOutcome
 from hcc_scope.exports.pyramid_tiff import SMALLEST_PIXEL_UM
 from hcc_scope.exports.target import export_name, exported
 from hcc_scope.formatting import counted
+from hcc_scope.orientation import Orientation
 from hcc_scope.progress import Progress, ignore_progress
 
 if TYPE_CHECKING:
@@ -102,4 +103,5 @@ def _description(store: SectionStore, pages: Sequence[int]) -> bytes:
     """Return the OME-XML of the stack."""
     present = set(pages)
     planes = [entry if seq in present else None for seq, entry in enumerate(store.journal)]
-    return ome_xml(store.spec, [OmeImage(export_name(store.path, ""), store.spec.frame_shape_yx, planes, pages)])
+    image = OmeImage(export_name(store.path, ""), store.spec.frame_shape_yx, planes, pages)
+    return ome_xml(store.spec, [image], Orientation(store.spec.camera_axes))
