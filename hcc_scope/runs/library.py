@@ -9,8 +9,8 @@ Design notes
 - A store records the score at the end of its run. Where that is not the present one (fields were excluded later, or the
   run never ended), `ListedSection.has_old_score` is true, and `with_present_score` reads the results.
 - `each` may run beside runs that make, fill and end stores, and beside other programs that move and delete them.
-- An index on disk can stand behind a lister (`hcc_scope.runs.library_index`). It is never the truth: a row is taken from
-  it only if the files that the row rests on are those that it was read from.
+- An index on disk can stand behind a lister (`hcc_scope.runs.library_index`). It is never the truth: a row is taken
+  from it only if the files that the row rests on are those that it was read from.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from hcc_scope.storage.facts import Facts
     from hcc_scope.storage.notes import Note
 
-__all__ = ["SectionLister", "with_present_score"]
+__all__ = ["SectionLister", "existing_folders", "with_present_score"]
 
 _RESTS_ON = (ROOT, NOTES, JOURNAL, SAMPLE, f"{PREDICTIONS}.jsonl")
 """The files of a store that its row rests on."""
@@ -185,6 +185,21 @@ class SectionLister:
             for path in self._to_index:
                 self._known[path] = self._known[path]._replace(is_indexed=True)
         self._to_index = []
+
+
+def existing_folders(folders: Iterable[Path]) -> list[Path]:
+    """Return some folders that a person named.
+
+    Raises
+    ------
+    StoreError
+        If one is not there.
+    """
+    found = list(folders)
+    for folder in found:
+        if not folder.is_dir():
+            raise StoreError(f"{folder} is no folder", hint="Give the folder that holds the sections.")
+    return found
 
 
 def _gone(folder: str, rows: Iterable[str]) -> list[tuple[str, str]]:
