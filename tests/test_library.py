@@ -16,11 +16,12 @@ from storage_cases import change_facts
 
 from hcc_scope.errors import StoreError, StoreUnwritableError
 from hcc_scope.runs.animal_scores import animal_scores
-from hcc_scope.runs.library import SectionLister, with_present_score
+from hcc_scope.runs.library import SectionLister
 from hcc_scope.runs.library_export import export_sections
 from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
 from hcc_scope.runs.section_analyses import open_section, read_again
 from hcc_scope.runs.section_comparison import compare_sections, describe_difference
+from hcc_scope.runs.section_reading import with_present_score
 from hcc_scope.runs.section_thumbnail import section_thumbnail
 from hcc_scope.scoring import animal_interval, share_of_confidence
 from hcc_scope.storage import find_stores, reader

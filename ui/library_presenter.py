@@ -11,10 +11,10 @@ from PySide6.QtGui import QDesktopServices
 
 from hcc_scope.formatting import counted, full_stop
 from hcc_scope.runs.animal_scores import animal_scores
-from hcc_scope.runs.library import with_present_score
 from hcc_scope.runs.library_export import export_sections
 from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
 from hcc_scope.runs.section_comparison import compare_sections
+from hcc_scope.runs.section_reading import with_present_score
 from hcc_scope.storage.section_labels import label_section
 from hcc_scope.workers import Failure, attempt
 from ui.control.section_library import SectionLibrary
