@@ -99,8 +99,11 @@ class SectionLister:
                 before = known.get(path)
                 if before is None or before.stamp != stamp:
                     before = self._from_index(path, stamp, indexed) or self._read(path, stamp)
-                self._remember(path, before._replace(section=_with_state(before.section)))
-                yield self._known[path].section
+                section = _with_state(before.section)
+                if section is not before.section:
+                    before = before._replace(section=section)
+                self._remember(path, before)
+                yield section
         finally:  # also where the caller stops early
             self._keep([place for folder, rows in indexed.items() for place in _gone(folder, rows)])
         self.n_unread = len(unread)
