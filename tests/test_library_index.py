@@ -50,7 +50,9 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that is filled with the names of the stores that are read from now on."""
     read: list[str] = []
     read_row = section_reading.read_row
-    monkeypatch.setattr(section_reading, "read_row", lambda path, stamp: read.append(path.name) or read_row(path, stamp))
+    monkeypatch.setattr(
+        section_reading, "read_row", lambda path, stamp: read.append(path.name) or read_row(path, stamp)
+    )
     return read
 
 
@@ -115,9 +117,7 @@ def test_a_score_that_was_read_from_the_results_is_kept(tmp_path: Path, monkeypa
     assert row.score != present.score
 
 
-def test_what_was_written_just_now_is_read_again(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_written_just_now_is_read_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_YOUNG_S", 1000)
     lister = SectionLister(index_of(tmp_path))
     assert len(list(lister.each([folder]))) == 3
