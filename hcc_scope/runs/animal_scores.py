@@ -45,6 +45,11 @@ class LeftOut:
         """Whether both are one run."""
         return self.section.created_utc == self.counts.created_utc
 
+    @property
+    def title(self) -> str:
+        """Why it does not count, in a few words."""
+        return "a copy, does not count" if self.is_copy else "another run counts"
+
     def describe(self) -> str:
         """Return why it does not count, as half a sentence."""
         if self.is_copy:
