@@ -146,9 +146,10 @@ class SectionLister:
         if self._index is None:
             return None
         folder, name = self._place(path)
-        if folder not in indexed:
-            indexed[folder] = self._index.rows(folder)
-        row = indexed[folder].get(name)
+        rows = indexed.get(folder)
+        if rows is None:
+            rows = indexed[folder] = self._index.rows(folder)
+        row = rows.get(name)
         if row is None or row[0] != stamp:
             return None
         try:

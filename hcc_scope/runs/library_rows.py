@@ -23,12 +23,16 @@ __all__ = ["FORMAT", "row_from_text", "row_to_text"]
 
 _LAYOUT = 1
 """Counts up when a field means something else, under the same name."""
-_NOT_KEPT = frozenset({"path", "stamp"})
+# by place, as thousands of rows are read; the path is the first field, and the stamp the last
+_ROW = tuple(one.name for one in fields(ListedSection))[1:-1]
 _TIMES = frozenset({"created_utc", "noted_utc"})
-_ROW = tuple(one.name for one in fields(ListedSection) if one.name not in _NOT_KEPT)
+_TIMES_AT = tuple(_ROW.index(name) for name in sorted(_TIMES))
+_SCORE_AT = _ROW.index("score")
 _SCORE = tuple(one.name for one in fields(SectionScore))
 _PARTS: dict[str, type] = {"sample": SampleCounts, "excluded_bounds": ExcludedBounds, "drift": Drift}
-_TUPLES = frozenset({"interval", "threshold_interval", "set_aside"})
+_PARTS_AT = tuple((_SCORE.index(name), part) for name, part in _PARTS.items())
+_TUPLES_AT = tuple(_SCORE.index(name) for name in ("interval", "threshold_interval", "set_aside"))
+_RETAKEN_AT = _SCORE.index("retaken")
 
 FORMAT = zlib.crc32(repr((hcc_scope.__version__, _LAYOUT, _ROW, _SCORE)).encode()) & 0x7FFFFFFF
 """Of the texts that this program writes."""
@@ -55,13 +59,15 @@ def row_from_text(text: str, path: Path, stamp: tuple[int, ...]) -> ListedSectio
     ValueError, TypeError
         If it is none.
     """
-    found = dict(zip(_ROW, json.loads(text), strict=True))
-    for name in _TIMES:
-        if found[name] is not None:
-            found[name] = datetime.fromisoformat(found[name])
-    if found["score"] is not None:
-        found["score"] = _score(found["score"])
-    return ListedSection(path=path, stamp=stamp, **found)
+    values = json.loads(text)
+    if len(values) != len(_ROW):
+        raise ValueError(f"{len(values)} values are no row, which has {len(_ROW)}")
+    for place in _TIMES_AT:
+        if values[place] is not None:
+            values[place] = datetime.fromisoformat(values[place])
+    if values[_SCORE_AT] is not None:
+        values[_SCORE_AT] = _score(values[_SCORE_AT])
+    return ListedSection(path, *values, stamp)
 
 
 def _score_values(score: SectionScore) -> list[Any]:
@@ -83,12 +89,13 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a score
 
 
 def _score(values: list[Any]) -> SectionScore:
-    found = dict(zip(_SCORE, values, strict=True))
-    for name in _TUPLES:
-        if found[name] is not None:
-            found[name] = tuple(found[name])
-    for name, part in _PARTS.items():
-        if found[name] is not None:
-            found[name] = part(*(tuple(one) if isinstance(one, list) else one for one in found[name]))
-    found["retaken"] = {int(field): int(seq) for field, seq in found["retaken"]}
-    return SectionScore(**found)
+    if len(values) != len(_SCORE):
+        raise ValueError(f"{len(values)} values are no score, which has {len(_SCORE)}")
+    for place in _TUPLES_AT:
+        if values[place] is not None:
+            values[place] = tuple(values[place])
+    for place, part in _PARTS_AT:
+        if values[place] is not None:
+            values[place] = part(*(tuple(one) if isinstance(one, list) else one for one in values[place]))
+    values[_RETAKEN_AT] = {int(field): int(seq) for field, seq in values[_RETAKEN_AT]}
+    return SectionScore(*values)
