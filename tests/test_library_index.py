@@ -140,6 +140,18 @@ def change_row(file: Path) -> None:
     database.close()
 
 
+def no_text(file: Path) -> None:
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE sections SET text = CAST(x'ff' AS TEXT)")
+    database.close()
+
+
+def no_stamp(file: Path) -> None:
+    with sqlite3.connect(file) as database:
+        database.execute("UPDATE sections SET stamp = NULL")
+    database.close()
+
+
 def drop_table(file: Path) -> None:
     with sqlite3.connect(file) as database:
         database.execute("DROP TABLE sections")
@@ -160,6 +172,8 @@ DAMAGE = {
     "no database": lambda file: file.write_bytes(b"nonsense" * 1000),
     "cut off": truncate,
     "a row changed": change_row,
+    "a text that is none": no_text,
+    "a stamp that is none": no_stamp,
     "table lost": drop_table,
     "another version": another_version,
 }

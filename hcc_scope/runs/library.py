@@ -105,7 +105,7 @@ class SectionLister:
                 self._remember(path, before)
                 yield section
         finally:  # also where the caller stops early
-            self._keep([place for folder, rows in indexed.items() for place in _gone(folder, rows)])
+            self._keep([place for folder, rows in indexed.items() if rows for place in _gone(folder, rows)])
         self.n_unread = len(unread)
         for folder in folders:
             if folder in unread and os.path.lexists(folder):
@@ -149,7 +149,7 @@ class SectionLister:
         rows = indexed.get(folder)
         if rows is None:
             rows = indexed[folder] = self._index.rows(folder)
-        row = rows.get(name)
+        row = rows.pop(name, None)
         if row is None or row[0] != stamp:
             return None
         try:
@@ -201,7 +201,7 @@ def existing_folders(folders: Iterable[Path]) -> list[Path]:
 
 
 def _gone(folder: str, rows: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the stores of a folder's index that are not there any more."""
+    """Return which of some indexed stores of a folder are not there any more."""
     try:
         with os.scandir(folder) as entries:
             there = {entry.name for entry in entries}

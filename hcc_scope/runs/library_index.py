@@ -149,8 +149,12 @@ class LibraryIndex:
         except OSError:
             return None
         except sqlite3.Error as error:
-            if error.sqlite_errorcode & 0xFF not in _PASSING:
+            # an error of Python's own has no code: the database holds what no row can have
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF not in _PASSING:
                 self._remove()
+            return None
+        except (ValueError, TypeError):  # so does this one
+            self._remove()
             return None
 
     def _remove(self) -> None:
