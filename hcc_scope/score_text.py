@@ -71,7 +71,7 @@ SAMPLING_TEXTS: dict[str, str] = {
     "sequence": "a continuous sequence",
     "guided": "random fields, visited by hand",
     "chosen": "fields chosen by the operator",
-    "imported": "imported images, their fields chosen elsewhere",
+    "imported": "images that were imported",
 }
 """How fields were chosen (`hcc_scope.types.Sampling`), for a sentence."""
 

@@ -91,11 +91,12 @@ def write_stack(
     stated = json.dumps(SUMMARY if summary is None else summary).encode()
     index_at = 40 + len(stated)
     at = index_at + 8 + 20 * len(images)
-    index, body = b"", b""
+    index: list[bytes] = []
+    body: list[bytes] = []
     for n, (pixels, metadata) in enumerate(images):
         known = metadata if isinstance(metadata, dict) else {}
         place = [known.get(f"{name}Index", 0) for name in ("Channel", "Slice", "Frame", "Position")]
-        index += struct.pack("<5I", *place, at)
+        index.append(struct.pack("<5I", *place, at))
         text = json.dumps(metadata).encode() + b" \0" if isinstance(metadata, dict) else metadata
         description = (xml or "").encode() + b"\0" if n == 0 and xml else b""
         n_tags = 13 + bool(description)
@@ -122,20 +123,20 @@ def write_stack(
         ]
         entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
         leads_to = following if killed or n < len(images) - 1 else 0
-        body += struct.pack("<H", n_tags) + entries + struct.pack("<I", leads_to)
-        body += pixels.astype("<u2").tobytes() + struct.pack("<4I", 30769, 1, 30769, 1) + text + description
+        body += [struct.pack("<H", n_tags), entries, struct.pack("<I", leads_to), pixels.astype("<u2").tobytes()]
+        body += [struct.pack("<4I", 30769, 1, 30769, 1), text, description]
         at = following
-    header = struct.pack("<2sHI", b"II", 42, index_at + 8 + len(index))
+    header = struct.pack("<2sHI", b"II", 42, index_at + 8 + 20 * len(images))
     header += struct.pack("<8I", 54773648, index_at, 483765892, 0, 99384722, 0, 2355492, len(stated))
-    path.write_bytes(
-        header + stated + struct.pack("<II", 3453623, len(images)) + index + body + bytes(4000 if killed else 0)
-    )
+    rest = bytes(4000 if killed else 0)
+    path.write_bytes(b"".join([header, stated, struct.pack("<II", 3453623, len(images)), *index, *body, rest]))
 
 
 def write_folder_1(folder: Path, images: dict[tuple[int, int], np.ndarray], channels: list[str]) -> None:
     """Write the folder of a position as version 1.4 does: images by (time, channel)."""
     folder.mkdir(parents=True)
-    entries: dict[str, Any] = {"Summary": {"MicroManagerVersion": "1.4.22", "ChNames": channels, "PixelSize_um": 0.65}}
+    summary = {"MicroManagerVersion": "1.4.22", "ChNames": channels, "PixelSize_um": 0.65}
+    entries: dict[str, Any] = {"Summary": summary | {"Time": "2019-05-01 10:00:00 +0200"}}
     for (time, channel), pixels in images.items():
         name = f"img_{time:09d}_{channels[channel]}_000.tif"
         tifffile.imwrite(folder / name, pixels, photometric="minisblack", metadata=None)
@@ -147,6 +148,7 @@ def write_folder_1(folder: Path, images: dict[tuple[int, int], np.ndarray], chan
             "YPositionUm": 6.0,
             "ZPositionUm": 7.0,
             "Time": f"2019-05-01 10:00:0{time} +0200",
+            "ElapsedTime-ms": 1250 * time,
             "PixelSizeUm": 0.65,
         }
     (folder / "metadata.txt").write_text(json.dumps(entries, indent=2))

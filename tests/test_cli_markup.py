@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from commands import cli
+from report_parts import page_text
 from rich.table import Table
 from rich.text import Text
 from storage_cases import change_spec, make_frame, make_result, make_spec
@@ -15,7 +16,7 @@ from storage_cases import change_spec, make_frame, make_result, make_spec
 from hcc_scope.cli import console as console_module
 from hcc_scope.cli.streams import say
 from hcc_scope.printable import printable
-from hcc_scope.report.section import section_report
+from hcc_scope.runs.reports import write_section_report
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import PredictionWriter
 from hcc_scope.storage.writer import create_store
@@ -92,7 +93,7 @@ def hostile_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_page_and_its_picture_show_it(hostile_store: Path, tmp_path: Path):
-    page = section_report(hostile_store, tmp_path).read_text(encoding="utf-8")
+    page = write_section_report(hostile_store, tmp_path).read_text(encoding="utf-8")
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 6
 
@@ -101,7 +102,7 @@ def test_the_page_shows_half_of_a_surrogate_pair_as_its_code(hostile_store: Path
     store = tmp_path / hostile_store.name
     shutil.copytree(hostile_store, store)
     change_spec(store, provenance={"specimen": "a\ud800b"})
-    page = section_report(store, tmp_path / "report").read_text(encoding="utf-8")
+    page = page_text(store)
     assert "The specimen: a\\ud800b." in page
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from report_parts import page_text
 from storage_cases import change_facts, change_spec
 
-from hcc_scope.report.section import section_report
 from hcc_scope.runs.comparison import Comparison, Verdict, compare
 from hcc_scope.runs.section_analyses import CardFacts, SectionAnalysis, recorded_analysis, section_score
 from hcc_scope.storage.reader import SectionStore, open_store
@@ -264,7 +264,7 @@ def test_the_threshold_is_the_recorded_one_or_the_assumption_is_stated(
     provenance = {key: value for key, value in facts["spec"]["provenance"].items() if key != "decision_threshold"}
     change_spec(path, provenance=provenance)
     change_facts(path, outcome={**facts["outcome"], "threshold": at_end})
-    page = section_report(path, tmp_path / "report").read_text(encoding="utf-8")
+    page = page_text(path)
     analysis = recorded_analysis(open_store(path))
     assert analysis.threshold == threshold
     assumed = "The store names no threshold; 0.50 is assumed."

@@ -433,10 +433,52 @@ def test_a_forbidden_folder_is_reported(tmp_path: Path, monkeypatch: pytest.Monk
     assert "low1-0.tif cannot be opened: Permission denied" in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("packing", "packed"),
+    [
+        ("jpegxl", lambda: imagecodecs.jpegxl_encode(np.zeros((200, 300), np.uint8))),
+        ("jpegxl", lambda: imagecodecs.jpegxl_encode(np.zeros((200, 300), np.uint8), usecontainer=False)),
+        ("lerc", lambda: imagecodecs.lerc_encode(np.zeros((200, 300), np.uint8))),
+        ("jpeg2000", lambda: imagecodecs.jpeg2k_encode(np.zeros((200, 300), np.uint8), level=0)),
+        ("jpeg", lambda: imagecodecs.jpeg8_encode(np.zeros((200, 300), np.uint8))),
+        ("png", lambda: imagecodecs.png_encode(np.zeros((200, 300), np.uint8))),
+    ],
+)
+def test_a_strip_that_claims_more_pixels_than_belong_there_is_refused(
+    tmp_path: Path, packing: str, packed: Callable[[], bytes]
+):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(
+        path, iter([packed()]), shape=(64, 64), dtype="uint8", compression=packing, metadata=None, rowsperstrip=64
+    )
+    with pytest.raises(ImageError, match=r"page 0 holds a .* of 60000 px where 4096 belong"):
+        read_all(path)
+
+
+def test_a_strip_that_hides_its_size_is_refused(tmp_path: Path):
+    """Behind more than 64 KiB of comments, where it was not looked for: the decoder took the memory."""
+    jpeg = imagecodecs.jpeg8_encode(np.zeros((200, 300), np.uint8))
+    comment = b"\xff\xfe\xff\xff" + bytes(65_533)
+    path = tmp_path / "a.tif"
+    data = iter([jpeg[:2] + comment + jpeg[2:]])
+    tifffile.imwrite(path, data, shape=(64, 64), dtype="uint8", compression="jpeg", metadata=None, rowsperstrip=64)
+    with pytest.raises(ImageError, match="page 0 holds a jpeg that does not state its size"):
+        read_all(path)
+
+
+def test_a_compression_whose_claims_cannot_be_seen_is_refused(tmp_path: Path):
+    path = tmp_path / "a.tif"
+    data = iter([imagecodecs.webp_encode(np.zeros((200, 300, 3), np.uint8))])
+    tifffile.imwrite(path, data, shape=(64, 64), dtype="uint8", compression="webp", metadata=None, rowsperstrip=64)
+    with pytest.raises(ImageError, match=r"page 0 is compressed by WEBP \(50001\), which is not read"):
+        read_all(path)
+
+
 def test_tissue_is_no_bomb(tmp_path: Path):
     """Images that pack well are images."""
-    for i, packing in enumerate(("zlib", "lzw", "packbits", "zstd", "lzma")):
+    for i, packing in enumerate(("zlib", "lzw", "packbits", "zstd", "lzma", "lerc", "jpegxl", "jpeg2000", "png")):
         for pixels in (np.zeros((512, 512), np.uint16), tissue(0)):
             path = tmp_path / f"{i}.tif"
-            tifffile.imwrite(path, pixels, compression=packing, metadata=None)
+            lossless = {"jpegxl": {"lossless": True}, "jpeg2000": {"level": 0}}.get(packing)
+            tifffile.imwrite(path, pixels, compression=packing, compressionargs=lossless, metadata=None)
             np.testing.assert_array_equal(read_all(path), [pixels])

@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hcc_scope.errors import StoreError, UsageError
-from hcc_scope.report.page import PageFacts, render
+from hcc_scope.report.html_page import html_page
+from hcc_scope.report.page import PageFacts, section_document
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.runs.replay import start_replay_with
 from hcc_scope.runs.section_analyses import open_section, section_score
@@ -340,7 +341,8 @@ def test_the_report_states_what_became_of_the_sample(whole: tuple[Path, SectionS
     now = datetime(2026, 11, 30, tzinfo=UTC)
     results = read_predictions(path)
     picture = section_picture(path, threshold=0.5, results=results)
-    page = render(PageFacts(open_store(path), results, (), {}, score, score, True, (), picture, now))
+    facts = PageFacts(open_store(path), results, (), {}, score, score, True, (), picture, now)
+    page = html_page(section_document(facts)).decode()
     for text in (
         "random fields, visited by hand",
         "3 of 12 drawn fields skipped (1 bare glass, 1 fold, 1 not reachable)",

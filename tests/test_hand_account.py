@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from hcc_scope.by_hand.words import UNDONE
 from hcc_scope.position_tags import FORCED_TAG, PositionOrigin, position_tags
 from hcc_scope.report.hand_account import stored_hand_account
-from hcc_scope.report.section import section_report
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.writer import create_store
+from tests.report_parts import page_text
 from tests.storage_cases import make_frame, make_spec
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_the_account_is_read_from_the_store_and_is_the_same_in_summary_and_repor
         "kept_anyway": {"lost": 2, "blurred": 1},
         "undone": 1,
     }
-    page = section_report(path, tmp_path / "report").read_text(encoding="utf-8")
+    page = page_text(path)
     for words in (
         "3 fields kept all the same, against a rule of capture (2 lost, 1 blurred).",
         "2 fields without a known position.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from import_parts import SHAPE_YX, TIME, Shelf, pixels_of, plane
+from import_parts import TIME, Shelf, pixels_of, plane
 
 from hcc_scope.errors import ImageError, StoreError, StoreExistsError, UsageError
 from hcc_scope.imports import camera_axes as axes_module
@@ -21,6 +21,7 @@ from hcc_scope.imports.frame_tags import imported_tags
 from hcc_scope.imports.opening import OpenSource
 from hcc_scope.imports.selection import Selection, chosen_planes, parse_index
 from hcc_scope.imports.source_facts import source_facts
+from hcc_scope.report.coverage_rows import coverage_rows
 from hcc_scope.runs import import_section
 from hcc_scope.runs.import_section import ImportRequest, open_import, start_import
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
@@ -301,6 +302,7 @@ def test_an_import_keeps_every_fact_and_leaves_out_what_is_damaged(
     assert without.stage_um is None
     assert math.isnan(without.exposure_ms)
     assert (without.tags["time_from"], without.tags["position_from"]) == ("import", "unknown")
+    assert ("could not be read when they were imported", "1") in coverage_rows(store, {}, report.outcome.score)
     log = read_run_log(store.path)
     assert log is not None
     assert [event.facts for event in log.events if event.kind == "damaged"] == [
@@ -355,7 +357,7 @@ def test_an_import_that_was_interrupted_goes_on_in_its_own_store_with_one_score(
 def test_an_import_goes_on_with_its_own_sources_and_choices_alone(
     shelf: Callable[[Shelf], Shelf], tmp_path: Path, scoring_model: ScoringModel
 ):
-    planes, stop = [plane(i) for i in range(3)], StopToken()
+    planes, stop = [plane(i, series=i) for i in range(3)], StopToken()
     shelf(StopAfter(planes, stop, 1))
     imported(request(tmp_path), scoring_model, stop)
 
@@ -366,8 +368,8 @@ def test_an_import_goes_on_with_its_own_sources_and_choices_alone(
         return error.value.message
 
     assert "other sources" in refused(Shelf([*planes, plane(3)]))
-    assert "other sources" in refused(Shelf([*planes[:2], plane(2, exposure_ms=1.0)]))
-    assert "other images" in refused(Shelf(planes), selection=Selection(time=0))
+    assert "other sources" in refused(Shelf([*planes[:2], plane(2, series=2, exposure_ms=1.0)]))
+    assert "other images" in refused(Shelf(planes), selection=Selection(series=0))
     assert "another conversion" in refused(Shelf(planes), conversion=Conversion(bit_depth=16))
     assert "a pixel size of 0.325 um, and now it is 0.33 um" in refused(Shelf(planes), pixel_size_um=0.33)
 
@@ -377,7 +379,8 @@ def test_an_import_goes_on_with_its_own_sources_and_choices_alone(
 
     assert "frame 0 of" in refused(Changed([*planes], damaged=[]))
     shelf(Shelf(planes))
-    assert imported(request(tmp_path), scoring_model).outcome.counts.stored == 3
+    same = request(tmp_path, selection=Selection(time=0))  # the same images in other words
+    assert imported(same, scoring_model).outcome.counts.stored == 3
 
 
 def test_what_an_import_cannot_begin_with_leaves_nothing(
@@ -427,13 +430,3 @@ def test_how_the_camera_lay_over_the_stage_is_taken_from_micromanager(shelf: Cal
     with open_import(request(tmp_path)) as opened:
         assert (opened.camera_axes, opened.remark) == ((0.0, -1.0, 1.0, 0.0), None)
     assert not doctest.testmod(axes_module).failed
-
-
-def test_frames_that_are_not_of_the_sizes_of_the_model_are_refused_before_anything_is_made(
-    shelf: Callable[[Shelf], Shelf], tmp_path: Path, scoring_model: ScoringModel
-):
-    shelf(Shelf([plane(0)]))
-    with pytest.raises(Exception, match="um"), open_import(request(tmp_path, pixel_size_um=0.5)) as opened:
-        start_import(opened, scoring_model)
-    assert list(tmp_path.iterdir()) == []
-    assert SHAPE_YX == (512, 512)

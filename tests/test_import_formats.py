@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,15 @@ def test_frames_that_are_exported_come_back_identical(tmp_path: Path):
         assert frame.t_utc == before.t_utc
         assert frame.exposure_ms == pytest.approx(before.exposure_ms)
         assert (frame.pixel_size_um, frame.bit_depth) == (spec.pixel_size_um, spec.bit_depth)
+
+
+def test_a_time_that_no_file_stated_is_not_exported_as_one(tmp_path: Path):
+    with create_store(tmp_path, make_spec(SHAPE, bit_depth=16, sampling="imported")) as writer:
+        writer.append(make_frame(0, SHAPE, bit_depth=16, tags={"time_from": "import"}, exposure_ms=math.nan))
+    export_frames(open_store(writer.path), tmp_path / "frames.ome.tif")
+    [frame] = imported(tmp_path / "frames.ome.tif")
+    assert frame.tags["time_from"] == "import"
+    assert math.isnan(frame.exposure_ms)
 
 
 def test_a_position_that_micromanager_stored_becomes_the_place_of_the_frame(tmp_path: Path):

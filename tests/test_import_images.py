@@ -13,6 +13,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from hcc_scope.datasets.ome import FRAME_NAMESPACE
 from hcc_scope.errors import ImageError
 from hcc_scope.imports.images import open_image_files, open_images
 
@@ -221,6 +222,24 @@ def test_the_facts_of_an_ome_tiff(tmp_path: Path):
     assert (plane.tags["Image"], plane.tags["Channel"]) == ("section 3", "DAPI")
 
 
+def test_what_this_program_stated_about_a_frame_becomes_its_facts_again(tmp_path: Path):
+    values = {
+        "t_utc": "2026-11-30T08:00:00.123456+00:00", "em_gain": "300.0", "temperature_c": "-70.5", "objective": '"20"',
+        "camera_frame": "1007", "position_island": "3", "Andor-Gain": '"300"', "note": "as seen", "shutter": "true",
+    }  # fmt: skip
+    entries = "".join(f"<M K='{key}'>{value}</M>" for key, value in values.items())
+    xml = ome_xml(1, '<TiffData/><Plane TheT="0" TheC="0" TheZ="0"><AnnotationRef ID="A:0"/></Plane>').replace(
+        "</Image>",
+        f'</Image><StructuredAnnotations><MapAnnotation ID="A:0" Namespace="{FRAME_NAMESPACE}"><Value>{entries}'
+        "</Value></MapAnnotation></StructuredAnnotations>",
+    )
+    tifffile.imwrite(tmp_path / "a.tif", COUNTS, description=xml, metadata=None, software=False)
+    plane, _ = only(tmp_path / "a.tif")
+    assert plane.t_utc == datetime(2026, 11, 30, 8, 0, 0, 123_456, tzinfo=UTC)
+    assert (plane.em_gain, plane.temperature_c, plane.objective, plane.camera_frame) == (300.0, -70.5, "20", 1007)
+    assert plane.tags == {"position_island": 3, "Andor-Gain": "300", "note": "as seen", "shutter": True}
+
+
 def test_a_position_or_time_without_a_unit_or_zone_is_a_tag_and_no_fact(tmp_path: Path):
     path = tmp_path / "a.ome.tif"
     plane_facts = {"PositionX": [1.5], "PositionY": [2.5]}
@@ -300,7 +319,20 @@ def test_an_ome_dataset_of_several_files(tmp_path: Path):
             assert_images(images, list(STACK[:4]))
     with open_images(files[1]) as images:  # one alone has its own part
         assert axes(images) == [(0, 2, 0, 0), (0, 3, 0, 0)]
-        assert "1 other files are not read: a.ome.tif" in images.problems[0]
+        assert "1 other file that this import does not read: a.ome.tif" in images.problems[0]
+    files[0].rename(tmp_path / "renamed.tif")
+    with open_images(tmp_path / "renamed.tif") as images:
+        assert axes(images) == [(0, 0, 0, 0), (0, 1, 0, 0)]
+        assert "its OME-XML lists none of its pages" in images.problems[0]
+
+
+def test_pages_of_another_file_that_has_an_identity_alone_are_not_taken_for_own(tmp_path: Path):
+    blocks = "".join(f'<TiffData FirstT="{t}" IFD="{t % 2}"><UUID>urn:{t // 2}</UUID></TiffData>' for t in range(4))
+    xml = ome_xml(4, blocks).replace("<OME ", '<OME UUID="urn:1" ')
+    tifffile.imwrite(tmp_path / "b.tif", STACK[2:4], photometric="minisblack", description=xml, metadata=None)
+    with open_images(tmp_path / "b.tif") as images:
+        assert axes(images) == [(0, 2, 0, 0), (0, 3, 0, 0)]
+        assert "1 other file that this import does not read: urn:0" in images.problems[0]
 
 
 def test_no_name_in_a_file_is_followed(tmp_path: Path):
@@ -396,6 +428,16 @@ def test_sizes_that_cannot_be_are_refused_before_memory_is_taken(tmp_path: Path)
         open_images(path)
 
 
+@pytest.mark.parametrize("kind", ["OME", "ImageJ"])
+def test_numbers_of_images_that_cannot_be_are_refused(tmp_path: Path, kind: str):
+    known = ome_xml(900_000_000, "<TiffData/>") if kind == "OME" else "ImageJ=1.54f\nimages=900000000\n"
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((1, 1), np.uint8), description=known, metadata=None)
+    with (tmp_path / "a.tif").open("ab") as file:
+        file.write(bytes(300_000))
+    with pytest.raises(ImageError, match=r"claims 900000000 planes|more than 100000 images"):
+        open_images(tmp_path / "a.tif")
+
+
 def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
@@ -412,6 +454,9 @@ def test_png(tmp_path: Path):
     np.testing.assert_array_equal(found, RGB)
     assert (plane.colour, plane.bit_depth, plane.pixel_size_yx_um) == (True, 16, (0.25, 0.5))
     assert plane.tags == {"PNG.Comment": "by hand"}
+    path.write_bytes(body[:28] + b"\7" + body[29:])
+    with pytest.raises(ImageError, match="packed in a way that PNG does not know"):
+        open_images(path)
     damaged = bytearray(body)
     damaged[-40] ^= 1
     path.write_bytes(damaged)

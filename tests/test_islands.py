@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from report_parts import page_text
 from storage_cases import make_frame, make_result, make_spec
 
 from hcc_scope.islands import IslandLayout, boxes_of_fields, lay_out_islands
@@ -18,7 +19,6 @@ from hcc_scope.plans.drawn_sample import DrawnSample
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.report import overview
 from hcc_scope.report.pictures import section_picture
-from hcc_scope.report.section import section_report
 from hcc_scope.storage.predictions import PredictionWriter
 from hcc_scope.storage.writer import create_store
 from hcc_scope.tiling import TileGrid
@@ -100,8 +100,8 @@ def test_the_picture_of_a_report_draws_islands_apart_and_nothing_at_an_unknown_p
     assert placed.layout.apart
 
 
-def test_the_report_states_how_each_position_was_obtained(by_hand: Path, tmp_path: Path):
-    page = section_report(by_hand, tmp_path).read_text(encoding="utf-8")
+def test_the_report_states_how_each_position_was_obtained(by_hand: Path):
+    page = page_text(by_hand)
     for cell in (
         "0, 0 (tracked, ±0.0 um, island 0)",
         "40, 0 (tracked, ±0.4 um, island 0)",

@@ -14,7 +14,6 @@ from hcc_scope.focus.record import PlaneRecord
 from hcc_scope.microscope.phantom_scene import PhantomScene
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import Focusing, RandomFields
-from hcc_scope.report.section import section_report
 from hcc_scope.runs.prescan import PrescanRequest, prescan
 from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.replay_check import check_replay
@@ -26,6 +25,7 @@ from hcc_scope.session.messages import SKIPPED_SPOILS
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.run_log import read_run_log
 from tests.faulty_core import FaultyCore
+from tests.report_parts import page_text
 from tests.shading_parts import made
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def test_a_section_of_a_motorised_rig_and_the_same_with_a_stage_that_sticks(
     recorded = open_store(Path(holes.store)).recorded.outcome
     assert recorded is not None
     assert (recorded.skipped_fields, recorded.lasting_reason) == (3, SKIPPED_SPOILS)
-    assert "skipped: not reached by the stage" in section_report(Path(holes.store)).read_text(encoding="utf-8")
+    assert "skipped: not reached by the stage" in page_text(Path(holes.store))
     log = read_run_log(Path(holes.store))
     assert log is not None
     assert [one.facts["axes"] for one in log.events if one.kind == "skipped"] == [{"position": n} for n in (0, 3, 4)]

@@ -16,6 +16,7 @@ import zarr
 from storage_cases import assert_same_frame, fingerprint, make_frame, make_result, make_spec, shard
 
 from hcc_scope.errors import DiskFullError, HccScopeError, StoreDamagedError, StoreError, UsageError
+from hcc_scope.runs.continued_section import continuable_store
 from hcc_scope.storage import other_frames, packing
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.layout import LIVE, Layout
@@ -86,6 +87,7 @@ def test_a_packed_store_reads_as_before_and_unpacks_to_the_same_bytes(path: Path
         "zarr.json": after["zarr.json"]
     }
     # one that was opened before, as by the window, goes on
+    assert opened.own_file(2) is None
     assert_same_frame(opened.read(3), make_frame(3, SHAPE))
     again = open_store(path)
     assert recover(path).changes == ()
@@ -94,6 +96,8 @@ def test_a_packed_store_reads_as_before_and_unpacks_to_the_same_bytes(path: Path
         pack_store(path, shard_frames=3)
     with pytest.raises(StoreError, match="its files hold several frames each"):
         reopen_section(path, SPEC)
+    with pytest.raises(StoreError, match="its files hold several frames each"):
+        continuable_store(path)  # before a microscope is opened
     assert fingerprint(path) == after
 
     assert unpack_store(path).files == (6, N)
@@ -173,13 +177,16 @@ def test_what_an_interrupted_packing_leaves_is_removed(path: Path, monkeypatch: 
     with pytest.raises(ZeroDivisionError):
         pack_store(path)
     assert (path / "frames_packed" / "zarr.json").exists()
+    (path / "frames_packed/0/c/0/0/0.__lock").write_bytes(b"half")
     monkeypatch.undo()
     assert_whole(path)
     copy = Path(shutil.copytree(path, path.parent / "copy.ome.zarr"))
-    assert len(recover(copy).changes) == 1
+    assert "5 files with frames that are elsewhere too removed" in recover(copy).changes
     assert fingerprint(copy) == before
-    assert pack_store(path).changed
+    assert pack_store(path, pictures=False).changed
     assert_whole(path)
+    assert sorted(one.name for one in (path / "frames_packed").iterdir()) == ["0", "zarr.json"]
+    assert not list(path.rglob("*.__lock"))
 
 
 def test_a_frame_that_never_reached_the_journal_stays(path: Path):
@@ -284,9 +291,10 @@ def test_damage_of_a_packed_store_is_reported_and_mended(path: Path):
     ("change", "words"),
     [({"frames_per_file": 0}, "frames_per_file"), ({"levels": 99}, "levels"), ({"schema_version": 1}, "packed")],
 )
-def test_a_forged_layout_is_refused(path: Path, change: dict[str, int], words: str):
-    pack_store(path)
-    attributes = open_store(path).attributes
+def test_a_forged_layout_is_refused(change: dict[str, int], words: str):
+    packed = {"frames_per_file": 2, "levels": 2, "schema_version": 5, "packed_utc": "2026-11-30T11:00:00+00:00"}
+    attributes = {"schema_version": 7, "packed": packed}
+    assert Layout.parse(attributes) == Layout.packed(2, 2)
     with pytest.raises(ValueError, match=words):
         Layout.parse({**attributes, "packed": {**attributes["packed"], **change}})
     with pytest.raises(ValueError, match="another version"):

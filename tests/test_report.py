@@ -17,7 +17,7 @@ from matplotlib.image import imread
 
 from hcc_scope.errors import StoreError
 from hcc_scope.latency import LatencyHistogram
-from hcc_scope.report.drawings import course_chart, examples, field_map, heat_legend, score_scale, tile_map
+from hcc_scope.report.drawings import course_chart, field_examples, field_map, heat_legend, score_scale, tile_map
 from hcc_scope.report.logo import logo_svg
 from hcc_scope.report.overview import FieldPicture, SectionPicture, draw_overview
 from hcc_scope.report.pictures import course, field_picture
@@ -206,8 +206,8 @@ def test_drawings_follow_the_page_and_show_what_is_stored(centre: tuple[float, f
     assert float(place[1:].split()[0]) == pytest.approx(30 + 6.5 / 10 * 866 - 3.5, abs=0.01)
     assert "One field in 3 is drawn." in tile_map(thinned)
     parsed(heat_legend(0.45))
-    (example,) = examples(section)
-    shown = imread(io.BytesIO(base64.b64decode(example.uri.partition(",")[2])))
+    (example,) = field_examples(section)
+    shown = imread(io.BytesIO(base64.b64decode(example.picture.partition(",")[2])))
     assert (shown[0, 0], shown[-1, -1]) == (0.0, 1.0)
     empty = SectionPicture("empty", [], np.empty((0, 4)), 0.45, interval_valid=False)
     for drawing in (tile_map(empty), field_map(empty), course_chart(empty, "0.45")):

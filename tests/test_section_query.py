@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import re
 import shlex
@@ -18,7 +17,7 @@ from library_parts import stored_section
 
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.runs.animal_scores import animal_scores
-from hcc_scope.runs.animal_sections import other_sections, write_report
+from hcc_scope.runs.animal_sections import animal_mean, other_sections
 from hcc_scope.runs.listed_section import ListedSection
 from hcc_scope.runs.section_columns import COLUMNS, json_cells, section_rows
 from hcc_scope.runs.section_query import parse_condition, parse_order, sort_rows
@@ -213,11 +212,14 @@ def test_the_animals_score_is_the_same_everywhere(tmp_path: Path) -> None:
     scores = [of_query[0]["score"], *(one.score.score for one in others)]
     assert [one.section_id for one in others] == ["S2", "S3"]
     assert sum(scores) / 3 == pytest.approx(mean["score"], abs=1e-15)
-    page = write_report(copy, tmp_path / "out", folder=tmp_path).read_text(encoding="utf-8")
-    assert (
-        f"Mean of 3 sections of animal M1 in the folder {tmp_path.name} and those below it: {mean['score']:.3f}" in page
-    )
-    assert f"this store does not count: a copy of {paths[1]}." in html.unescape(page)
+    of_copy = animal_mean(copy, open_store(copy).spec, tmp_path)
+    assert (of_copy.score, of_copy.n_sections) == (mean["score"], 3)
+    assert of_copy.where == f"the folder {tmp_path.name} and those below it"
+    assert of_copy.remark == f"this store does not count: a copy of {paths[1]}"
+    beside = animal_mean(paths[0], open_store(paths[0]).spec, paths[0].parent)
+    assert (beside.score, beside.where, beside.remark) == (
+        mean["score"], "this folder and those below it", "without 1 copy"
+    )  # fmt: skip
 
 
 def test_the_page_has_all_columns_and_its_commands_run(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from hcc_scope.errors import DeviceError, PlanError
 from hcc_scope.plans import Focusing, Grid, RandomFields
-from hcc_scope.report.section import section_report
 from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.replay_check import check_replay
 from hcc_scope.runs.rigs import open_rig
@@ -22,6 +21,7 @@ from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.run_log import read_run_log
 from tests.faulty_core import FaultyCore
+from tests.report_parts import page_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -92,7 +92,7 @@ def test_skipped_fields_are_counted_and_the_run_is_complete(
     assert recorded is not None
     assert (recorded.state, recorded.skipped_fields, recorded.lasting_reason) == ("completed", 3, SKIPPED_SPOILS)
     assert [note.text for note in read_notes(store.path)] == [SKIPPED_SPOILS]
-    assert "skipped: not reached by the stage" in section_report(store.path).read_text(encoding="utf-8")
+    assert "skipped: not reached by the stage" in page_text(store.path)
     run = start_replay(store, scoring_model)
     assert check_replay(store, run.finish(), run.results, scoring_model).equal
     log = read_run_log(store.path)

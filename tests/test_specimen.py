@@ -14,7 +14,6 @@ from hcc_scope.errors import ModelError, ModelMismatchError
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model, known_model
 from hcc_scope.inference.user_cache import CACHE_DIR_VARIABLE, known_folder
-from hcc_scope.report.section import section_report
 from hcc_scope.research_use import (
     PHANTOM_SENTENCE,
     PHANTOM_TRAINING,
@@ -34,6 +33,7 @@ from hcc_scope.types import RunSpec
 from tests.commands import cli
 from tests.model_parts import Plain, archive, make_model, random_tiles
 from tests.ood_parts import measuring_model
+from tests.report_parts import page_text
 from tests.test_ood_runs import Tissue
 
 
@@ -104,8 +104,8 @@ def test_the_command_line_refuses_and_allows_it_and_names_what_the_model_knows(t
     )
 
 
-def test_the_report_states_in_red_that_such_a_score_means_nothing(tissue: Path, tmp_path: Path):
-    page = section_report(tissue, tmp_path).read_text(encoding="utf-8")
+def test_the_report_states_in_red_that_such_a_score_means_nothing(tissue: Path):
+    page = page_text(tissue)
     assert f'<p class="alarm">{PHANTOM_SENTENCE}</p>' in page
     assert page.count(research_use(PHANTOM_TRAINING)) == 2
 

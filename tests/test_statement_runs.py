@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from hcc_scope.cli.acquisition_commands import app
 from hcc_scope.inference.card import write_card
-from hcc_scope.runs.animal_sections import other_sections, write_report
+from hcc_scope.runs.animal_sections import other_sections
 from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.replay_check import changed_card, check_replay
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
@@ -25,6 +25,7 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.types import Frame, RunSpec
 from hcc_scope.validation_text import describe_animal, describe_statement
 from tests.ood_parts import SHIPPED, test_tiles
+from tests.report_parts import page_text
 from tests.statement_parts import with_statement
 
 if TYPE_CHECKING:
@@ -121,15 +122,11 @@ def test_a_card_whose_interval_has_changed_is_named(stores: dict[str, Path], sta
     assert changed_card(store, plain) == ""  # it states none
 
 
-def test_the_report_has_the_same_sentences(
-    stores: dict[str, Path], stated: ScoringModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """Without its picture, which takes seconds."""
-    monkeypatch.setattr("hcc_scope.report.section.draw_overview", lambda _sections, path, **_: path.write_bytes(b""))
+def test_the_report_has_the_same_sentences(stores: dict[str, Path], stated: ScoringModel):
     statement = stated.model.card.statement
     score = open_section(stores["stated"]).analyses[0].score
     assert score.score is not None
-    page = unescape(write_report(stores["stated"], tmp_path, prevalence=0.3).read_text(encoding="utf-8"))
+    page = unescape(page_text(stores["stated"], prevalence=0.3))
     for text in (*describe_statement(statement, score, 0.3), describe_animal(statement, score.score)):
         assert text in page
     assert "Mean of 2 sections of animal m1 in this folder and those below it" in page

@@ -80,7 +80,7 @@ def run_python(code: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize(("committed", "seed"), [(0, 1), (1, 2), (7, 3), (70, 4)])
+@pytest.mark.parametrize(("committed", "seed"), [(0, 1), (7, 3), (70, 4)])
 def test_kill_9_loses_nothing_that_was_journalled(tmp_path: Path, committed: int, seed: int):
     child = run_python(ENDLESS, tmp_path)
     with child:

@@ -220,7 +220,7 @@ class ActionStates(QObject):
             "quick_scan": no_rig or busy or changing or taking or _no_stage(loaded),
             "forget_overview": "",
             "choose_folder": busy,
-            "import": busy,
+            "import": busy or changing,
             "report": "" if self._focus.on or run.last_store is not None else "no section was finished yet",
             "note": "" if self._focus.on or self._run.note_store is not None else _NO_SECTION,
         }

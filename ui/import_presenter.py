@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
-from hcc_scope.storage.naming import STORE_SUFFIX
 from ui.control.section_request import next_id
+from ui.replay.store_list import our_stores_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,12 +64,15 @@ class ImportPresenter(QObject):
 
     @Slot(list)
     def _take_dropped(self, names: list[str]) -> None:
-        """Open the stores among what was dropped, and offer to import the rest."""
-        paths = [Path(name) for name in names]
-        stores = [path for path in paths if path.name.endswith(STORE_SUFFIX) and _is_ours(path)]
-        for path in stores:
-            self._views.open_store(path)
-        if images := [path for path in paths if path not in stores]:
+        """Open the stores of this program among what was dropped, and offer to import the rest."""
+        images = []
+        for path in map(Path, names):
+            stores = our_stores_in(path)
+            for store in stores:
+                self._views.open_store(store)
+            if not stores:
+                images.append(path)
+        if images:
             self.open(images)
 
     def open(self, sources: Sequence[Path]) -> None:
@@ -119,8 +122,3 @@ class ImportPresenter(QObject):
             self.dialog.close()
             self.dialog.deleteLater()
             self.dialog = None
-
-
-def _is_ours(path: Path) -> bool:
-    """Return whether a folder with the ending of a store is one of ours; other programs use that ending too."""
-    return (path / "hcc_scope.json").exists() or (path / "frames.jsonl").exists()

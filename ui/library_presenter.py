@@ -285,13 +285,16 @@ class LibraryPresenter(QObject):
         if self._cancelled or not self._reports:
             self._end_reports()
             return
-        from hcc_scope.runs.animal_sections import write_report
+        from hcc_scope.runs.reports import write_section_report  # here: it takes matplotlib
 
         one = self._reports[0]
         done = self._n_reports - len(self._reports)
         self.tab.set_work(f"Report {done + 1} of {self._n_reports}: {one.name} …", done, self._n_reports)
         make = partial(
-            write_report, one.path, prevalence=self._settings_store.settings.prevalence, folder=self.library.folder
+            write_section_report,
+            one.path,
+            prevalence=self._settings_store.settings.prevalence,
+            folder=self.library.folder,
         )
         self._jobs.submit("report", partial(attempt, make), self._have_report)
 

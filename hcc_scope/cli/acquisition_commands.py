@@ -371,6 +371,28 @@ def query(
     )
 
 
+@app.command()
+def report(
+    places: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Stores (*.ome.zarr), or folders: of those also a report of each animal.", metavar="STORE|FOLDER..."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the reports; made if missing. Default: beside what they are about."),
+    ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Also write each report as a PDF.")] = True,
+    prevalence: Prevalence = None,
+    json_mode: Json = False,
+) -> None:
+    """Write the report of sections, and of their animals: a page that opens without internet, and a PDF."""
+    from hcc_scope.cli.report import run_report
+
+    run_report(places, out=out, pdf=pdf, prevalence=prevalence, json_mode=json_mode)
+
+
 @app.command("log")
 def log_command(
     store: Annotated[Path, typer.Argument(help="A store (*.ome.zarr).")],

@@ -30,7 +30,7 @@ _BAR_CELLS = 30
 def _progress(snap: Snapshot) -> Columns:
     done, total = snap.counts.stored or snap.counts.acquired, snap.expected_frames
     if total is not None:
-        total -= snap.counts.skipped
+        total -= snap.counts.skipped + snap.counts.lost
     words = counted(done, "frame") if total is None else f"{done}/{total}"
     # rich's bar knows what a terminal can show
     bar = ProgressBar(total=total or None, completed=done, width=_BAR_CELLS, pulse=total is None)

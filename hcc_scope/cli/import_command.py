@@ -150,4 +150,9 @@ def run_import(options: ImportOptions) -> None:
             )
             troubles: list[HccScopeError] = []
             paths = save_account(summary, [report], request.out_dir, troubles)
-            finish(summary, [report], console, json_mode=options.json_mode, paths=paths, troubles=troubles)
+            try:
+                finish(summary, [report], console, json_mode=options.json_mode, paths=paths, troubles=troubles)
+            finally:
+                ended, cause = report.outcome.state, report.outcome.cause
+                if ended != "completed" and report.store is not None and not isinstance(cause, UsageError):
+                    console.note("The same command goes on with the images that are left.")

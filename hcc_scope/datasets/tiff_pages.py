@@ -12,6 +12,7 @@ import math
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hcc_scope.datasets.claimed_pixels import CARRIES_ITS_SIZE, claimed_pixels
 from hcc_scope.datasets.header import COPY_AGAIN, at_specimen, require_possible
 from hcc_scope.errors import ImageError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPANION",
     "DECODED_TO_RGB",
+    "MOST_PAGES",
     "PLANES_APART",
     "SIGNATURES",
     "Chain",
@@ -44,11 +46,12 @@ PLANES_APART = 2
 """PlanarConfiguration: all red, then all green, then all blue."""
 _PACKINGS = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbits"}
 """TIFF's compressions whose ratio is bounded."""
-_CARRIES_ITS_SIZE = {7: "jpeg", 34712: "jpeg 2000", 33003: "jpeg 2000", 33004: "jpeg 2000", 34933: "png"}
-"""TIFF's compressions whose data state their own size."""
+_BOUNDED_BY_DECODER = frozenset({34925, 34926, 50000})
+"""TIFF's compressions (LZMA, zstd) that are decoded into the bytes that belong there, and no more."""
+_OTHER_COMPRESSION = "Save it with LZW, deflate, zstd or without compression."
 _LARGEST_CHUNK_PX = 2**24
 """Of a tile or strip, unless the image itself is larger: memory is taken for each."""
-_MOST_PAGES = 100_000
+MOST_PAGES = 100_000
 """Of a file; each takes a part of a millisecond to look at."""
 _UM = {
     "um": 1.0,
@@ -111,14 +114,15 @@ def _followed(path: Path, file_bytes: int, _mtime_ns: int) -> Chain:
             n = len(seen)
             if at in seen:
                 return Chain(n, "is damaged: its pages run in a circle", at, circular=True)
-            if n == _MOST_PAGES:
-                raise ImageError(f"{path} has more than {_MOST_PAGES} pages", hint="Split it.")
+            if n == MOST_PAGES:
+                raise ImageError(f"{path} has more than {MOST_PAGES} pages", hint="Split it.")
             file.seek(min(at, file_bytes))
             counted = file.read(count_bytes)
             n_tags = struct.unpack(order + count_format, counted)[0] if len(counted) == count_bytes else 0
             file.seek(min(at + count_bytes + n_tags * entry_bytes, file_bytes))
             following = file.read(offset_bytes)
-            if len(following) < offset_bytes or n_tags == 0:  # without tags: its writer had taken the room, and stopped
+            # neither tags nor a next page: its writer had taken the room, and stopped
+            if len(following) < offset_bytes or (n_tags == 0 and not any(following)):
                 return Chain(n, f"ends before its page {n} does", at)
             seen.add(at)
             [at] = struct.unpack(order + offset_format, following)
@@ -178,7 +182,11 @@ def require_whole(where: str, file: Any, page: Any, bits: int, samples: int) -> 
         if start <= 0 or length <= 0 or start + length > file_bytes:
             raise ImageError(f"{where} ends before its pixels do", hint=COPY_AGAIN)
     height, width = int(page.imagelength), int(page.imagewidth)
-    packing = _PACKINGS.get(int(page.compression))
+    compression = int(page.compression)
+    if compression not in {*_PACKINGS, *CARRIES_ITS_SIZE, *_BOUNDED_BY_DECODER}:
+        name = getattr(page.compression, "name", "unknown")
+        raise ImageError(f"{where} is compressed by {name} ({compression}), which is not read", hint=_OTHER_COMPRESSION)
+    packing = _PACKINGS.get(compression)
     require_possible(where, (height, width), bits, sum(page.databytecounts), packing, samples=samples)
     if (chunk_px := _chunk_px(page)) > max(_LARGEST_CHUNK_PX, height * width):
         raise ImageError(f"{where} claims tiles of {chunk_px} px, but has {height} x {width} px", hint=COPY_AGAIN)
@@ -195,14 +203,16 @@ def refuse_other_sizes_within(where: str, file: Any, page: Any) -> None:  # noqa
     ImageError
         If one does.
     """
-    kind = _CARRIES_ITS_SIZE.get(int(page.compression))
+    kind = CARRIES_ITS_SIZE.get(int(page.compression))
     if kind is None:
         return
     most = _chunk_px(page)
     for start, length in zip(page.dataoffsets, page.databytecounts, strict=True):
         file.filehandle.seek(start)
-        pixels = _claimed_pixels(kind, file.filehandle.read(min(length, 65_536)))
-        if pixels is not None and pixels > most:
+        pixels = claimed_pixels(kind, file.filehandle.read(min(length, 65_536)))
+        if pixels is None:
+            raise ImageError(f"{where} holds a {kind} that does not state its size", hint=COPY_AGAIN)
+        if pixels > most:
             raise ImageError(f"{where} holds a {kind} of {pixels} px where {most} belong", hint=COPY_AGAIN)
 
 
@@ -210,30 +220,6 @@ def _chunk_px(page: Any) -> int:  # noqa: ANN401
     """Return the pixels of a strip or tile, whose shape has the numbers of a pixel last where they lie together."""
     apart = int(page.samplesperpixel) == 1 or int(page.planarconfig) == PLANES_APART
     return math.prod(page.chunks if apart else page.chunks[:-1])
-
-
-def _claimed_pixels(kind: str, data: bytes) -> int | None:
-    """Return how many pixels compressed data claim to hold; None if they do not state it where they should."""
-    if kind == "png":
-        return _product(">II", data[16:24]) if len(data) >= 24 else None
-    if kind == "jpeg 2000":
-        at = data.find(b"\xff\x4f\xff\x51")
-        if at < 0 or len(data) < at + 24:
-            return None
-        width, height, left, top = struct.unpack(">4I", data[at + 8 : at + 24])
-        return int(width - left) * int(height - top)
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker, [length] = data[at + 1], struct.unpack(">H", data[at + 2 : at + 4])
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
-            return _product(">HH", data[at + 5 : at + 9])
-        at += 2 + length
-    return None
-
-
-def _product(layout: str, data: bytes) -> int:
-    height, width = struct.unpack(layout, data)
-    return int(height) * int(width)
 
 
 # ---- what a page states about its size ------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.storage.field_array import FIELD_SHARD, field_metadata, write_field
 from hcc_scope.storage.metadata import omero_metadata
 from hcc_scope.storage.space import check_out_dir
+from hcc_scope.time_tags import time_is_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,7 +186,7 @@ class _FieldWriter:
             "animal_id": spec.animal_id,
             "section_id": spec.section_id,
             "seq": entry.seq,
-            "t_utc": entry.t_utc.isoformat(),
+            "t_utc": entry.t_utc.isoformat() if time_is_known(entry.tags) else None,
             "stage_um": None if entry.stage_um is None else list(entry.stage_um),
             "crc32": None if self._turned else entry.crc32,
         }

@@ -19,6 +19,7 @@ from hcc_scope import __version__
 from hcc_scope.datasets.ome import FRAME_NAMESPACE
 from hcc_scope.printable import printable
 from hcc_scope.storage.metadata import CHANNEL_NAME
+from hcc_scope.time_tags import time_is_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,9 +89,10 @@ def _image(
     spec: RunSpec,
 ) -> None:
     element = ElementTree.SubElement(root, "Image", {"ID": f"Image:{number}", "Name": printable(image.name)})
-    first = next((one for one in image.planes if one is not None), None)
-    if first is not None:
-        began = first.t_utc.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    times = (one.t_utc for one in image.planes if one is not None and time_is_known(one.tags))
+    began_utc = next(times, None)
+    if began_utc is not None:
+        began = began_utc.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
         ElementTree.SubElement(element, "AcquisitionDate").text = f"{began}Z"
     height, width = image.shape_yx
     size = repr(float(spec.pixel_size_um))
@@ -119,8 +121,8 @@ def _image(
     )
     _data(pixels, image)
     for time, entry in enumerate(image.planes):
-        if entry is not None and first is not None:
-            plane = ElementTree.SubElement(pixels, "Plane", _plane(time, entry, first.t_utc))
+        if entry is not None:
+            plane = ElementTree.SubElement(pixels, "Plane", _plane(time, entry, began_utc))
             note = f"Annotation:{next(numbers)}"
             ElementTree.SubElement(plane, "AnnotationRef", {"ID": note})
             map_annotation(notes, note, FRAME_NAMESPACE, _facts(entry))
@@ -138,10 +140,11 @@ def _data(pixels: ElementTree.Element, image: OmeImage) -> None:
             ElementTree.SubElement(pixels, "TiffData", where)
 
 
-def _plane(time: int, entry: JournalEntry, began_utc: datetime) -> dict[str, str]:
+def _plane(time: int, entry: JournalEntry, began_utc: datetime | None) -> dict[str, str]:
     """Return the attributes of a plane; what is not known is left out."""
     facts = {"TheZ": "0", "TheC": "0", "TheT": str(time)}
-    facts |= {"DeltaT": repr((entry.t_utc - began_utc).total_seconds()), "DeltaTUnit": "s"}
+    if began_utc is not None and time_is_known(entry.tags):
+        facts |= {"DeltaT": repr((entry.t_utc - began_utc).total_seconds()), "DeltaTUnit": "s"}
     if math.isfinite(entry.exposure_ms):
         facts |= {"ExposureTime": repr(float(entry.exposure_ms)), "ExposureTimeUnit": "ms"}
     for axis, value in zip("XYZ", entry.stage_um or (), strict=False):
@@ -154,7 +157,7 @@ def _facts(entry: JournalEntry) -> dict[str, TagValue]:
     """Return what is known of a frame and has no place in a plane's attributes, and when exactly it was taken."""
     own: dict[str, TagValue] = {
         "seq": entry.seq,
-        "t_utc": entry.t_utc.isoformat(),
+        "t_utc": entry.t_utc.isoformat() if time_is_known(entry.tags) else None,
         "em_gain": entry.em_gain,
         "temperature_c": entry.temperature_c,
         "objective": entry.objective,

@@ -132,7 +132,7 @@ class Conversion:
         elif self.colour is not None:
             counts = to_counts(np.asarray(pixels, dtype=pixels.dtype.newbyteorder("=")), self.colour)
         else:
-            counts = np.ascontiguousarray(pixels, dtype=np.uint16)
+            counts = np.array(pixels, dtype=np.uint16, order="C")  # owned: pixels may be part of a larger array
         top = 2 ** self.depth_of(plane) - 1
         if counts.size and (largest := int(counts.max())) > top:
             raise UsageError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
     from hcc_scope.types import TagValue
 
-__all__ = ["Facts", "finite", "number", "plain", "plain_tags", "utc"]
+__all__ = ["Facts", "finite", "later", "number", "plain", "plain_tags", "utc"]
 
-_LONGEST_TEXT = 2000
+_LONGEST_TEXT = 4000
 _LARGEST_WHOLE = 2**53
+_LONGEST_MS = 1e11
+"""Three years: a longer time is none since the beginning of an acquisition."""
 
 
 class Facts(TypedDict, total=False):
@@ -68,8 +70,7 @@ def plain(value: object) -> TagValue:
         return value if abs(value) < _LARGEST_WHOLE else str(value)[:_LONGEST_TEXT]
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    text = value if isinstance(value, str) else str(value)
-    text = text.replace("\0", "").strip()
+    text = str(value).replace("\0", "").strip()
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
 
 
@@ -117,4 +118,14 @@ def utc(text: object, *formats: str) -> datetime | None:
     try:
         return found.astimezone(UTC)
     except (OverflowError, ValueError):
+        return None
+
+
+def later(start: datetime, ms: float) -> datetime | None:
+    """Return a time since the beginning of an acquisition; None if it cannot be one."""
+    if not 0 <= ms < _LONGEST_MS:
+        return None
+    try:
+        return start + timedelta(milliseconds=ms)
+    except OverflowError:
         return None

@@ -16,12 +16,13 @@ from hcc_scope.datasets.header import COPY_AGAIN
 from hcc_scope.datasets.pngs import SIGNATURE, png_facts, png_stored
 from hcc_scope.datasets.tiff_pages import SIGNATURES, load_tifffile
 from hcc_scope.errors import ImageError
-from hcc_scope.imports.described import Described, Found, as_found, listed, shared
+from hcc_scope.formatting import counted
+from hcc_scope.imports.described import Described, Found, as_found, few, listed
 from hcc_scope.imports.facts import Facts, plain
 from hcc_scope.imports.tiff_file import TiffPlace, describe_tiff, read_tiff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -163,14 +164,15 @@ class ImageFiles:
                 else ImageError(f"{path} holds no TIFF or PNG file", hint="Name the folder that holds the images.")
             )
         self._problems += listed(left_out)
-        if missing := sorted(others - {file.name for file in files}):
+        if missing := others - {file.name for file in files}:
+            n = counted(len(missing), "other file")
             self._problems.append(
-                f"{path.name} belongs to a dataset of which {len(missing)} other files are not read: "
-                f"{', '.join(missing[:3])}{' ...' * (len(missing) > 3)}"
+                f"{path.name} belongs to a dataset with {n} that this import does not read: {few(missing)}"
             )
         self._format = " and ".join(formats)
         self._channel_names = names
-        self._found, self._planes = _in_order(found)
+        found, self._planes = _in_order(found)
+        self._places = [(one.path, one.place) for one in found]
 
     @property
     def path(self) -> Path:
@@ -205,14 +207,14 @@ class ImageFiles:
         ImageError
             If this plane is damaged, or has changed since it was described.
         """
-        found, plane = self._found[index], self._planes[index]
-        if isinstance(found.place, TiffPlace):
-            pixels = read_tiff(found.path, self._tiff(found.path), found.place)
+        (path, place), plane = self._places[index], self._planes[index]
+        if isinstance(place, TiffPlace):
+            pixels = read_tiff(path, self._tiff(path), place)
         else:
-            pixels = decoded(found.path, "cannot be decoded", lambda: png_stored(found.path))
+            pixels = decoded(path, "cannot be decoded", lambda: png_stored(path))
         if pixels.shape[:2] != plane.shape_yx or pixels.dtype.name != plane.dtype:
             raise ImageError(
-                f"{found.path} has changed: {plane.where} is {pixels.shape} of {pixels.dtype} now and was "
+                f"{path} has changed: {plane.where} is {pixels.shape} of {pixels.dtype} now and was "
                 f"{plane.shape_yx} (y, x) of {plane.dtype}"
             )
         return pixels
@@ -246,17 +248,15 @@ def _in_order(found: list[Found]) -> tuple[list[Found], list[Plane]]:
         numbers.setdefault(one.series, len(numbers))
     found = sorted(found, key=lambda one: (numbers[one.series], one.plane.time, one.plane.z, one.plane.channel))
     by_page = _page_positions(found)
-    first: Mapping[str, TagValue] = found[0].plane.tags
     planes = [
         replace(
             one.plane,
             series=numbers[one.series],
-            tags=first if one is found[0] else shared(one.plane.tags, first),
             stage_um=one.plane.stage_um if by_page is None else by_page[i],
         )
         for i, one in enumerate(found)
     ]
-    return [one._replace(plane=plane) for one, plane in zip(found, planes, strict=True)], planes
+    return found, planes
 
 
 def _page_positions(found: list[Found]) -> list[tuple[float, float, float | None]] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.imports.image_files import ImageFiles, image_files_in
-from hcc_scope.imports.micromanager_folder import holds_micromanager_images, open_micromanager_folder
+from hcc_scope.imports.micromanager_folder import open_of_position, open_positions, positions_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +28,9 @@ def open_images(path: Path) -> ImageFiles:
         If there is no image that can be read.
     """
     if not path.is_dir():
-        return ImageFiles(path, [path])
-    if holds_micromanager_images(path):
-        return open_micromanager_folder(path)
+        return open_image_files([path])
+    if positions := positions_in(path):
+        return open_positions(path, positions)
     return ImageFiles(path, image_files_in(path))
 
 
@@ -42,4 +42,7 @@ def open_image_files(files: Sequence[Path]) -> ImageFiles:
     ImageError
         If none has an image that can be read.
     """
+    of_position = open_of_position(files)
+    if of_position is not None:
+        return of_position
     return ImageFiles(files[0] if len(files) == 1 else files[0].parent, files)

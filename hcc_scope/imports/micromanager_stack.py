@@ -6,18 +6,22 @@ Its own metadata are preferred to the OME-XML beside them, which repeats images 
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from hcc_scope.formatting import counted
 from hcc_scope.imports.facts import Facts, finite
-from hcc_scope.imports.micromanager_tags import channel_name_of, coords_of, facts_of, names_of_channels
+from hcc_scope.imports.micromanager_tags import channel_name_of, coords_of, names_of_channels, thin_facts
 from hcc_scope.imports.ome_planes import Within
 from hcc_scope.imports.salvaged_json import entries_of
 from hcc_scope.imports.tiff_axes import Layout, Slot
+from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.datasets.tiff_pages import Chain
+    from hcc_scope.types import TagValue
 
 __all__ = ["PAGE_TAG", "layout_of_stack", "summary_of"]
 
@@ -30,8 +34,7 @@ _LARGEST_PAGE_BYTES = 1 << 20
 
 def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # noqa: ANN401
     """Return where the pages of a stack belong, with the facts about each; None if it is none of Micro-Manager's."""
-    first = file.pages[0].aspage()
-    if PAGE_TAG not in first.tags:
+    if PAGE_TAG not in file.pages[0].aspage().tags:
         return None
     summary = summary_of(file)
     names = list(names_of_channels(summary))
@@ -40,13 +43,15 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
     taken: dict[tuple[int, Within], int] = {}
     n_unreadable = n_lost = n_replaced = 0
     indices = {name: k for k, name in enumerate(names)}
+    first: dict[str, TagValue] = {}
     for i in range(chain.n):
-        metadata = _page_metadata(file, i)
+        read = attempt(partial(_page_metadata, file, i))
+        metadata = None if isinstance(read, Failure) else read
         coords = None if metadata is None else coords_of(metadata, indices)
         if metadata is None or coords is None:
             n_unreadable += metadata is None
             n_lost += metadata is not None
-            facts = Facts(tags={}) if metadata is None else facts_of(metadata, summary)
+            facts = Facts(tags={}) if metadata is None else thin_facts(metadata, summary, first)
             layout.slots.append(Slot(i, (dataset, "unknown"), Within(time=i), facts))
             continue
         within = Within(coords.channel, coords.z, coords.time)
@@ -65,7 +70,7 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
                 i,
                 (dataset, coords.position),
                 within,
-                facts_of(metadata, summary),
+                thin_facts(metadata, summary, first),
                 None if bits is None else int(bits),
             )
         )
@@ -82,7 +87,9 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
             "are not known"
         )
     if n_replaced:
-        layout.problems.append(f"{path.name} holds {n_replaced} images that later ones replace, which are left out")
+        layout.problems.append(
+            f"{path.name} holds {counted(n_replaced, 'image')} that a later one replaces; that is left out"
+        )
     return layout
 
 

@@ -6,17 +6,19 @@ Versions 1.4 and 2.0 name the same things in different words, and mix the proper
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from hcc_scope.imports.facts import Facts, finite, number, plain_tags, utc
+from hcc_scope.imports.described import shared
+from hcc_scope.imports.facts import Facts, finite, later, number, plain_tags, utc
 from hcc_scope.rig.camera_roles import CAMERA_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-__all__ = ["Coords", "bit_depth_of", "channel_name_of", "coords_of", "facts_of", "names_of_channels"]
+    from hcc_scope.types import TagValue
+
+__all__ = ["Coords", "bit_depth_of", "channel_name_of", "coords_of", "facts_of", "names_of_channels", "thin_facts"]
 
 _AXES = {
     "channel": ("ChannelIndex",),
@@ -115,6 +117,23 @@ def facts_of(metadata: Mapping[str, Any], summary: Mapping[str, Any]) -> Facts:
     return facts
 
 
+def thin_facts(metadata: Mapping[str, Any], summary: Mapping[str, Any], first: dict[str, TagValue]) -> Facts:
+    """Return the facts about one of many images: the tags that do not change are kept only once in memory.
+
+    Parameters
+    ----------
+    metadata, summary : mapping
+        As for `facts_of`.
+    first : dict
+        Tags of the first image; empty before it.
+    """
+    facts = facts_of(metadata, summary)
+    if not first:
+        first |= facts["tags"]
+    facts["tags"] = cast("dict[str, TagValue]", shared(facts["tags"], first))
+    return facts
+
+
 def _first(metadata: Mapping[str, Any], *names: str) -> float | None:
     """Return the first of the named values that is a number."""
     return next((found for name in names if (found := finite(metadata.get(name))) is not None), None)
@@ -132,9 +151,10 @@ def _time(metadata: Mapping[str, Any], summary: Mapping[str, Any]) -> datetime |
     received = utc(metadata.get("ReceivedTime", metadata.get("receivedTime")))
     if received is not None:
         return received
-    start, elapsed_ms = utc(summary.get("StartTime")), finite(metadata.get("ElapsedTime-ms"))
-    if start is not None and elapsed_ms is not None and 0 <= elapsed_ms < 1e12:
-        return start + timedelta(milliseconds=elapsed_ms)
+    start = utc(summary.get("StartTime", summary.get("Time")))
+    elapsed_ms = finite(metadata.get("ElapsedTime-ms"))
+    if start is not None and elapsed_ms is not None and (arrived := later(start, elapsed_ms)) is not None:
+        return arrived
     return utc(metadata.get("Time"), "%Y-%m-%d %a %H:%M:%S %z")
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
 from hcc_scope.datasets.ome import FRAME_NAMESPACE, UM, channels_of, pixel_size_yx_um, size_of, tag_of, whole
 from hcc_scope.errors import ImageError
-from hcc_scope.imports.facts import Facts, finite, number, plain, utc
+from hcc_scope.imports.facts import Facts, finite, later, number, plain, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from hcc_scope.types import TagValue
 
@@ -24,14 +24,12 @@ __all__ = ["OmeImage", "OmePlane", "Within", "companion_of", "own_uuid", "read_o
 
 _MS = {"s": 1e3, "ms": 1.0, "µs": 1e-3, "μs": 1e-3, "us": 1e-3, "ns": 1e-6, "min": 6e4, "h": 3.6e6}
 """Milliseconds in OME's units of time; without a unit it is s."""
-_MOST_PLANES = 1_000_000
-_LONGEST_MS = 1e11
-"""Three years: a longer time is none since the beginning of an acquisition."""
+_MOST_PLANES = 400_000
+"""Of all images of a dataset."""
 _PLANE_AXES = ("TheC", "TheZ", "TheT")
 
 
-@dataclass(frozen=True, slots=True)
-class Within:
+class Within(NamedTuple):
     """Where a plane belongs in its image, 0-based."""
 
     channel: int = 0
@@ -39,8 +37,7 @@ class Within:
     time: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class OmePlane:
+class OmePlane(NamedTuple):
     """A plane, and the page that holds it."""
 
     within: Within
@@ -92,9 +89,13 @@ def read_ome_images(xml: str | None) -> list[OmeImage]:
         return []
     annotations = dict(_annotations(root))
     objectives = {one.get("ID"): one for one in root.iter() if tag_of(one) == "Objective"}
-    return [
-        image for one in root if tag_of(one) == "Image" and (image := _image(one, annotations, objectives)) is not None
-    ]
+    images = [one for one in root if tag_of(one) == "Image"]
+    pixels = [one for image in images for one in image if tag_of(one) == "Pixels"]
+    n = sum(channels_of(one) * size_of(one, "SizeZ") * size_of(one, "SizeT") for one in pixels)
+    if n > _MOST_PLANES:
+        raise ImageError(f"its OME-XML claims {n} planes, more than the {_MOST_PLANES} that are read")
+    found = (_image(one, annotations, objectives) for one in images)
+    return [image for image in found if image is not None]
 
 
 def own_uuid(xml: str | None) -> str | None:
@@ -174,8 +175,6 @@ def _planes(pixels: ElementTree.Element, size_czt: tuple[int, int, int]) -> Iter
     if sorted(order) != ["C", "T", "Z"]:
         order = ["C", "Z", "T"]
     n = size_czt[0] * size_czt[1] * size_czt[2]
-    if n > _MOST_PLANES:
-        raise ImageError(f"its OME-XML claims {n} planes, more than the {_MOST_PLANES} that are read")
     n_listed = 0
     for block in pixels:
         if tag_of(block) != "TiffData":
@@ -228,8 +227,9 @@ def _plane_facts(
         facts["exposure_ms"] = exposure_ms
         used |= {"ExposureTime", "ExposureTimeUnit"}
     since_ms = _in(plane, "DeltaT", _MS, "s")
-    if acquired_utc is not None and since_ms is not None and abs(since_ms) < _LONGEST_MS:
-        facts["t_utc"] = acquired_utc + timedelta(milliseconds=since_ms)
+    t_utc = None if acquired_utc is None or since_ms is None else later(acquired_utc, since_ms)
+    if t_utc is not None:
+        facts["t_utc"] = t_utc
         used |= {"DeltaT", "DeltaTUnit"}
     facts["tags"] |= {f"Plane.{key}": plain(value) for key, value in plane.attrib.items() if key not in used}
     notes = _annotated(plane, annotations)

@@ -48,6 +48,8 @@ _ALONG: Final = ("t", "z", "c")
 """In the order of the planes: time, then z, then channel."""
 _MOST_PLANES: Final = 10_000_000
 _RGB: Final = 3
+_MOST_BYTES: Final = 2 * LARGEST_PX
+"""Of one plane: counts of 16 bits have two each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +157,11 @@ class OmeZarr:
             self.close()
             self._last = image
         height, width = image.shape_yx
-        if height * width > LARGEST_PX:
+        claimed_bytes = height * width * image.array.layout.itemsize * (_RGB if image.colour else 1)
+        if claimed_bytes > _MOST_BYTES:
             raise ImageError(
-                f"{where} claims {height} x {width} px, more than the {LARGEST_PX} of the largest image that is read",
+                f"{where} claims {height} x {width} px, {claimed_bytes} bytes and more than the {_MOST_BYTES} of the "
+                "largest image that is read",
                 hint="Cut it into fields.",
             )
         kept = {"y", "x", "c"} if image.colour else {"y", "x"}
@@ -196,28 +200,11 @@ class OmeZarr:
 
     def _describe(self, index: int) -> Plane:
         image, along = self._at(index)
-        scale, layout = image.scale, image.array.layout
-        y_um, x_um = scale.step("y"), scale.step("x")
-        facts: Facts = {"tags": _tags(image, along), "stage_um": _centre_um(image, along["z"])}
-        if facts["stage_um"] is not None:
-            facts["tags"]["position_from"] = "translation"
+        layout = image.array.layout
         bits = None if layout.dtype.startswith("float") else 8 * layout.itemsize
-        if image.ome is not None:
-            stated = image.ome.facts(Within(along["c"], along["z"], along["t"]))
-            facts["tags"] |= stated.pop("tags")
-            if stated.get("stage_um") is not None:
-                facts["tags"].pop("position_from", None)
-            facts.update({key: value for key, value in stated.items() if value is not None})  # type: ignore[typeddict-item]
-            significant = image.ome.significant_bits
-            bits = significant if bits and significant and 8 <= significant <= bits else bits
-        kept = image.frames.get((along["t"], along["z"], along["c"]))
-        if kept is not None:
-            of_frame = facts_of_frame(kept)
-            if "stage_um" in of_frame:
-                facts["tags"].pop("position_from", None)
-            facts = {**facts, **of_frame, "tags": {**facts["tags"], **of_frame["tags"]}}
-        if y_um is not None and x_um is not None:
-            facts["pixel_size_yx_um"] = (y_um, x_um)
+        significant = None if image.ome is None else image.ome.significant_bits
+        if bits is not None and significant is not None and 8 <= significant <= bits:
+            bits = significant
         return Plane(
             where=_where(image, along),
             shape_yx=image.shape_yx,
@@ -228,8 +215,31 @@ class OmeZarr:
             z=along["z"],
             time=along["t"],
             series=image.series,
-            **facts,
+            **_facts(image, along),
         )
+
+
+def _facts(image: _Image, along: dict[str, int]) -> Facts:
+    """Return what is stated about a plane: by the attributes, then the OME-XML, then what ome-writers keeps."""
+    facts: Facts = {"tags": _tags(image, along)}
+    stage_um = _centre_um(image, along["z"])
+    if stage_um is not None:
+        facts["stage_um"] = stage_um
+    others: list[Facts] = []
+    if image.ome is not None:
+        others.append(image.ome.facts(Within(along["c"], along["z"], along["t"])))
+    kept = image.frames.get((along["t"], along["z"], along["c"]))
+    if kept is not None:
+        others.append(facts_of_frame(kept))
+    for one in others:
+        stated: Facts = {key: value for key, value in one.items() if value is not None}  # type: ignore[assignment]
+        facts = {**facts, **stated, "tags": {**facts["tags"], **one["tags"]}}
+    if stage_um is not None and facts["stage_um"] is stage_um:
+        facts["tags"]["position_from"] = "translation"
+    y_um, x_um = image.scale.step("y"), image.scale.step("x")
+    if y_um is not None and x_um is not None:
+        facts["pixel_size_yx_um"] = (y_um, x_um)
+    return facts
 
 
 def _channel_names(image: _Image) -> tuple[str, ...]:
@@ -325,7 +335,7 @@ def _tags(image: _Image, along: dict[str, int]) -> dict[str, TagValue]:
     scale = image.scale
     tags: dict[str, TagValue] = {}
     step_s = scale.step("t")
-    if step_s is not None:
+    if step_s is not None and scale.scale[scale.axes.index("t")] != 1:  # 1 is written where none is known
         tags["time_s"] = (scale.origin("t") or 0.0) + along["t"] * step_s
     if scale.is_unit_scale and scale.unit[scale.axes.index("y")] is not None:
         tags["scale"] = "1 x 1, as written where none is known"

@@ -47,21 +47,28 @@ def open_sources(paths: Sequence[Path]) -> list[OpenSource]:
         raise UsageError("no source is given", hint="Give files, or folders, of images.")
     given = [path.parent if path.name in _OF_DATASETS else path for path in paths]
     seen: set[Path] = set()
+    files: dict[Path, None] = {}
     for path in given:
-        if not path.exists():
+        try:
+            there, folder, own = path.exists(), path.is_dir(), path.resolve()
+        except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+            raise ImageError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+        if not there:
             raise ImageError(f"there is nothing at {path}", hint="Check the path.")
-        if path.resolve() in seen:
+        if own in seen:
             raise UsageError(f"{path} is given twice", hint="Give each source once.")
-        seen.add(path.resolve())
-    files = tuple(path for path in given if not path.is_dir())
+        seen.add(own)
+        if not folder:
+            files[path] = None
+    first = next(iter(files), None)
     opened: list[OpenSource] = []
     with ExitStack() as unused:
         for path in given:
-            if path in files and path != files[0]:
+            if path in files and path != first:
                 continue  # opened with the first one
-            images = open_image_files(files) if path in files else _open_folder(path)
+            images = open_image_files(tuple(files)) if path in files else _open_folder(path)
             unused.callback(images.close)
-            opened.append(OpenSource(images, files if path in files else ()))
+            opened.append(OpenSource(images, tuple(files) if path in files else ()))
         unused.pop_all()
     return opened
 

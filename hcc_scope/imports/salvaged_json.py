@@ -1,4 +1,4 @@
-"""JSON whose writer was stopped, or did not end it properly: the entries that are whole."""
+"""JSON whose writer was stopped, or did not end it properly: the entries that are whole, one at a time."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["entries_of"]
+__all__ = ["Entries", "entries_of"]
 
 
-def entries_of(data: bytes) -> tuple[dict[str, Any], bool]:
-    """Return the entries of a JSON object up to where it breaks off, and whether it is whole.
+class Entries:
+    """The entries of a JSON object, up to where it breaks off; only one is in memory beside the text.
 
     Parameters
     ----------
@@ -21,28 +21,45 @@ def entries_of(data: bytes) -> tuple[dict[str, Any], bool]:
 
     Examples
     --------
-    >>> entries_of(b'{"a": 1, "b": {"c": 2}, "d": "thr')
-    ({'a': 1, 'b': {'c': 2}}, False)
+    >>> entries = Entries(b'{"a": 1, "b": {"c": 2}, "d": "thr')
+    >>> list(entries), entries.n, entries.whole
+    ([('a', 1), ('b', {'c': 2})], 2, False)
     """
-    text = data.rstrip(b"\0 ").decode("utf-8", "replace")
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return dict(_salvaged(text)), False
-    return (found, True) if isinstance(found, dict) else ({}, False)
+
+    def __init__(self, data: bytes) -> None:
+        self._text = data.rstrip(b"\0 \t\r\n").decode("utf-8", "replace")
+        self.n = 0
+        """How many were found."""
+        self.whole = False
+        """Whether the object has its end; after the last entry."""
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        decoder, text = json.JSONDecoder(), self._text
+        at = text.find("{") + 1
+        try:
+            while at > 0:
+                at = _after(text, at, " \t\r\n,")
+                if text.startswith("}", at):
+                    self.whole = at == len(text) - 1
+                    return
+                key, at = decoder.raw_decode(text, at)
+                value, at = decoder.raw_decode(text, _after(text, at, " \t\r\n:"))
+                self.n += 1
+                yield str(key), value
+        except (ValueError, RecursionError):
+            return
 
 
-def _salvaged(text: str) -> Iterator[tuple[str, Any]]:
-    decoder = json.JSONDecoder()
-    at = text.find("{") + 1
-    try:
-        while at > 0:
-            key, at = decoder.raw_decode(text, _after(text, at, " \t\r\n,"))
-            value, at = decoder.raw_decode(text, _after(text, at, " \t\r\n:"))
-            if isinstance(key, str):
-                yield key, value
-    except (ValueError, RecursionError):
-        return
+def entries_of(data: bytes) -> tuple[dict[str, Any], bool]:
+    """Return the entries of a JSON object up to where it breaks off, and whether it is whole.
+
+    Parameters
+    ----------
+    data : bytes
+        As of `Entries`.
+    """
+    entries = Entries(data)
+    return dict(entries), entries.whole
 
 
 def _after(text: str, at: int, characters: str) -> int:

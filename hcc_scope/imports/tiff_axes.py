@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hcc_scope.datasets.tiff_pages import lie_behind, room_behind
+from hcc_scope.datasets.tiff_pages import MOST_PAGES, lie_behind, room_behind
 from hcc_scope.datasets.tiffs import is_focus_series
+from hcc_scope.errors import ImageError
+from hcc_scope.formatting import counted
 from hcc_scope.imports.facts import Facts
 from hcc_scope.imports.micromanager_tags import facts_of
 from hcc_scope.imports.ome_planes import Within, companion_of, own_uuid, read_ome_images
@@ -74,7 +76,7 @@ def layout_of(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
         if layout is not None:
             return layout
         plain = _plain(path, chain, "OME-TIFF")
-        plain.problems.append(f"{path.name}: its OME-XML cannot be read, so its pages are counted along time")
+        plain.problems.append(f"{path.name}: its OME-XML cannot be read, and its pages are counted along time")
         return plain
     if file.is_imagej and not file.is_shaped:
         return _imagej(path, file, chain)
@@ -86,6 +88,14 @@ def layout_of(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
         if layout is not None:
             return layout
     return _plain(path, chain, name)
+
+
+def _behind(path: Path, file: Any, chain: Chain, claimed: int) -> int:  # noqa: ANN401
+    """Return how many of the claimed images lie behind the one page that a file has."""
+    n = min(claimed, room_behind(file, chain))
+    if n > MOST_PAGES:
+        raise ImageError(f"{path} has more than {MOST_PAGES} images", hint="Split it.")
+    return n
 
 
 def _plain(path: Path, chain: Chain, name: str) -> Layout:
@@ -121,9 +131,10 @@ def layout_of_ome(path: Path, file: Any, chain: Chain, xml: str | None) -> Layou
     n_missing = n_copies = 0
     for i, image in enumerate(images):
         for plane in image.planes:
-            own = plane.file_name in (None, path.name) or renamed or (uuid is not None and plane.uuid == uuid)
-            if not own:
-                layout.others.add(str(plane.file_name))
+            named_so = plane.file_name == path.name or renamed
+            unnamed = plane.file_name is None and (plane.uuid is None or uuid is None)
+            if not (named_so or unnamed or (uuid is not None and plane.uuid == uuid)):
+                layout.others.add(str(plane.file_name or plane.uuid)[:200])
             elif plane.page >= n:
                 n_missing += 1
             elif plane.page in taken:
@@ -135,17 +146,19 @@ def layout_of_ome(path: Path, file: Any, chain: Chain, xml: str | None) -> Layou
                 )
         layout.channel_names = layout.channel_names or image.channel_names
     if not layout.slots:
-        return None
+        plain = _plain(path, chain, layout.format)
+        plain.problems.append(f"{path.name}: its OME-XML lists none of its pages, which are counted along time")
+        return plain
     if n_missing:
         layout.problems.append(f"{path.name} lacks {n_missing} of the {len(every)} images that its OME-XML lists")
     if n_copies:
         layout.problems.append(
-            f"{path.name}: its OME-XML lists {n_copies} images that are others once more (it fills the gaps of an "
-            "acquisition that was stopped early), which are left out"
+            f"{path.name}: what its OME-XML lists once more is left out, {counted(n_copies, 'image')} (it so fills "
+            "the gaps of an acquisition that was stopped early)"
         )
     if n > len(taken):
         layout.problems.append(
-            f"{path.name} holds {n - len(taken)} pages that its OME-XML does not list, which are left out"
+            f"{path.name} holds {counted(n - len(taken), 'page')} that its OME-XML does not list; that is left out"
         )
     return layout
 
@@ -177,7 +190,7 @@ def _imagej(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
     n_c, n_z, n_t = (_count(known, name) for name in ("channels", "slices", "frames"))
     claimed = max(_count(known, "images"), n_c * n_z * n_t)
     layout = Layout("ImageJ TIFF")
-    n = chain.n if chain.n > 1 else min(claimed, room_behind(file, chain))
+    n = chain.n if chain.n > 1 else _behind(path, file, chain, claimed)
     if n < claimed:
         layout.problems.append(f"{path.name} claims to hold {claimed} images, but holds {n}")
     if n_c * n_z * n_t < n:
@@ -207,7 +220,7 @@ def _metamorph(path: Path, file: Any, chain: Chain, known: dict[str, Any]) -> La
     """Return where the planes of MetaMorph's STK belong, which all lie behind one page."""
     layout = Layout("MetaMorph STK")
     claimed = int(known["NumberPlanes"])
-    n = min(claimed, room_behind(file, chain))
+    n = _behind(path, file, chain, claimed)
     if n < claimed:
         layout.problems.append(f"{path.name} claims to hold {claimed} images, but holds {n}")
     in_z = is_focus_series(known)
@@ -242,7 +255,7 @@ def _of_series(path: Path, file: Any, series: Any, k: int) -> list[Slot] | None:
     n = math.prod(shape)
     pages = [None if page is None else int(page.index) for page in series.pages]
     if len(pages) == 1 and n > 1:
-        if pages[0] != 0 or not lie_behind(file, n):
+        if pages[0] != 0 or n > MOST_PAGES or not lie_behind(file, n):
             return None
         pages = list(range(n))
     if len(pages) != n:

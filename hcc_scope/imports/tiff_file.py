@@ -82,7 +82,7 @@ def _describe(path: Path) -> Described:
             try:
                 where = f"{path}, page {slot.page}"
                 read = partial(_planes, path, file, chain, layout, slot, common)
-                described.found += decoded(where, "cannot be read", read)
+                described.add(decoded(where, "cannot be read", read))
             except ImageError as error:
                 left_out.append((slot.page, error))
         if left_out and not described.found:

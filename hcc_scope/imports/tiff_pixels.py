@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hcc_scope.datasets.header import FLATTEN_HINT
+from hcc_scope.datasets.header import FLATTEN_HINT, LARGEST_PX
 from hcc_scope.datasets.tiff_pages import DECODED_TO_RGB, PLANES_APART, refuse_other_sizes_within, require_whole
 from hcc_scope.errors import ImageError
 
@@ -61,6 +62,12 @@ def pixel_kind(where: str, file: Any, page: Any) -> PixelKind:  # noqa: ANN401
     if page.ndim != (2 if samples == 1 else 3):
         raise ImageError(f"{where} has {page.ndim - (samples > 1)} dimensions, not 2", hint=_HINT)
     shape_yx = require_whole(where, file, page, bits, samples)
+    if math.prod(shape_yx) * samples * bits > LARGEST_PX * 16:
+        raise ImageError(
+            f"{where} claims {shape_yx[0]} x {shape_yx[1]} px of {samples} x {bits} bits, more than the largest image "
+            "that is read",
+            hint="Cut it into fields.",
+        )
     inverted = page.photometric is not None and page.photometric.name == "MINISWHITE"
     stored = np.dtype(dtype).newbyteorder("=").name
     if dtype.kind == "f" and not colour and not inverted:

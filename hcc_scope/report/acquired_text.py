@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.formatting import counted, format_utc
 
 if TYPE_CHECKING:
     from hcc_scope.storage.recorded_run import RecordedRun
+    from hcc_scope.types import Sampling
 
-__all__ = ["describe_acquired", "describe_ended"]
+__all__ = ["acquired_word", "describe_acquired", "describe_ended"]
+
+
+def acquired_word(sampling: Sampling) -> Literal["Acquired", "Imported"]:
+    """Return how a section came to be at the time that `describe_acquired` gives."""
+    return "Imported" if sampling == "imported" else "Acquired"
 
 
 def describe_acquired(run: RecordedRun) -> str:
-    """Return when a section was acquired, and in which parts if it was continued."""
+    """Return when a section was acquired, or imported, and in which parts if it was continued."""
     when = format_utc(run.created_utc)
     if not run.parts:
         return when

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         ValidationRow,
     )
 
-__all__ = ["card_markdown", "is_synthetic"]
+__all__ = ["card_markdown", "headline", "is_synthetic"]
 
 _PROTOCOLS = {
     "paper": "paper (images split at random)",
@@ -71,7 +71,7 @@ def card_markdown(card: ModelCard) -> str:
             card=card,
             research_use_only=RESEARCH_USE_ONLY,
             synthetic=is_synthetic(card),
-            headline=_headline(evaluation),
+            headline=headline(evaluation),
             estimate=_estimate,
             use_rows=_use_rows(card),
             data_rows=() if training is None else _data_rows(training),
@@ -103,7 +103,8 @@ def is_synthetic(card: ModelCard) -> bool:
     return any("synthetic" in text.lower() or "phantom" in text.lower() for text in texts)
 
 
-def _headline(record: EvaluationRecord | None) -> str:
+def headline(record: EvaluationRecord | None) -> str:
+    """Return the first sentence about a model's validation: its AUC by animal, or that it has none."""
     if record is None:
         return "Not evaluated: neither with images split at random nor by animal."
     by_animal = _level(record, "by_animal", "image")

@@ -1,6 +1,6 @@
 """The drawings of a section's page as vector graphics: the score on its scale, its course, the map, and the legend.
 
-Frames stay pictures. What each class looks like is in ``templates/house.css.j2``; a colour is never the only sign.
+Frames stay pictures. What each class looks like is in ``templates/drawings.css.j2``; a colour is never the only sign.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from hcc_scope.formatting import counted, format_score, format_threshold
 from hcc_scope.position_tags import describe_island
+from hcc_scope.report.document import Figure
 from hcc_scope.report.overview import PlacedFields, display_window, example_fields, numbered_scores, place_fields
 from hcc_scope.report.png import png_uri
 from hcc_scope.report.svg import drawing, element, number, words
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from hcc_scope.report.overview import FieldPicture, SectionPicture
     from hcc_scope.types import SectionScore
 
-__all__ = ["Example", "course_chart", "examples", "field_map", "heat_legend", "score_scale", "tile_map"]
+__all__ = ["HATCHING", "course_chart", "field_examples", "field_map", "heat_legend", "score_scale", "tile_map"]
 
 _WIDTH = 900.0
 _MAP_WIDTH, _MAP_HEIGHT = 440.0, 560.0
@@ -370,21 +371,14 @@ def _drawn_mark(kind: str, x: float, y: float) -> str:
 # ---- examples -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """The middle of one field, as a picture."""
-
-    uri: str
-    caption: str
-
-
-def examples(section: SectionPicture) -> list[Example]:
-    """Return the scored fields nearest to the lowest, middle and highest score."""
+def field_examples(section: SectionPicture) -> list[Figure]:
+    """Return the middles of the scored fields nearest to the lowest, middle and highest score."""
     black, white = display_window(section)
     return [
-        Example(
-            png_uri(field.detail, black, white),
+        Figure(
             "" if field.score is None else f"field score {format_score(field.score, section.threshold)}",
+            picture=png_uri(field.detail, black, white),
+            size_px=(field.detail.shape[1], field.detail.shape[0]),
         )
         for field in example_fields(section)
     ]

@@ -1,38 +1,26 @@
-"""A section's report as one self-contained HTML page: no script, no font, no external picture.
-
-The facts of the page are collected here; its looks are in ``templates/section.html.j2``, which escapes every value.
-"""
+"""The report of a section as a document: its facts in sentences, tables and drawings, in a careful reader's order."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from hcc_scope.formatting import (
-    capital,
-    counted,
-    format_number,
-    format_score,
-    format_utc,
-    sentence,
-    significant,
-)
+from hcc_scope.formatting import capital, counted, format_score, format_utc, sentence, significant
 from hcc_scope.inference.card_evaluation import StatementRecord
-from hcc_scope.position_tags import POSITION_TAG, describe_origin, position_origin
-from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
-from hcc_scope.report.acquired_text import describe_acquired
-from hcc_scope.report.drawings import course_chart, examples, field_map, heat_legend, score_scale, tile_map
-from hcc_scope.report.logo import logo_svg
+from hcc_scope.report.acquired_text import acquired_word, describe_acquired, describe_ended
+from hcc_scope.report.coverage_rows import coverage_rows, exclusion_rows, field_table
+from hcc_scope.report.document import Document, Drawing, Figure, Figures, Heading, Paragraph, Table
+from hcc_scope.report.drawings import course_chart, field_examples, field_map, heat_legend, score_scale, tile_map
+from hcc_scope.report.microscope_rows import focus_rows, reading_rows, setting_rows, shading_rows
+from hcc_scope.report.model_rows import ReportModel, model_rows
+from hcc_scope.report.overview import display_window
+from hcc_scope.report.store_hashes import hash_rows
+from hcc_scope.report.tile_examples import choose_tiles, tile_figures
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import (
     SAMPLING_TEXTS,
     SCORE_DECIMALS,
     describe_assumed_threshold,
-    describe_drift,
-    describe_excluded_bounds,
     describe_interval,
     describe_lattice,
     describe_score,
@@ -41,25 +29,21 @@ from hcc_scope.score_text import (
     format_section_score,
     format_section_threshold,
 )
-from hcc_scope.scoring import frame_score
-from hcc_scope.storage.section_labels import describe_label
-from hcc_scope.templates import environment
-from hcc_scope.theme_colours import css_variables
+from hcc_scope.storage.section_labels import describe_label, label_of
 from hcc_scope.validation_text import SCORE_MEANING, describe_animal, describe_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from hcc_scope.report.document import Block
     from hcc_scope.report.hand_account import HandAccount
     from hcc_scope.report.overview import SectionPicture
-    from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
-    from hcc_scope.storage.recorded_run import Provenance
-    from hcc_scope.types import FrameResult, SampleCounts, SectionScore
+    from hcc_scope.types import FrameResult, SectionScore
 
-__all__ = ["AnimalMean", "PageFacts", "render"]
+__all__ = ["AnimalMean", "PageFacts", "section_document"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,71 +82,38 @@ class PageFacts:
     """None where it is not known."""
     prevalence: float | None = None
     """Share of animals that are high, as the user states it."""
+    model: ReportModel = field(default_factory=ReportModel)
 
 
-@dataclass(frozen=True, slots=True)
-class _FieldRow:
-    """One field's line in the table of all fields."""
-
-    seq: int
-    place: str
-    state: str
-    score: str
-    why: str
-    excluded: str | None
-    """Why the operator excluded it; None if it is in."""
-
-
-def render(facts: PageFacts) -> str:
-    """Return the page."""
+def section_document(facts: PageFacts) -> Document:
+    """Return the report; reads the frames of the tiles that it shows."""
     provenance = facts.store.recorded.provenance
-    specimen, trained_on = provenance.specimen, provenance.model_trained_on
-    return (
-        environment("hcc_scope.report")
-        .get_template("section.html.j2")
-        .render(
-            title=f"Section {facts.store.spec.section_id} of animal {facts.store.spec.animal_id}",
-            events=_course_of_events(facts),
-            research_use=research_use(trained_on),
-            alarm=phantom_alarm(trained_on, facts.store.spec.provenance),
-            warnings=[
-                *([] if facts.by_hand is None else map(sentence, facts.by_hand.remarks())),
-                *([f"The specimen: {specimen}."] if specimen else []),
-                *(sentence(problem) for problem in facts.problems),
-            ],
-            score=capital(format_section_score(facts.score)),
-            has_score=facts.score.score is not None,
-            meaning=sentence(SCORE_MEANING),
-            score_sentence=sentence(describe_score(facts.score)),
-            statement=_statement(facts),
-            animal=_animal(facts),
-            stability=_stability(facts.score),
-            score_warnings=_score_warnings(facts),
-            coverage=_coverage(facts),
-            by_hand=[] if facts.by_hand is None else facts.by_hand.rows(),
-            excluded=[
-                (f"field {seq}", why or "no reason given")
-                for seq, why in facts.excluded.items()
-                if seq not in facts.score.set_aside
-            ],
-            score_of_all=_score_of_all(facts.score_of_all),
-            colours=css_variables(),
-            logo=logo_svg(in_page=True),
-            scale=score_scale(facts.score),
-            course=course_chart(facts.picture, format_section_threshold(facts.score)),
-            field_map=field_map(facts.picture),
-            tile_map=tile_map(facts.picture),
-            heat_legend=heat_legend(facts.picture.threshold),
-            examples=examples(facts.picture),
-            notes=_notes(facts.notes),
-            fields=_fields(facts),
-            provenance=_provenance(facts),
-        )
+    return Document(
+        title=f"Section {facts.store.spec.section_id} of animal {facts.store.spec.animal_id}",
+        subtitle=_course_of_events(facts),
+        research_use=research_use(provenance.model_trained_on),
+        blocks=[
+            *_warnings(facts),
+            *_score(facts),
+            *_animal(facts),
+            Heading("The section"),
+            Table(("what", "value"), _identity(facts)),
+            *_maps(facts.picture),
+            *_coverage(facts),
+            Heading("The score's course"),
+            Drawing(course_chart(facts.picture, format_section_threshold(facts.score))),
+            *_tiles(facts),
+            *_notes(facts.notes),
+            *_microscope(facts),
+            Heading("The model in short"),
+            Table(("what", "value"), model_rows(facts.store, facts.model, facts.score.threshold)),
+            Heading("How it was made"),
+            Table(("what", "value"), _versions(facts)),
+        ],
+        made_utc=facts.made_utc,
+        page_only=[Heading("Every field"), field_table(facts.store, facts.results, facts.score, facts.excluded)],
+        not_on_paper="Every field is listed in the HTML page of this report.",
     )
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.{SCORE_DECIMALS}f}"
 
 
 def _course_of_events(facts: PageFacts) -> str:
@@ -171,26 +122,54 @@ def _course_of_events(facts: PageFacts) -> str:
     made = format_utc(facts.made_utc, seconds=False)
     acquired = describe_acquired(run)
     when = acquired if acquired[0].isdigit() else f"at {acquired}"
-    return f"Acquired {when}, run {state}. Report made {made}."
+    return f"{acquired_word(facts.store.spec.sampling)} {when}, run {state}. Report made {made}."
+
+
+def _warnings(facts: PageFacts) -> Iterator[Block]:
+    provenance = facts.store.recorded.provenance
+    if alarm := phantom_alarm(provenance.model_trained_on, facts.store.spec.provenance):
+        yield Paragraph(alarm, "alarm")
+    warnings = [] if facts.by_hand is None else [*facts.by_hand.remarks()]
+    if provenance.specimen:
+        warnings.append(f"the specimen: {provenance.specimen}")
+    for words in (*warnings, *facts.problems):
+        yield Paragraph(sentence(words), "warn")
+
+
+# ---- the score ------------------------------------------------------------------------------------------------------
+
+
+def _score(facts: PageFacts) -> Iterator[Block]:
+    """Yield the score, what it is, what it is worth and what limits it."""
+    score = facts.score
+    yield Paragraph(capital(format_section_score(score)), "score")
+    yield Drawing(score_scale(score))
+    if score.score is not None:
+        yield Paragraph(sentence(SCORE_MEANING))
+    yield Paragraph(sentence(describe_score(score)))
+    if score.score is not None:
+        for text in describe_statement(_record(facts), score, facts.prevalence):
+            yield Paragraph(text)
+    if stability := _stability(score):
+        yield Paragraph(stability, "quiet")
+    for warning in _score_warnings(facts):
+        yield Paragraph(warning, "warn")
 
 
 def _record(facts: PageFacts) -> StatementRecord | None:
     return StatementRecord.from_json(facts.store.recorded.provenance.statement)
 
 
-def _statement(facts: PageFacts) -> list[str]:
-    """Return what the verdict is worth, as sentences; none without a score."""
-    return [] if facts.score.score is None else describe_statement(_record(facts), facts.score, facts.prevalence)
-
-
-def _animal(facts: PageFacts) -> list[str]:
-    """Return the mean over the animal's sections, and what it is evidence of; none without a score."""
+def _animal(facts: PageFacts) -> Iterator[Block]:
+    """Yield the mean over the animal's sections, and what it is evidence of; nothing without a score."""
     mean = facts.animal
     if facts.score.score is None or mean is None:
-        return []
-    of = f"mean of {counted(mean.n_sections, 'section')} of animal {facts.store.spec.animal_id} in {mean.where}"
-    text = "; ".join(filter(None, (f"{of}: {mean.score:.{SCORE_DECIMALS}f}", mean.remark)))
-    return [one for one in (sentence(text), describe_animal(_record(facts), mean.score)) if one]
+        return
+    yield Heading("The animal")
+    of = f"Mean of {counted(mean.n_sections, 'section')} of animal {facts.store.spec.animal_id} in {mean.where}"
+    yield Paragraph(sentence("; ".join(filter(None, (f"{of}: {mean.score:.{SCORE_DECIMALS}f}", mean.remark)))))
+    if evidence := describe_animal(_record(facts), mean.score):
+        yield Paragraph(evidence)
 
 
 def _stability(score: SectionScore) -> str:
@@ -224,56 +203,57 @@ def _score_warnings(facts: PageFacts) -> list[str]:
     return warnings
 
 
-def _coverage(facts: PageFacts) -> list[tuple[str, str]]:
-    outcomes = Counter(result.outcome for result in facts.results.values())
-    score, n = facts.score, facts.store.n_frames
-    outcome = facts.store.recorded.outcome
-    lost = 0 if outcome is None else outcome.lost_frames
+# ---- the section ----------------------------------------------------------------------------------------------------
+
+
+def _identity(facts: PageFacts) -> list[tuple[str, str]]:
+    spec, run = facts.store.spec, facts.store.recorded
+    n_fields = facts.store.n_frames - len(facts.score.retaken)
     rows = [
-        ("fields stored", str(n)),
-        ("classified", str(outcomes["classified"])),
-        ("excluded: no tile was usable", str(outcomes["excluded"])),
-        ("failed", str(outcomes["failed"])),
-        ("not analysed", str(n - sum(outcomes.values()))),
-        ("excluded by the operator", str(score.fields_excluded_by_operator)),
-        ("fields in the score", str(score.frames)),
-        ("fields that the interval rests on", str(score.interval_frames)),
-        ("tiles in the score", str(score.tiles)),
+        ("animal", spec.animal_id),
+        ("section", spec.section_id),
+        ("specimen", run.provenance.specimen or "not recorded"),
+        (acquired_word(spec.sampling).lower(), describe_acquired(run)),
+        ("run", describe_ended(run, n_fields, spec.expected_frames)),
+        ("fields", f"{n_fields:,}: {SAMPLING_TEXTS[spec.sampling]}"),
+        ("store", facts.store.path.name),
     ]
-    if score.set_aside:
-        rows.append(("fields taken again", str(len(score.retaken))))
-        rows.append(("frames that another one of their field replaces", str(len(score.set_aside))))
-    if score.weight == "tissue":
-        rows.append(("a field counts in the score", "as many as it has usable tiles"))
-    if score.n_lattice is not None:
-        rows.append(("fields of the lattice that random fields come from", str(score.n_lattice)))
-    if score.excluded_bounds is not None:
-        rows.append(("score at the extremes of the fields without one", describe_excluded_bounds(score)))
-    if drift := describe_drift(score):
-        rows.append(("drift over the order of fields", drift))
-    if score.sample is not None:
-        rows += _sample_rows(score.sample)
-    if lost:
-        imported = facts.store.spec.sampling == "imported"
-        what = "left out of the import: not readable" if imported else "lost before they could be stored"
-        rows.append((what, str(lost)))
-    if outcome is not None and outcome.skipped_fields:
-        rows.append(("skipped: not reached by the stage", str(outcome.skipped_fields)))
-    rows += [
-        (f"tiles excluded: {text.name}", str(score.tiles_excluded[text.key]))
-        for text in FLAG_TEXTS.values()
-        if text.key in score.tiles_excluded
-    ]
-    return rows
+    label = label_of(facts.notes)
+    return rows if label is None else [*rows, ("label", describe_label(label))]
 
 
-def _sample_rows(sample: SampleCounts) -> list[tuple[str, str]]:
-    """Return what became of the drawn fields of a guided section."""
-    rows = [("random fields drawn", str(sample.drawn)), ("drawn fields captured", str(sample.reached))]
-    rows += [(f"drawn fields skipped: {reason}", str(n)) for reason, n in sample.skipped.items()]
-    if sample.not_of_sample:
-        rows.append(("frames that are not of the sample, not in the score", str(sample.not_of_sample)))
-    return rows
+def _maps(picture: SectionPicture) -> Iterator[Block]:
+    yield Heading("Fields and tiles")
+    yield Figures(
+        [
+            Figure("Fields where they lie", svg=field_map(picture)),
+            Figure("Tiles by their probability of high", svg=tile_map(picture)),
+        ]
+    )
+    yield Drawing(heat_legend(picture.threshold))
+    if found := field_examples(picture):
+        yield Figures(found, columns=3)
+
+
+def _coverage(facts: PageFacts) -> Iterator[Block]:
+    """Yield how many fields count, how they were captured, and what was left out for which reason."""
+    score = facts.score
+    yield Heading("Coverage")
+    yield Table(("what", "how many"), coverage_rows(facts.store, facts.results, score))
+    if facts.by_hand is not None and (rows := facts.by_hand.rows()):
+        yield Heading("Captured by hand")
+        yield Table(("what", "how many"), rows)
+    yield Heading("Exclusions by reason")
+    if reasons := exclusion_rows(facts.results, score, facts.excluded):
+        yield Table(("what", "reason", "how many"), reasons, widths=(1, 4, 1))
+    else:
+        yield Paragraph("Nothing was excluded.", "quiet")
+    if rows := [
+        (f"field {seq}", why or "no reason given") for seq, why in facts.excluded.items() if seq not in score.set_aside
+    ]:
+        yield Heading("Fields excluded by the operator")
+        yield Table(("field", "reason"), rows)
+        yield Paragraph(_score_of_all(facts.score_of_all))
 
 
 def _score_of_all(score: SectionScore) -> str:
@@ -287,8 +267,45 @@ def _score_of_all(score: SectionScore) -> str:
     )
 
 
-def _notes(notes: Sequence[Note]) -> list[tuple[str, str]]:
-    return [
+def _tiles(facts: PageFacts) -> Iterator[Block]:
+    """Yield the most and the least typical tiles, with their saliency."""
+    left_out = {*facts.excluded, *facts.score.set_aside}
+    median, chosen = choose_tiles(facts.results.values(), left_out)
+    if not chosen:
+        return
+    spec, threshold = facts.store.spec, facts.score.threshold
+    yield Heading("Typical tiles")
+    size = f", {significant(spec.tile_px * spec.pixel_size_um)} um" if spec.pixel_size_um > 0 else ""
+    yield Paragraph(
+        f"The median probability of the tiles in the score is {format_score(median, threshold)}. Typical tiles are "
+        f"nearest to it, least typical ones are farthest from it, on either side; at most one of each field. A tile is "
+        f"{spec.tile_px} px{size} a side."
+    )
+    saliency = facts.model.saliency
+    if saliency is not None:
+        yield Paragraph(
+            "Saliency shows where a small change of a count would change the answer, not why, relative to its own "
+            "tile; it is no proof that the model looks at the right thing.",
+            "quiet",
+        )
+    problems = [] if saliency is not None else ["there is no saliency: it was not asked for"]
+    for group, title in (("typical", "Most typical"), ("least typical", "Least typical")):
+        tiles = [one for one in chosen if one.group == group]
+        if not tiles:
+            continue
+        found = tile_figures(facts.store, tiles, saliency, display_window(facts.picture), threshold)
+        problems += found.problems
+        yield Heading(title, level=3)
+        if found.tiles:
+            yield Figures(found.tiles, columns=3)
+        if found.overlays:
+            yield Figures(found.overlays, columns=3)
+    for problem in dict.fromkeys(problems):
+        yield Paragraph(sentence(problem), "quiet")
+
+
+def _notes(notes: Sequence[Note]) -> Iterator[Block]:
+    rows = [
         (
             f"{format_utc(note.t_utc, seconds=False)}, {'section' if note.seq is None else f'field {note.seq}'}",
             _note_text(note),
@@ -296,6 +313,8 @@ def _notes(notes: Sequence[Note]) -> list[tuple[str, str]]:
         for note in notes
         if note.kind in ("note", "spoilt", "label") or (note.kind == "retake" and note.replaces is not None)
     ]
+    yield Heading("Notes")
+    yield Table(("when and what about", "note"), rows) if rows else Paragraph("None.", "quiet")
 
 
 def _note_text(note: Note) -> str:
@@ -310,71 +329,28 @@ def _note_text(note: Note) -> str:
             return note.text
 
 
-def _fields(facts: PageFacts) -> list[_FieldRow]:
-    rows = []
-    for seq, entry in enumerate(facts.store.journal):
-        result = facts.results.get(seq)
-        place = "" if entry is None else _place(entry)
-        if entry is None:
-            why = "its line in the journal is unreadable"
-        elif result is None:
-            why = ""
-        else:
-            why = result.error or "" if result.outcome == "failed" else ", ".join(_excluded_tiles(result))
-        if seq in facts.score.set_aside:
-            why = "; ".join(filter(None, (why, "does not count: another frame shows this field")))
-        rows.append(
-            _FieldRow(
-                seq=seq,
-                place=place,
-                state="not analysed" if result is None else result.outcome,
-                score="" if result is None else _number(frame_score(result)),
-                why=why,
-                excluded=facts.excluded[seq] or "yes" if seq in facts.excluded else None,
-            )
-        )
-    return rows
+# ---- how it was made ------------------------------------------------------------------------------------------------
 
 
-def _place(entry: JournalEntry) -> str:
-    """Return where a field is and, where the pictures gave it, how well that is known; empty without a stage."""
-    if entry.stage_um is None:
-        return "not known" if POSITION_TAG in entry.tags else ""
-    how = describe_origin(position_origin(entry.tags, has_position=True))
-    return f"{entry.stage_um[0]:.0f}, {entry.stage_um[1]:.0f}{f' ({how})' if how else ''}"
+def _microscope(facts: PageFacts) -> Iterator[Block]:
+    outcome = facts.store.recorded.outcome
+    readings = {} if outcome is None else outcome.readings
+    yield Heading("Settings")
+    yield Table(("what", "value"), [*setting_rows(facts.store), *reading_rows(readings)])
+    rows, warnings = focus_rows(facts.store, facts.score)
+    yield Heading("Focus")
+    for warning in warnings:
+        yield Paragraph(sentence(warning), "warn")
+    yield Table(("what", "value"), rows)
+    yield Heading("Shading")
+    yield Table(("what", "value"), shading_rows(facts.store))
 
 
-def _excluded_tiles(result: FrameResult) -> tuple[str, ...]:
-    counts = {text.key: int(np.count_nonzero(result.flags & flag.value)) for flag, text in FLAG_TEXTS.items()}
-    return describe_reason_counts(counts)
-
-
-def _unlike(provenance: Provenance) -> list[tuple[str, str]]:
-    """Return what was done with tiles unlike the model's training tiles; nothing if the model measures no distance."""
-    beyond = provenance.unlike_threshold
-    if beyond is None:
-        return []
-    done = "scored nevertheless" if provenance.score_unlike else "not scored"
-    return [("tiles unlike training", f"{done} (distance beyond {significant(beyond, 4)})")]
-
-
-def _provenance(facts: PageFacts) -> list[tuple[str, str]]:
-    spec, provenance = facts.store.spec, facts.store.recorded.provenance
+def _versions(facts: PageFacts) -> list[tuple[str, str]]:
     engines = sorted({result.engine for result in facts.results.values() if result.engine})
-    rows = [
-        ("store", facts.store.path.name),
-        ("frames", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
-        ("pixel size", f"{significant(spec.pixel_size_um, 4)} um"),
-        ("fields", SAMPLING_TEXTS[spec.sampling]),
-        ("model", provenance.model or "not recorded"),
-        ("model sha256", spec.model_sha256 or "not recorded"),
-        ("engine", "; ".join(engines) or "none"),
-        ("threshold", format_number(facts.score.threshold, 6)),
-        *_unlike(provenance),
-        ("correction of frames", provenance.correction),
-        ("camera", f"{provenance.camera or ''} ({provenance.camera_library or 'unknown'})".strip()),
-        ("rig configuration sha256", spec.rig_sha256 or "not recorded"),
-    ]
     software = facts.store.attributes.get("software") or {}
-    rows += [(name, str(value)) for name, value in sorted(software.items())]
-    return rows
+    return [
+        *hash_rows(facts.store),
+        ("engine", "; ".join(engines) or "none"),
+        *((name, str(value)) for name, value in sorted(software.items())),
+    ]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["course", "field_picture", "section_picture"]
 
-MAX_FIELDS = 200
+MAX_FIELDS = 400
 """More are too small to see on one page; every n-th is drawn then."""
 
 

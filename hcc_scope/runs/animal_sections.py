@@ -13,12 +13,14 @@ from hcc_scope.runs.animal_scores import animal_scores, describe_left_out
 from hcc_scope.runs.library import SectionLister
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from hcc_scope.report.page import AnimalMean
     from hcc_scope.runs.animal_scores import AnimalScore
     from hcc_scope.types import RunSpec, SectionScore
 
-__all__ = ["OtherSection", "other_sections", "write_report"]
+__all__ = ["OtherSection", "animal_mean", "other_sections"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,44 +51,47 @@ def other_sections(folder: Path, spec: RunSpec) -> list[OtherSection]:
     ]
 
 
-def _animal_score(folder: Path, animal_id: str, model_sha256: str | None) -> AnimalScore | None:
-    lister = SectionLister.of_user()
-    try:
-        sections = [one for one in lister.each([folder]) if one.animal_id == animal_id]
-    except StoreError:
-        return None
-    scores = animal_scores(lister.with_present_scores(sections))
-    return next((one for one in scores if one.model_sha256 == model_sha256), None)
-
-
-def write_report(
-    store_path: Path, out_dir: Path | None = None, *, prevalence: float | None = None, folder: Path | None = None
-) -> Path:
-    """Write the report of a stored section, with the mean over the animal's sections.
+def animal_mean(
+    store_path: Path, spec: RunSpec, folder: Path, scores: Iterable[AnimalScore] | None = None
+) -> AnimalMean | None:
+    """Return the score of a section's animal, as the report of the section states it; None without one.
 
     Parameters
     ----------
-    store_path, out_dir, prevalence
-        As for `hcc_scope.report.section.section_report`, and so are what is returned and what is raised.
-    folder : Path, optional
-        It and those below hold the animal's sections; that of the store, if not given.
+    store_path : Path
+        Of the section.
+    spec : RunSpec
+        Of the section.
+    folder : Path
+        It and those below hold the animal's sections.
+    scores : iterable of AnimalScore, optional
+        Those of the folder, where they are known.
     """
     from hcc_scope.report.page import AnimalMean
-    from hcc_scope.report.section import section_report
-    from hcc_scope.storage.reader import read_facts
 
-    spec = read_facts(store_path)[0].spec
-    beside = store_path.resolve().parent
-    found = _animal_score(beside if folder is None else folder, spec.animal_id, spec.model_sha256)
-    mean = None
-    if found is not None:
-        where = "this folder" if folder is None or folder.resolve() == beside else f"the folder {folder.name}"
-        here = store_path.resolve()
-        why = next((one.describe() for one in found.left_out if one.section.path.resolve() == here), "")
-        mean = AnimalMean(
-            found.score,
-            len(found.sections),
-            f"{where} and those below it",
-            f"this store does not count: {why}" if why else describe_left_out(found.left_out),
-        )
-    return section_report(store_path, out_dir, prevalence=prevalence, animal=mean)
+    found = _animal_score(folder, spec.animal_id, spec.model_sha256, scores)
+    if found is None:
+        return None
+    here = store_path.resolve()
+    why = next((one.describe() for one in found.left_out if one.section.path.resolve() == here), "")
+    return AnimalMean(
+        found.score,
+        len(found.sections),
+        "this folder and those below it"
+        if folder.resolve() == here.parent
+        else f"the folder {folder.resolve().name} and those below it",
+        f"this store does not count: {why}" if why else describe_left_out(found.left_out),
+    )
+
+
+def _animal_score(
+    folder: Path, animal_id: str, model_sha256: str | None, scores: Iterable[AnimalScore] | None = None
+) -> AnimalScore | None:
+    if scores is None:
+        lister = SectionLister.of_user()
+        try:
+            sections = [one for one in lister.each([folder]) if one.animal_id == animal_id]
+        except StoreError:
+            return None
+        scores = animal_scores(lister.with_present_scores(sections))
+    return next((one for one in scores if (one.animal_id, one.model_sha256) == (animal_id, model_sha256)), None)

@@ -10,6 +10,7 @@ each frame its place among the images.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from contextlib import ExitStack
@@ -30,11 +31,12 @@ from hcc_scope.imports.source import ChosenImages, ImportSource
 from hcc_scope.imports.source_facts import SourceFacts, source_facts
 from hcc_scope.runs.continued_section import continuable_store, continue_section
 from hcc_scope.runs.section import SectionRun, start_section
+from hcc_scope.storage.import_record import CONVERSION_KEY, PIXEL_SIZE_KEY, SELECTION_KEY, SOURCES_KEY
 from hcc_scope.storage.naming import check_id, is_taken, store_path, taken_error
 from hcc_scope.types import RunSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -55,10 +57,6 @@ __all__ = [
     "stored_import",
 ]
 
-SOURCES_KEY = "import_sources"
-SELECTION_KEY = "import_selection"
-CONVERSION_KEY = "import_conversion"
-"""Keys of the provenance: what was imported, which images of it, and how their numbers became counts; as JSON."""
 _RESUMED_AT = "import_resumed_at"
 """Key of a part's provenance: the place among the images at which it begins."""
 _OTHER = "Give the sources and choices of the first part again, or another section id."
@@ -148,10 +146,11 @@ class OpenImport:
         """Return what the store records of the import."""
         sources = [
             {
-                "path": str(one.images.path),
+                "path": str(one.images.path.absolute()),
                 "format": one.images.format,
                 "fingerprint": fingerprint(one.facts),
                 "images": len(one.indices),
+                "chosen": hashlib.sha256(json.dumps(one.indices).encode("ascii")).hexdigest(),
             }
             for one in self.chosen
         ]
@@ -159,7 +158,7 @@ class OpenImport:
             SOURCES_KEY: json.dumps(sources),
             SELECTION_KEY: json.dumps(asdict(self.request.selection)),
             CONVERSION_KEY: json.dumps(asdict(self.request.conversion)),
-            "import_pixel_size": "given" if self.request.pixel_size_um is not None else "stated",
+            PIXEL_SIZE_KEY: "given" if self.request.pixel_size_um is not None else "stated",
         }
 
 
@@ -367,11 +366,17 @@ def _next_image(store: SectionStore, opened: OpenImport, provenance: dict[str, T
 
 def _refuse_another_import(store: SectionStore, opened: OpenImport, provenance: dict[str, TagValue]) -> None:
     recorded = store.spec.provenance
-    if _prints(recorded) != _prints(provenance):
+    then, now = _of_sources(recorded, "fingerprint"), _of_sources(provenance, "fingerprint")
+    if then is None or then != now:
         raise StoreError(f"{store.path} was imported from other sources, or they have changed since", hint=_OTHER)
-    for key, words in ((SELECTION_KEY, "other images of these sources"), (CONVERSION_KEY, "another conversion")):
-        if recorded.get(key) != provenance[key]:
-            raise StoreError(f"{store.path} was imported with {words}: {recorded.get(key)}", hint=_OTHER)
+    if _of_sources(recorded, "chosen") != _of_sources(provenance, "chosen"):
+        raise StoreError(
+            f"{store.path} was imported with other images of these sources: {recorded.get(SELECTION_KEY)}", hint=_OTHER
+        )
+    if recorded.get(CONVERSION_KEY) != provenance[CONVERSION_KEY]:
+        raise StoreError(
+            f"{store.path} was imported with another conversion: {recorded.get(CONVERSION_KEY)}", hint=_OTHER
+        )
     if store.spec.pixel_size_um != opened.facts.pixel_size_um:
         raise StoreError(
             f"{store.path} was imported with a pixel size of {store.spec.pixel_size_um:g} um, and now it is "
@@ -380,11 +385,10 @@ def _refuse_another_import(store: SectionStore, opened: OpenImport, provenance: 
         )
 
 
-def _prints(provenance: object) -> list[tuple[str, int]] | None:
-    """Return fingerprint and number of images of each source, as a store records them; None if it does not."""
+def _of_sources(provenance: Mapping[str, TagValue], key: str) -> list[object] | None:
+    """Return one fact of each source, as a store records it; None if it does not."""
     try:
-        sources = json.loads(provenance[SOURCES_KEY])  # type: ignore[index]
-        return [(one["fingerprint"], one["images"]) for one in sources]
+        return [one[key] for one in json.loads(str(provenance[SOURCES_KEY]))]
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
 

@@ -67,7 +67,8 @@ def row_from_text(text: str, path: Path, stamp: tuple[int, ...]) -> ListedSectio
             values[place] = datetime.fromisoformat(values[place])
     if values[_SCORE_AT] is not None:
         values[_SCORE_AT] = _score(values[_SCORE_AT])
-    return ListedSection(path, *values, stamp)
+    values.append(stamp)
+    return ListedSection(path, *values)
 
 
 def _score_values(score: SectionScore) -> list[Any]:

@@ -54,6 +54,7 @@ __all__ = [
     "OpenedStore",
     "RecordedSaliency",
     "SectionAnalysis",
+    "known_card",
     "open_section",
     "read_again",
     "recorded_analysis",
@@ -423,7 +424,7 @@ def recorded_analysis(
         raise StoreError(f"The predictions {path / name}.jsonl cannot be read: {error.strerror or error}") from error
     own = name == PREDICTIONS
     sha256 = header.get("model_sha256")
-    known = None if sha256 is None else _known_card(sha256, run.provenance.model)
+    known = None if sha256 is None else known_card(sha256, run.provenance.model)
     card = CardFacts() if known is None else CardFacts.of_card(known)
     model, trained_on = (f"model {str(sha256)[:8]}", None) if known is None else (known.name, known.trained_on)
     if sha256 == spec.model_sha256:  # what counted in the run, whatever the card states by now
@@ -458,7 +459,15 @@ def recorded_analysis(
     )
 
 
-def _known_card(sha256: str, name: str | None) -> ModelCard | None:
+def known_card(sha256: str, name: str | None) -> ModelCard | None:
+    """Return the card of the model with a sha256, as far as that is known here; None if it is not.
+
+    Parameters
+    ----------
+    sha256 : str
+    name : str, optional
+        Of the model, as a store records it.
+    """
     from hcc_scope.inference.card import read_card
     from hcc_scope.inference.catalogue import known_model
 

@@ -27,6 +27,7 @@ Live, replay and import differ only in what is plugged in. What holds for each:
   its tag which field it shows, live and in a replay (`hcc_scope.drawn_fields`).
 - *Continued sections*: frames of earlier parts are counted and scored from the start, and never acquired again; those
   without a result are caught up. Rates and latencies are those of this part.
+- *Imports*: an image that cannot be read is left out and counted as lost; numbers of frames have no gap.
 - *Retakes*: the source takes a field again next. A note states which frame is replaced before the new one is stored,
   and the new one counts once it has a result (`hcc_scope.retakes`); both stay.
 - *Operator's exclusions*: a field is never deleted; the score becomes that of a fresh scorer without it, after the mark

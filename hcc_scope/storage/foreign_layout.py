@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ForeignLayout", "ShardIndex", "read_layout", "read_zarr_json"]
 
-_MOST_METADATA_BYTES: Final = 2**26
+_MOST_METADATA_BYTES: Final = 2**24
+"""Python's objects take twenty times as much."""
 _MOST_AXES: Final = 8
 _MOST_LENGTH: Final = 2**40
 _MOST_CHUNK_BYTES: Final = 2**29

@@ -61,7 +61,8 @@ def remove_frames(store: Path, layout: Layout, n_frames: int) -> int:
     for level in range(layout.n_levels):
         array = store / layout.array_path(level)
         for shard in _shards(array / "c", None if layout.is_packed else n_frames):
-            removed += _unlink(shard / "0" / "0")
+            for file in (shard / "0").glob("0*"):  # what a kill left half-written ends in .__lock
+                removed += _unlink(file)
             _remove_if_empty(shard / "0", shard)
         _remove_if_empty(array / "c")
         if not (array / "c").exists():

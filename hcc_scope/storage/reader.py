@@ -161,10 +161,17 @@ class SectionStore:
         StoreError
             If there is no such frame.
         """
-        if self.layout.shard_frames != 1:
+        self._entry(seq)
+        array = self._array
+        if array.layout.shard_frames != 1:
             return None
-        self._array.check_file(self._entry(seq).seq)
-        return self._array.shard_path(seq)
+        try:
+            array.check_file(seq)
+        except StoreDamagedError:
+            if not self._follow(array):
+                raise
+            return self.own_file(seq)
+        return array.shard_path(seq)
 
     @property
     def n_frames(self) -> int:

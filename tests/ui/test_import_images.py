@@ -51,6 +51,14 @@ def test_images_that_are_dropped_become_a_section_and_a_store_that_is_dropped_is
     name_section(shell)
     shell.window.top.engine.setCurrentText("torchscript")
     assert not drop(shell, QUrl("https://example.org/stack.tif"))
+    (tmp_path / "notes.txt").write_text("no image")
+    assert drop(shell, QUrl.fromLocalFile(str(tmp_path / "notes.txt")))
+    dialog = dialog_of(shell)
+    wait_for(lambda: "neither a TIFF nor a PNG" in text(dialog, "What is missing"), "the refusal")
+    assert not find(dialog, QPushButton, "Import").isEnabled()
+    find(dialog, QPushButton, "Cancel").click()
+    assert shell.imports.dialog is None
+
     assert drop(shell, QUrl.fromLocalFile(str(stack)))
     dialog = dialog_of(shell)
     wait_for(lambda: "time points" in text(dialog, "What is missing"), "the headers to be read")
@@ -80,14 +88,4 @@ def test_images_that_are_dropped_become_a_section_and_a_store_that_is_dropped_is
 
     assert drop(shell, QUrl.fromLocalFile(str(store.path)))
     wait_for(lambda: shell.focus.on, "Replay to show the store")
-    assert shell.imports.dialog is None
-
-
-def test_a_source_that_cannot_be_read_is_named_in_the_dialog(shell: App, tmp_path: Path):
-    (tmp_path / "notes.txt").write_text("no image")
-    shell.imports.open([tmp_path / "notes.txt"])
-    dialog = dialog_of(shell)
-    wait_for(lambda: "neither a TIFF nor a PNG" in text(dialog, "What is missing"), "the refusal")
-    assert not find(dialog, QPushButton, "Import").isEnabled()
-    find(dialog, QPushButton, "Cancel").click()
     assert shell.imports.dialog is None

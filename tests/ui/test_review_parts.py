@@ -15,6 +15,7 @@ from review_parts import GRID, frame, result
 
 from hcc_scope.field_quality import judge_tiles
 from hcc_scope.formatting import capital
+from hcc_scope.inference.saliency_map import relative_saliency
 from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.runs.section_analyses import section_score
 from hcc_scope.score_text import verdict
@@ -23,7 +24,6 @@ from hcc_scope.storage.recorded_run import RecordedRun
 from hcc_scope.types import RunSpec, Sampling
 from ui.canvas.drawing import _hatch_pixmap
 from ui.replay.store_list import dropped_stores, stores_in
-from ui.tiles.saliency_view import relative_saliency
 from ui.tiles.thumbnails import display_limits, make_thumbnails
 from ui.tiles.tile_table import TileFilter, TileOrder, TileTable
 from ui.tiles.tile_text import format_probability, tile_tooltip
@@ -201,6 +201,8 @@ def test_a_store_is_found_from_inside_itself_and_from_its_folder(tmp_path: Path)
     assert stores_in(tmp_path / "other") == [tmp_path / "other"]
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(one)) for one in (tmp_path, store)])
+    assert dropped_stores(mime) == [], "an OME-Zarr of another program may have such a name"
+    (store / "frames.jsonl").touch()
     assert dropped_stores(mime) == [store]
     assert dropped_stores(QMimeData()) == []
 

@@ -23,6 +23,7 @@ from storage_cases import change_facts
 from hcc_scope.inference import load_model
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import find_model
+from hcc_scope.inference.saliency_map import relative_saliency
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.score_text import describe_score
 from hcc_scope.storage.files import lock
@@ -36,7 +37,6 @@ from ui.kit.jobs import Jobs
 from ui.kit.low_page import LowPage
 from ui.replay.replay_tab import ReplayTab
 from ui.replay.scatter import TileScatter
-from ui.tiles.saliency_view import relative_saliency
 from ui.tiles.tiles_tab import TilesTab
 
 if TYPE_CHECKING:
@@ -569,7 +569,8 @@ def test_the_report_is_made_from_the_store(qtbot: QtBot, tab: ReplayTab, jobs: J
     with qtbot.waitSignal(tab.report_made, timeout=60_000) as signal:
         tab.make_report()
     (page,) = signal.args
-    assert "Research use only" in page.read_text(encoding="utf-8")
+    assert "field 0: saliency" in page.read_text(encoding="utf-8")
+    assert page.with_suffix(".pdf").is_file()
     assert notices[-1] == ("info", f"Report made: {page}")
 
 

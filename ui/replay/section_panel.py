@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from hcc_scope.formatting import capital, counted, sentence, significant
 from hcc_scope.quality import describe_reason_counts
-from hcc_scope.report.acquired_text import describe_acquired, describe_ended
+from hcc_scope.report.acquired_text import acquired_word, describe_acquired, describe_ended
 from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
 from hcc_scope.score_text import SAMPLING_TEXTS, describe_named_score
 from hcc_scope.storage.notes import stored_retakes
@@ -82,7 +82,7 @@ class SectionPanel(QScrollArea):
         muted = f"color: {c.text_muted}"
         lines = [f"<h3>Animal {escape(spec.animal_id)}, section {escape(spec.section_id)}</h3>"]
         facts = [
-            ("Acquired", capital(describe_acquired(opened.store.recorded))),
+            (acquired_word(spec.sampling), capital(describe_acquired(opened.store.recorded))),
             ("Fields", f"{n_fields:,}{in_frames}: {SAMPLING_TEXTS[spec.sampling]}"),
             ("Frame", f"{spec.frame_shape_yx[1]} x {spec.frame_shape_yx[0]} px, {spec.bit_depth} bit"),
             ("Pixel size", f"{significant(spec.pixel_size_um, 4)} µm" if spec.pixel_size_um > 0 else "unknown"),

@@ -20,6 +20,8 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.formatting import capital, counted
 from hcc_scope.score_text import describe_named_score, format_section_score
+from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY
+from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.section_labels import describe_label
 from ui.kit.theme import GRID_PX
 
@@ -30,9 +32,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.runs.section_analyses import OpenedStore
 
-__all__ = ["StoreList", "dropped_stores", "stores_in"]
-
-STORE_SUFFIX = ".ome.zarr"
+__all__ = ["StoreList", "dropped_stores", "our_stores_in", "stores_in"]
 
 
 def stores_in(path: Path) -> list[Path]:
@@ -44,10 +44,15 @@ def stores_in(path: Path) -> list[Path]:
     return below or [path]
 
 
+def our_stores_in(path: Path) -> list[Path]:
+    """Return the stores of `stores_in` that this program wrote: others name OME-Zarr images in the same way."""
+    return [one for one in stores_in(path) if any((one / name).exists() for name in (MANIFEST_COPY, JOURNAL))]
+
+
 def dropped_stores(mime: QMimeData) -> list[Path]:
     """Return the stores among what is dragged; a folder of stores means all of them."""
     files = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
-    return list(dict.fromkeys(store for file in files for store in stores_in(file)))
+    return list(dict.fromkeys(store for file in files for store in our_stores_in(file)))
 
 
 class StoreList(QWidget):

@@ -147,7 +147,7 @@ SPECS: tuple[ActionSpec, ...] = (
         "file",
         "Import images …",
         "Store and classify images of other programs as a section: TIFF, PNG, Micro-Manager, NDTiff, OME-Zarr",
-        "Ctrl+Shift+O",
+        "Ctrl+Shift+I",
         "folder",
     ),
     ActionSpec("choose_folder", "file", "Folder for sections …", "Choose where new sections are stored"),

@@ -14,6 +14,7 @@ from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QActionGroup, QImage, QPainter
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from hcc_scope.inference.saliency_map import relative_saliency
 from ui.canvas.canvas import Canvas
 from ui.canvas.frame_layer import FrameLayer
 from ui.canvas.luts import display_limits, palette_rgb
@@ -28,11 +29,9 @@ if TYPE_CHECKING:
     from ui.canvas.viewport import Viewport
     from ui.kit.theme import ThemeName
 
-__all__ = ["SaliencyLayer", "SaliencyMode", "SaliencyView", "relative_saliency"]
+__all__ = ["SaliencyLayer", "SaliencyMode", "SaliencyView"]
 
 _PALETTE = "Inferno"
-_TOP_PERCENT = 99.5
-"""A few pixels are far above all others; they must not make the rest black."""
 _SCALES = (0.05, 32.0)
 
 
@@ -52,21 +51,6 @@ _TIPS = {
     SaliencyMode.MAP: "Where a change of counts would change the score most",
     SaliencyMode.OVERLAY: "The saliency map over the image",
 }
-
-
-def relative_saliency(saliency: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return saliency from 0 to 1, relative to the tile's own 99.5th percentile; a map of zeros stays one.
-
-    Parameters
-    ----------
-    saliency : (t, t) float32
-        Of any sign: the absolute value counts. NaN and infinity count as 0.
-    """
-    size = np.abs(np.nan_to_num(saliency, nan=0.0, posinf=0.0, neginf=0.0))
-    top = float(np.percentile(size, _TOP_PERCENT))
-    if not top > 0:
-        top = float(size.max())
-    return np.clip(size / top, 0.0, 1.0).astype(np.float32) if top > 0 else np.zeros_like(size, dtype=np.float32)
 
 
 class SaliencyLayer:
