@@ -15,18 +15,21 @@ from library_parts import stored_section
 from storage_cases import change_facts
 
 from hcc_scope.errors import StoreError, StoreUnwritableError
-from hcc_scope.runs.library import SectionLister, animal_scores, with_present_score
+from hcc_scope.runs.animal_scores import animal_scores
+from hcc_scope.runs.animal_sections import other_sections
+from hcc_scope.runs.library import SectionLister
 from hcc_scope.runs.library_export import export_sections
 from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
 from hcc_scope.runs.section_analyses import open_section, read_again
 from hcc_scope.runs.section_comparison import compare_sections, describe_difference
+from hcc_scope.runs.section_reading import with_present_score
 from hcc_scope.runs.section_thumbnail import section_thumbnail
 from hcc_scope.scoring import animal_interval, share_of_confidence
 from hcc_scope.storage import find_stores, reader
-from hcc_scope.storage.animal_sections import sections_of
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import read_predictions
+from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
 from hcc_scope.storage.section_labels import label_section
 
@@ -116,27 +119,30 @@ def test_the_score_is_the_present_one(tmp_path: Path) -> None:
     assert present.score == open_section(path).analyses[0].score
     assert not present.has_old_score
     assert "1 field by the operator" in present.describe_quality()
-    assert [other.score for other in sections_of(tmp_path, "M1", "S9")] == [present.score], "in a report too"
-    lister.remember(present)
+    beside = dataclasses.replace(open_section(path).store.spec, section_id="S9")
+    assert [other.score for other in other_sections(tmp_path, beside)] == [present.score], "in the live panel too"
+    assert list(lister.with_present_scores([row])) == [present]
     assert list(lister.each([tmp_path])) == [present]
 
 
-def test_a_report_counts_the_sections_of_an_animal_that_the_list_counts(tmp_path: Path) -> None:
+def test_the_live_panel_counts_the_sections_of_an_animal_that_the_list_counts(tmp_path: Path) -> None:
     """A run that never ended, or was recovered, has the score of its results; one that is under way has none."""
     for name in ("S2", "S3", "S4"):
         stored_section(tmp_path, section_id=name, mean=0.6, ended=False)
     recover(tmp_path / "M1_S3.ome.zarr")
     stored_section(tmp_path)
     stored_section(tmp_path, "M2")
+    spec = open_store(tmp_path / "M1_S3.ome.zarr").spec
     with (tmp_path / "M1_S4.ome.zarr" / "frames.jsonl").open("rb+") as file:
         assert lock(file.fileno())
         sections = [with_present_score(one) if one.has_old_score else one for one in SectionLister().each([tmp_path])]
-        others = sections_of(tmp_path, "M1", "S9")
+        others = other_sections(tmp_path, dataclasses.replace(spec, section_id="S9"))
     animal = next(one for one in animal_scores(sections) if one.animal_id == "M1")
     counted = sorted(animal.sections, key=lambda one: one.section_id)
     assert [other.section_id for other in others] == ["S1", "S2", "S3"]
     assert [other.score for other in others] == [one.score for one in counted]
-    assert [other.section_id for other in sections_of(tmp_path, "M1", "S2")] == ["S1", "S3", "S4"]
+    others = other_sections(tmp_path, dataclasses.replace(spec, section_id="S2"))
+    assert [other.section_id for other in others] == ["S1", "S3", "S4"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hcc_scope.storage.files import lock
-from hcc_scope.storage.metadata import JOURNAL
+from hcc_scope.storage.naming import JOURNAL
 
 if TYPE_CHECKING:
     from pathlib import Path
