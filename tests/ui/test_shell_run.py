@@ -466,6 +466,10 @@ def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(rea
     store = ready.setup.request.out_dir / "M7_S1.ome.zarr"
     wait_for(lambda: f"{6 - n} of 6 fields of section M7 S1" in ready.window.notice.text, "the offer")
     find(ready.window.notice, QPushButton, "Resume")
+    top, replay = ready.window.top, ready.views.replay
+    ready.views.open_store(store)
+    wait_for(lambda: replay.opened is not None and replay.opened.store.n_frames == n, "the store in Replay")
+    ready.views.show_live()
     with patch.object(ready.window.notice, "show_notice", wraps=ready.window.notice.show_notice) as shown:
         ready.commands.resume_section(str(store))  # as the menu does; the offer goes with it
     shown.assert_called_once_with("info", "Checking every stored frame of M7_S1.ome.zarr …")
@@ -473,11 +477,18 @@ def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(rea
     (box,) = ready.window.findChildren(QMessageBox)
     assert f"{6 - n} of 6 fields of section M7 S1" in box.text()
     _press(box, "Resume")
+    assert (top.animal.value, top.section.value, top.plan.text()) == ("M7", "S1", "rest of its plan")
+    assert ready.setup.request.section_id == "S2"
     wait_for(lambda: ready.run.phase == "running", f"the section to go on: {notices(ready)}")
     finish(ready)
     assert open_store(store).n_frames == 6
     assert "left" not in ready.window.notice.text
-    assert ready.window.top.section.value == "S2"
+    assert (top.section.value, top.plan.text()[:15]) == ("S2", "6 random fields")
+    wait_for(lambda: not ready.jobs.n_open, "the course of both parts")
+    assert ready.state.course.as_array()[:, 0].tolist() == [1, 2, 3, 4, 5, 6]
+    ready.window.show_view(replay)
+    wait_for(lambda: replay.opened.store.n_frames == 6, "Replay to read it again")
+    ready.views.show_live()
     assert ready.run.why_no_retake() == ""
     ready.run.retake(1, "a bubble")
     wait_for(lambda: ready.run.active, f"the retake: {notices(ready)}")

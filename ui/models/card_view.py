@@ -68,7 +68,7 @@ class CardView(QTextBrowser):
         document.setDocumentMargin(2 * GRID_PX)
         dialect = QTextDocument.MarkdownFeature.MarkdownDialectGitHub
         document.setMarkdown(self._markdown, dialect | QTextDocument.MarkdownFeature.MarkdownNoHTML)
-        self._style_headings(document)
+        self._style_blocks(document)
         for frame in document.rootFrame().childFrames():
             if isinstance(frame, QTextTable):
                 self._style_table(frame)
@@ -77,10 +77,14 @@ class CardView(QTextBrowser):
             self._document.deleteLater()
         self._document = document
 
-    def _style_headings(self, document: QTextDocument) -> None:
+    def _style_blocks(self, document: QTextDocument) -> None:
         size_pt = self.font().pointSizeF()
         block = document.begin()
         while block.isValid():
+            if block.blockFormat().nonBreakableLines():  # a command, of any length
+                form = block.blockFormat()
+                form.setNonBreakableLines(False)
+                QTextCursor(block).setBlockFormat(form)
             level = block.blockFormat().headingLevel()
             cursor = QTextCursor(block)
             if level:
