@@ -99,9 +99,10 @@ class RunScore:
             return self._scorer.score()
 
     def course(self) -> list[SectionScore]:
-        """Return the score after each field that has a result, as it would be had nothing been excluded or retaken late.
+        """Return the score after each field that has a result; the last is the present one.
 
-        The fields come in the order of their results; the last score is the present one. Analysis goes on meanwhile.
+        The fields come in the order of their results. Those that are excluded now are in none of the scores, and one
+        that was taken again is in them once. Analysis goes on meanwhile.
         """
         with self.lock:
             scorer = self._scorer.fresh()

@@ -496,3 +496,21 @@ def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(rea
     assert [(note.seq, note.replaces, note.text) for note in read_notes(store)] == [(6, 1, "a bubble")]
     assert dict(ready.state.snapshot.score.retaken) == {1: 6}
     assert open_store(store).recorded.state == "completed"
+
+
+def test_what_was_away_for_a_moment_keeps_no_section_from_starting(ready: App, tmp_path: Path):
+    model, plan, away = tmp_path / "model", tmp_path / "plan.yaml", tmp_path / "away"
+    shutil.copytree(ready.models.entries[0].folder, model)
+    plan.write_text("kind: positions\npositions_um: [[0, 0]]\n", encoding="utf-8")
+    ready.setup.change(model=str(model), plan=PlanChoice("file", file=str(plan)))
+    wait_for(lambda: ready.model_check.fit is not None and not ready.action_states.missing, "Start")
+    away.mkdir()
+    for one in (model, plan):  # as a drive that is pulled out
+        one.rename(away / one.name)
+    ready.model_check.ask_again()
+    ready.setup.change(seed=2)
+    wait_for(lambda: str(plan) in ready.setup.plan_problem, "the refusal of the plan")
+    wait_for(lambda: str(model) in ready.model_check.problem, "the refusal of the model")
+    for one in (model, plan):
+        (away / one.name).rename(one)
+    wait_for(lambda: not ready.action_states.missing, "Start, without a click")
