@@ -297,7 +297,6 @@ class AppState(QObject):
 
     def draw_course_again(self, run: RunningSection) -> None:
         """Make the course of a section again: of its earlier parts too, and without what was excluded since."""
-        self._course_of = run
         self._jobs.submit("course", run.session.course, partial(self._take_course, run))
 
     def _take_course(self, run: RunningSection, scores: list[SectionScore]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import (
     QBrush,
     QColor,
@@ -38,6 +39,7 @@ class CardView(QTextBrowser):
         super().__init__()
         self.setAccessibleName(name)
         self.setOpenLinks(False)
+        self.horizontalScrollBar().rangeChanged.connect(self._offer_bar)
         self._colours = colours("dark")
         self._markdown = ""
         self._document: QTextDocument | None = None
@@ -61,6 +63,12 @@ class CardView(QTextBrowser):
     def loadResource(self, _kind: int, _name: QUrl | str) -> object:  # noqa: N802 - Qt's name
         """Load nothing: neither a picture nor a style, from no place."""
         return None
+
+    @Slot(int, int)
+    def _offer_bar(self, _least: int, most: int) -> None:
+        """Offer to scroll sideways where something is too wide: Qt rounds the columns of a table up by a pixel each."""
+        policies = Qt.ScrollBarPolicy
+        self.setHorizontalScrollBarPolicy(policies.ScrollBarAsNeeded if most > GRID_PX else policies.ScrollBarAlwaysOff)
 
     def _show(self) -> None:
         document = QTextDocument(self)  # laid out once, when it is shown, and not at each change of a table
