@@ -457,10 +457,15 @@ def test_a_section_that_is_being_written_is_not_offered(ready: App):
 
 def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(ready: App):
     start(ready)
-    wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
+    wait_for(lambda: ready.state.snapshot.counts.acquired >= 2, "two fields")
     ready.window.actions_["pause"].trigger()
     wait_until_held(ready)
     n = ready.state.snapshot.counts.acquired
+    wait_for(lambda: ready.state.snapshot.counts.classified == n, "their results")
+    wait_for(lambda: ready.views.live.shown_frame.seq == n - 1, "the last picture")
+    ready.state.result_arrived.emit(ready.run.run.results[0])  # as of one that was deferred
+    ready.presenters[1].show_again()
+    assert ready.views.quality.quality.seq == n - 1, "the quality of another field"
     ready.window.actions_["stop"].trigger()
     finish(ready)
     store = ready.setup.request.out_dir / "M7_S1.ome.zarr"
