@@ -462,7 +462,7 @@ def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(rea
     wait_until_held(ready)
     n = ready.state.snapshot.counts.acquired
     wait_for(lambda: ready.state.snapshot.counts.classified == n, "their results")
-    wait_for(lambda: ready.views.live.shown_frame.seq == n - 1, "the last picture")
+    wait_for(lambda: ready.run.field_on_screen == n - 1, "the last picture")
     ready.state.result_arrived.emit(ready.run.run.results[0])  # as of one that was deferred
     ready.presenters[1].show_again()
     assert ready.views.quality.quality.seq == n - 1, "the quality of another field"
@@ -490,7 +490,8 @@ def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(rea
     assert "left" not in ready.window.notice.text
     assert (top.section.value, top.plan.text()[:15]) == ("S2", "6 random fields")
     wait_for(lambda: not ready.jobs.n_open, "the course of both parts")
-    assert ready.state.course.as_array()[:, 0].tolist() == [1, 2, 3, 4, 5, 6]
+    fields = ready.state.course.as_array()[:, 0].tolist()  # a poll sees the newest score alone, so some may lack
+    assert (fields[:n], fields[-1]) == (list(range(1, n + 1)), 6)
     ready.window.show_view(replay)
     wait_for(lambda: replay.opened.store.n_frames == 6, "Replay to read it again")
     ready.views.show_live()
