@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hcc_scope.cores import usable_cores
 from hcc_scope.errors import TrainingError, UsageError
 from hcc_scope.evaluation.baselines import FEATURES_FILE, kept_measures
 from hcc_scope.evaluation.calibration import calibrate_folds
@@ -101,8 +102,6 @@ def evaluate(
     TrainingError, DivergedError
         If a network cannot be trained, or its process dies.
     """
-    from hcc_scope.training.compute import usable_cores
-
     if jobs is not None and jobs < 1:
         raise UsageError(f"{jobs} jobs do nothing", hint="Ask for at least 1.")
     if starts < 1:
