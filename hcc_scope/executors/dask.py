@@ -15,6 +15,7 @@ import logging
 import pickle
 import time
 import warnings
+from collections import Counter
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
@@ -44,6 +45,8 @@ _PATIENCE_S = 60.0
 _COUNT_EVERY_S = 2.0
 _LOOK_S = 0.2
 _LOGGERS = ("distributed", "distributed.client", "tornado.application")
+_MOST_DELIVERIES = 3
+"""Of a setup to one worker, before what it answers is an error."""
 _START = "Start one with 'dask worker {}'"
 
 
@@ -63,6 +66,8 @@ class DaskExecutor:
         self._counted_s = 0.0
         self._without_worker_s: float | None = None
         self._log_levels: dict[str, int] = {}
+
+    shares_files = False
 
     @property
     def n_workers(self) -> int:
@@ -247,6 +252,7 @@ class _Call:
         self._digest = None if setup is None else setup_digest(setup)
         self._content = None if setup is None else _packed(setup)
         self._at_work: dict[str, tuple[Task, Future[Any]]] = {}
+        self._deliveries: Counter[str] = Counter()
         self._done: as_completed = as_completed(loop=client.loop, with_results=True, raise_errors=False)
         self._messages: SimpleQueue[bytes] = SimpleQueue()
         self._subscribe()
@@ -352,8 +358,16 @@ class _Call:
         """Send the setup to workers; None: to all that are there."""
         from hcc_scope.executors.dask_worker import receive
 
-        if self._content is not None:
-            self._client.run(receive, self._content, self._digest, workers=addresses, on_error="return")
+        if self._content is None:
+            return
+        found = self._client.run(receive, self._content, self._digest, workers=addresses, on_error="return")
+        for address, error in found.items():
+            self._deliveries[address] += 1
+            if error is not None and self._deliveries[address] > _MOST_DELIVERIES:
+                raise HccScopeError(
+                    f"what the tasks need does not reach the worker {address}: {type(error).__name__}: {error}",
+                    hint="Is its disk full? Start it with another --local-directory, and start this again.",
+                )
 
     def _give_up(self, *, at_once: bool) -> None:
         from hcc_scope.executors.dask_worker import give_up
@@ -374,4 +388,4 @@ class _Call:
 
 
 def _packed(setup: Setup) -> bytes:
-    return pickle.dumps((setup, {file.name: file.path.read_bytes() for file in setup.files}))
+    return pickle.dumps((pickle.dumps(setup), {file.name: file.path.read_bytes() for file in setup.files}))
