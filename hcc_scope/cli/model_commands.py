@@ -399,7 +399,7 @@ def evaluate(
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option("--scheduler", help="Train on a Dask cluster instead: tcp://host:8786. See docs/scale.md."),
+        typer.Option("--scheduler", help="Train on a Dask cluster instead: tcp://host:8786. See docs/cluster.md."),
     ] = None,
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Folder for the cut tiles. Default: beside the manifest.")

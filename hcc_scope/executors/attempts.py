@@ -32,6 +32,8 @@ def portable(error: BaseException, worker: WorkerFacts) -> Exception:
     error.__cause__ = error.__context__ = None
     if isinstance(error, Exception) and not isinstance(attempt(lambda: pickle.loads(pickle.dumps(error))), Failure):
         return error
+    if isinstance(error, HccScopeError):
+        return HccScopeError(error.message, hint=error.hint)
     return RuntimeError("".join(traceback.format_exception(error)))
 
 

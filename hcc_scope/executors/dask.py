@@ -1,4 +1,4 @@
-"""The workers of a Dask cluster, through its scheduler: see ``docs/scale.md`` for how to start one.
+"""The workers of a Dask cluster, through its scheduler: see ``docs/cluster.md`` for how to start one.
 
 Nothing here opens a port: the client connects to a scheduler, and what it gets back comes over that connection.
 

@@ -122,23 +122,18 @@ class LocalExecutor:
         """Give each process that waits a task; start one more where there are more tasks than processes."""
         for child in list(self._children):
             if child.task is None and (task := queue.begin()) is not None:
-                self._give(child, task, queue, setup, digest)
+                self._give(child, task, setup, digest)
         while len(self._children) < self.n_workers and (task := queue.begin()) is not None:
-            self._give(self._start(), task, queue, setup, digest)
+            self._give(self._start(), task, setup, digest)
 
-    def _give(self, child: _Child, task: Task, queue: Queue, setup: Setup | None, digest: str | None) -> None:
+    def _give(self, child: _Child, task: Task, setup: Setup | None, digest: str | None) -> None:
         new_setup = None if child.digest == digest else setup
         content = pickle.dumps(
             (pickle.dumps((task.work, task.argument)), new_setup and pickle.dumps(new_setup), digest)
         )
-        child.task = task
-        if isinstance(attempt(partial(child.connection.send_bytes, content)), Failure):
-            # it ended while it waited: the task has not begun
-            child.task = None
-            self._forget(child)
-            queue.put_back(task)
-            return
-        child.digest = digest
+        child.task, child.digest = task, digest
+        # one that ended while it waited shows where its answer is awaited
+        attempt(partial(child.connection.send_bytes, content))
 
     def _start(self) -> _Child:
         context = multiprocessing.get_context("spawn")

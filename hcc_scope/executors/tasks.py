@@ -167,7 +167,7 @@ class Executor(Protocol):
         """Whether workers see the files of this machine; if not, work has to return what is to be written."""
 
     def describe(self) -> str:
-        """Return where tasks run, for people: ``2 processes of 1 thread each on this machine``."""
+        """Return where tasks run, for people: ``2 processes on this machine``."""
 
     def workers(self) -> tuple[WorkerFacts, ...]:
         """Return the workers that are there now, with their versions."""
