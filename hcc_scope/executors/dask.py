@@ -225,7 +225,10 @@ class DaskExecutor:
                 f"the scheduler at {self.address} runs in a Python without HCC-Scope",
                 hint=f"Install hcc-scope[cluster]=={versions_here()['hcc-scope']} there, and start it again.",
             )
-        if isinstance(attempt(lambda: client.wait_for_workers(1, timeout=_CONNECT_S)), Failure):
+        waited = attempt(lambda: client.wait_for_workers(1, timeout=_CONNECT_S))
+        if isinstance(waited, Failure):
+            if not isinstance(waited.error, Exception):
+                raise waited.error
             raise UsageError(f"the scheduler at {self.address} has no worker", hint=f"{_START.format(self.address)}.")
         self._count()
         self.workers()
@@ -385,7 +388,13 @@ class _Call:
 
         if self._content is None:
             return
-        found = self._client.run(receive, self._content, self._digest, workers=addresses, on_error="return")
+        send = partial(self._client.run, receive, self._content, self._digest, workers=addresses, on_error="return")
+        found = attempt(send)
+        if isinstance(found, Failure):
+            if not isinstance(found.error, Exception):
+                raise found.error
+            self._executor.await_scheduler()  # the task comes back, as it still lacks it
+            found = dict.fromkeys(addresses or (), found.error)
         for address, error in found.items():
             self._deliveries[address] += 1
             if error is not None and self._deliveries[address] > _MOST_DELIVERIES:

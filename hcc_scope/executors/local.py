@@ -13,6 +13,7 @@ import pickle
 import signal
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import wait
@@ -132,8 +133,8 @@ class LocalExecutor:
             (pickle.dumps((task.work, task.argument)), new_setup and pickle.dumps(new_setup), digest)
         )
         child.task, child.digest = task, digest
-        # one that ended while it waited shows where its answer is awaited
-        attempt(partial(child.connection.send_bytes, content))
+        with suppress(OSError):  # one that ended while it waited shows where its answer is awaited
+            child.connection.send_bytes(content)
 
     def _start(self) -> _Child:
         context = multiprocessing.get_context("spawn")
