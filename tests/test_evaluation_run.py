@@ -465,7 +465,7 @@ def test_a_worker_that_died_names_what_to_do() -> None:
     assert "fewer --workers" in str(error)
 
 
-def test_the_progress_tells_folds_per_hour() -> None:
+def test_the_progress_reports_folds_per_hour() -> None:
     data, tiles = small()
     del data
     tasks = [

@@ -50,7 +50,7 @@ DEFAULT_STARTS = 3
 """Of each fold: enough to see how far networks that differ by chance alone lie apart."""
 _STAGE = "folds"
 _KNOWN_AFTER = 0.1
-"""Of a network: what was trained then tells the pace."""
+"""Of a network: enough to know the pace."""
 
 
 def evaluate(

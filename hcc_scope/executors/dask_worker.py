@@ -153,7 +153,7 @@ class _Sender:
         Raises
         ------
         AbandonedError
-            If nobody wants the task any more.
+            If the task is not wanted any more.
         """
         if self._state.given_up.get(self._call):
             raise AbandonedError(f"the task {self._key} is not wanted any more")

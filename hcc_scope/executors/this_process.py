@@ -86,4 +86,4 @@ class ThisProcess:
 
 
 def _ignore(_message: object) -> None:
-    """Take a message that nobody reads."""
+    """Take a message and do nothing with it."""
