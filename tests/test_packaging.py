@@ -49,6 +49,8 @@ def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 BROUGHT_ALONG = {"mmpycorex": "pycromanager", "threadpoolctl": "scikit-learn"}
 """What we import and a dependency of ours requires in turn."""
+OF_EXTRAS = {"distributed": {"dask.py", "dask_worker.py"}}
+"""What comes with an extra, and the modules that are imported only where it is asked for."""
 
 
 def test_the_core_imports_only_what_an_installation_without_extras_has() -> None:
@@ -63,6 +65,7 @@ def test_the_core_imports_only_what_an_installation_without_extras_has() -> None
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for top in {module.partition(".")[0] for module in modules} - {"hcc_scope", "ui"}:
                 known = {canonicalize_name(name) for name in distributions.get(top, [])} & required
+                known |= {path.name} & OF_EXTRAS.get(top, set())
                 assert known or top in sys.stdlib_module_names or top in BROUGHT_ALONG, f"{path}: {top}"
 
 
