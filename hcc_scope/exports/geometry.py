@@ -215,7 +215,7 @@ def lay_out_section(
     StoreError
         If the store's notes or its drawn sample are there and cannot be read.
     """
-    retakes = stored_retakes(read_notes(store.path), store.n_frames)
+    retakes = stored_retakes(read_notes(store.place), store.n_frames)
     replaced: tuple[int, ...] = ()
     if len(retakes):
         results = _recorded_results(store) if results is None else results
@@ -230,7 +230,7 @@ def lay_out_section(
         origin = position_origin(entry.tags, has_position=entry.stage_um is not None)
         tracked |= origin.source == "tracked"
         places[seq] = None if entry.stage_um is None else StagePlace(origin.island, *entry.stage_um[:2])
-    sample = stored_sample(store.path, store.journal)
+    sample = stored_sample(store.place, store.journal)
     island, corners = (
         (0, store.recorded.provenance.outline_um or ()) if sample is None else (sample.island, sample.outline_um)
     )
@@ -332,7 +332,7 @@ def lay_out_fields(
 
 def _recorded_results(store: SectionStore) -> Mapping[int, FrameResult]:
     try:
-        return read_predictions(store.path)
+        return read_predictions(store.place)
     except StoreError:
         return {}
 

@@ -28,6 +28,7 @@ from hcc_scope.exports.target import export_name, exported
 from hcc_scope.formatting import counted
 from hcc_scope.progress import ignore_progress
 from hcc_scope.research_use import research_use
+from hcc_scope.storage.files import exists
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
 from hcc_scope.storage.pyramid_array import PyramidArrays
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from hcc_scope.exports.geometry import SectionGeometry
     from hcc_scope.exports.pyramid import LevelSink, Pictures, PyramidCounts
     from hcc_scope.progress import OnProgress
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.storage.reader import SectionStore
 
 __all__ = ["MOST_MEGAPIXELS", "Form", "check_size", "export_heatmap", "export_mosaic"]
@@ -145,16 +147,16 @@ def export_heatmap(
     StoreExistsError, StoreUnwritableError, DiskFullError
         If it cannot be written.
     """
-    results = read_predictions(store.path) if (store.path / f"{PREDICTIONS}.jsonl").exists() else {}
+    results = read_predictions(store.place) if exists(store.place / f"{PREDICTIONS}.jsonl") else {}
     if not results:
         raise StoreError(
-            f"{store.path} has no heatmap: its fields were not classified",
+            f"{store.place} has no heatmap: its fields were not classified",
             hint="Classify them with hcc-scope replay --save, or export the mosaic alone.",
         )
     geometry = _geometry_of(store, results)
-    header = read_log(store.path / f"{PREDICTIONS}.jsonl").header
+    header = read_log(store.place / f"{PREDICTIONS}.jsonl").header
     grid = TileGrid.for_frame(store.spec.frame_shape_yx, header.get("tile_px", store.spec.tile_px))
-    excluded = excluded_fields(read_notes(store.path))
+    excluded = excluded_fields(read_notes(store.place))
     facts: dict[str, Any] = {
         "content": "probability of high of each tile in use, NaN elsewhere",
         "model_sha256": header.get("model_sha256"),
@@ -164,7 +166,7 @@ def export_heatmap(
     return _export(store, geometry, pictures, target, form, facts, on_progress=on_progress)
 
 
-def check_size(geometry: SectionGeometry, store: Path) -> None:
+def check_size(geometry: SectionGeometry, store: StorePlace) -> None:
     """Refuse a mosaic beyond any sense, before anything is written.
 
     Raises
@@ -188,13 +190,13 @@ def check_size(geometry: SectionGeometry, store: Path) -> None:
 def _geometry_of(store: SectionStore, results: Mapping[int, Any] | None = None) -> SectionGeometry:
     geometry = lay_out_section(store, results)
     if not geometry.fields:
-        raise StoreError(f"{store.path} has no field to draw", hint="Its journal lists no frame that can be read.")
+        raise StoreError(f"{store.place} has no field to draw", hint="Its journal lists no frame that can be read.")
     if geometry.positions == "none":
         raise StoreError(
-            f"{store.path} has no mosaic: none of its fields has a position",
+            f"{store.place} has no mosaic: none of its fields has a position",
             hint="Export its frames (--as frames), or its fields (--as fields), which then lie in rows.",
         )
-    check_size(geometry, store.path)
+    check_size(geometry, store.place)
     return geometry
 
 
@@ -212,13 +214,13 @@ def _export(
 ) -> ExportOutcome:
     shapes = level_shapes(geometry.mosaic_shape_yx)
     kind = pictures.kind
-    name, heat = f"{export_name(store.path, '')} {kind}", kind == "heatmap"
+    name, heat = f"{export_name(store.place, '')} {kind}", kind == "heatmap"
 
     def write(sink: LevelSink) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Write all levels; return all facts, and the fields that are there."""
         counts = write_pyramid(geometry, pictures, sink, feather=feather, stage=kind, on_progress=on_progress)
         if not counts.covered_px:
-            raise StoreError(f"{store.path} has no field to draw: every frame is damaged or missing")
+            raise StoreError(f"{store.place} has no field to draw: every frame is damaged or missing")
         all_facts = {**_general_facts(store, geometry), **facts, **_coverage(counts, pictures.fill)}
         return all_facts, field_rectangles(geometry, counts.drawn)
 

@@ -319,7 +319,7 @@ def _facts(tiles: SectionTiles, places: _Places) -> dict[str, str]:
     facts = {
         "Animal": store.spec.animal_id,
         "Section": store.spec.section_id,
-        "Store": store.path.name,
+        "Store": store.place.name,
         "Score": describe_named_score(tiles.score),
         "Classes": f"High: a tile's probability is at or above the section's threshold of {threshold}. Low: below.",
         "Model": provenance.model or "unknown",

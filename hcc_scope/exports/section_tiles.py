@@ -132,9 +132,9 @@ def read_section_tiles(store: SectionStore, on_progress: OnProgress = ignore_pro
     StoreError
         If the store has no predictions, or these, its notes or its drawn sample cannot be read.
     """
-    columns = read_result_columns(store.path, store.n_frames, on_progress=on_progress)
+    columns = read_result_columns(store.place, store.n_frames, on_progress=on_progress)
     header = columns.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
     guided = store.spec.sampling == "guided"
-    out = frames_out(store.path, store.journal, partial(is_analysed, columns.entries), guided=guided)
+    out = frames_out(store.place, store.journal, partial(is_analysed, columns.entries), guided=guided)
     return SectionTiles(store, columns, grid, out, score_of_entries(store, columns.entries))
