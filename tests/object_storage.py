@@ -35,6 +35,10 @@ class ObjectStorage:
             def log_message(self, *_args: object) -> None:
                 pass
 
+            def end_headers(self) -> None:
+                self.send_header("Connection", "close")  # no thread waits for another request
+                super().end_headers()
+
             def do_GET(self) -> None:  # noqa: N802 - the name that http.server gives it
                 if self._allowed():
                     super().do_GET()

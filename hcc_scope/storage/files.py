@@ -34,6 +34,7 @@ __all__ = [
     "open_own",
     "open_plain",
     "read_plain",
+    "size_of",
 ]
 
 _FULL = FULL_DISK | {112}
@@ -238,6 +239,24 @@ def exists(path: StorePlace) -> bool:
 
         return is_there(path)
     return path.exists()
+
+
+def size_of(file: StorePlace) -> int | None:
+    """Return the size of a file of a store; None where it comes with the content alone, as from object storage.
+
+    Raises
+    ------
+    StoreError
+        If something else is in its place, or object storage does not answer.
+    OSError
+        If it is not there, or cannot be asked.
+    """
+    if isinstance(file, RemotePath):
+        if not exists(file):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
+        return None
+    check_plain(file)
+    return file.stat().st_size
 
 
 def names_in(store: StorePlace, start: str, end: str = "") -> list[str]:

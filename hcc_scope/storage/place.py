@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from hcc_scope.errors import StoreUnwritableError, UsageError
@@ -110,6 +110,7 @@ def place_of(given: str | StorePlace) -> StorePlace:
     if not top or "@" in top:
         hint = "Give the bucket or the host after the two slashes, without a name or a password."
         raise UsageError(f"{scheme}:// is followed by no plain bucket or host", hint=hint)
+    key = unquote(key) if scheme.startswith("http") else key
     return RemotePath(f"{scheme}://{top}", "/".join(part for part in key.split("/") if part))
 
 

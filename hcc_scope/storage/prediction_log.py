@@ -16,7 +16,7 @@ import numpy as np
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.errors import StoreError
 from hcc_scope.storage import values
-from hcc_scope.storage.files import exists, names_in, read_plain
+from hcc_scope.storage.files import exists, names_in, read_plain, size_of
 from hcc_scope.storage.lines import fields_of, is_whole
 from hcc_scope.storage.metadata import MAX_FRAME_BYTES, MAX_SIDE_PX, MAX_TILES, axes_from_json, tiles_of
 from hcc_scope.types import FrameOutcome, FrameResult
@@ -339,15 +339,16 @@ def log_problems(path: StorePlace, *, ended: bool) -> list[str]:
 
 def _table_problem(table: StorePlace, stated: Mapping[str, Any] | None) -> str | None:
     try:
+        size = size_of(table)
+        if stated is None:
+            return f"{table} was not finished"
+        if size not in (None, stated.get("bytes")):  # found before it is read
+            return f"{table} is damaged: it has another size than its log states"
         data = read_plain(table, MAX_TABLE_BYTES)
     except FileNotFoundError:
         return f"{table} is missing"
     except OSError as error:
         return f"{table} cannot be read: {error.strerror or error}"
-    if stated is None:
-        return f"{table} was not finished"
-    if len(data) != stated.get("bytes"):
-        return f"{table} is damaged: it has another size than its log states"
     if hashlib.sha256(data).hexdigest() != stated.get("sha256"):
         return f"{table} is damaged: its checksum is wrong"
     return None

@@ -147,8 +147,8 @@ def _frames_at(place: StorePlace, shape_yx: tuple[int, int], layout: Layout, lev
 class SectionStore:
     """One section's frames, read-only; made by `open_store`. Safe to use from several threads."""
 
-    def __init__(self, place: StorePlace, facts: Facts, journal: Journal, problems: tuple[str, ...] = ()) -> None:
-        self.place = place
+    def __init__(self, path: StorePlace, facts: Facts, journal: Journal, problems: tuple[str, ...] = ()) -> None:
+        self.place = path
         """The folder, or the address of a store on object storage."""
         self.spec: RunSpec = facts.spec
         """What was known before the first frame."""
@@ -162,7 +162,7 @@ class SectionStore:
         self._known_problems = problems
         self._other_problems: tuple[str, ...] | None = None
         self._lock = threading.Lock()
-        self._array = _frames_at(place, facts.spec.frame_shape_yx, facts.layout)
+        self._array = _frames_at(path, facts.spec.frame_shape_yx, facts.layout)
         self._pictures: FrameReader | None = None
         self._shading: Shading | None = None
         self._shading_is_read = False
