@@ -279,7 +279,9 @@ def test_exports_read_object_storage_and_write_to_a_folder(storage: ObjectStorag
 def test_what_changes_a_store_refuses_an_address(storage: ObjectStorage) -> None:
     with pytest.raises(StoreUnwritableError, match="is on object storage, which is only read"):
         NotesWriter(open_store(place_of(URL)).path)
-    done = cli("recover", URL)
-    assert done.code == StoreUnwritableError.exit_code
-    assert f"{URL} is on object storage, which is only read" in done.err
+    for command in ("recover", "finish"):
+        done = cli(command, URL)
+        assert done.code == StoreUnwritableError.exit_code
+        assert f"{URL} is on object storage, which is only read" in done.err
+    assert f"{URL} has no run_log.jsonl" in cli("log", URL).err
     assert storage.requests

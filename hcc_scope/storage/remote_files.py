@@ -35,7 +35,7 @@ __all__ = ["is_there", "names_below", "read_file", "received", "start_read"]
 _SILENT_S = 20
 _TRIES = 3
 _FIRST_ANSWER_S = 30
-_LONGEST_S = 1800
+_LONGEST_S = 600
 """Of one file: a journal may have a gigabyte."""
 _RETRIES = {"max_retries": _TRIES, "initial_delay": "300ms", "max_delay": "3s"}
 

@@ -1,8 +1,8 @@
 """The pixels of a store on object storage: one request for each frame.
 
-A file that holds one frame is fetched whole. Of a packed file, the index is fetched once and the chunks of one frame
-with one request. tensorstore decodes them from memory: read over the network by it, a frame takes a request for the
-index and one for the chunks, and an error does not show whether the network or the bytes are at fault.
+A file that holds one frame is fetched whole. Of a packed file, the index is fetched once, and the chunks of one frame
+with one request. tensorstore decodes them from memory: so an error of the network is never taken for damage, and what a
+file claims is checked before any memory is taken for it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ __all__ = ["RemoteFrames"]
 
 _INDEX_CRC_BYTES = 4
 _KEPT_INDEXES = 64
+_ANSWER_S = 120
 
 
 class RemoteFrames:
@@ -139,7 +140,7 @@ class RemoteFrames:
 
     def _received(self, seq: int, reading: Any) -> bytes:  # noqa: ANN401 - tensorstore's future
         try:
-            return received(reading, self.shard_path(seq))
+            return received(reading, self.shard_path(seq), _ANSWER_S)
         except FileNotFoundError:
             raise StoreDamagedError(f"{self._where(seq)} is missing") from None
         except EOFError:
