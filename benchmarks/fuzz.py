@@ -276,14 +276,14 @@ def _in_child(
     limit_s, start_s = limits_s
     try:
         for family, read, case in tasks:
-            ours.send((read, case.payload))
             known = bool(findings) and findings[-1].family == family
-            if not ours.poll(limit_s if known else limit_s + start_s):
-                findings.append(Finding(family, case.name, "hung", f"for {limit_s:g} s"))
-                return findings
             try:
+                ours.send((read, case.payload))
+                if not ours.poll(limit_s if known else limit_s + start_s):
+                    findings.append(Finding(family, case.name, "hung", f"for {limit_s:g} s"))
+                    return findings
                 outcome, words = ours.recv()
-            except EOFError:
+            except (EOFError, ConnectionError):  # the latter if it died before it had read all of the case
                 findings.append(Finding(family, case.name, "crashed", _how_it_died(child)))
                 return findings
             findings.append(Finding(family, case.name, outcome, words))

@@ -135,7 +135,8 @@ def write_stack(
 def write_folder_1(folder: Path, images: dict[tuple[int, int], np.ndarray], channels: list[str]) -> None:
     """Write the folder of a position as version 1.4 does: images by (time, channel)."""
     folder.mkdir(parents=True)
-    entries: dict[str, Any] = {"Summary": {"MicroManagerVersion": "1.4.22", "ChNames": channels, "PixelSize_um": 0.65}}
+    summary = {"MicroManagerVersion": "1.4.22", "ChNames": channels, "PixelSize_um": 0.65}
+    entries: dict[str, Any] = {"Summary": summary | {"Time": "2019-05-01 10:00:00 +0200"}}
     for (time, channel), pixels in images.items():
         name = f"img_{time:09d}_{channels[channel]}_000.tif"
         tifffile.imwrite(folder / name, pixels, photometric="minisblack", metadata=None)
@@ -147,6 +148,7 @@ def write_folder_1(folder: Path, images: dict[tuple[int, int], np.ndarray], chan
             "YPositionUm": 6.0,
             "ZPositionUm": 7.0,
             "Time": f"2019-05-01 10:00:0{time} +0200",
+            "ElapsedTime-ms": 1250 * time,
             "PixelSizeUm": 0.65,
         }
     (folder / "metadata.txt").write_text(json.dumps(entries, indent=2))

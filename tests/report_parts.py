@@ -12,9 +12,12 @@ from hcc_scope.storage.reader import open_store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.report.model_rows import ReportModel
+
 __all__ = ["page_text"]
 
 
-def page_text(store: Path, *, prevalence: float | None = None) -> str:
-    """Return the page of a section's report."""
-    return html_page(section_document(section_facts(open_store(store), prevalence=prevalence))).decode()
+def page_text(store: Path, *, prevalence: float | None = None, model: ReportModel | None = None) -> str:
+    """Return the page of a section's report; without a model it has neither card nor saliency."""
+    facts = section_facts(open_store(store), prevalence=prevalence, model=model)
+    return html_page(section_document(facts)).decode()

@@ -16,7 +16,7 @@ from storage_cases import change_spec, make_frame, make_result, make_spec
 from hcc_scope.cli import console as console_module
 from hcc_scope.cli.streams import say
 from hcc_scope.printable import printable
-from hcc_scope.report.section import section_report
+from hcc_scope.runs.reports import write_section_report
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import PredictionWriter
 from hcc_scope.storage.writer import create_store
@@ -93,7 +93,7 @@ def hostile_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_page_and_its_picture_show_it(hostile_store: Path, tmp_path: Path):
-    page = section_report(hostile_store, tmp_path).read_text(encoding="utf-8")
+    page = write_section_report(hostile_store, tmp_path).read_text(encoding="utf-8")
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 6
 

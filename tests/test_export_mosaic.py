@@ -17,6 +17,7 @@ from storage_cases import fingerprint, make_frame, make_result, make_spec, shard
 
 from hcc_scope.errors import HccScopeError, StoreDamagedError, StoreError, StoreExistsError, UsageError
 from hcc_scope.exports import blocks, pyramid
+from hcc_scope.exports import target as target_module
 from hcc_scope.exports.geometry import StagePlace, lay_out_fields, lay_out_section
 from hcc_scope.exports.kinds import KINDS
 from hcc_scope.exports.mosaic import export_mosaic
@@ -118,8 +119,8 @@ def write(store: SectionStore, folder: Path, kind: str, **options: str) -> Path:
 
 @pytest.mark.parametrize(
     ("kind", "options"),
-    [("mosaic", {}), ("mosaic", {"compression": "none"}), ("mosaic-zarr", {})],
-    ids=["deflate", "no compression", "zarr"],
+    [("mosaic", {}), ("mosaic", {"compression": "deflate"}), ("mosaic-zarr", {})],
+    ids=["no compression", "deflate", "zarr"],
 )
 def test_other_programs_read_every_level(tmp_path: Path, kind: str, options: dict[str, str]) -> None:
     store = stored(tmp_path / "in")
@@ -220,6 +221,11 @@ def test_blending_takes_the_latest_fields_of_a_place(tmp_path: Path) -> None:
     assert outcome.left_out == ("4 fields not seen, as later ones lie over all of it",)
     assert outcome.what.startswith("1 field in 510 x 420 pixels")
     assert (tifffile.imread(outcome.path) == 4000).all()
+    shard(store.path, 4).unlink()
+    shard(store.path, 3).unlink()
+    outcome = export_mosaic(store, tmp_path / "damaged.ome.tif")
+    assert (tifffile.imread(outcome.path) == 2000).all()
+    assert [words[:7] for words in outcome.left_out] == ["Frame 4", "Frame 3", "2 field"]
 
 
 def test_a_damaged_field_leaves_its_ground_uncovered_and_is_named(tmp_path: Path) -> None:
@@ -236,6 +242,24 @@ def test_a_damaged_field_leaves_its_ground_uncovered_and_is_named(tmp_path: Path
     with pytest.raises(StoreError, match="every frame is damaged or missing"):
         export_mosaic(store, tmp_path / "b.ome.tif")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.ome.tif", "in"]
+
+
+def test_the_room_that_is_asked_for_is_what_scattered_fields_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def check(target: Path, need_bytes: int) -> None:
+        asked.append(need_bytes)
+        target_module.check_out_dir(target.parent, need_bytes=need_bytes)
+
+    monkeypatch.setattr(target_module, "check_target", check)
+    store = stored(tmp_path / "in", [(0, 0), (3000, 700), (1500, 4000)])
+    for form in ("ome-tiff", "ome-zarr"):
+        export_mosaic(store, tmp_path / form, form=form)  # type: ignore[arg-type]
+        files = [file for file in [tmp_path / form, *(tmp_path / form).rglob("*")] if file.is_file()]
+        assert sum(file.stat().st_size for file in files) <= asked[-1]
+    assert asked[0] <= 1.3 * (tmp_path / "ome-tiff").stat().st_size
 
 
 def test_counts_that_look_uncovered_are_counted(tmp_path: Path) -> None:
@@ -262,7 +286,7 @@ def test_a_corrected_section_is_drawn_as_it_was_classified_or_raw(tmp_path: Path
 @pytest.mark.parametrize("kind", ["heatmap", "heatmap-zarr"])
 def test_a_heatmap_has_the_probability_of_each_tile_over_its_pixels(tmp_path: Path, kind: str) -> None:
     store = stored(tmp_path / "in")
-    with pytest.raises(StoreError, match="not classified"):
+    with pytest.raises(StoreError, match="holds no predictions"):
         write(store, tmp_path, kind)
     grid = TileGrid.for_frame(SHAPE_YX, 128)
     writer = PredictionWriter(store.path, store.spec, run="one")

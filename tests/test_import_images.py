@@ -319,11 +319,20 @@ def test_an_ome_dataset_of_several_files(tmp_path: Path):
             assert_images(images, list(STACK[:4]))
     with open_images(files[1]) as images:  # one alone has its own part
         assert axes(images) == [(0, 2, 0, 0), (0, 3, 0, 0)]
-        assert "1 other files are not read: a.ome.tif" in images.problems[0]
+        assert "1 other file that this import does not read: a.ome.tif" in images.problems[0]
     files[0].rename(tmp_path / "renamed.tif")
     with open_images(tmp_path / "renamed.tif") as images:
         assert axes(images) == [(0, 0, 0, 0), (0, 1, 0, 0)]
         assert "its OME-XML lists none of its pages" in images.problems[0]
+
+
+def test_pages_of_another_file_that_has_an_identity_alone_are_not_taken_for_own(tmp_path: Path):
+    blocks = "".join(f'<TiffData FirstT="{t}" IFD="{t % 2}"><UUID>urn:{t // 2}</UUID></TiffData>' for t in range(4))
+    xml = ome_xml(4, blocks).replace("<OME ", '<OME UUID="urn:1" ')
+    tifffile.imwrite(tmp_path / "b.tif", STACK[2:4], photometric="minisblack", description=xml, metadata=None)
+    with open_images(tmp_path / "b.tif") as images:
+        assert axes(images) == [(0, 2, 0, 0), (0, 3, 0, 0)]
+        assert "1 other file that this import does not read: urn:0" in images.problems[0]
 
 
 def test_no_name_in_a_file_is_followed(tmp_path: Path):
@@ -445,6 +454,9 @@ def test_png(tmp_path: Path):
     np.testing.assert_array_equal(found, RGB)
     assert (plane.colour, plane.bit_depth, plane.pixel_size_yx_um) == (True, 16, (0.25, 0.5))
     assert plane.tags == {"PNG.Comment": "by hand"}
+    path.write_bytes(body[:28] + b"\7" + body[29:])
+    with pytest.raises(ImageError, match="packed in a way that PNG does not know"):
+        open_images(path)
     damaged = bytearray(body)
     damaged[-40] ^= 1
     path.write_bytes(damaged)

@@ -90,7 +90,7 @@ def test_an_acquisition_that_was_stopped_early_has_no_image_twice(tmp_path: Path
                      photometric="minisblack")  # fmt: skip
     with open_images(tmp_path / "b.ome.tif") as images:
         assert_images(images, [0, 1])
-        assert "lists 2 images that are others once more" in images.problems[0]
+        assert "what its OME-XML lists once more is left out, 2 images (" in images.problems[0]
 
 
 def test_a_stack_whose_program_was_killed_is_read_as_far_as_it_goes(tmp_path: Path):
@@ -133,7 +133,7 @@ def test_an_image_that_was_written_once_more_counts_once(tmp_path: Path):
     write_stack(tmp_path / "a.tif", [(counts(0), metadata_of()), (counts(1), metadata_of())])
     with open_images(tmp_path / "a.tif") as images:
         assert_images(images, [1])
-        assert "1 images that later ones replace" in images.problems[0]
+        assert "1 image that a later one replaces" in images.problems[0]
 
 
 def test_a_folder_of_version_1(tmp_path: Path):
@@ -149,7 +149,7 @@ def test_a_folder_of_version_1(tmp_path: Path):
         plane = images.planes[3]
     assert (plane.where, plane.exposure_ms) == ("Pos0/img_000000001_Bright field_000.tif", 20.0)
     assert (plane.stage_um, plane.pixel_size_yx_um) == ((5.0, 6.0, 7.0), (0.65, 0.65))
-    assert plane.t_utc == datetime(2019, 5, 1, 8, 0, 1, tzinfo=UTC)
+    assert plane.t_utc == datetime(2019, 5, 1, 8, 0, 1, 250_000, tzinfo=UTC)
 
 
 def test_positions_of_version_2_and_what_is_missing(tmp_path: Path):
@@ -161,7 +161,7 @@ def test_positions_of_version_2_and_what_is_missing(tmp_path: Path):
         assert_images(images, [0, 1, 11, 100, 101])
         assert [plane.bit_depth for plane in images.planes] == [14] * 5
         [problem] = images.problems
-    assert "Pos1/metadata.txt lists 1 images that are not there: img_channel000_position001_time0" in problem
+    assert "Pos1/metadata.txt lists 1 image without a file: img_channel000_position001_time0" in problem
     with open_images(tmp_path / "Pos10") as images:  # a position by itself
         assert_images(images, [100, 101])
     files = sorted((tmp_path / "Pos10").glob("*.tif"))
@@ -179,8 +179,8 @@ def test_metadata_that_end_early_lose_no_image(tmp_path: Path):
     with open_images(tmp_path / "Default") as images:
         assert_images(images, [0, 1, 2])
         assert [plane.exposure_ms for plane in images.planes] == [12.5, 12.5, None]
-        assert "metadata.txt ends early or is damaged, and its first" in images.problems[0]
-        assert "does not list 1 images that are there" in images.problems[1]
+        assert "metadata.txt ends early or is damaged, and is read up to there (" in images.problems[0]
+        assert "does not list 1 image, so that positions and times are not known: img_" in images.problems[1]
     listed.unlink()
     with open_images(tmp_path / "Default") as images:
         assert axes(images) == [(0, 0, 0, 0), (0, 1, 0, 0), (0, 2, 0, 0)]
@@ -195,7 +195,7 @@ def test_no_name_in_metadata_leads_out_of_the_folder(tmp_path: Path):
     listed.write_text(listed.read_text().replace('"img_000000000_Bright', '"../img_000000007_secret'))
     with open_images(folder) as images:
         assert_images(images, [0])
-        assert "lists 1 images that are not there" in images.problems[0]
+        assert "lists 1 image without a file" in images.problems[0]
 
 
 def test_images_beside_a_dataset_are_not_taken_for_a_part_of_it(tmp_path: Path):

@@ -60,7 +60,7 @@ def test_every_fact_that_pycromanager_states_is_kept(tmp_path: Path):
         assert not dataset.problems
     assert plane.where.endswith("run_NDTiffStack.tif, position 0")
     assert (plane.shape_yx, plane.dtype, plane.bit_depth, plane.colour) == (SHAPE, "uint16", 12, False)
-    assert plane.stage_um == (1500.5, -20.0, 3.25)
+    assert (plane.stage_um, plane.tags["position_from"]) == ((1500.5, -20.0, 3.25), "request")
     assert (plane.exposure_ms, plane.pixel_size_yx_um) == (12.5, (0.5, 0.5))
     assert plane.t_utc is not None
     assert plane.t_utc.isoformat() == "2026-11-30T08:00:01.500000+00:00"
@@ -201,9 +201,11 @@ def test_version_2_and_the_folder_of_full_resolution_are_read(tmp_path: Path):
 
 
 def test_a_time_without_a_zone_stays_a_tag(tmp_path: Path):
-    path = write(tmp_path, [({"time": 0}, {"Time": "2026-11-30 09:00:00 -", "ElapsedTime-ms": 3.0})], summary={"a": 1})
+    metadata = {"Time": "2026-11-30 09:00:00 -", "ElapsedTime-ms": 3.0, "XPositionUm": 1, "YPositionUm": "2"}
+    path = write(tmp_path, [({"time": 0}, metadata)], summary={"a": 1})
     with NDTiff(path) as dataset:
         [plane] = dataset.planes
         assert plane.t_utc is None
         assert plane.tags["Time"] == "2026-11-30 09:00:00 -"
         assert plane.pixel_size_yx_um is None
+        assert (plane.stage_um, plane.tags.get("position_from")) == ((1.0, 2.0, None), None)

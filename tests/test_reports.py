@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import pytest
 from browser import open_browser
 from commands import cli
 from library_parts import stored_section
-from storage_cases import change_spec
+from report_parts import page_text
+from storage_cases import change_spec, fingerprint
 
 from hcc_scope.errors import ModelError, StoreUnwritableError, UsageError
 from hcc_scope.inference.card import read_card
@@ -21,12 +23,12 @@ from hcc_scope.report.html_page import html_page
 from hcc_scope.report.microscope_rows import focus_rows, setting_rows, shading_rows
 from hcc_scope.report.model_rows import ReportModel
 from hcc_scope.report.pdf_file import pdf_file
-from hcc_scope.report.section import section_report
 from hcc_scope.report.svg import drawing, element
 from hcc_scope.report.tile_examples import choose_tiles, tile_figures
 from hcc_scope.resources import models_dir
 from hcc_scope.run_events import RunEvent
 from hcc_scope.runs.reports import write_reports, write_section_report
+from hcc_scope.storage.import_record import import_record
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.present_score import present_score
 from hcc_scope.storage.reader import open_store
@@ -235,6 +237,21 @@ def test_settings_and_shading_are_those_of_the_store(tmp_path: Path) -> None:
     assert dict(shading_rows(open_store(damaged)))["dark field"] == "not recorded"
 
 
+def test_an_import_is_named_with_its_conversion(tmp_path: Path) -> None:
+    sources = [{"path": f"C:\\x\\a{n}.tif", "format": "TIFF", "images": 2} for n in range(11)]
+    conversion = {"colour": "od", "float_range": [0, 1]}
+    facts = {"import_sources": json.dumps(sources), "import_conversion": json.dumps(conversion)}
+    store = stored_section(tmp_path, sampling="imported", provenance={**facts, "import_pixel_size": "given"})
+    rows = dict(setting_rows(open_store(store)))
+    assert rows["imported from"].startswith("a0.tif, a1.tif")
+    assert rows["imported from"].endswith("a9.tif and 1 more (22 images, TIFF)")
+    assert rows["colour"].startswith("colour images, converted by od")
+    assert rows["floating-point numbers"] == "0 is no light, 1 is full scale"
+    assert rows["pixel size of the images"] == "given at the import"
+    for damaged in ("[1]", "[" * 10_000, "null"):
+        assert import_record({**facts, "import_sources": damaged}) is None
+
+
 def test_searches_without_a_focus_are_named(tmp_path: Path) -> None:
     store = open_store(stored_section(tmp_path, tile_px=30))
     score = present_score(store)
@@ -258,9 +275,9 @@ def test_searches_without_a_focus_are_named(tmp_path: Path) -> None:
     assert warnings == ["1 search found no focus"]
 
 
-def test_what_the_card_states_differently_now_is_a_row(section: Path, tmp_path: Path) -> None:
+def test_what_the_card_states_differently_now_is_a_row(section: Path) -> None:
     card = read_card(models_dir() / MODEL)
-    text = section_report(section, tmp_path, model=ReportModel(card, "temperature 1 then, 2 now")).read_text("utf-8")
+    text = page_text(section, model=ReportModel(card, "temperature 1 then, 2 now"))
     assert "its card differs since the run" in text
     assert "temperature 1 then, 2 now" in text
     assert "There is no saliency: it was not asked for." in text
@@ -334,6 +351,18 @@ def test_what_cannot_be_reported_is_refused_before_anything_is_written(
     assert (done.code, len(done.err.splitlines())) == (code, 1), done.err
     assert words in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_report_never_goes_into_a_store(animals: Path) -> None:
+    store = animals / "M1_S1.ome.zarr"
+    before = fingerprint(store)
+    done = cli("report", store, "--out", store / "reports")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "lies inside a store" in done.err
+    with pytest.raises(UsageError, match="lies inside a store"):
+        write_section_report(store, store)
+    write_section_report(store)
+    assert fingerprint(store) == before
 
 
 def test_an_animal_never_takes_the_place_of_a_section(tmp_path: Path, no_picture: None) -> None:

@@ -29,12 +29,12 @@ from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import RandomFields
 from hcc_scope.report.pictures import section_picture
-from hcc_scope.report.section import section_report
 from hcc_scope.report.summary import section_account
 from hcc_scope.runs.continued_section import continue_section
 from hcc_scope.runs.phantoms import grown, outline_points, phantom_facts
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
 from hcc_scope.runs.replay_check import check_replay
+from hcc_scope.runs.reports import write_section_report
 from hcc_scope.runs.rigs import open_rig
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
@@ -337,7 +337,7 @@ def test_the_report_names_the_excluded_fields_and_needs_nothing_else(store: Path
     NotesWriter(store).add("note", "a <b>bold</b> remark & more", seq=2)
     NotesWriter(store).add("include", "", seq=1)
     before = {file: file.read_bytes() for file in store.rglob("*") if file.is_file()}
-    page = section_report(store)
+    page = write_section_report(store)
     assert page == store.parent / "m1_s1-report.html"
     text = page.read_text(encoding="utf-8")
     assert page.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
@@ -358,7 +358,7 @@ def test_the_report_names_the_excluded_fields_and_needs_nothing_else(store: Path
     assert not re.search("https?:", text)
     assert "<script" not in text
     assert {file: file.read_bytes() for file in store.rglob("*") if file.is_file()} == before
-    assert section_report(store) == page  # an earlier report is replaced
+    assert write_section_report(store) == page  # an earlier report is replaced
     assert not [file for file in store.parent.iterdir() if ".part" in file.name]
 
 
@@ -398,7 +398,7 @@ def test_a_store_without_predictions_has_a_report(store: Path):
 def test_a_report_that_cannot_be_written_reports_it(store: Path, tmp_path: Path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StoreUnwritableError, match=r"The report .*m1_s1-report\.html cannot be written"):
-        section_report(store, tmp_path / "taken")
+        write_section_report(store, tmp_path / "taken")
 
 
 def test_what_cannot_be_replayed_is_refused_before_it_starts(tmp_path: Path, scoring_model: ScoringModel):

@@ -25,7 +25,7 @@ from hcc_scope.errors import (
     StoreExistsError,
     StoreUnwritableError,
 )
-from hcc_scope.report.section import section_report
+from hcc_scope.runs.reports import write_section_report
 from hcc_scope.storage import frame_array, journal_writer, section_writer, space
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.notes import NotesWriter
@@ -101,7 +101,7 @@ def test_a_store_has_its_name_wherever_one_stands(tmp_path: Path, monkeypatch: p
         record(sink, 0, 1)
     monkeypatch.chdir(sink.path)
     assert open_store(Path(name)).path == recover(Path(name)).path == sink.path.resolve()
-    assert section_report(Path(name)) == tmp_path.resolve() / "M1_S2-report.html"  # beside the store, not in it
+    assert write_section_report(Path(name)) == tmp_path.resolve() / "M1_S2-report.html"  # beside the store, not in it
 
 
 @linux_only

@@ -81,6 +81,8 @@ def png_facts(path: Path) -> PngFacts:
         if kind not in (_GREY, _RGB):
             hint = FLATTEN_HINT if kind in (4, 6) else CAMERA_KINDS
             raise ImageError(f"{path} is {_KINDS.get(kind, 'of an unknown kind')}, not grey", hint=hint)
+        if start[26:28] != b"\0\0" or start[28] > 1:  # compression, filter, interlace: libpng would write to the screen
+            raise ImageError(f"{path} is packed in a way that PNG does not know", hint=COPY_AGAIN)
         if depth not in {8, 16}:
             raise ImageError(f"{path} has {depth} bits a pixel, not 8 or 16", hint=CAMERA_KINDS)
         packed_bytes, physical = 0, b""

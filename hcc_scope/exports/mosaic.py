@@ -11,7 +11,9 @@ all fields; and as a camera may count 0 as well, so is the number of such pixels
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 from hcc_scope import __version__
@@ -24,15 +26,12 @@ from hcc_scope.exports.mosaic_pictures import FramePictures, TileProbabilities
 from hcc_scope.exports.outcome import ExportOutcome
 from hcc_scope.exports.pyramid import level_shapes, write_pyramid
 from hcc_scope.exports.pyramid_tiff import TILE_PX, PyramidTiff, TiffFacts
+from hcc_scope.exports.section_tiles import read_section_tiles
 from hcc_scope.exports.target import export_name, exported
 from hcc_scope.formatting import counted
 from hcc_scope.progress import ignore_progress
 from hcc_scope.research_use import research_use
-from hcc_scope.storage.files import exists
-from hcc_scope.storage.notes import excluded_fields, read_notes
-from hcc_scope.storage.predictions import PREDICTIONS, read_log, read_predictions
 from hcc_scope.storage.pyramid_array import PyramidArrays
-from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.exports.blocks import Block
-    from hcc_scope.exports.geometry import SectionGeometry
+    from hcc_scope.exports.geometry import FieldPlace, SectionGeometry
     from hcc_scope.exports.pyramid import LevelSink, Pictures, PyramidCounts
     from hcc_scope.progress import OnProgress
     from hcc_scope.storage.place import StorePlace
@@ -71,7 +70,7 @@ def export_mosaic(
     form: Form = "ome-tiff",
     feather: bool = False,
     raw: bool = False,
-    compressed: bool = True,
+    compressed: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> ExportOutcome:
     """Write a section's fields as one picture. Every frame that shows is compared with its checksum.
@@ -83,8 +82,8 @@ def export_mosaic(
         The file, or the folder of OME-Zarr, to make.
     form : {"ome-tiff", "ome-zarr"}
     feather : bool
-        Whether fields are blended where they overlap; otherwise the latest one lies on top, and every pixel is one that
-        the camera counted.
+        Whether fields are blended where they overlap; otherwise the latest one lies on top, and every pixel is that of
+        one frame.
     raw : bool
         Whether a section that was corrected by dark and flat fields is drawn without that correction.
     compressed : bool
@@ -108,18 +107,8 @@ def export_mosaic(
         "pixels": "as stored" if shading is None else "corrected by the run's dark and flat fields",
         "overlap": "blended by the distance from the edge" if feather else "the latest field on top",
     }
-
-    return _export(
-        store,
-        geometry,
-        pictures,
-        target,
-        form,
-        facts,
-        feather=feather,
-        compressed=compressed,
-        on_progress=on_progress,
-    )
+    manner = _Manner(form, feather, compressed)
+    return _export(store, geometry, pictures, target, manner, facts, on_progress)
 
 
 def export_heatmap(
@@ -127,8 +116,7 @@ def export_heatmap(
 ) -> ExportOutcome:
     """Write the probabilities of a section's tiles as a picture of the same size as its mosaic, in 32-bit floats.
 
-    It is NaN where no tile is in use (`hcc_scope.exports.mosaic_pictures.TileProbabilities`); on top is the field that
-    is on top in the mosaic.
+    It is NaN where no tile enters the score, by the present notes; on top is the field that is on top in the mosaic.
 
     Parameters
     ----------
@@ -147,23 +135,14 @@ def export_heatmap(
     StoreExistsError, StoreUnwritableError, DiskFullError
         If it cannot be written.
     """
-    results = read_predictions(store.place) if exists(store.place / f"{PREDICTIONS}.jsonl") else {}
-    if not results:
-        raise StoreError(
-            f"{store.place} has no heatmap: its fields were not classified",
-            hint="Classify them with hcc-scope replay --save, or export the mosaic alone.",
-        )
-    geometry = _geometry_of(store, results)
-    header = read_log(store.place / f"{PREDICTIONS}.jsonl").header
-    grid = TileGrid.for_frame(store.spec.frame_shape_yx, header.get("tile_px", store.spec.tile_px))
-    excluded = excluded_fields(read_notes(store.place))
+    tiles = read_section_tiles(store, on_progress)
+    geometry = _geometry_of(store, tiles.columns.entries)
     facts: dict[str, Any] = {
-        "content": "probability of high of each tile in use, NaN elsewhere",
-        "model_sha256": header.get("model_sha256"),
-        "tile_px": grid.tile_px,
+        "content": "probability of high of each tile that enters the score, NaN elsewhere",
+        "model_sha256": tiles.columns.header.get("model_sha256"),
+        "tile_px": tiles.grid.tile_px,
     }
-    pictures = TileProbabilities(geometry, grid, results, excluded)
-    return _export(store, geometry, pictures, target, form, facts, on_progress=on_progress)
+    return _export(store, geometry, TileProbabilities(geometry, tiles), target, _Manner(form), facts, on_progress)
 
 
 def check_size(geometry: SectionGeometry, store: StorePlace) -> None:
@@ -200,52 +179,93 @@ def _geometry_of(store: SectionStore, results: Mapping[int, Any] | None = None) 
     return geometry
 
 
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How a picture is written."""
+
+    form: Form
+    feather: bool = False
+    compressed: bool = True
+
+
+class _HidesOthers(Exception):  # noqa: N818 - a signal, not an error
+    """A damaged field lies over others that were therefore not drawn."""
+
+
 def _export(
     store: SectionStore,
     geometry: SectionGeometry,
     pictures: Pictures,
     target: Path,
-    form: Form,
+    manner: _Manner,
     facts: Mapping[str, Any],
-    *,
-    feather: bool = False,
-    compressed: bool = True,
+    on_progress: OnProgress,
+) -> ExportOutcome:
+    while True:
+        try:
+            return _write(store, geometry, pictures, target, manner, facts, on_progress)
+        except _HidesOthers:
+            fields = tuple(field for field in geometry.fields if field.seq not in pictures.damaged)
+            geometry = replace(geometry, fields=fields)
+
+
+def _write(
+    store: SectionStore,
+    geometry: SectionGeometry,
+    pictures: Pictures,
+    target: Path,
+    manner: _Manner,
+    facts: Mapping[str, Any],
     on_progress: OnProgress,
 ) -> ExportOutcome:
     shapes = level_shapes(geometry.mosaic_shape_yx)
     kind = pictures.kind
     name, heat = f"{export_name(store.place, '')} {kind}", kind == "heatmap"
+    hidden: list[FieldPlace] = []
 
-    def write(sink: LevelSink) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def draw(sink: LevelSink) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Write all levels; return all facts, and the fields that are there."""
-        counts = write_pyramid(geometry, pictures, sink, feather=feather, stage=kind, on_progress=on_progress)
+        counts = write_pyramid(geometry, pictures, sink, feather=manner.feather, stage=kind, on_progress=on_progress)
+        unseen = [field for field in geometry.fields if field.seq not in counts.drawn]
+        hidden.extend(field for field in unseen if field.seq not in pictures.damaged)
+        _refuse_hidden(geometry, hidden, [field for field in unseen if field.seq in pictures.damaged])
         if not counts.covered_px:
             raise StoreError(f"{store.place} has no field to draw: every frame is damaged or missing")
         all_facts = {**_general_facts(store, geometry), **facts, **_coverage(counts, pictures.fill)}
         return all_facts, field_rectangles(geometry, counts.drawn)
 
-    with exported(target, _need_bytes(geometry, pictures, shapes)) as part:
-        if form == "ome-tiff":
-            with PyramidTiff(part, shapes, pictures.dtype, pictures.fill, compressed=compressed) as tiff:
-                found, fields = write(tiff)
+    with exported(target, _need_bytes(geometry, pictures, shapes, manner)) as part:
+        if manner.form == "ome-tiff":
+            with PyramidTiff(part, shapes, pictures.dtype, pictures.fill, compressed=manner.compressed) as tiff:
+                found, fields = draw(tiff)
                 xml = mosaic_ome_xml(geometry, store.spec, name, found, fields, heat=heat)
                 tiff.close(TiffFacts(xml, geometry.pixel_size_um, geometry.corner_um, f"HCC-Scope {__version__}"))
         else:
             part.mkdir()
             with PyramidArrays(part, shapes, pictures.dtype, pictures.fill, BLOCK_PX) as arrays:
-                found, fields = write(_ArraySink(arrays))
+                found, fields = draw(_ArraySink(arrays))
                 arrays.finish()
             root = mosaic_ngff(geometry, store.spec, name, found, fields, heat=heat, n_levels=len(shapes))
             (part / "zarr.json").write_bytes(json_bytes(root))
     height, width = shapes[0]
     what = (
         f"{counted(len(fields), 'field')} in {width:,} x {height:,} pixels, of which they cover "
-        f"{100 * int(found['covered_px'] or 0) / (height * width):.3g} %"
+        f"{100 * found['covered_px'] / (height * width):.3g} %"
     )
     left_out = [*geometry.left_out, *geometry.caveats, *pictures.damaged.values()]
-    if n_hidden := len(geometry.fields) - len(fields) - len(pictures.damaged):
-        left_out.append(f"{counted(n_hidden, 'field')} not seen, as later ones lie over all of it")
+    if hidden:
+        left_out.append(f"{counted(len(hidden), 'field')} not seen, as later ones lie over all of it")
     return ExportOutcome(target, what, tuple(left_out))
+
+
+def _refuse_hidden(geometry: SectionGeometry, hidden: Sequence[FieldPlace], damaged: Sequence[FieldPlace]) -> None:
+    """Raise if a damaged field lies over a hidden one: without it, that one may be seen."""
+    height, width = geometry.field_shape_yx
+    for one in damaged:
+        for other in hidden:
+            dx, dy = (abs(a - b) for a, b in zip(one.origin_px, other.origin_px, strict=True))
+            if dx < width and dy < height:
+                raise _HidesOthers
 
 
 class _ArraySink:
@@ -288,10 +308,33 @@ def _coverage(counts: PyramidCounts, fill: float) -> dict[str, Any]:
     }
 
 
-def _need_bytes(geometry: SectionGeometry, pictures: Pictures, shapes: Sequence[tuple[int, int]]) -> int:
+def _need_bytes(
+    geometry: SectionGeometry, pictures: Pictures, shapes: Sequence[tuple[int, int]], manner: _Manner
+) -> int:
     """Return what an export takes at most."""
     (height, width), one = shapes[0], geometry.field_shape_yx
-    drawn_px = min(height * width, len(geometry.fields) * one[0] * one[1])
-    pixels = _ALL_LEVELS * drawn_px * pictures.dtype.itemsize * (_HEAT_SHARE if pictures.kind == "heatmap" else 1)
+    if pictures.kind == "heatmap":
+        drawn_px = min(height * width, len(geometry.fields) * one[0] * one[1]) * _ALL_LEVELS * _HEAT_SHARE
+    elif manner.form == "ome-tiff" and not manner.compressed:
+        drawn_px = float(_n_tiles(geometry, len(shapes)) * TILE_PX**2)
+    else:
+        drawn_px = min(height * width, len(geometry.fields) * one[0] * one[1]) * _ALL_LEVELS
     tables = _TILE_BYTES * _ALL_LEVELS * (height * width / TILE_PX**2) + _FIELD_BYTES * len(geometry.fields)
-    return math.ceil(pixels + tables) + _REST_BYTES
+    return math.ceil(drawn_px * pictures.dtype.itemsize + tables) + _REST_BYTES
+
+
+def _n_tiles(geometry: SectionGeometry, n_levels: int) -> int:
+    """Return how many tiles of a TIFF have a part of a field, on all levels."""
+    height, width = geometry.field_shape_yx
+    n = 0
+    for level in range(n_levels):
+        side = TILE_PX << level
+        tiles: set[tuple[int, int]] = set()
+        for x, y in {field.origin_px for field in geometry.fields}:
+            rows, columns = (
+                range(y // side, (y + height - 1) // side + 1),
+                range(x // side, (x + width - 1) // side + 1),
+            )
+            tiles.update(product(rows, columns))
+        n += len(tiles)
+    return n

@@ -10,15 +10,14 @@ from hcc_scope.errors import StoreDamagedError
 from hcc_scope.shading.correction import analysed_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from hcc_scope.exports.geometry import SectionGeometry
+    from hcc_scope.exports.section_tiles import SectionTiles
     from hcc_scope.shading.correction import Shading
     from hcc_scope.storage.reader import SectionStore
-    from hcc_scope.tiling import TileGrid
-    from hcc_scope.types import FrameResult
 
 __all__ = ["FramePictures", "TileProbabilities"]
 
@@ -66,47 +65,34 @@ class FramePictures:
 
 
 class TileProbabilities:
-    """The probabilities of a section's tiles, each over all of its pixels.
+    """The probabilities of the tiles that enter a section's score, each over all of its pixels; NaN elsewhere.
 
-    Where tiles of a field overlap, at its far edges, the later one is drawn. A tile that is not in use (excluded by the
-    quality check, or unlike the training tiles) is NaN, and so is a field that has no result or was excluded by a
-    person.
+    Where tiles of a field overlap, at its far edges, the later one is drawn.
 
     Parameters
     ----------
     geometry : SectionGeometry
-    grid : TileGrid
-        Of the results.
-    results : mapping
-        `seq` to result.
-    excluded : collection of int
-        `seq` of the fields that a person excluded.
+    tiles : SectionTiles
     """
 
     kind = "heatmap"
     dtype: np.dtype[Any] = np.dtype(np.float32)
     fill = float("nan")
 
-    def __init__(
-        self,
-        geometry: SectionGeometry,
-        grid: TileGrid,
-        results: Mapping[int, FrameResult],
-        excluded: Collection[int],
-    ) -> None:
-        self._shape_yx, self._results, self._excluded = geometry.field_shape_yx, results, frozenset(excluded)
-        self._tile_px = grid.tile_px
+    def __init__(self, geometry: SectionGeometry, tiles: SectionTiles) -> None:
+        self._shape_yx, self._tile_px = geometry.field_shape_yx, tiles.grid.tile_px
+        self._corners = geometry.tile_corners_px(tiles.grid).tolist()
+        self._rows = {seq: row for row, seq in enumerate(tiles.columns.seqs.tolist())}
+        self._probabilities = np.where(tiles.included(), tiles.columns.probabilities, np.float32(np.nan))
         self.damaged: dict[int, str] = {}
         """No field: results are read before."""
-        self._corners = geometry.tile_corners_px(grid).tolist()
 
     def read(self, seqs: Iterable[int]) -> Iterator[NDArray[np.float32]]:
         """Yield the pictures (y, x) of fields."""
         for seq in seqs:
             picture = np.full(self._shape_yx, np.nan, np.float32)
-            result = None if seq in self._excluded else self._results.get(seq)
-            if result is not None and result.probabilities.size:  # one that failed may have none
-                usable = np.where(result.flags == 0, result.probabilities, np.float32(np.nan))
-                for (x, y), probability in zip(self._corners, usable.tolist(), strict=True):
+            if seq in self._rows:
+                probabilities = self._probabilities[self._rows[seq]].tolist()
+                for (x, y), probability in zip(self._corners, probabilities, strict=True):
                     picture[y : y + self._tile_px, x : x + self._tile_px] = probability
             yield picture

@@ -316,11 +316,11 @@ def _store(store: SectionStore, n_bytes: int, measured: list[dict[str, Any]]) ->
     return {
         "@id": "#store",
         "@type": "Dataset",
-        "name": store.path.name,
+        "name": store.place.name,
         "description": f"OME-Zarr 0.5 image of {counted(store.n_frames, 'frame')} with its journal, beside this "
         f"folder and not in it. {STORE_HASHES} has the sha256 of each of its files.",
-        "localPath": store.path.name,
-        "identifier": str(store.attributes["facts_sha256"]) if "facts_sha256" in store.attributes else store.path.name,
+        "localPath": store.place.name,
+        "identifier": str(store.attributes["facts_sha256"]) if "facts_sha256" in store.attributes else store.place.name,
         "encodingFormat": "application/vnd+zarr",
         "size": f"{n_bytes} bytes",
         "dateCreated": run.created_utc.isoformat(),

@@ -4,7 +4,7 @@ tifffile writes one level after the other, and a mosaic comes row by row on all 
 here: tiles first, as they come, and at the end the directories that state where each lies. It is a BigTIFF if it has
 more than 4 GB, a TIFF that any program reads otherwise: the header comes last as well.
 
-Tiles are compressed by deflate, 16-bit counts after horizontal differencing: what every reader of pyramids knows.
+Tiles may be compressed by deflate, 16-bit counts after horizontal differencing: what every reader of pyramids knows.
 Counts have noise, in which nothing repeats: they are given to the Huffman coder alone, which takes half the time and
 leaves as many bytes (``python -m benchmarks export_mosaic``). Tiles in which nothing is drawn share the bytes of one.
 """
@@ -12,6 +12,7 @@ leaves as many bytes (``python -m benchmarks export_mosaic``). Tiles in which no
 from __future__ import annotations
 
 import struct
+import threading
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -94,6 +95,7 @@ class PyramidTiff:
         compressed: bool = True,
         largest_classic: int = LARGEST_CLASSIC,
     ) -> None:
+        self._own = threading.local()
         self._compressed = compressed
         self._differs = compressed and np.issubdtype(dtype, np.integer)
         self._shapes, self._dtype, self._fill = tuple(shapes_yx), dtype.newbyteorder("<"), fill
@@ -165,7 +167,7 @@ class PyramidTiff:
         """Return the bytes of a whole tile (y, x)."""
         if not self._compressed:
             return pixels.astype(self._dtype).tobytes()
-        tile = np.empty(pixels.shape, self._dtype)
+        tile = self._buffer()
         if self._differs:
             tile[:, 0] = pixels[:, 0]
             np.subtract(pixels[:, 1:], pixels[:, :-1], out=tile[:, 1:])
@@ -174,6 +176,13 @@ class PyramidTiff:
         strategy = zlib_ng.Z_HUFFMAN_ONLY if self._differs else zlib_ng.Z_DEFAULT_STRATEGY
         deflate = zlib_ng.compressobj(_FAST, zlib_ng.DEFLATED, zlib_ng.MAX_WBITS, _MEMORY, strategy)
         return bytes(deflate.compress(tile.data) + deflate.flush())
+
+    def _buffer(self) -> NDArray[Any]:
+        """Return memory for one tile, which a thread uses again: fresh memory takes longer than what is done in it."""
+        if not hasattr(self._own, "tile"):
+            self._own.tile = np.empty((TILE_PX, TILE_PX), self._dtype)
+        buffer: NDArray[Any] = self._own.tile
+        return buffer
 
     def _append(self, data: bytes) -> int:
         """Write at the end, at an even place as TIFF asks for, and return the place."""

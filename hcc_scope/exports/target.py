@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import patiently
-from hcc_scope.errors import StoreExistsError, UsageError
+from hcc_scope.errors import StoreExistsError
 from hcc_scope.storage.files import explain
-from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.naming import STORE_SUFFIX, refuse_inside_store
 from hcc_scope.storage.space import check_out_dir
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def check_target(target: Path, need_bytes: int) -> None:
     StoreUnwritableError, DiskFullError
         If it cannot be written to, or has too little space.
     """
-    if any(part.name.endswith(STORE_SUFFIX) for part in (target, *target.resolve().parents)):
-        raise UsageError(f"{target} lies inside a store", hint="Choose a folder outside of it.")
+    refuse_inside_store(target)
     if os.path.lexists(target):
         raise StoreExistsError(
             f"{target} is already there and is never overwritten", hint="Delete it first, or give another folder."

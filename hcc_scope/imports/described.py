@@ -6,6 +6,7 @@ from collections import ChainMap
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hcc_scope.formatting import counted
 from hcc_scope.imports.collection import Plane
 from hcc_scope.printable import printable
 
@@ -65,7 +66,7 @@ def listed(left_out: Sequence[tuple[str, ImageError]]) -> list[str]:
     """Return a sentence for each image that is left out; of very many, a sentence for all the rest."""
     sentences = [f"{where} is left out: {error.message}" for where, error in left_out[:_MOST_LISTED]]
     if (more := len(left_out) - _MOST_LISTED) > 0:
-        sentences.append(f"{more} more images are left out for such reasons")
+        sentences.append(f"left out for such reasons: {counted(more, 'more image')}")
     return sentences
 
 

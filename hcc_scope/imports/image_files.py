@@ -16,6 +16,7 @@ from hcc_scope.datasets.header import COPY_AGAIN
 from hcc_scope.datasets.pngs import SIGNATURE, png_facts, png_stored
 from hcc_scope.datasets.tiff_pages import SIGNATURES, load_tifffile
 from hcc_scope.errors import ImageError
+from hcc_scope.formatting import counted
 from hcc_scope.imports.described import Described, Found, as_found, few, listed
 from hcc_scope.imports.facts import Facts, plain
 from hcc_scope.imports.tiff_file import TiffPlace, describe_tiff, read_tiff
@@ -164,8 +165,9 @@ class ImageFiles:
             )
         self._problems += listed(left_out)
         if missing := others - {file.name for file in files}:
+            n = counted(len(missing), "other file")
             self._problems.append(
-                f"{path.name} belongs to a dataset of which {len(missing)} other files are not read: {few(missing)}"
+                f"{path.name} belongs to a dataset with {n} that this import does not read: {few(missing)}"
             )
         self._format = " and ".join(formats)
         self._channel_names = names

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.datasets.header import COPY_AGAIN
 from hcc_scope.errors import ImageError
+from hcc_scope.formatting import counted
 from hcc_scope.imports.described import Described, few
 from hcc_scope.imports.facts import Facts, number
 from hcc_scope.imports.image_files import ImageFiles, describe_file, image_files_in, natural_order
@@ -126,7 +127,7 @@ def _described(known: _Known) -> Described:
     described = describe_file(known.file)
     found = described.found[0]
     if more := len(described.found) - 1:
-        described.problems.append(f"{known.file.name} holds {more} images more than the one that is read")
+        described.problems.append(f"{known.file.name} holds {counted(more, 'image')} more than the one that is read")
     plane, bit_depth = found.plane, known.stated.bit_depth
     facts = known.stated.facts or Facts(tags={})
     stated = {key: value for key, value in facts.items() if key != "tags" and value is not None}
@@ -184,11 +185,13 @@ class _Position:
         channels = tuple(names) if any(names) else ()
         self.images = {file: _Known(file, coords, number, channels, one) for file, coords, one in rows}
         if only is None and (missing := stated.keys() - files.keys()):
-            self.problems.append(f"{folder / METADATA} lists {len(missing)} images that are not there: {few(missing)}")
+            self.problems.append(
+                f"{folder / METADATA} lists {counted(len(missing), 'image')} without a file: {few(missing)}"
+            )
         without = [file.name for file, _, one in rows if one.facts is None]
         if without and stated:
             self.problems.append(
-                f"{folder / METADATA} does not list {len(without)} images that are there, so that their positions and "
+                f"{folder / METADATA} does not list {counted(len(without), 'image')}, so that positions and "
                 f"times are not known: {few(without)}"
             )
 
@@ -223,7 +226,9 @@ class _Position:
                 name = _base(key.removeprefix("Coords-"))
                 stated[name] = replace(stated.get(name, _Stated()), coords=coords_of({"Axes": entry}))
         if not entries.whole:
-            self.problems.append(f"{path} ends early or is damaged, and its first {entries.n} entries are read")
+            self.problems.append(
+                f"{path} ends early or is damaged, and is read up to there ({counted(entries.n, 'entry', 'entries')})"
+            )
         return stated
 
     def _of(self, entry: dict[str, Any], coords: Coords | None) -> _Stated:

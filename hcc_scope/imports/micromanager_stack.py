@@ -9,6 +9,7 @@ import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from hcc_scope.formatting import counted
 from hcc_scope.imports.facts import Facts, finite
 from hcc_scope.imports.micromanager_tags import channel_name_of, coords_of, names_of_channels, thin_facts
 from hcc_scope.imports.ome_planes import Within
@@ -86,7 +87,9 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
             "are not known"
         )
     if n_replaced:
-        layout.problems.append(f"{path.name} holds {n_replaced} images that later ones replace, which are left out")
+        layout.problems.append(
+            f"{path.name} holds {counted(n_replaced, 'image')} that a later one replaces; that is left out"
+        )
     return layout
 
 

@@ -151,7 +151,8 @@ def _time(metadata: Mapping[str, Any], summary: Mapping[str, Any]) -> datetime |
     received = utc(metadata.get("ReceivedTime", metadata.get("receivedTime")))
     if received is not None:
         return received
-    start, elapsed_ms = utc(summary.get("StartTime")), finite(metadata.get("ElapsedTime-ms"))
+    start = utc(summary.get("StartTime", summary.get("Time")))
+    elapsed_ms = finite(metadata.get("ElapsedTime-ms"))
     if start is not None and elapsed_ms is not None and (arrived := later(start, elapsed_ms)) is not None:
         return arrived
     return utc(metadata.get("Time"), "%Y-%m-%d %a %H:%M:%S %z")

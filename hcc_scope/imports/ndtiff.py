@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import stat
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from hcc_scope.datasets.header import COPY_AGAIN
 from hcc_scope.errors import ImageError
 from hcc_scope.imports.collection import Plane
+from hcc_scope.imports.described import shared
 from hcc_scope.imports.lazy_planes import LazyPlanes, Problems
 from hcc_scope.imports.micromanager_tags import bit_depth_of, facts_of, names_of_channels
 from hcc_scope.imports.ndtiff_index import AxisValue, Entry, axes_words, parse_index
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.types import TagValue
+
 __all__ = ["INDEX", "NDTiff", "is_ndtiff"]
 
 INDEX: Final = "NDTiff.index"
@@ -40,6 +44,8 @@ _MOST_METADATA_BYTES: Final = 2**24
 _MOST_OPEN_FILES: Final = 64
 _SUMMARY_MARK: Final = 2_355_492
 _CHANNEL, _Z, _TIME = "channel", "z", "time"
+_READ_BACK: Final = frozenset({"XPositionUm", "XPosition_um"})
+"""Positions that were read from the stage; pycromanager states those that it asked for alone."""
 _OF_A_FIELD: Final = frozenset({_CHANNEL, _Z, _TIME})
 """Axes within one field; images that differ in any other are of different fields."""
 
@@ -84,6 +90,7 @@ class NDTiff:
         self._folder = index.parent
         self._problems = Problems()
         self._files: dict[str, BinaryIO] = {}
+        self._first_tags: dict[str, TagValue] | None = None
         try:
             data = read_small_file(index, _MOST_INDEX_BYTES)
         except OSError as error:
@@ -236,7 +243,11 @@ class NDTiff:
         metadata = self._metadata(entry, where)
         facts = facts_of(metadata, self._summary)
         facts["tags"] |= {f"axis_{name}": value for name, value in entry.axes}
-        return Plane(
+        if facts.get("stage_um") is not None and not _READ_BACK & metadata.keys():
+            facts["tags"]["position_from"] = "request"
+        if self._first_tags is None:
+            self._first_tags = facts["tags"]
+        plane = Plane(
             where=where,
             shape_yx=entry.shape_yx,
             dtype=entry.dtype,
@@ -248,6 +259,7 @@ class NDTiff:
             series=self._series[_field(entry)],
             **facts,
         )
+        return replace(plane, tags=shared(facts["tags"], self._first_tags))
 
     def _metadata(self, entry: Entry, where: str) -> dict[str, Any]:
         try:

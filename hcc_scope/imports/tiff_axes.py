@@ -16,6 +16,7 @@ import numpy as np
 from hcc_scope.datasets.tiff_pages import MOST_PAGES, lie_behind, room_behind
 from hcc_scope.datasets.tiffs import is_focus_series
 from hcc_scope.errors import ImageError
+from hcc_scope.formatting import counted
 from hcc_scope.imports.facts import Facts
 from hcc_scope.imports.micromanager_tags import facts_of
 from hcc_scope.imports.ome_planes import Within, companion_of, own_uuid, read_ome_images
@@ -130,9 +131,10 @@ def layout_of_ome(path: Path, file: Any, chain: Chain, xml: str | None) -> Layou
     n_missing = n_copies = 0
     for i, image in enumerate(images):
         for plane in image.planes:
-            own = plane.file_name in (None, path.name) or renamed or (uuid is not None and plane.uuid == uuid)
-            if not own:
-                layout.others.add(str(plane.file_name)[:200])
+            named_so = plane.file_name == path.name or renamed
+            unnamed = plane.file_name is None and (plane.uuid is None or uuid is None)
+            if not (named_so or unnamed or (uuid is not None and plane.uuid == uuid)):
+                layout.others.add(str(plane.file_name or plane.uuid)[:200])
             elif plane.page >= n:
                 n_missing += 1
             elif plane.page in taken:
@@ -151,12 +153,12 @@ def layout_of_ome(path: Path, file: Any, chain: Chain, xml: str | None) -> Layou
         layout.problems.append(f"{path.name} lacks {n_missing} of the {len(every)} images that its OME-XML lists")
     if n_copies:
         layout.problems.append(
-            f"{path.name}: its OME-XML lists {n_copies} images that are others once more (it fills the gaps of an "
-            "acquisition that was stopped early), which are left out"
+            f"{path.name}: what its OME-XML lists once more is left out, {counted(n_copies, 'image')} (it so fills "
+            "the gaps of an acquisition that was stopped early)"
         )
     if n > len(taken):
         layout.problems.append(
-            f"{path.name} holds {n - len(taken)} pages that its OME-XML does not list, which are left out"
+            f"{path.name} holds {counted(n - len(taken), 'page')} that its OME-XML does not list; that is left out"
         )
     return layout
 

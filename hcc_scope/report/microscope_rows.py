@@ -6,10 +6,12 @@ All of it is what the store recorded; what it did not record is stated as such.
 from __future__ import annotations
 
 import math
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pydantic
 
+from hcc_scope.colour import CONVERSIONS, describe_conversion
 from hcc_scope.errors import StoreError
 from hcc_scope.focus.record import PlaneRecord, focus_records
 from hcc_scope.formatting import capital, counted, format_number, format_utc, percent, significant
@@ -17,6 +19,7 @@ from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.readings import LAMP_TAG
 from hcc_scope.report.control_charts import CHARTS
 from hcc_scope.shading.reference import Manifest
+from hcc_scope.storage.import_record import import_record
 from hcc_scope.storage.run_log import read_run_log
 from hcc_scope.types import QualityFlag
 
@@ -31,6 +34,8 @@ __all__ = ["focus_rows", "reading_rows", "setting_rows", "shading_rows"]
 
 _MOST_REFUSED = 20
 """Searches without a focus that are listed one by one."""
+_MOST_SOURCES = 10
+"""Imported files that are named."""
 _NOT_RECORDED = "not recorded"
 
 
@@ -51,7 +56,28 @@ def setting_rows(store: SectionStore) -> list[tuple[str, str]]:
     lamp = [entry.tags[LAMP_TAG] for entry in entries if LAMP_TAG in entry.tags]
     if lamp:
         rows.append(("level of the lamp", _range((_as_number(value) for value in lamp), "")))
-    return [*rows, ("a tile is left out", _limits(provenance.quality))]
+    return [*rows, ("a tile is left out", _limits(provenance.quality)), *_import_rows(store)]
+
+
+def _import_rows(store: SectionStore) -> list[tuple[str, str]]:
+    """Return which images were imported and how their numbers became counts; none for a section from a camera."""
+    record = import_record(store.spec.provenance)
+    if record is None:
+        return []
+    names = [PurePath(one.path.replace("\\", "/")).name for one in record.sources]
+    more = f" and {len(names) - _MOST_SOURCES:,} more" if len(names) > _MOST_SOURCES else ""
+    images = counted(sum(one.n_images for one in record.sources), "image")
+    formats = ", ".join(dict.fromkeys(one.format for one in record.sources))
+    rows = [("imported from", f"{', '.join(names[:_MOST_SOURCES])}{more} ({images}, {formats})")]
+    if record.colour in CONVERSIONS:
+        rows.append(("colour", describe_conversion(record.colour)))
+    if record.float_range is not None:
+        low, high = record.float_range
+        rows.append(("floating-point numbers", f"{low:g} is no light, {high:g} is full scale"))
+    return [
+        *rows,
+        ("pixel size of the images", "given at the import" if record.pixel_size_given else "as they state it"),
+    ]
 
 
 def _limits(limits: QualityLimits) -> str:

@@ -21,10 +21,9 @@ from hcc_scope.report.pdf_file import pdf_file
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.scoring import rescored
 from hcc_scope.storage.animal_sections import sections_of
-from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.naming import STORE_SUFFIX, refuse_inside_store
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import read_predictions
-from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
 from hcc_scope.storage.scorer import store_scorer
 
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameResult
 
-__all__ = ["PAGE_ENDING", "page_path", "section_facts", "section_report", "write_document", "write_section_files"]
+__all__ = ["PAGE_ENDING", "page_path", "section_facts", "write_document", "write_section_files"]
 
 PAGE_ENDING = "-report.html"
 
@@ -49,26 +48,20 @@ class _Predictions:
     problem: str | None
 
 
-def section_report(
-    store_path: Path,
-    out_dir: Path | None = None,
-    *,
-    prevalence: float | None = None,
-    model: ReportModel | None = None,
-    pdf: bool = False,
-) -> Path:
-    """Write the report of a stored section, and its picture as a PNG beside it.
+def page_path(store_path: Path, out_dir: Path | None = None) -> Path:
+    """Return where the page of a section's report lies: beside the store, if no folder is given."""
+    folder = store_path.parent if out_dir is None else out_dir
+    return folder / f"{store_path.name.removesuffix(STORE_SUFFIX)}{PAGE_ENDING}"
+
+
+def write_section_files(facts: PageFacts, out_dir: Path | None = None, *, pdf: bool = False) -> Path:
+    """Write a section's report, and its picture as a PNG beside it.
 
     Parameters
     ----------
-    store_path : Path
-        A store, finished or not; it is only read.
+    facts : PageFacts
     out_dir : Path, optional
         Where the report goes; beside the store, if not given. An earlier report of the section is replaced.
-    prevalence : float, optional
-        Share of animals that are high, as the user states it; None: not stated.
-    model : ReportModel, optional
-        The model of the section, for its card and the saliency of tiles; without it the report has neither.
     pdf : bool
         Whether to write the report as a PDF too.
 
@@ -79,36 +72,13 @@ def section_report(
 
     Raises
     ------
-    StoreError
-        If the store cannot be read.
-    StoreUnwritableError
-        If the report cannot be written.
-    """
-    facts = section_facts(open_store(store_path), prevalence=prevalence, model=model)
-    return write_section_files(facts, out_dir, pdf=pdf)
-
-
-def page_path(store_path: Path, out_dir: Path | None = None) -> Path:
-    """Return where the page of a section's report lies: beside the store, if no folder is given."""
-    folder = store_path.parent if out_dir is None else out_dir
-    return folder / f"{store_path.name.removesuffix(STORE_SUFFIX)}{PAGE_ENDING}"
-
-
-def write_section_files(facts: PageFacts, out_dir: Path | None = None, *, pdf: bool = False) -> Path:
-    """Write page, picture and PDF of a section's report, and return the path of the page.
-
-    Parameters
-    ----------
-    facts : PageFacts
-    out_dir, pdf
-        As for `section_report`.
-
-    Raises
-    ------
+    UsageError
+        If that folder lies inside a store.
     StoreUnwritableError
         If the report cannot be written.
     """
     page = page_path(facts.store.path, out_dir)
+    refuse_inside_store(page)
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
         with replacing(page.with_suffix(".png"), shared=True) as part:
@@ -127,8 +97,11 @@ def section_facts(
     Parameters
     ----------
     store : SectionStore
-    prevalence, model
-        As for `section_report`.
+        Finished or not; it is only read.
+    prevalence : float, optional
+        Share of animals that are high, as the user states it; None: not stated.
+    model : ReportModel, optional
+        The model of the section, for its card and the saliency of tiles; without it the report has neither.
 
     Raises
     ------
@@ -184,15 +157,17 @@ def write_document(document: Document, page: Path, *, pdf: bool = False) -> None
     StoreUnwritableError
         If one cannot be written.
     """
-    contents = {page: html_page(document)}
+    _write(page, html_page(document))
     if pdf:
-        contents[page.with_suffix(".pdf")] = pdf_file(document)
-    for path, content in contents.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, content, shared=True)
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        _write(page.with_suffix(".pdf"), pdf_file(document))
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content, shared=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def _unwritable(path: Path, error: OSError) -> StoreUnwritableError:

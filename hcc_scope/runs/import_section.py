@@ -31,6 +31,7 @@ from hcc_scope.imports.source import ChosenImages, ImportSource
 from hcc_scope.imports.source_facts import SourceFacts, source_facts
 from hcc_scope.runs.continued_section import continuable_store, continue_section
 from hcc_scope.runs.section import SectionRun, start_section
+from hcc_scope.storage.import_record import CONVERSION_KEY, PIXEL_SIZE_KEY, SELECTION_KEY, SOURCES_KEY
 from hcc_scope.storage.naming import check_id, is_taken, store_path, taken_error
 from hcc_scope.types import RunSpec
 
@@ -56,10 +57,6 @@ __all__ = [
     "stored_import",
 ]
 
-SOURCES_KEY = "import_sources"
-SELECTION_KEY = "import_selection"
-CONVERSION_KEY = "import_conversion"
-"""Keys of the provenance: what was imported, which images of it, and how their numbers became counts; as JSON."""
 _RESUMED_AT = "import_resumed_at"
 """Key of a part's provenance: the place among the images at which it begins."""
 _OTHER = "Give the sources and choices of the first part again, or another section id."
@@ -161,7 +158,7 @@ class OpenImport:
             SOURCES_KEY: json.dumps(sources),
             SELECTION_KEY: json.dumps(asdict(self.request.selection)),
             CONVERSION_KEY: json.dumps(asdict(self.request.conversion)),
-            "import_pixel_size": "given" if self.request.pixel_size_um is not None else "stated",
+            PIXEL_SIZE_KEY: "given" if self.request.pixel_size_um is not None else "stated",
         }
 
 

@@ -21,7 +21,7 @@ from hcc_scope.report.model_rows import ReportModel
 from hcc_scope.report.section import PAGE_ENDING, page_path, section_facts, write_document, write_section_files
 from hcc_scope.runs.library import SectionLister, animal_scores, with_present_score
 from hcc_scope.runs.section_analyses import CardFacts, RecordedSaliency, known_card
-from hcc_scope.storage.naming import STORE_SUFFIX, check_id
+from hcc_scope.storage.naming import STORE_SUFFIX, check_id, refuse_inside_store
 from hcc_scope.storage.reader import open_store
 
 if TYPE_CHECKING:
@@ -71,18 +71,28 @@ def write_section_report(
 
     Parameters
     ----------
-    store_path, out_dir, prevalence, pdf
-        As for `hcc_scope.report.section.section_report`.
+    store_path : Path
+        A store, finished or not; it is only read.
+    out_dir : Path, optional
+        Where the report goes; beside the store, if not given. An earlier report of the section is replaced.
+    prevalence : float, optional
+        Share of animals that are high, as the user states it; None: not stated.
+    pdf : bool
+        Whether to write the report as a PDF too.
 
     Returns
     -------
     Path
-        The page.
+        The page; picture and PDF have the same name and end in ``.png`` and ``.pdf``.
 
     Raises
     ------
-    HccScopeError
-        As `hcc_scope.report.section.section_report`.
+    StoreError
+        If the store cannot be read.
+    UsageError
+        If `out_dir` lies inside a store.
+    StoreUnwritableError
+        If the report cannot be written.
     """
     store = open_store(store_path)
     facts = section_facts(store, prevalence=prevalence, model=ReportModels().of(store))
@@ -116,8 +126,11 @@ def write_reports(
     StoreError
         If a place is not there or holds no section; before anything is written.
     UsageError
-        If two sections would have reports of the same name; before anything is written.
+        If two sections would have reports of the same name, or `out_dir` lies inside a store; before anything is
+        written.
     """
+    if out_dir is not None:
+        refuse_inside_store(out_dir / "report")
     found = [_Place(place, out_dir) for place in places]
     models = ReportModels()
     sections = {one.path: one for place in found for one in place.sections}
@@ -146,10 +159,12 @@ class _Place:
     """A store or a folder that reports are asked for, and its sections."""
 
     def __init__(self, place: Path, out_dir: Path | None) -> None:
-        self.is_folder = not place.resolve().name.endswith(STORE_SUFFIX)
+        if place.resolve().name.endswith(STORE_SUFFIX):
+            place = place.resolve()  # a link to a store is that store
+        self.is_folder = not place.name.endswith(STORE_SUFFIX)
         if not place.is_dir():
             raise StoreError(f"There is no store or folder at {place}", hint="Give a store, or a folder of sections.")
-        self.folder = out_dir if out_dir is not None else place if self.is_folder else place.resolve().parent
+        self.folder = out_dir if out_dir is not None else place if self.is_folder else place.parent
         listed = [with_present_score(one) if one.has_old_score else one for one in SectionLister().each([place])]
         self.sections = sorted(listed, key=lambda one: (one.animal_id, one.section_id, str(one.path)))
         if not self.sections:

@@ -1,12 +1,13 @@
 """One array of another program's zarr, read plane by plane through tensorstore.
 
 Every file is looked at before tensorstore opens it: a pipe never ends, and a chunk may claim any size. A chunk that has
-no file holds the fill value, by zarr's definition, and cannot be told from one that was lost: `read` counts them, and
+no file holds the fill value, by zarr's definition, and looks the same as one that was lost: `read` counts them, and
 refuses a plane that has none at all.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import os
@@ -39,7 +40,16 @@ _CACHE_BYTES: Final = 2**28
 _NO_CHUNK: Final = (1 << 64) - 1
 _INDEX_CACHE_BYTES: Final = 2**24
 """For the indices of shards: without it every chunk read is two."""
+_COPYING_THREADS: Final = 2
 _READING_THREADS: Final = 4
+
+
+@functools.cache
+def _threads() -> Any:  # noqa: ANN401 - tensorstore has no types
+    """Return the threads for all arrays: a collection has thousands, and each would start its own."""
+    return ts.Context(
+        {"data_copy_concurrency": {"limit": _COPYING_THREADS}, "file_io_concurrency": {"limit": _READING_THREADS}}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +135,7 @@ class ForeignArray:
             },
             open=True,
             assume_metadata=True,
-            context=ts.Context(
-                {
-                    "cache_pool": {"total_bytes_limit": cache_bytes},
-                    "data_copy_concurrency": {"limit": 2},
-                    "file_io_concurrency": {"limit": _READING_THREADS},
-                }
-            ),
+            context=ts.Context({"cache_pool": {"total_bytes_limit": cache_bytes}}, _threads()),
         ).result()
 
     # ---- what lies on disk

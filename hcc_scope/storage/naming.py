@@ -10,7 +10,7 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from hcc_scope.errors import IdError, StoreExistsError
+from hcc_scope.errors import IdError, StoreExistsError, UsageError
 
 if TYPE_CHECKING:
     from hcc_scope.storage.place import StorePlace
@@ -21,6 +21,7 @@ __all__ = [
     "STORE_SUFFIX",
     "check_id",
     "is_taken",
+    "refuse_inside_store",
     "refuse_taken",
     "store_name",
     "store_path",
@@ -116,6 +117,18 @@ def with_own_name(path: StorePlace) -> StorePlace: ...
 def with_own_name(path: StorePlace) -> StorePlace:
     """Return the path of a folder that ends in its name: ``.`` and ``x/..`` do not, and what is beside them is not."""
     return path.resolve() if isinstance(path, Path) and path.name in {"", ".."} else path
+
+
+def refuse_inside_store(path: Path) -> None:
+    """Refuse a place within a store for what is no part of it.
+
+    Raises
+    ------
+    UsageError
+        If the place, or a folder above it, is a store.
+    """
+    if any(part.name.endswith(STORE_SUFFIX) for part in (path, *path.resolve().parents)):
+        raise UsageError(f"{path} lies inside a store", hint="Choose a folder outside of it.")
 
 
 def taken_error(path: Path) -> StoreExistsError:
