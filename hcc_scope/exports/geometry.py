@@ -27,9 +27,9 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import position_origin
 from hcc_scope.scoring import is_analysed
 from hcc_scope.storage.drawn_sample import stored_sample
-from hcc_scope.storage.files import check_still_there
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import read_notes, stored_retakes
+from hcc_scope.storage.place_files import check_still_there
 from hcc_scope.storage.predictions import read_predictions
 
 if TYPE_CHECKING:

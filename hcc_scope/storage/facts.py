@@ -18,7 +18,7 @@ from hcc_scope.atomic_file import json_bytes
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.storage import values
 from hcc_scope.storage.drawn_sample import SAMPLE
-from hcc_scope.storage.files import check_plain, exists, read_plain
+from hcc_scope.storage.files import check_plain, read_plain
 from hcc_scope.storage.layout import LIVE, MAX_LEVELS, PACKED, PACKED_FOLDER, SCHEMA_VERSION_PACKED, Layout
 from hcc_scope.storage.lines import parse_object
 from hcc_scope.storage.metadata import (
@@ -39,6 +39,7 @@ from hcc_scope.storage.metadata import (
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.notes import NOTES
 from hcc_scope.storage.place import RemotePath, local_place, place_of
+from hcc_scope.storage.place_files import exists
 from hcc_scope.storage.prediction_log import PREDICTIONS
 from hcc_scope.storage.recorded_run import RecordedRun
 from hcc_scope.storage.run_log import RUN_LOG

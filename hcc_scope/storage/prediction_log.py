@@ -16,9 +16,10 @@ import numpy as np
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.errors import StoreError
 from hcc_scope.storage import values
-from hcc_scope.storage.files import exists, names_in, read_plain, size_of
+from hcc_scope.storage.files import read_plain
 from hcc_scope.storage.lines import fields_of, is_whole
 from hcc_scope.storage.metadata import MAX_FRAME_BYTES, MAX_SIDE_PX, MAX_TILES, axes_from_json, tiles_of
+from hcc_scope.storage.place_files import exists, names_in, size_of
 from hcc_scope.types import FrameOutcome, FrameResult
 
 if TYPE_CHECKING:

@@ -20,13 +20,14 @@ from hcc_scope.storage.facts import (
     metadata_problems,
     recorded_facts,
 )
-from hcc_scope.storage.files import cannot_read, check_still_there
+from hcc_scope.storage.files import cannot_read
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY
 from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.notes import lost_notes
 from hcc_scope.storage.place import RemotePath, local_place, place_of
+from hcc_scope.storage.place_files import check_still_there
 from hcc_scope.storage.prediction_log import PREDICTIONS, log_files, log_problems
 from hcc_scope.storage.shading_copy import read_shading_copy, shading_problems
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import tensorstore as ts
 
 from hcc_scope.errors import StoreError
+from hcc_scope.storage.files import too_large
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +96,7 @@ def read_file(path: RemotePath, limit_bytes: int) -> bytes:
     """
     content = received(start_read(path), path)
     if len(content) > limit_bytes:
-        raise StoreError(f"{path} has {len(content) / 1e6:.0f} MB, more than such a file of a store can have")
+        raise too_large(path, len(content))
     return content
 
 

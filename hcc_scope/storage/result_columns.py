@@ -16,8 +16,9 @@ import numpy as np
 from hcc_scope.errors import StoreError
 from hcc_scope.field_scores import field_entry
 from hcc_scope.progress import Progress, ignore_progress
-from hcc_scope.storage.files import cannot_read, lines_of
+from hcc_scope.storage.files import cannot_read
 from hcc_scope.storage.lines import fields_of
+from hcc_scope.storage.place_files import lines_of
 from hcc_scope.storage.prediction_log import MAX_LOG_BYTES, PREDICTIONS, VERSION, header_of, is_table_line, result_of
 
 if TYPE_CHECKING:
