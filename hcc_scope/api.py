@@ -231,7 +231,7 @@ def start_replay(
     Parameters
     ----------
     store : str, Path or SectionStore
-        Its folder, or the open store.
+        Its folder or its address, or the open store.
     model : ScoringModel
         What classifies.
     save : str, optional
@@ -269,7 +269,7 @@ def start_replay_with(
     Parameters
     ----------
     store : str, Path or SectionStore
-        Its folder, or the open store.
+        Its folder or its address, or the open store.
     classifier : Classifier
         An object with a name, `engine`, and a method `classify`.
     threshold : float

@@ -76,6 +76,7 @@ def test_an_address_is_one_however_it_came(given: str | Path, place: str) -> Non
 def test_a_path_is_no_address() -> None:
     assert place_of("runs/M1_S1.ome.zarr") == Path("runs/M1_S1.ome.zarr")
     assert place_of("C:/runs") == Path("C:/runs")
+    assert place_of(Path("day:/runs")) == Path("day:/runs")
     assert place_of("file:///srv/a%20b") == Path("/srv/a b")
 
 
@@ -164,6 +165,8 @@ def test_a_web_server_that_lists_nothing_serves_a_store_too(storage: ObjectStora
     assert remote.problems == ()
     assert [log.name for log in log_files(remote.place)] == ["predictions.jsonl"]
     assert_same_frame(remote.read(1), open_store(storage.folder / KEY).read(1))
+    with pytest.raises(StoreError, match=r'x/a cannot be read: Invalid S3 bucket name: "x"'):
+        remote_files.read_file(RemotePath("s3://x", "a"), 1)
     with pytest.raises(StoreError, match=r"cannot be looked through: it lists no files\. Name each store\."):
         stores_at(RemotePath(storage.endpoint, BUCKET))
 

@@ -22,8 +22,8 @@ __all__ = ["SCHEMES", "RemotePath", "StorePlace", "local_place", "place_of"]
 SCHEMES = ("s3", "gs", "https", "http")
 """Kinds of addresses that stores are read from."""
 
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+(.*)", re.DOTALL)
-"""One slash behind the colon is an address too: `pathlib` merges the two. A drive of Windows has a single letter."""
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):([/\\]+)(.*)", re.DOTALL)
+"""A drive of Windows has a single letter."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,7 +99,9 @@ def place_of(given: str | StorePlace) -> StorePlace:
     found = _ADDRESS.fullmatch(str(given))
     if found is None:
         return Path(given)
-    scheme, rest = found[1].lower(), found[2].replace("\\", "/")
+    scheme, rest = found[1].lower(), found[3].replace("\\", "/")
+    if scheme not in (*SCHEMES, "file") and len(found[2]) == 1:
+        return Path(given)  # one slash: `pathlib` makes it of the two of an address, but this is a folder's name
     if scheme == "file":
         return Path(url2pathname(urlsplit(f"file:///{rest}").path))
     address = f"{scheme}://{rest}"

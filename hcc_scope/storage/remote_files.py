@@ -58,9 +58,14 @@ def start_read(path: RemotePath, first: int | None = None, end: int | None = Non
     path : RemotePath
     first, end : int, optional
         As in a slice; a negative `first` counts from the file's end.
+
+    Raises
+    ------
+    StoreError
+        If the address is none that there can be.
     """
     part = None if first is None and end is None else slice(first, end)
-    future = _storage(path.root).read(path.key, byte_range=part)
+    future = _storage(path).read(path.key, byte_range=part)
     future.force()
     return future
 
@@ -103,7 +108,7 @@ def read_file(path: RemotePath, limit_bytes: int) -> bytes:
 def is_there(path: RemotePath) -> bool:
     """Return whether there is such a file, without reading it; raises StoreError like `received`."""
     try:
-        result = _storage(path.root).read(path.key, byte_range=slice(0, 0)).result(timeout=_FIRST_ANSWER_S)
+        result = _storage(path).read(path.key, byte_range=slice(0, 0)).result(timeout=_FIRST_ANSWER_S)
     except (ValueError, OSError) as error:
         if str(error).startswith("OUT_OF_RANGE"):  # there is a file of no bytes
             return True
@@ -126,7 +131,7 @@ def names_below(path: RemotePath, start: str = "") -> list[str] | None:
     end = first[:-1] + bytes([first[-1] + 1]) if first else b""
     wanted = ts.KvStore.KeyRange(first, end)
     try:
-        names = _storage(path.root).list(wanted, len(folder.encode())).result(timeout=_LONGEST_S)
+        names = _storage(path).list(wanted, len(folder.encode())).result(timeout=_LONGEST_S)
     except NotImplementedError:
         return None
     except (ValueError, OSError) as error:
@@ -148,10 +153,13 @@ def _unread(path: RemotePath, error: Exception) -> StoreError:
     return StoreError(f"{path} cannot be read: {words.strip(' :.')[:300]}", hint=_HINT)
 
 
-def _storage(root: str) -> Any:  # noqa: ANN401 - tensorstore has no types
+def _storage(path: RemotePath) -> Any:  # noqa: ANN401 - tensorstore has no types
     """Return the key-value store of a bucket or host; its keys are those of `RemotePath`."""
-    spec, context = _described(root, os.environ)
-    return _opened(json.dumps(spec), json.dumps(context))
+    spec, context = _described(path.root, os.environ)
+    try:
+        return _opened(json.dumps(spec), json.dumps(context))
+    except (ValueError, OSError) as error:
+        raise _unread(path, error) from error
 
 
 @lru_cache(maxsize=64)
