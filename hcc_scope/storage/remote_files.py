@@ -140,9 +140,9 @@ def names_below(path: RemotePath, start: str = "") -> list[str] | None:
 
 
 def _unread(path: RemotePath, error: Exception) -> StoreError:
-    if isinstance(error, TimeoutError):
-        return StoreError(f"{path} cannot be read: there is no answer", hint=_HINT)
     text = str(error)
+    if isinstance(error, TimeoutError) or "[curl_code='28']" in text:
+        return StoreError(f"{path} cannot be read: there is no answer", hint=_HINT)
     if "http_response_code='403'" in text or "http_response_code='401'" in text:
         hint = "Check the credentials (docs/store.md): they must allow to read objects and to list the bucket."
         return StoreError(f"{path} cannot be read: access is denied", hint=hint)
