@@ -29,7 +29,6 @@ from hcc_scope.score_text import (
     format_section_score,
     format_section_threshold,
 )
-from hcc_scope.scoring import animal_score
 from hcc_scope.storage.section_labels import describe_label, label_of
 from hcc_scope.validation_text import SCORE_MEANING, describe_animal, describe_statement
 
@@ -44,7 +43,19 @@ if TYPE_CHECKING:
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameResult, SectionScore
 
-__all__ = ["PageFacts", "section_document"]
+__all__ = ["AnimalMean", "PageFacts", "section_document"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnimalMean:
+    """The score of the section's animal, by the same model."""
+
+    score: float
+    n_sections: int
+    where: str
+    """Which folders hold them, for a sentence."""
+    remark: str = ""
+    """Which stores it is without, as half a sentence; empty if all count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +78,8 @@ class PageFacts:
     made_utc: datetime
     by_hand: HandAccount | None = None
     """How the fields were captured by hand; None for a section that was not."""
-    other_scores: Sequence[SectionScore] = ()
-    """Of the animal's other finished sections beside this store, by the same model."""
+    animal: AnimalMean | None = None
+    """None where it is not known."""
     prevalence: float | None = None
     """Share of animals that are high, as the user states it."""
     model: ReportModel = field(default_factory=ReportModel)
@@ -151,14 +162,13 @@ def _record(facts: PageFacts) -> StatementRecord | None:
 
 def _animal(facts: PageFacts) -> Iterator[Block]:
     """Yield the mean over the animal's sections, and what it is evidence of; nothing without a score."""
-    scores = [facts.score, *facts.other_scores]
-    mean, n = animal_score(scores), sum(score.score is not None for score in scores)
+    mean = facts.animal
     if facts.score.score is None or mean is None:
         return
     yield Heading("The animal")
-    of = f"Mean of {counted(n, 'section')} of animal {facts.store.spec.animal_id} in this folder"
-    yield Paragraph(f"{of}: {mean:.{SCORE_DECIMALS}f}.")
-    if evidence := describe_animal(_record(facts), mean):
+    of = f"Mean of {counted(mean.n_sections, 'section')} of animal {facts.store.spec.animal_id} in {mean.where}"
+    yield Paragraph(sentence("; ".join(filter(None, (f"{of}: {mean.score:.{SCORE_DECIMALS}f}", mean.remark)))))
+    if evidence := describe_animal(_record(facts), mean.score):
         yield Paragraph(evidence)
 
 

@@ -20,7 +20,6 @@ from hcc_scope.report.page import PageFacts, section_document
 from hcc_scope.report.pdf_file import pdf_file
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.scoring import rescored
-from hcc_scope.storage.animal_sections import sections_of
 from hcc_scope.storage.naming import STORE_SUFFIX, refuse_inside_store
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import read_predictions
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.report.document import Document
+    from hcc_scope.report.page import AnimalMean
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameResult
 
@@ -90,7 +90,11 @@ def write_section_files(facts: PageFacts, out_dir: Path | None = None, *, pdf: b
 
 
 def section_facts(
-    store: SectionStore, *, prevalence: float | None = None, model: ReportModel | None = None
+    store: SectionStore,
+    *,
+    prevalence: float | None = None,
+    model: ReportModel | None = None,
+    animal: AnimalMean | None = None,
 ) -> PageFacts:
     """Return what a section's report shows; reads the store's results, its notes, and the frames that are drawn.
 
@@ -102,6 +106,8 @@ def section_facts(
         Share of animals that are high, as the user states it; None: not stated.
     model : ReportModel, optional
         The model of the section, for its card and the saliency of tiles; without it the report has neither.
+    animal : AnimalMean, optional
+        The score of the animal (`hcc_scope.runs.animal_sections.animal_mean`); None: not stated.
 
     Raises
     ------
@@ -131,11 +137,7 @@ def section_facts(
         ),
         made_utc=datetime.now(UTC),
         by_hand=hand_account(store.spec.sampling, store.journal, notes.notes),
-        other_scores=[
-            other.score
-            for other in sections_of(store.path.parent, store.spec.animal_id, store.spec.section_id)
-            if other.model_sha256 == store.spec.model_sha256
-        ],
+        animal=animal,
         prevalence=prevalence,
         model=ReportModel() if model is None else model,
     )

@@ -19,7 +19,9 @@ from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.report.animal import AnimalFacts, ScoreOfModel, animal_document, section_in_short
 from hcc_scope.report.model_rows import ReportModel
 from hcc_scope.report.section import PAGE_ENDING, page_path, section_facts, write_document, write_section_files
-from hcc_scope.runs.library import SectionLister, animal_scores, with_present_score
+from hcc_scope.runs.animal_scores import animal_scores
+from hcc_scope.runs.animal_sections import animal_mean
+from hcc_scope.runs.library import SectionLister
 from hcc_scope.runs.section_analyses import CardFacts, RecordedSaliency, known_card
 from hcc_scope.storage.naming import STORE_SUFFIX, check_id, refuse_inside_store
 from hcc_scope.storage.reader import open_store
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.progress import OnProgress
     from hcc_scope.report.animal import AnimalSection
-    from hcc_scope.runs.library import ListedSection
+    from hcc_scope.runs.animal_scores import AnimalScore
+    from hcc_scope.runs.listed_section import ListedSection
     from hcc_scope.storage.reader import SectionStore
 
 __all__ = ["ReportModels", "WrittenReport", "write_reports", "write_section_report"]
@@ -65,7 +68,12 @@ class ReportModels:
 
 
 def write_section_report(
-    store_path: Path, out_dir: Path | None = None, *, prevalence: float | None = None, pdf: bool = True
+    store_path: Path,
+    out_dir: Path | None = None,
+    *,
+    prevalence: float | None = None,
+    pdf: bool = True,
+    folder: Path | None = None,
 ) -> Path:
     """Write the report of a stored section with all that is known of its model.
 
@@ -79,6 +87,8 @@ def write_section_report(
         Share of animals that are high, as the user states it; None: not stated.
     pdf : bool
         Whether to write the report as a PDF too.
+    folder : Path, optional
+        It and those below hold the sections of the animal; by default the one that the store lies in.
 
     Returns
     -------
@@ -95,7 +105,8 @@ def write_section_report(
         If the report cannot be written.
     """
     store = open_store(store_path)
-    facts = section_facts(store, prevalence=prevalence, model=ReportModels().of(store))
+    animal = animal_mean(store.path, store.spec, store.path.parent if folder is None else folder)
+    facts = section_facts(store, prevalence=prevalence, model=ReportModels().of(store), animal=animal)
     return write_section_files(facts, out_dir, pdf=pdf)
 
 
@@ -142,7 +153,7 @@ def write_reports(
         for one in place.sections:
             on_progress(Progress("reports", done, len(sections), one.name))
             try:
-                page, short = _write_section(one, place.folder, out_dir, models, prevalence=prevalence, pdf=pdf)
+                page, short = _write_section(one, place, out_dir, models, prevalence=prevalence, pdf=pdf)
             except HccScopeError as error:
                 troubles[one.path] = error
                 yield WrittenReport(one.name, None, error)
@@ -165,7 +176,12 @@ class _Place:
         if not place.is_dir():
             raise StoreError(f"There is no store or folder at {place}", hint="Give a store, or a folder of sections.")
         self.folder = out_dir if out_dir is not None else place if self.is_folder else place.parent
-        listed = [with_present_score(one) if one.has_old_score else one for one in SectionLister().each([place])]
+        lister = SectionLister.of_user()
+        listed = list(lister.with_present_scores(list(lister.each([place]))))
+        self.scores: list[AnimalScore] | None = animal_scores(listed) if self.is_folder else None
+        """Of a folder: those of its animals."""
+        self.place = place if self.is_folder else place.parent
+        """The folder whose sections an animal's score rests on."""
         self.sections = sorted(listed, key=lambda one: (one.animal_id, one.section_id, str(one.path)))
         if not self.sections:
             raise StoreError(
@@ -187,7 +203,7 @@ def _refuse_same_names(stores: Sequence[Path], out_dir: Path | None) -> None:
 
 def _write_section(
     one: ListedSection,
-    folder: Path,
+    place: _Place,
     out_dir: Path | None,
     models: ReportModels,
     *,
@@ -196,11 +212,12 @@ def _write_section(
 ) -> tuple[Path, AnimalSection]:
     """Write a section's report; return its page, and the section as its animal's report shows it."""
     store = open_store(one.path)
-    facts = section_facts(store, prevalence=prevalence, model=models.of(store))
+    animal = animal_mean(store.path, store.spec, place.place, place.scores)
+    facts = section_facts(store, prevalence=prevalence, model=models.of(store), animal=animal)
     page = write_section_files(facts, out_dir, pdf=pdf)
     short = section_in_short(
         facts,
-        link=_relative(page, folder),
+        link=_relative(page, place.folder),
         acquired="" if one.created_utc is None else format_utc(one.created_utc, seconds=False),
         fields=one.describe_fields(),
         left_out=one.describe_quality(),
@@ -227,7 +244,7 @@ def _write_animals(
 ) -> Iterator[WrittenReport]:
     """Write the report of each animal that has a section with one."""
     readable = [one for one in place.sections if one.path in known]
-    scores = [one.with_interval() for one in animal_scores(readable)]
+    scores = [one.with_interval() for one in place.scores or ()]
     taken = {page_path(one.path, out_dir).resolve() for one in place.sections}
     for animal_id in dict.fromkeys(one.animal_id for one in readable):
         name = f"animal {animal_id}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from library_parts import stored_section
 
 from hcc_scope.inference.catalogue import MODELS_DIR_VARIABLE
 from hcc_scope.resources import models_dir
+from hcc_scope.runs.animal_scores import animal_scores
 from hcc_scope.runs.library import SectionLister
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.reader import open_store
@@ -218,6 +220,21 @@ def test_rows_that_come_fast_are_shown_together(qtbot: QtBot, library: SectionLi
     qtbot.waitUntil(lambda: bool(reports))
     assert reports == [len(rows)]
     assert len(library.animals("M1", False)) == 1
+
+
+def test_a_copy_is_shown_as_one_that_does_not_count(qapp: QApplication, stored: Path):
+    del qapp
+    rows = list(SectionLister().each([stored]))
+    original = next(one for one in rows if one.section_id == "S10")
+    copy = replace(original, path=stored / "copies" / original.path.name)
+    scores = animal_scores([*rows, copy])
+    model = LibraryModel()
+    model.take_sources(lambda _: None, lambda animal_id, _: [one for one in scores if one.animal_id == animal_id])
+    model.set_sections([*rows, copy])
+    for one, shown in ((original, "complete"), (copy, "complete\na copy, does not count")):
+        assert model.index_of(one.path).siblingAtColumn(int(Column.STATE)).data() == shown
+    tip = model.index_of(copy.path).siblingAtColumn(int(Column.STATE)).data(Qt.ItemDataRole.ToolTipRole)
+    assert tip.endswith(f"Not in the score of the animal: a copy of {original.path}.")
 
 
 def test_to_sort_by_score_asks_for_no_interval(qapp: QApplication, stored: Path):

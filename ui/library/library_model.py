@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QImage, QPixmap
 
-    from hcc_scope.runs.library import AnimalScore, ListedSection, SectionState
+    from hcc_scope.runs.animal_scores import AnimalScore, LeftOut
+    from hcc_scope.runs.listed_section import ListedSection, SectionState
     from ui.kit.symbols import Shape
     from ui.kit.theme import ThemeName
 
@@ -292,14 +293,22 @@ class LibraryModel(QAbstractItemModel):
         roles = Qt.ItemDataRole
         if role == roles.DecorationRole:
             return self._sign(one, column)
+        left_out = self._left_out(one) if column is Column.STATE else None
         if role == roles.DisplayRole:
-            return _text(one, column)
+            return _text(one, column) + (f"\n{left_out.title}" if left_out is not None else "")
         if role in (roles.ToolTipRole, roles.AccessibleTextRole):
             text = _whole_text(one, column)
+            if left_out is not None:
+                text += f"\nNot in the score of the animal: {full_stop(left_out.describe())}"
             return f"{_TITLES[column]}: {text}" if role == roles.AccessibleTextRole and text else text
         if role == roles.ForegroundRole and column is Column.STATE and one.state == "unreadable":
             return QColor(colours(self._theme).error)
         return None
+
+    def _left_out(self, one: ListedSection) -> LeftOut | None:
+        """Return why the score of a section's animal is without it; None if it counts, or has no score."""
+        scores = self._animals(one.animal_id, False) if one.animal_id else []
+        return next((out for score in scores for out in score.left_out if out.section.path == one.path), None)
 
     def _sign(self, one: ListedSection, column: Column) -> QImage | QPixmap | None:
         if column is Column.SECTION:
