@@ -21,7 +21,8 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication
 
 from benchmarks.qc import GOOD, write_manifest
-from hcc_scope.runs.library import SectionLister, animal_scores
+from hcc_scope.runs.animal_scores import animal_scores
+from hcc_scope.runs.library import SectionLister
 from hcc_scope.storage.metadata import sealed
 from ui.library.library_filter import Column
 from ui.library.library_tab import LibraryTab

@@ -15,7 +15,8 @@ from library_parts import stored_section
 from storage_cases import change_facts
 
 from hcc_scope.errors import StoreError, StoreUnwritableError
-from hcc_scope.runs.library import SectionLister, animal_scores, with_present_score
+from hcc_scope.runs.animal_scores import animal_scores
+from hcc_scope.runs.library import SectionLister, with_present_score
 from hcc_scope.runs.library_export import export_sections
 from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
 from hcc_scope.runs.section_analyses import open_section, read_again
@@ -116,7 +117,7 @@ def test_the_score_is_the_present_one(tmp_path: Path) -> None:
     assert not present.has_old_score
     assert "1 field by the operator" in present.describe_quality()
     assert [other.score for other in sections_of(tmp_path, "M1", "S9")] == [present.score], "in a report too"
-    lister.remember(present)
+    assert list(lister.with_present_scores([row])) == [present]
     assert list(lister.each([tmp_path])) == [present]
 
 

@@ -10,7 +10,8 @@ from PySide6.QtCore import QObject, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 
 from hcc_scope.formatting import counted, full_stop
-from hcc_scope.runs.library import animal_scores, with_present_score
+from hcc_scope.runs.animal_scores import animal_scores
+from hcc_scope.runs.library import with_present_score
 from hcc_scope.runs.library_export import export_sections
 from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
 from hcc_scope.runs.section_comparison import compare_sections
@@ -26,7 +27,7 @@ from ui.shell.file_dialogs import choose_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hcc_scope.runs.library import ListedSection
+    from hcc_scope.runs.listed_section import ListedSection
     from hcc_scope.runs.reclassify_many import Reclassified
     from hcc_scope.runs.section_comparison import SectionComparison
     from hcc_scope.storage.section_labels import SectionLabel

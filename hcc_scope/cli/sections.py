@@ -11,7 +11,8 @@ from hcc_scope.cli.console import people, print_json
 from hcc_scope.errors import StoreError
 from hcc_scope.formatting import counted, format_utc, sentence
 from hcc_scope.research_use import RESEARCH_USE_ONLY
-from hcc_scope.runs.library import SectionLister, animal_scores, with_present_score
+from hcc_scope.runs.animal_scores import animal_scores
+from hcc_scope.runs.library import SectionLister, with_present_score
 from hcc_scope.runs.library_export import library_account
 from hcc_scope.score_text import SCORE_NAME, describe_score
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from hcc_scope.runs.library import ListedSection
+    from hcc_scope.runs.listed_section import ListedSection
 
 __all__ = ["run_sections"]
 

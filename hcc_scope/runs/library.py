@@ -1,175 +1,87 @@
 """The sections of a folder, as a list: from their manifests and notes alone, one small file or two for each.
 
 `SectionLister.each` is the one way to that list, for command line and window alike. It yields a row for everything
-that has the name of a store: what cannot be read is a row with one sentence. A lister remembers what it has read, so
-to list the same folder again costs a look at the times of its files.
+that has the name of a store: what cannot be read is a row with one sentence. A lister remembers what it has read, and
+keeps it for the next process in an index, so to list the same folder again costs a look at the times of its files.
 
 Design notes
 ------------
 - A store records the score at the end of its run. Where that is not the present one (fields were excluded later, or the
   run never ended), `ListedSection.has_old_score` is true, and `with_present_score` reads the results.
 - `each` may run beside runs that make, fill and end stores, and beside other programs that move and delete them.
-- An index on disk can stand behind `SectionLister.each` without a change to what calls it.
+- An index on disk can stand behind a lister (`hcc_scope.runs.library_index`). It is never the truth: a row is taken from
+  it only if the files that the row rests on are those that it was read from.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from hcc_scope.errors import HccScopeError, StoreDamagedError, StoreError
-from hcc_scope.formatting import counted, full_stop, sentence
-from hcc_scope.quality import describe_reason_counts
+from hcc_scope.formatting import full_stop, sentence
 from hcc_scope.report.acquired_text import describe_ended
 from hcc_scope.research_use import phantom_alarm
+from hcc_scope.runs.library_rows import row_from_text
+from hcc_scope.runs.listed_section import ListedSection
 from hcc_scope.runs.unfinished import is_written_to
-from hcc_scope.score_text import describe_animal_interval, describe_animal_mean
-from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
+from hcc_scope.storage.drawn_sample import SAMPLE
 from hcc_scope.storage.facts import ROOT, copied_facts, recorded_facts
-from hcc_scope.storage.files import files_stamp, read_plain
+from hcc_scope.storage.files import files_stamp, is_settled, read_plain
 from hcc_scope.storage.find_stores import each_store
 from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import NOTES, read_notes_log, stored_retakes
 from hcc_scope.storage.prediction_log import PREDICTIONS
 from hcc_scope.storage.present_score import holds_present_score, present_score
 from hcc_scope.storage.section_labels import label_of
-from hcc_scope.validation_text import describe_animal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
     from pathlib import Path
 
+    from hcc_scope.runs.library_index import IndexedRow, LibraryIndex
     from hcc_scope.storage.facts import Facts
     from hcc_scope.storage.notes import Note
-    from hcc_scope.storage.section_labels import SectionLabel
-    from hcc_scope.types import SectionScore
 
-__all__ = ["AnimalScore", "ListedSection", "SectionLister", "SectionState", "animal_scores", "with_present_score"]
+__all__ = ["SectionLister", "with_present_score"]
 
-SectionState = Literal["complete", "under way", "unfinished", "unreadable"]
-"""Whether a run has ended in order (or was recovered), writes to the store now, was cut off, or cannot be read."""
-
+_RESTS_ON = (ROOT, NOTES, JOURNAL, SAMPLE, f"{PREDICTIONS}.jsonl")
+"""The files of a store that its row rests on."""
+_INDEXED_AT_ONCE = 1000
 _MOST_JOURNAL_BYTES = 16 * 2**20
 """Of a run that has not ended, whose fields are counted in its journal."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListedSection:
-    """One row."""
-
-    path: Path
-    state: SectionState
-    problem: str = ""
-    """Why the section cannot be read, or what is wrong with its notes, as a sentence; empty if nothing is known."""
-    animal_id: str = ""
-    """Empty where the manifest cannot be read."""
-    section_id: str = ""
-    created_utc: datetime | None = None
-    ended: str = ""
-    """How the run ended, in a few words."""
-    n_frames: int | None = None
-    """None where that is not known."""
-    n_retakes: int = 0
-    """How many of them take a field again."""
-    n_planned: int | None = None
-    """None for an open end."""
-    n_parts: int = 1
-    """More than 1 if the section was continued."""
-    model: str | None = None
-    model_sha256: str | None = None
-    alarm: str = ""
-    """That the model knows nothing but a phantom, and this may be tissue, as a sentence; else empty."""
-    score: SectionScore | None = None
-    """None if none is known."""
-    has_old_score: bool = False
-    """Whether `score` is not the present one: `with_present_score` returns that, and until then none is shown."""
-    n_notes: int = 0
-    """Remarks of a person on the section and its fields."""
-    note: str = ""
-    """The last remark on the section."""
-    label: SectionLabel | None = None
-    """For training."""
-    is_by_hand: bool = False
-    """Whether its stage was moved by hand."""
-    can_recover: bool = False
-    """Whether the section is one for `hcc_scope.storage.recover`."""
-    statement: str | None = None
-    """What a verdict of the model was worth, as JSON (`hcc_scope.inference.card_evaluation.StatementRecord`)."""
-    stamp: tuple[int, ...] = ()
-    """Times and sizes of the files that the row rests on: a row with the same stamp is the same."""
-
-    @property
-    def name(self) -> str:
-        """Animal and section, or the name of the folder where they are not known."""
-        return f"{self.animal_id}, section {self.section_id}" if self.animal_id else self.path.name
-
-    @property
-    def can_open(self) -> bool:
-        """Whether its frames can be looked at."""
-        return self.state != "unreadable"
-
-    @property
-    def shown_score(self) -> SectionScore | None:
-        """Its present score; None if it has none, or as long as that is not read."""
-        return None if self.has_old_score else self.score
-
-    @property
-    def n_fields(self) -> int | None:
-        """Fields that are stored; None where that is not known."""
-        return None if self.n_frames is None else self.n_frames - self.n_retakes
-
-    def describe_fields(self) -> str:
-        """Return how many fields are stored, and of how many."""
-        if self.n_fields is None:
-            return ""
-        if self.n_planned is None or self.n_planned <= self.n_fields:
-            return f"{self.n_fields:,}"
-        return f"{self.n_fields:,} of {self.n_planned:,}"
-
-    def describe_quality(self) -> str:
-        """Return what was left out of the score and why, as text; empty without a score."""
-        score = self.shown_score
-        if score is None:
-            return ""
-        left_out = [f"tiles: {', '.join(reasons)}"] if (reasons := describe_reason_counts(score.tiles_excluded)) else []
-        if n := score.fields_excluded_by_operator:
-            left_out.append(f"{counted(n, 'field')} by the operator")
-        return "; ".join(left_out) or "all tiles scored"
-
-    def matches(self, search: str) -> bool:
-        """Return whether all words of a search occur in the texts of the row, in any case."""
-        words = self._words()
-        return all(word in words for word in search.casefold().split())
-
-    def _words(self) -> str:
-        texts = (
-            self.animal_id,
-            self.section_id,
-            self.path.name,
-            self.model or "",
-            self.note,
-            self.label or "",
-            self.ended,
-            self.problem,
-            "" if self.created_utc is None else self.created_utc.date().isoformat(),
-        )
-        return "\n".join(texts).casefold()
 
 
 class _Remembered(NamedTuple):
     stamp: tuple[int, ...]
     section: ListedSection
+    is_indexed: bool
 
 
 class SectionLister:
-    """Lists the sections of folders again and again. Not thread-safe."""
+    """Lists the sections of folders again and again. Not thread-safe.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    index : LibraryIndex, optional
+        Where rows are kept for the next process; None: each is read anew.
+    """
+
+    def __init__(self, index: LibraryIndex | None = None) -> None:
+        self._index = index
         self._known: dict[Path, _Remembered] = {}
+        self._real: dict[str, str] = {}
+        self._to_index: list[Path] = []
         self.n_unread = 0
         """Folders below that could not be opened the last time."""
+
+    @classmethod
+    def of_user(cls) -> SectionLister:
+        """Return a lister that shares the user's index with all other processes."""
+        from hcc_scope.runs.library_index import LibraryIndex
+
+        return cls(LibraryIndex.of_user())
 
     def each(self, folders: Iterable[Path], deepest: int | None = None) -> Iterator[ListedSection]:
         """Yield a row for each store in some folders and those below, as they are found.
@@ -187,19 +99,23 @@ class SectionLister:
         """
         folders = list(folders)
         unread: list[Path] = []
-        known, self._known = self._known, {}
+        known, self._known, self._real, self._to_index = self._known, {}, {}, []
+        indexed: dict[str, dict[str, IndexedRow]] = {}
         stores = (
             each_store(folders, unread=unread.append)
             if deepest is None
             else each_store(folders, deepest, unread.append)
         )
-        for path in stores:
-            stamp = _stamp(path)
-            before = known.get(path)
-            section = before.section if before is not None and before.stamp == stamp else _read(path, stamp)
-            section = _with_state(section)
-            self._known[path] = _Remembered(stamp, section)
-            yield section
+        try:
+            for path in stores:
+                stamp = _stamp(path)
+                before = known.get(path)
+                if before is None or before.stamp != stamp:
+                    before = self._from_index(path, stamp, indexed) or _Remembered(stamp, _read(path, stamp), False)
+                self._remember(path, before._replace(section=_with_state(before.section)))
+                yield self._known[path].section
+        finally:  # also where the caller stops early
+            self._keep([place for folder, rows in indexed.items() for place in _gone(folder, rows)])
         self.n_unread = len(unread)
         for folder in folders:
             if folder in unread and os.path.lexists(folder):
@@ -207,15 +123,84 @@ class SectionLister:
                     f"The folder {folder} cannot be opened", hint="Check its permissions, or choose another."
                 )
 
-    def remember(self, section: ListedSection) -> None:
-        """Keep what `with_present_score` returned, until a file of the section changes."""
-        if section.path in self._known:
-            self._known[section.path] = _Remembered(section.stamp, section)
+    def with_present_scores(self, sections: Iterable[ListedSection]) -> Iterator[ListedSection]:
+        """Yield the same rows, each with its present score; those that have none yet are read, and remembered.
+
+        Parameters
+        ----------
+        sections : iterable of ListedSection
+            From `each`.
+        """
+        try:
+            for section in sections:
+                if not section.has_old_score:
+                    yield section
+                    continue
+                present = with_present_score(section)
+                if present.path in self._known:
+                    self._remember(present.path, _Remembered(present.stamp, present, False))
+                yield present
+        finally:
+            self._keep()
+
+    def _from_index(
+        self, path: Path, stamp: tuple[int, ...], indexed: dict[str, dict[str, IndexedRow]]
+    ) -> _Remembered | None:
+        if self._index is None:
+            return None
+        folder, name = self._place(path)
+        if folder not in indexed:
+            indexed[folder] = self._index.rows(folder)
+        row = indexed[folder].get(name)
+        if row is None or row[0] != stamp:
+            return None
+        try:
+            return _Remembered(stamp, row_from_text(row[1], path, stamp), True)
+        except (ValueError, TypeError):  # of a program that differs from this one
+            return None
+
+    def _place(self, path: Path) -> tuple[str, str]:
+        """Return the real path of a store's folder, and its name there."""
+        folder, name = os.path.split(path)
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder)
+        return self._real[folder], name
+
+    def _remember(self, path: Path, row: _Remembered) -> None:
+        self._known[path] = row
+        if self._index is None or row.is_indexed:
+            return
+        # a row with a problem names the path, and one of a run that is under way changes at once
+        if not row.section.problem and row.section.state != "under way" and is_settled(row.stamp):
+            self._to_index.append(path)
+            if len(self._to_index) >= _INDEXED_AT_ONCE:
+                self._keep()
+
+    def _keep(self, gone: Sequence[tuple[str, str]] = ()) -> None:
+        """Put the rows into the index that are not there yet, and remove others from it."""
+        if self._index is None or not (self._to_index or gone):
+            return
+        rows = {self._place(path): self._known[path].section for path in self._to_index}
+        if self._index.keep(rows, gone):
+            for path in self._to_index:
+                self._known[path] = self._known[path]._replace(is_indexed=True)
+        self._to_index = []
+
+
+def _gone(folder: str, rows: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the stores of a folder's index that are not there any more."""
+    try:
+        with os.scandir(folder) as entries:
+            there = {entry.name for entry in entries}
+    except OSError:
+        return []  # a share that is away for a while comes back
+    return [(folder, name) for name in rows if name not in there]
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
     """Return times and sizes of what a row rests on, without reading any of it."""
-    return files_stamp(path / name for name in (ROOT, NOTES, JOURNAL, f"{PREDICTIONS}.jsonl"))
+    store = str(path)
+    return files_stamp([f"{store}{os.sep}{name}" for name in _RESTS_ON])
 
 
 def _read(path: Path, stamp: tuple[int, ...]) -> ListedSection:
@@ -291,6 +276,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         len(remarks),
         next((note.text for note in reversed(remarks) if note.seq is None), ""),
         label_of(notes),
+        noted_utc=notes[-1].t_utc if notes else None,
         is_by_hand=spec.sampling in ("guided", "chosen"),
         can_recover=not run.complete,
         statement=run.provenance.statement,
@@ -333,77 +319,3 @@ def with_present_score(section: ListedSection) -> ListedSection:
     except HccScopeError as error:
         score, problem = None, full_stop(error.message)
     return replace(section, score=score, problem=problem, has_old_score=False)
-
-
-# -- animals -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class AnimalScore:
-    """The score of an animal over those of its sections that one model scored: the mean of their scores."""
-
-    animal_id: str
-    model: str | None
-    model_sha256: str | None
-    sections: tuple[ListedSection, ...]
-    """Those with a score."""
-    score: float
-    interval: tuple[float, float] | None = None
-    """About the mean over these sections, not over others of the animal; from `with_interval`."""
-    why_no_interval: str = ""
-    """Half a sentence; empty with an interval, and before `with_interval`."""
-
-    def describe(self) -> str:
-        """Return the score, with its interval or why there is none as far as that is known."""
-        return describe_animal_mean(len(self.sections), self.score, self.interval, why_no_interval=self.why_no_interval)
-
-    def describe_interval(self) -> str:
-        """Return its interval, or why there is none; empty before `with_interval`."""
-        if self.interval is None:
-            return f"no interval: {self.why_no_interval}" if self.why_no_interval else ""
-        return describe_animal_interval(self.interval)
-
-    def evidence(self) -> str:
-        """Return what the score is evidence of, by the model's unseen animals; empty if its card has none."""
-        from hcc_scope.inference.card_evaluation import StatementRecord
-
-        return describe_animal(StatementRecord.from_json(self.sections[0].statement), self.score)
-
-    def with_interval(self) -> AnimalScore:
-        """Return the same with its interval; reads the results of all sections, some ms for each."""
-        from hcc_scope.storage.reader import open_store
-
-        invalid = [one for one in self.sections if one.score is None or not one.score.interval_valid]
-        if invalid:
-            which = ", ".join(one.section_id for one in invalid[:3]) + (" ..." if len(invalid) > 3 else "")
-            of = f"section {which} has" if len(invalid) == 1 else f"sections {which} have"
-            return replace(self, why_no_interval=f"{of} no valid interval")
-        confidence = share_of_confidence(len(self.sections))
-        try:
-            scores = [present_score(open_store(one.path), confidence) for one in self.sections]
-        except HccScopeError as error:
-            return replace(self, why_no_interval=error.message)
-        interval = animal_interval(scores)
-        return replace(self, interval=interval, why_no_interval="" if interval else "a section has no valid interval")
-
-
-def animal_scores(sections: Sequence[ListedSection]) -> list[AnimalScore]:
-    """Return the scores of animals over their sections, by animal and model: scores of two models do not compare.
-
-    Sections without a present score are left out.
-    """
-    groups: dict[tuple[str, str | None], list[ListedSection]] = {}
-    for section in sections:
-        if (
-            section.animal_id
-            and section.score is not None
-            and section.score.score is not None
-            and not section.has_old_score
-        ):
-            groups.setdefault((section.animal_id, section.model_sha256), []).append(section)
-    found = []
-    for (animal_id, sha256), scored in groups.items():
-        mean = animal_score(one.score for one in scored if one.score is not None)
-        if mean is not None:
-            found.append(AnimalScore(animal_id, scored[0].model, sha256, tuple(scored), mean))
-    return sorted(found, key=lambda one: (one.animal_id, -len(one.sections), one.model or ""))

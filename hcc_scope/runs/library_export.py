@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from hcc_scope.runs.library import AnimalScore, ListedSection
+    from hcc_scope.runs.animal_scores import AnimalScore
+    from hcc_scope.runs.listed_section import ListedSection
 
 __all__ = ["LIST_NAME", "export_sections", "library_account"]
 

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import FREE_SPACE_HINT, FULL_DISK, DiskFullError, StoreError, StoreUnwritableError
@@ -21,6 +22,7 @@ __all__ = [
     "ends_whole",
     "explain",
     "files_stamp",
+    "is_settled",
     "lock",
     "open_own",
     "open_plain",
@@ -195,16 +197,32 @@ def read_plain(path: Path, limit_bytes: int) -> bytes:
         return file.read(size)  # what is added meanwhile comes with the next look
 
 
-def files_stamp(paths: Iterable[Path]) -> tuple[int, ...]:
-    """Return times and sizes of some files, without reading any of them: another stamp, another content."""
+_YOUNG_S = 3.0
+
+
+def files_stamp(paths: Iterable[str | Path]) -> tuple[int, ...]:
+    """Return times, sizes and numbers of some files, without reading any: another stamp, another content.
+
+    Four numbers for each file: when it was written, its size, its inode, and when that changed (on Windows: when the
+    file was made).
+    """
     stamp: list[int] = []
     for path in paths:
         try:
-            status = path.stat()
-            stamp += (status.st_mtime_ns, status.st_size, status.st_ino)
+            status = os.stat(path)  # noqa: PTH116 - a path as text, for thousands of files
+            stamp += (status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns)
         except OSError as error:
-            stamp += (-1, error.errno or 0, 0)
+            stamp += (-1, error.errno or 0, 0, 0)
     return tuple(stamp)
+
+
+def is_settled(stamp: tuple[int, ...]) -> bool:
+    """Return whether no file of a stamp was written just now.
+
+    One that was could change again within the resolution of its file system's times, and have the same stamp.
+    """
+    newest_ns = max(max(stamp[0::4], default=0), max(stamp[3::4], default=0))
+    return newest_ns < time.time_ns() - int(1e9 * _YOUNG_S)
 
 
 def ends_whole(handle: int, end: int) -> bool:

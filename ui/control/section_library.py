@@ -1,8 +1,9 @@
 """The library while the window is open: the rows of a folder's sections, listed and kept up to date in a worker.
 
 Rows come in batches, so a folder with thousands of sections fills the table while it is read. While the library is
-looked at, the folder is listed again every few seconds; files that did not change are not read again. While a disk is
-behind the camera nothing is listed.
+looked at, the folder is listed again every few seconds; files that did not change are not read again, nor those that an
+earlier start of the program or a command has read (`hcc_scope.runs.library_index`). While a disk is behind the camera
+nothing is listed.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from hcc_scope.runs.library import AnimalScore, SectionLister, animal_scores, with_present_score
+from hcc_scope.runs.animal_scores import AnimalScore, animal_scores
+from hcc_scope.runs.library import SectionLister
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from hcc_scope.runs.library import ListedSection
+    from hcc_scope.runs.listed_section import ListedSection
     from ui.kit.jobs import Jobs
 
 __all__ = ["SectionLibrary"]
@@ -64,7 +66,7 @@ class SectionLibrary(QObject):
         self.sections: dict[Path, ListedSection] = {}
         self.problem = ""
         """Why the folder cannot be listed, as a sentence; empty if it can."""
-        self._lister = SectionLister()
+        self._lister = SectionLister.of_user()
         self._stop = threading.Event()
         self._generation = 0
         self._busy = self._again = False
@@ -96,7 +98,7 @@ class SectionLibrary(QObject):
         self._stop.set()
         self._stop = threading.Event()
         self._generation += 1
-        self.folder, self._lister = folder, SectionLister()
+        self.folder, self._lister = folder, SectionLister.of_user()
         self.sections, self._animals, self._models_of, self._asked = {}, {}, {}, set()
         self._soon.stop()
         self._recount = False
@@ -245,9 +247,7 @@ def _list(
         paths.update(row.path for row in batch)
         old += [row for row in batch if row.has_old_score]
         post(batch)
-    for batch in _batches(map(with_present_score, old), stop):
-        for row in batch:
-            lister.remember(row)
+    for batch in _batches(lister.with_present_scores(old), stop):
         post(batch)
     return paths, lister.n_unread
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QAction
 
-    from hcc_scope.runs.library import ListedSection
+    from hcc_scope.runs.listed_section import ListedSection
 
 __all__ = ["LibraryBar"]
 

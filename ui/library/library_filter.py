@@ -12,7 +12,8 @@ from hcc_scope.score_text import VERDICT_TITLES, verdict_kind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hcc_scope.runs.library import AnimalScore, ListedSection
+    from hcc_scope.runs.animal_scores import AnimalScore
+    from hcc_scope.runs.listed_section import ListedSection
     from hcc_scope.score_text import VerdictKind
 
 __all__ = ["NO_LABEL", "Column", "LibraryFilter", "Since", "order_of", "order_of_animal", "side_of", "sides_of"]
@@ -59,7 +60,7 @@ class LibraryFilter:
     side: str | None = None
     """Title of a verdict (`hcc_scope.score_text.verdict`); None: any."""
     state: str | None = None
-    """`hcc_scope.runs.library.SectionState`; None: any."""
+    """`hcc_scope.runs.listed_section.SectionState`; None: any."""
     model: str | None = None
     label: str | None = None
     """A label, or `NO_LABEL`; None: any."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QImage, QPixmap
 
-    from hcc_scope.runs.library import AnimalScore, ListedSection, SectionState
+    from hcc_scope.runs.animal_scores import AnimalScore
+    from hcc_scope.runs.listed_section import ListedSection, SectionState
     from ui.kit.symbols import Shape
     from ui.kit.theme import ThemeName
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QAction, QHideEvent, QShowEvent
 
-    from hcc_scope.runs.library import ListedSection
+    from hcc_scope.runs.listed_section import ListedSection
     from ui.kit.theme import ThemeName
     from ui.library.library_filter import LibraryFilter
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hcc_scope.runs.library import ListedSection
+    from hcc_scope.runs.listed_section import ListedSection
     from ui.kit.jobs import Jobs
 
 __all__ = ["PICTURE_PX", "SectionPictures"]

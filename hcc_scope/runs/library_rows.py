@@ -1,0 +1,94 @@
+"""A row of the library as text, for the index: exactly the same row comes back.
+
+The text is JSON without the names of its values. `FORMAT` is another number in every version of the program, and for
+every other set of fields, so a row of another program is never read as one of this.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import hcc_scope
+from hcc_scope.runs.listed_section import ListedSection
+from hcc_scope.types import Drift, ExcludedBounds, SampleCounts, SectionScore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["FORMAT", "row_from_text", "row_to_text"]
+
+_LAYOUT = 1
+"""Counts up when a field means something else, under the same name."""
+_NOT_KEPT = frozenset({"path", "stamp"})
+_TIMES = frozenset({"created_utc", "noted_utc"})
+_ROW = tuple(one.name for one in fields(ListedSection) if one.name not in _NOT_KEPT)
+_SCORE = tuple(one.name for one in fields(SectionScore))
+_PARTS: dict[str, type] = {"sample": SampleCounts, "excluded_bounds": ExcludedBounds, "drift": Drift}
+_TUPLES = frozenset({"interval", "threshold_interval", "set_aside"})
+
+FORMAT = zlib.crc32(repr((hcc_scope.__version__, _LAYOUT, _ROW, _SCORE)).encode()) & 0x7FFFFFFF
+"""Of the texts that this program writes."""
+
+
+def row_to_text(section: ListedSection) -> str:
+    """Return a row as text, without its path and stamp."""
+    values: list[Any] = []
+    for name in _ROW:
+        value = getattr(section, name)
+        if name in _TIMES and value is not None:
+            value = value.isoformat()
+        elif name == "score" and value is not None:
+            value = _score_values(value)
+        values.append(value)
+    return json.dumps(values, separators=(",", ":"))
+
+
+def row_from_text(text: str, path: Path, stamp: tuple[int, ...]) -> ListedSection:
+    """Return the row that `row_to_text` made a text of.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is none.
+    """
+    found = dict(zip(_ROW, json.loads(text), strict=True))
+    for name in _TIMES:
+        if found[name] is not None:
+            found[name] = datetime.fromisoformat(found[name])
+    if found["score"] is not None:
+        found["score"] = _score(found["score"])
+    return ListedSection(path=path, stamp=stamp, **found)
+
+
+def _score_values(score: SectionScore) -> list[Any]:
+    values: list[Any] = []
+    for name in _SCORE:
+        value = getattr(score, name)
+        if name in _PARTS and value is not None:
+            value = [_plain(getattr(value, one.name)) for one in fields(value)]
+        elif name == "retaken":
+            value = sorted(value.items())
+        else:
+            value = _plain(value)
+        values.append(value)
+    return values
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a score
+    return dict(value) if hasattr(value, "items") else value
+
+
+def _score(values: list[Any]) -> SectionScore:
+    found = dict(zip(_SCORE, values, strict=True))
+    for name in _TUPLES:
+        if found[name] is not None:
+            found[name] = tuple(found[name])
+    for name, part in _PARTS.items():
+        if found[name] is not None:
+            found[name] = part(*(tuple(one) if isinstance(one, list) else one for one in found[name]))
+    found["retaken"] = {int(field): int(seq) for field, seq in found["retaken"]}
+    return SectionScore(**found)
