@@ -36,7 +36,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Threads that libraries keep for the whole process, by the beginning of their names
-LIBRARY_THREADS = ("zarr_io", "asyncio_", "fsspecIO", "tqdm", "pymmcore", "pydevd")
+LIBRARY_THREADS = ("zarr_io", "asyncio_", "fsspecIO", "tqdm", "pymmcore", "pydevd", "Dask-Offload")
 GRACE_S = 3.0
 MOST_BUFFER_MB = 128
 """Sixteen frames of the demo camera's full size."""

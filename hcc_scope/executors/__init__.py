@@ -15,6 +15,7 @@ never stand in memory, and nothing here knows what a task is about.
 `~.setup`           what a worker needs once, such as a model: checked by sha256, prepared once
 `~.this_process`    one task after the other in this very process
 `~.local`           processes of this machine
+`~.dask`            the workers of a Dask cluster; with `~.dask_worker`, the door to `distributed` (extra ``cluster``)
 `~.choice`          which of them two options ask for
 `~.versions`        the versions that results may depend on, and whether workers differ in them
 ==================  ==================================================================================================

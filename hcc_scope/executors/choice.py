@@ -40,7 +40,9 @@ def open_executor(
                 "--workers counts processes of this machine, and --scheduler uses those of a cluster",
                 hint="Give one of them.",
             )
-        raise UsageError(f"no cluster can be used yet, and --scheduler is {scheduler}", hint="Use --workers.")
+        from hcc_scope.executors.dask import DaskExecutor
+
+        return DaskExecutor(scheduler)
     if workers is not None and workers < 1:
         raise UsageError(f"{workers} workers do nothing", hint="Ask for at least 1.")
     n = workers or usable_cores()
