@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted, called_on_signals
+from hcc_scope.errors import CheckError
 from hcc_scope.executors.choice import open_executor
-from hcc_scope.formatting import counted
+from hcc_scope.executors.versions import describe_differences, require_equal_versions
+from hcc_scope.formatting import counted, sentence
 from hcc_scope.research_use import research_use
 from hcc_scope.runs.batch import Batch, stores_given
 from hcc_scope.runs.batch_report import describe_agreement, describe_engines, write_report
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.cli.console import People
+    from hcc_scope.executors.tasks import Executor
     from hcc_scope.runs.batch import BatchOutcome
     from hcc_scope.runs.batch_report import BatchReport
+    from hcc_scope.runs.batch_tables import Agreement
 
 __all__ = ["BatchOptions", "run_batch"]
 
@@ -42,6 +46,7 @@ class BatchOptions:
     workers: int | None
     scheduler: str | None
     allow_phantom_model: bool
+    check: bool
     json_mode: bool
 
 
@@ -74,6 +79,27 @@ def run_batch(options: BatchOptions) -> None:
         )
     for failure in outcome.failures:
         raise failure.error
+    if options.check:
+        _check(report.agreement, len(outcome.scored))
+
+
+def _check(agreement: Agreement, n_scored: int) -> None:
+    """Refuse results that are not those that the stores record.
+
+    Raises
+    ------
+    CheckError
+        If a section differs, or cannot be compared.
+    """
+    if agreement.n_different:
+        more = f" ({counted(agreement.n_different - 1, 'more section')})" if agreement.n_different > 1 else ""
+        raise CheckError(f"{agreement.differences[0].rstrip('.')}{more}")
+    if n_left := n_scored - agreement.n_same:
+        raise CheckError(
+            f"{counted(n_left, 'section')} cannot be compared: "
+            f"{'it has' if n_left == 1 else 'they have'} no predictions of this model",
+            hint="Leave out --check, or --model the one that they were classified with.",
+        )
 
 
 def _run(
@@ -87,17 +113,28 @@ def _run(
             options.engine,
             results,
             allow_phantom_model=options.allow_phantom_model,
-            note=lambda sentence: console.note(sentence, "dim"),
+            note=lambda words: console.note(words, "dim"),
         )
         with called_on_signals(lambda _number, _frame: _on_signal(stop, console)), steps_shown(console) as on_step:
             outcome = batch.run(
                 lambda: open_executor(options.workers, options.scheduler),
+                on_open=lambda executor: _look_at_workers(executor, console, check=options.check),
                 stop=lambda: stop.requested,
                 on_progress=on_step,
             )
         return outcome, write_report(outcome, results, batch.card, batch.engine)
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted: every section that was scored is kept; the same command goes on") from error
+
+
+def _look_at_workers(executor: Executor, console: People, *, check: bool) -> None:
+    """Report where sections are scored, and in what versions differ; refuse such workers for ``--check``."""
+    console.note(f"Scoring on {executor.describe()}.", "dim")
+    workers = executor.workers()
+    if check:
+        require_equal_versions(workers, "--check")
+    if (words := describe_differences(workers)) is not None:
+        console.note(sentence(words), "yellow")
 
 
 def _on_signal(stop: StopToken, console: People) -> None:

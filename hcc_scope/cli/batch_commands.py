@@ -28,6 +28,10 @@ def batch(
         str | None,
         typer.Option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that scores them: tcp://HOST:8786."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Fail unless every section gives the predictions that its store records."),
+    ] = False,
     allow_phantom_model: AllowPhantomModel = False,
     json_mode: Json = False,
 ) -> None:
@@ -43,6 +47,7 @@ def batch(
             workers=workers,
             scheduler=scheduler,
             allow_phantom_model=allow_phantom_model,
+            check=check,
             json_mode=json_mode,
         )
     )

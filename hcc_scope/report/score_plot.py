@@ -20,7 +20,7 @@ _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def score_plot(
-    points: Sequence[tuple[float, float]],
+    points: Sequence[tuple[float, float, bool]],
     *,
     previous: str,
     new: str,
@@ -35,8 +35,8 @@ def score_plot(
 
     Parameters
     ----------
-    points : sequence of (float, float)
-        Previous and new score of each section that is shown, 0 to 1.
+    points : sequence of (float, float, bool)
+        Previous and new score of each section that is shown, 0 to 1, and whether it lies on another side now.
     previous, new : str
         Names of the two models.
     threshold : float
@@ -67,18 +67,20 @@ def score_plot(
     parts.append(element("line", x1=x(0), x2=x(1), y1=y(threshold), y2=y(threshold), **dashed))
     if previous_threshold is not None:
         parts.append(element("line", x1=x(previous_threshold), x2=x(previous_threshold), y1=y(0), y2=y(1), **dashed))
-    for before, now in points:
-        high = now >= threshold
-        if previous_threshold is None or (before >= previous_threshold) == high:
+    for before, now, flip in points:
+        if not flip:
             parts.append(element("circle", cx=x(before), cy=y(now), r=3, fill=c.text_muted, fill_opacity=0.6))
         else:
+            high = now >= threshold
             tip = -5 if high else 5
             shape = f"M{number(x(before) - 5)} {number(y(now) - tip)}h10l-5 {number(2 * tip)}z"
             parts.append(element("path", d=shape, fill=c.high if high else c.low))
     shown = "" if len(points) == n_sections else f", {len(points):,} of them shown"
-    title = f"{SCORE_NAME}, {counted(n_sections, 'section')}{shown}"
+    n_flips = sum(flip for *_, flip in points)
+    triangles = "; triangles: on the other side of the threshold now" if n_flips else ""
+    title = f"{SCORE_NAME}, {counted(n_sections, 'section')}{shown}{triangles}"
     middle = _LEFT + _SIDE / 2
-    parts.append(words(middle, 24, title, text_anchor="middle", fill=c.text, font_size=15))
+    parts.append(words(middle, 24, title, text_anchor="middle", fill=c.text, font_size=14))
     parts.append(words(middle, height - 14, f"by {previous}", text_anchor="middle", fill=c.text))
     turned = f"rotate(-90 18 {number(_TOP + _SIDE / 2)})"
     parts.append(words(18, _TOP + _SIDE / 2, f"by {new}", text_anchor="middle", fill=c.text, transform=turned))

@@ -200,6 +200,7 @@ class Batch:
         self,
         open_executor: Callable[[], Executor],
         *,
+        on_open: Callable[[Executor], None] = lambda _executor: None,
         stop: Callable[[], bool] = lambda: False,
         on_progress: OnProgress = ignore_progress,
     ) -> BatchOutcome:
@@ -209,6 +210,8 @@ class Batch:
         ----------
         open_executor : callable
             Called only if there is anything to score.
+        on_open : callable
+            Takes the executor before its first task; may refuse it.
         stop : callable
             Asked often; once it returns True, no section begins any more, and those at work are finished.
         on_progress : callable
@@ -226,6 +229,7 @@ class Batch:
         first = next(tasks, None)
         if first is not None:
             with open_executor() as executor:
+                on_open(executor)
                 ends = executor.each(itertools.chain([first], tasks), setup=self._setup, retry=_may_pass, stop=stop)
                 for end in ends:
                     self._take(end)

@@ -98,6 +98,9 @@ def _account(outcome: BatchOutcome, agreement: Agreement, card: ModelCard, engin
             "mean_difference": agreement.mean_difference,
             "largest_difference": agreement.largest_difference if agreement.compared else None,
             "flipped": [asdict(one) for one in agreement.flips],
+            "checked": agreement.n_same + agreement.n_different,
+            "different": agreement.n_different,
+            "differences": agreement.differences,
         },
         "failures": [{"store": one.store, "attempts": one.attempts, "reason": one.reason} for one in outcome.failures],
     }
@@ -129,11 +132,12 @@ def describe_agreement(agreement: Agreement) -> list[str]:
     n = agreement.compared
     if not n or agreement.share is None or agreement.mean_difference is None:
         return []
+    models = ", ".join(agreement.previous_models)
+    same = f"{n - agreement.n_flips:,} of {counted(n, 'section')}"
     lines = [
-        f"Beside the recorded scores ({', '.join(agreement.previous_models)}): "
-        f"{n - agreement.n_flips:,} of {counted(n, 'section')} lie on the same side of the threshold ({percent(agreement.share)}). The scores differ "
-        f"by {agreement.mean_difference:+.{SCORE_DECIMALS}f} on average, and by up to "
-        f"{agreement.largest_difference:.{SCORE_DECIMALS}f}."
+        f"Beside the recorded scores ({models}): {same} lie on the same side of the threshold "
+        f"({percent(agreement.share)}). The scores differ by {agreement.mean_difference:+.{SCORE_DECIMALS}f} on average, "
+        f"and by up to {agreement.largest_difference:.{SCORE_DECIMALS}f}."
     ]
     if agreement.decisions_compared:
         lines.append(

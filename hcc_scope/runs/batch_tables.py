@@ -21,9 +21,11 @@ import pyarrow.parquet as pq
 from hcc_scope.atomic_file import replacing
 from hcc_scope.errors import StoreError, StoreUnwritableError
 from hcc_scope.exact_sum import ExactSum
+from hcc_scope.formatting import sentence
 from hcc_scope.printable import printable, spreadsheet_text
 from hcc_scope.runs.animal_scores import choose_sections
 from hcc_scope.runs.batch_result import MOST_SECTIONS, engine_build
+from hcc_scope.runs.comparison import Verdict
 from hcc_scope.runs.listed_section import ListedSection
 from hcc_scope.score_text import decision
 from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
@@ -134,8 +136,13 @@ class Agreement:
     largest_difference: float = 0.0
     flips: list[Flip] = field(default_factory=list)
     """The first ones."""
-    points: list[tuple[float, float]] = field(default_factory=list)
-    """Previous and new score, evenly from all of them."""
+    points: list[tuple[float, float, bool]] = field(default_factory=list)
+    """Previous and new score, and whether it is a flip; evenly from all sections compared."""
+    n_same: int = 0
+    """Of all sections: whose results are those that the store records, by the rule of `hcc_scope.runs.comparison`."""
+    differences: list[str] = field(default_factory=list)
+    """Of the first sections that the same model scored otherwise: where, as a sentence."""
+    n_different: int = 0
     previous_models: dict[str, int] = field(default_factory=dict)
     """Name of each previous model: sections compared with it."""
     previous_thresholds: set[float] = field(default_factory=set)
@@ -168,21 +175,34 @@ class Agreement:
         self.largest_difference = max(self.largest_difference, abs(difference))
         self.previous_models[before.model] = self.previous_models.get(before.model, 0) + 1
         self.previous_thresholds.add(before.score.threshold)
-        self._keep_point(before.score.score, new.score)
         self.compared += 1
         decided = None not in (decision(before.score), decision(new))
         self.decisions_compared += decided
-        if side(before.score) != side(new):
+        flip = side(before.score) != side(new)
+        self._keep_point(before.score.score, new.score, flip=flip)
+        if flip:
             self.n_flips += 1
             self.n_flips_decided += decided
             if len(self.flips) < _MOST_FLIPS:
                 ids = result.animal_id, result.section_id
                 self.flips.append(Flip(*ids, store, before.score.score, new.score, str(side(new)), decided))
 
-    def _keep_point(self, previous: float, new: float) -> None:
+    def check(self, result: SectionResult, store: str) -> None:
+        """Take a section, whether it counts or not, and whether its results are those that its store records."""
+        before = result.previous
+        if before is None or before.model_sha256 != result.model_sha256:
+            return
+        if before.verdict == Verdict.DIFFERENT.value:
+            self.n_different += 1
+            if len(self.differences) < _MOST_FLIPS:
+                self.differences.append(sentence(f"{store}: {before.answer}"))
+        else:
+            self.n_same += before.verdict != Verdict.NOTHING.value
+
+    def _keep_point(self, previous: float, new: float, *, flip: bool) -> None:
         if self.compared % self._step:
             return
-        self.points.append((previous, new))
+        self.points.append((previous, new, flip))
         if len(self.points) > _MOST_POINTS:
             self.points = self.points[::2]
             self._step *= 2
@@ -228,6 +248,7 @@ def write_tables(results: ResultFolder, scored: Sequence[ScoredStore], folder: P
             for store, result in found:
                 counts = store in counting
                 sections.add(_section_row(store, result, counts=counts))
+                agreement.check(result, store)
                 if counts:
                     agreement.add(result, store)
             row = _animal_row([result for store, result in found if store in counting])

@@ -119,13 +119,13 @@ def score_store(task: StoreTask, here: Here) -> tuple[SectionResult, EngineAnswe
         raise StoreError(
             f"{path} is being written: its run is under way", hint="Give the command again when it has ended."
         )
-    _refuse_problems(store, [str(problem) for problem in store.problems])
+    _refuse_problems([str(problem) for problem in store.problems])
     run = start_replay(store, prepared.scoring_model)
     report = run.finish()
     outcome = report.outcome
     if outcome.state == "failed" or outcome.degraded:
         raise _why(outcome)
-    _refuse_problems(store, [str(problem) for problem in (*run.problems, *run.damaged)])
+    _refuse_problems([str(problem) for problem in (*run.problems, *run.damaged)])
     if store_hash(path) != task.key.store_hash:
         raise StoreError(f"{path} was changed while it was scored", hint="Give the command again.")
     results = dict(run.results)
@@ -164,14 +164,13 @@ def _is_being_written(path: Path) -> bool:
         return False
 
 
-def _refuse_problems(store: SectionStore, problems: list[str]) -> None:
+def _refuse_problems(problems: list[str]) -> None:
     if not problems:
         return
-    first = full_stop(problems[0])
-    more = f" There are {counted(len(problems) - 1, 'more problem')}." if len(problems) > 1 else ""
+    more = f" ({counted(len(problems) - 1, 'more problem')})" if len(problems) > 1 else ""
     raise StoreDamagedError(
-        f"{store.path} is damaged: {first}{more}",
-        hint=f"hcc-scope recover {store.path} reports all of it; hcc-scope replay scores the frames that are whole.",
+        f"{problems[0].rstrip('.')}{more}",
+        hint="hcc-scope recover reports all of it; hcc-scope replay scores the frames that are whole.",
     )
 
 
