@@ -16,15 +16,16 @@ from storage_cases import change_facts
 
 from hcc_scope.errors import StoreError, StoreUnwritableError
 from hcc_scope.runs.animal_scores import animal_scores
-from hcc_scope.runs.library import SectionLister, with_present_score
+from hcc_scope.runs.animal_sections import other_sections
+from hcc_scope.runs.library import SectionLister
 from hcc_scope.runs.library_export import export_sections
 from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
 from hcc_scope.runs.section_analyses import open_section, read_again
 from hcc_scope.runs.section_comparison import compare_sections, describe_difference
+from hcc_scope.runs.section_reading import with_present_score
 from hcc_scope.runs.section_thumbnail import section_thumbnail
 from hcc_scope.scoring import animal_interval, share_of_confidence
 from hcc_scope.storage import find_stores, reader
-from hcc_scope.storage.animal_sections import sections_of
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import read_predictions
@@ -116,7 +117,8 @@ def test_the_score_is_the_present_one(tmp_path: Path) -> None:
     assert present.score == open_section(path).analyses[0].score
     assert not present.has_old_score
     assert "1 field by the operator" in present.describe_quality()
-    assert [other.score for other in sections_of(tmp_path, "M1", "S9")] == [present.score], "in a report too"
+    beside = dataclasses.replace(open_section(path).store.spec, section_id="S9")
+    assert [other.score for other in other_sections(tmp_path, beside)] == [present.score], "in the live panel too"
     assert list(lister.with_present_scores([row])) == [present]
     assert list(lister.each([tmp_path])) == [present]
 

@@ -14,14 +14,13 @@ from typer.testing import CliRunner
 
 from hcc_scope.cli.acquisition_commands import app
 from hcc_scope.inference.card import write_card
-from hcc_scope.report.section import section_report
+from hcc_scope.runs.animal_sections import other_sections, write_report
 from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.replay_check import changed_card, check_replay
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import start_section
 from hcc_scope.runs.section_analyses import open_section
 from hcc_scope.score_text import describe_score
-from hcc_scope.storage.animal_sections import sections_of
 from hcc_scope.storage.reader import open_store
 from hcc_scope.types import Frame, RunSpec
 from hcc_scope.validation_text import describe_animal, describe_statement
@@ -130,13 +129,13 @@ def test_the_report_has_the_same_sentences(
     statement = stated.model.card.statement
     score = open_section(stores["stated"]).analyses[0].score
     assert score.score is not None
-    page = unescape(section_report(stores["stated"], tmp_path, prevalence=0.3).read_text(encoding="utf-8"))
+    page = unescape(write_report(stores["stated"], tmp_path, prevalence=0.3).read_text(encoding="utf-8"))
     for text in (*describe_statement(statement, score, 0.3), describe_animal(statement, score.score)):
         assert text in page
-    assert "Mean of 2 sections of animal m1 in this folder" in page
+    assert "Mean of 2 sections of animal m1 in this folder and those below it" in page
 
-    (other,) = sections_of(stores["plain"].parent, "m1", "plain")
-    assert other.model_sha256 == stated.model.card.sha256
+    (other,) = other_sections(stores["plain"].parent, open_store(stores["plain"]).spec)
+    assert (other.section_id, other.model_sha256) == ("stated", stated.model.card.sha256)
 
 
 def test_the_command_line_states_it_at_a_prevalence(stores: dict[str, Path], stated: ScoringModel, tmp_path: Path):

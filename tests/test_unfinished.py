@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from storage_cases import change_facts, make_frame, make_spec
+from storage_cases import make_frame, make_spec
 
 from hcc_scope.errors import StoreError
 from hcc_scope.runs.unfinished import Unfinished, describe_unfinished, find_unfinished, recover_all
-from hcc_scope.storage.animal_sections import sections_of
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.writer import create_store
 
@@ -40,15 +39,6 @@ def test_damage_that_recovery_cannot_mend_is_reported(tmp_path: Path):
         file.write(b"nonsense\n")
     (sentence,) = recover_all([path])
     assert "line 2 of" in sentence
-
-
-@pytest.mark.parametrize(("section", "found"), [({"section_id": "S2"}, ["S2"]), ({}, []), ({"section_id": None}, [])])
-def test_an_account_without_a_section_is_no_other_section(tmp_path: Path, section: dict, found: list[str]):
-    path = unfinished(tmp_path, "A")
-    score = {"score": 0.5, "interval": [0, 1], "interval_frames": 1, "interval_valid": True, "confidence": 0.95}
-    score |= {"threshold": 0.5, "stabilised": False, "stabilised_reason": "", "frames": 1, "tiles": 1}
-    change_facts(path, outcome={**score, "tiles_excluded": {}, "animal_id": "A", **section})
-    assert [other.section_id for other in sections_of(tmp_path, "A", "S9")] == found
 
 
 def test_a_few_unfinished_sections_are_named_and_the_others_counted(tmp_path: Path):

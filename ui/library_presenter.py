@@ -11,10 +11,10 @@ from PySide6.QtGui import QDesktopServices
 
 from hcc_scope.formatting import counted, full_stop
 from hcc_scope.runs.animal_scores import animal_scores
-from hcc_scope.runs.library import with_present_score
 from hcc_scope.runs.library_export import export_sections
 from hcc_scope.runs.reclassify_many import ReclassificationOfMany, describe_reclassified
 from hcc_scope.runs.section_comparison import compare_sections
+from hcc_scope.runs.section_reading import with_present_score
 from hcc_scope.storage.section_labels import label_section
 from hcc_scope.workers import Failure, attempt
 from ui.control.section_library import SectionLibrary
@@ -264,7 +264,8 @@ class LibraryPresenter(QObject):
         choose_folder(self._window, "Folder for the export", start, partial(self._export, chosen))
 
     def _export(self, chosen: Sequence[ListedSection], folder: str) -> None:
-        self._jobs.submit("library", partial(_export, chosen, Path(folder)), partial(self._exported, folder))
+        listed = list(self.library.sections.values())
+        self._jobs.submit("library", partial(_export, chosen, listed, Path(folder)), partial(self._exported, folder))
 
     def _exported(self, folder: str, written: list[Path]) -> None:
         self._state.message.emit("info", f"{counted(len(written), 'file')} written to {folder}.")
@@ -284,12 +285,14 @@ class LibraryPresenter(QObject):
         if self._cancelled or not self._reports:
             self._end_reports()
             return
-        from hcc_scope.report.section import section_report  # here: it takes matplotlib
+        from hcc_scope.runs.animal_sections import write_report
 
         one = self._reports[0]
         done = self._n_reports - len(self._reports)
         self.tab.set_work(f"Report {done + 1} of {self._n_reports}: {one.name} …", done, self._n_reports)
-        make = partial(section_report, one.path, prevalence=self._settings_store.settings.prevalence)
+        make = partial(
+            write_report, one.path, prevalence=self._settings_store.settings.prevalence, folder=self.library.folder
+        )
         self._jobs.submit("report", partial(attempt, make), self._have_report)
 
     def _have_report(self, made: Path | Failure) -> None:
@@ -408,9 +411,13 @@ def _label(paths: Sequence[Path], label: SectionLabel | None) -> None:
         label_section(path, label)
 
 
-def _export(chosen: Sequence[ListedSection], folder: Path) -> list[Path]:
-    sections = [with_present_score(one) if one.has_old_score else one for one in chosen]
-    return export_sections(sections, [one.with_interval() for one in animal_scores(sections)], folder)
+def _export(chosen: Sequence[ListedSection], listed: Sequence[ListedSection], folder: Path) -> list[Path]:
+    """Export the chosen of all listed sections, with the scores of their animals over all of these."""
+    animal_ids = {one.animal_id for one in chosen}
+    of_animals = {one.path: one for one in (*listed, *chosen) if one.animal_id in animal_ids}
+    present = {path: with_present_score(one) if one.has_old_score else one for path, one in of_animals.items()}
+    animals = [one.with_interval() for one in animal_scores(present.values())]
+    return export_sections([present[one.path] for one in chosen], animals, folder)
 
 
 def _ignoring_checked(do: Callable[[], None], _checked: bool = False) -> None:

@@ -10,15 +10,15 @@ from PySide6.QtCore import QObject, QTimer, Slot
 
 from hcc_scope.orientation import Orientation
 from hcc_scope.research_use import PHANTOM_SENTENCE
+from hcc_scope.runs.animal_sections import other_sections
 from hcc_scope.runs.specimen import needs_override
-from hcc_scope.storage.animal_sections import sections_of
 from ui.map.map_filler import MapFiller
 
 if TYPE_CHECKING:
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.inference.card_evaluation import StatementRecord
+    from hcc_scope.runs.animal_sections import OtherSection
     from hcc_scope.runs.scoring_model import ScoringModel
-    from hcc_scope.storage.animal_sections import OtherSection
     from hcc_scope.types import Frame, FrameResult, RunSpec, SectionScore, Snapshot
     from ui.control.app_state import AppState, System
     from ui.control.growing_store import StoredFields
@@ -210,8 +210,7 @@ class SectionPresenter(QObject):
     def _ask_other_sections(self) -> None:
         run = self._shown
         if run is not None:
-            spec = run.spec
-            find = partial(sections_of, run.store_path.parent, spec.animal_id, spec.section_id)
+            find = partial(other_sections, run.store_path.parent, run.spec)
             self._jobs.submit("disk", find, partial(self._take_other_sections, run))
 
     def _take_other_sections(self, run: Running, others: list[OtherSection]) -> None:

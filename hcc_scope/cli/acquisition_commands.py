@@ -344,6 +344,34 @@ def sections(
     run_sections(folders or [Path()], search=search, json_mode=json_mode)
 
 
+@app.command()
+def query(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of sections. Default: this folder.", metavar="FOLDER...")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            help="Only sections of which this holds, such as 'score > 0.6', 'animal = M7' or complete. Repeatable.",
+        ),
+    ] = None,
+    sort: Annotated[
+        list[str] | None,
+        typer.Option("--sort", help="Order by this column; with a minus before it, the largest first. Repeatable."),
+    ] = None,
+    first: Annotated[int | None, typer.Option("--first", help="Only so many.")] = None,
+    csv_mode: Annotated[bool, typer.Option("--csv", help="Write CSV to standard output.")] = False,
+    json_mode: Json = False,
+) -> None:
+    """Find stored sections by score, decision, quality, model, date, or any other column."""
+    from hcc_scope.cli.query import run_query
+
+    run_query(
+        folders or [Path()], where=where or [], sort=sort or [], first=first, json_mode=json_mode, csv_mode=csv_mode
+    )
+
+
 @app.command("log")
 def log_command(
     store: Annotated[Path, typer.Argument(help="A store (*.ome.zarr).")],

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType
 
-__all__ = ["People", "people", "print_json"]
+__all__ = ["People", "people", "print_data", "print_json"]
 
 _PIPE_WIDTH = 140
 
@@ -85,7 +85,12 @@ def people(*, json_mode: bool) -> People:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print `value` on stdout, and nothing else.
+    """Print `value` on stdout, and nothing else; raises as `print_data`."""
+    print_data(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def print_data(text: str) -> None:
+    """Print a text for programs on stdout.
 
     Raises
     ------
@@ -93,8 +98,8 @@ def print_json(value: Mapping[str, Any]) -> None:
         If stdout does not take it (a full disk behind it, a reader that has gone).
     """
     try:
-        sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+        sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
-        raise StoreUnwritableError(f"the JSON could not be written to stdout: {error.strerror or error}") from error
+        raise StoreUnwritableError(f"the output could not be written to stdout: {error.strerror or error}") from error

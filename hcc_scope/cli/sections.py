@@ -8,12 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from hcc_scope.cli.console import people, print_json
-from hcc_scope.errors import StoreError
 from hcc_scope.formatting import counted, format_utc, sentence
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.runs.animal_scores import animal_scores
-from hcc_scope.runs.library import SectionLister, with_present_score
+from hcc_scope.runs.library import SectionLister, existing_folders
 from hcc_scope.runs.library_export import library_account
+from hcc_scope.runs.section_columns import natural_order
 from hcc_scope.score_text import SCORE_NAME, describe_score
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.runs.listed_section import ListedSection
 
-__all__ = ["run_sections"]
+__all__ = ["run_sections", "sections_table"]
 
 
 def run_sections(folders: Sequence[Path], *, search: str, json_mode: bool) -> None:
@@ -41,19 +41,17 @@ def run_sections(folders: Sequence[Path], *, search: str, json_mode: bool) -> No
     StoreError
         If a folder is not there, or cannot be opened.
     """
-    for folder in folders:
-        if not folder.is_dir():
-            raise StoreError(f"{folder} is no folder", hint="Give the folder that holds the sections.")
-    lister = SectionLister()
-    listed = [one for one in lister.each(folders) if one.matches(search)]
+    lister = SectionLister.of_user()
+    listed = list(lister.with_present_scores(list(lister.each(existing_folders(folders)))))
     sections = sorted(
-        (with_present_score(one) if one.has_old_score else one for one in listed),
-        key=lambda one: (not one.animal_id, one.animal_id, one.section_id, str(one.path)),
+        (one for one in listed if one.matches(search)),
+        key=lambda one: (not one.animal_id, natural_order(one.animal_id), natural_order(one.section_id), str(one.path)),
     )
-    animals = [one.with_interval() for one in animal_scores(sections)]
+    shown = {one.animal_id for one in sections}
+    animals = [one.with_interval() for one in animal_scores(listed) if one.animal_id in shown]
     console = people(json_mode=json_mode)
     if sections:
-        console.show(_table(sections))
+        console.show(sections_table(sections))
     for animal in animals:
         words = sentence(f"animal {animal.animal_id}, {animal.model or 'unknown model'}: {animal.describe()}")
         console.note(f"{words} {animal.evidence()}".strip())
@@ -64,7 +62,8 @@ def run_sections(folders: Sequence[Path], *, search: str, json_mode: bool) -> No
         print_json(library_account(sections, animals))
 
 
-def _table(sections: Sequence[ListedSection]) -> Table:
+def sections_table(sections: Sequence[ListedSection]) -> Table:
+    """Return the table of some sections."""
     table = Table(title="Sections", title_justify="left")
     for heading in (
         "animal",

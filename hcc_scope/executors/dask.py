@@ -11,10 +11,12 @@ Nothing here opens a port: the client connects to a scheduler, and what it gets 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import pickle
 import time
 import warnings
+from collections import Counter
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
@@ -39,11 +41,15 @@ if TYPE_CHECKING:
 __all__ = ["DaskExecutor"]
 
 _CONNECT_S = 10.0
+_AWAY_S = 0.5
+"""How long to say good-bye to a scheduler that does not answer."""
 _PATIENCE_S = 60.0
 """How long a cluster may be without a scheduler or a worker."""
 _COUNT_EVERY_S = 2.0
 _LOOK_S = 0.2
 _LOGGERS = ("distributed", "distributed.client", "tornado.application")
+_MOST_DELIVERIES = 3
+"""Of a setup to one worker, before what it answers is an error."""
 _START = "Start one with 'dask worker {}'"
 
 
@@ -63,6 +69,8 @@ class DaskExecutor:
         self._counted_s = 0.0
         self._without_worker_s: float | None = None
         self._log_levels: dict[str, int] = {}
+
+    shares_files = False
 
     @property
     def n_workers(self) -> int:
@@ -185,23 +193,27 @@ class DaskExecutor:
         for name in _LOGGERS:  # they report a lost connection with a traceback; ours are sentences
             self._log_levels[name] = logging.getLogger(name).level
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # versions that differ are our own sentence
-            client = attempt(lambda: Client(self.address, timeout=_CONNECT_S, set_as_default=False, name="hcc-scope"))
-        if isinstance(client, Failure):
-            if not isinstance(client.error, Exception):
-                raise client.error
+        entered = attempt(lambda: self._enter(Client))
+        if isinstance(entered, Failure):
             self.__exit__(None, None, None)
+            raise entered.error
+        return self
+
+    def _enter(self, client: type[Client]) -> None:
+        answer = attempt(
+            lambda: asyncio.run(_answer(self.address))
+        )  # a client that fails would leave its thread behind
+        if isinstance(answer, Failure):
+            if not isinstance(answer.error, Exception):
+                raise answer.error
             raise UsageError(
                 f"no scheduler answers at {self.address}",
                 hint="Start one with 'dask scheduler', and give the address that it prints, such as tcp://host:8786.",
-            ) from client.error
-        self._client = client
-        checked = attempt(self._check)
-        if isinstance(checked, Failure):
-            self.__exit__(None, None, None)
-            raise checked.error
-        return self
+            ) from answer.error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # versions that differ are our own sentence
+            self._client = client(self.address, timeout=_CONNECT_S, set_as_default=False, name="hcc-scope")
+        self._check()
 
     def _check(self) -> None:
         client = self._connected
@@ -224,9 +236,24 @@ class DaskExecutor:
         """Disconnect; the cluster goes on."""
         client, self._client = self._client, None
         if client is not None:
-            attempt(lambda: client.close(timeout=_CONNECT_S))
+            attempt(lambda: client.close(timeout=_CONNECT_S if client.status == "running" else _AWAY_S))
         for name, level in self._log_levels.items():
             logging.getLogger(name).setLevel(level)
+
+
+async def _answer(address: str) -> None:
+    """Connect as a client does.
+
+    Raises
+    ------
+    Exception
+        If nothing answers, or something else than Dask does.
+    """
+    from distributed import Security
+    from distributed.comm.core import connect
+
+    comm = await connect(address, timeout=_CONNECT_S, **Security().get_connection_args("client"))
+    await comm.close()
 
 
 class _Call:
@@ -247,6 +274,7 @@ class _Call:
         self._digest = None if setup is None else setup_digest(setup)
         self._content = None if setup is None else _packed(setup)
         self._at_work: dict[str, tuple[Task, Future[Any]]] = {}
+        self._deliveries: Counter[str] = Counter()
         self._done: as_completed = as_completed(loop=client.loop, with_results=True, raise_errors=False)
         self._messages: SimpleQueue[bytes] = SimpleQueue()
         self._subscribe()
@@ -280,13 +308,14 @@ class _Call:
 
     def close(self, *, abandon: bool) -> None:
         """Leave nothing in the cluster."""
-        if abandon and self._at_work:
+        connected = self._client.status == "running"
+        if connected and abandon and self._at_work:
             self._give_up(at_once=True)
             futures = [future for _, future in self._at_work.values()]
             attempt(lambda: self._client.cancel(futures, force=True))
         self._done.clear()
         self._at_work.clear()
-        if self._on_message is not None:
+        if connected and self._on_message is not None:
             attempt(lambda: self._client.unsubscribe_topic(self._name))
 
     def _fill(self) -> None:
@@ -352,8 +381,16 @@ class _Call:
         """Send the setup to workers; None: to all that are there."""
         from hcc_scope.executors.dask_worker import receive
 
-        if self._content is not None:
-            self._client.run(receive, self._content, self._digest, workers=addresses, on_error="return")
+        if self._content is None:
+            return
+        found = self._client.run(receive, self._content, self._digest, workers=addresses, on_error="return")
+        for address, error in found.items():
+            self._deliveries[address] += 1
+            if error is not None and self._deliveries[address] > _MOST_DELIVERIES:
+                raise HccScopeError(
+                    f"what the tasks need does not reach the worker {address}: {type(error).__name__}: {error}",
+                    hint="Is its disk full? Start it with another --local-directory, and start this again.",
+                )
 
     def _give_up(self, *, at_once: bool) -> None:
         from hcc_scope.executors.dask_worker import give_up
@@ -374,4 +411,4 @@ class _Call:
 
 
 def _packed(setup: Setup) -> bytes:
-    return pickle.dumps((setup, {file.name: file.path.read_bytes() for file in setup.files}))
+    return pickle.dumps((pickle.dumps(setup), {file.name: file.path.read_bytes() for file in setup.files}))

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from distributed import Worker
 
-    from hcc_scope.executors.tasks import Setup
-
     Outcome = Literal["done", "lacks the setup", "not prepared", "not begun"]
 
 __all__ = ["AbandonedError", "give_up", "receive", "run_task", "worker_facts"]
@@ -48,7 +46,7 @@ class _State:
         self.folder = Path(worker.local_directory) / "hcc-scope"
         self.at_work = threading.Lock()
         self.preparations = Preparations(self.facts)
-        self.setups: dict[str, tuple[Setup, dict[str, Path]]] = {}
+        self.setups: dict[str, bytes] = {}
         self.given_up: dict[str, bool] = {}
         """Calls of which no more task begins; True: and those at work end too."""
 
@@ -75,7 +73,8 @@ def receive(content: bytes, digest: str, dask_worker: Worker) -> None:
     Parameters
     ----------
     content : bytes
-        Pickled: the setup, and the bytes of each of its files by name.
+        Pickled: the setup, pickled (what it holds may only be readable elsewhere), and the bytes of each of its files
+        by name.
     digest : str
         Of the setup.
     """
@@ -84,15 +83,15 @@ def receive(content: bytes, digest: str, dask_worker: Worker) -> None:
         return
     setup, files = pickle.loads(content)
     folder = state.folder / digest
-    paths = {name: folder / name for name in files}
-    for name, path in paths.items():
+    for name, file in files.items():
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(files[name])
+        path.write_bytes(file)
     while len(state.setups) >= _MOST_SETUPS:
         oldest = next(iter(state.setups))
         del state.setups[oldest]
         shutil.rmtree(state.folder / oldest, ignore_errors=True)
-    state.setups[digest] = setup, paths
+    state.setups[digest] = setup
 
 
 def give_up(call: str, dask_worker: Worker, *, at_once: bool) -> None:
@@ -129,8 +128,8 @@ def run_task(content: bytes, digest: str | None, call: str, *, reports: bool) ->
         if digest is not None:
             if digest not in state.setups:
                 return "lacks the setup", state.facts, b""
-            setup, files = state.setups[digest]
-            prepared = attempt(partial(state.preparations.prepare, setup, digest, files))
+            setup, folder = state.setups[digest], state.folder / digest
+            prepared = attempt(partial(state.preparations.prepare_packed, setup, digest, folder))
             if isinstance(prepared, Failure):
                 return "not prepared", state.facts, pickle.dumps(portable(prepared.error, state.facts))
 

@@ -75,6 +75,8 @@ class LocalExecutor:
         self._host, self._versions = socket.gethostname(), versions_here()
         self._children: list[_Child] = []
 
+    shares_files = True
+
     def describe(self) -> str:
         """Return where tasks run."""
         return f"{counted(self.n_workers, 'process', 'processes')} on this machine"
@@ -126,7 +128,9 @@ class LocalExecutor:
 
     def _give(self, child: _Child, task: Task, queue: Queue, setup: Setup | None, digest: str | None) -> None:
         new_setup = None if child.digest == digest else setup
-        content = pickle.dumps((task.work, task.argument, new_setup, digest))
+        content = pickle.dumps(
+            (pickle.dumps((task.work, task.argument)), new_setup and pickle.dumps(new_setup), digest)
+        )
         child.task = task
         if isinstance(attempt(partial(child.connection.send_bytes, content)), Failure):
             # it ended while it waited: the task has not begun
@@ -240,18 +244,22 @@ def _child(connection: Connection, facts: WorkerFacts) -> None:
             content = connection.recv_bytes()
         except (EOFError, OSError):
             return
-        work, argument, setup, digest = pickle.loads(content)
+        task, setup, digest = pickle.loads(content)
         if setup is not None:
-            files = {file.name: file.path for file in setup.files}
-            prepared = attempt(partial(preparations.prepare, setup, digest, files))
+            prepared = attempt(partial(preparations.prepare_packed, setup, digest))
             if isinstance(prepared, Failure):
                 connection.send(("not prepared", portable(prepared.error, facts)))
                 continue
         here = Here(facts, send, preparations.prepared if digest is not None else None)
         try:
-            connection.send(("end", attempted(partial(work, argument, here), facts)))
+            connection.send(("end", attempted(partial(_do, task, here), facts)))
         except OSError:
             return
+
+
+def _do(task: bytes, here: Here) -> object:
+    work, argument = pickle.loads(task)
+    return work(argument, here)
 
 
 def _end_with_the_parent() -> None:

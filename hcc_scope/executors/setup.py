@@ -33,10 +33,6 @@ class Preparations:
         self._digest: str | None = None
         self._prepared: Any = None
 
-    def has(self, digest: str) -> bool:
-        """Return whether this is what was prepared last."""
-        return self._digest == digest
-
     def prepare(self, setup: Setup, digest: str, files: Mapping[str, Path]) -> Any:  # noqa: ANN401
         """Return what the setup prepares, from files that have to be those that were sent.
 
@@ -52,6 +48,20 @@ class Preparations:
             self._prepared = setup.prepare(setup.argument, files, self._worker)
             self._digest = digest
         return self._prepared
+
+    def prepare_packed(self, packed: bytes, digest: str, folder: Path | None = None) -> Any:  # noqa: ANN401
+        """Return what a pickled setup prepares, from files below `folder`; None: from where they were.
+
+        Raises
+        ------
+        Exception
+            What unpickling or preparing raises, such as for data that this worker cannot see.
+        """
+        if self._digest == digest:
+            return self._prepared
+        setup: Setup = pickle.loads(packed)
+        files = {file.name: file.path if folder is None else folder / file.name for file in setup.files}
+        return self.prepare(setup, digest, files)
 
     @property
     def prepared(self) -> Any:  # noqa: ANN401

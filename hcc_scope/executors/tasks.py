@@ -162,6 +162,10 @@ class Executor(Protocol):
     def n_workers(self) -> int:
         """How many tasks run at the same time; of a cluster it may change."""
 
+    @property
+    def shares_files(self) -> bool:
+        """Whether workers see the files of this machine; if not, work has to return what is to be written."""
+
     def describe(self) -> str:
         """Return where tasks run, for people: ``2 processes of 1 thread each on this machine``."""
 

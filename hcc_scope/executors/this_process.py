@@ -36,6 +36,7 @@ class ThisProcess:
         self._preparations = Preparations(self._facts)
 
     n_workers = 1
+    shares_files = True
 
     def describe(self) -> str:
         """Return where tasks run."""

@@ -41,7 +41,7 @@ from hcc_scope.score_text import (
     format_section_score,
     format_section_threshold,
 )
-from hcc_scope.scoring import animal_score, frame_score
+from hcc_scope.scoring import frame_score
 from hcc_scope.storage.section_labels import describe_label
 from hcc_scope.templates import environment
 from hcc_scope.theme_colours import css_variables
@@ -59,7 +59,19 @@ if TYPE_CHECKING:
     from hcc_scope.storage.recorded_run import Provenance
     from hcc_scope.types import FrameResult, SampleCounts, SectionScore
 
-__all__ = ["PageFacts", "render"]
+__all__ = ["AnimalMean", "PageFacts", "render"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnimalMean:
+    """The score of the section's animal, by the same model."""
+
+    score: float
+    n_sections: int
+    where: str
+    """Which folders hold them, for a sentence."""
+    remark: str = ""
+    """Which stores it is without, as half a sentence; empty if all count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +94,8 @@ class PageFacts:
     made_utc: datetime
     by_hand: HandAccount | None = None
     """How the fields were captured by hand; None for a section that was not."""
-    other_scores: Sequence[SectionScore] = ()
-    """Of the animal's other finished sections beside this store, by the same model."""
+    animal: AnimalMean | None = None
+    """None where it is not known."""
     prevalence: float | None = None
     """Share of animals that are high, as the user states it."""
 
@@ -173,12 +185,12 @@ def _statement(facts: PageFacts) -> list[str]:
 
 def _animal(facts: PageFacts) -> list[str]:
     """Return the mean over the animal's sections, and what it is evidence of; none without a score."""
-    scores = [facts.score, *facts.other_scores]
-    mean, n = animal_score(scores), sum(score.score is not None for score in scores)
+    mean = facts.animal
     if facts.score.score is None or mean is None:
         return []
-    of = f"Mean of {counted(n, 'section')} of animal {facts.store.spec.animal_id} in this folder"
-    return [text for text in (f"{of}: {mean:.{SCORE_DECIMALS}f}.", describe_animal(_record(facts), mean)) if text]
+    of = f"mean of {counted(mean.n_sections, 'section')} of animal {facts.store.spec.animal_id} in {mean.where}"
+    text = "; ".join(filter(None, (f"{of}: {mean.score:.{SCORE_DECIMALS}f}", mean.remark)))
+    return [one for one in (sentence(text), describe_animal(_record(facts), mean.score)) if one]
 
 
 def _stability(score: SectionScore) -> str:

@@ -17,7 +17,6 @@ from hcc_scope.report.overview import draw_overview
 from hcc_scope.report.page import PageFacts, render
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.scoring import rescored
-from hcc_scope.storage.animal_sections import sections_of
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import read_predictions
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from hcc_scope.report.page import AnimalMean
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameResult
 
@@ -43,7 +43,13 @@ class _Predictions:
     problem: str | None
 
 
-def section_report(store_path: Path, out_dir: Path | None = None, *, prevalence: float | None = None) -> Path:
+def section_report(
+    store_path: Path,
+    out_dir: Path | None = None,
+    *,
+    prevalence: float | None = None,
+    animal: AnimalMean | None = None,
+) -> Path:
     """Write the report of a stored section, and its picture as a PNG beside it.
 
     Parameters
@@ -54,6 +60,8 @@ def section_report(store_path: Path, out_dir: Path | None = None, *, prevalence:
         Where the report goes; beside the store, if not given. An earlier report of the section is replaced.
     prevalence : float, optional
         Share of animals that are high, as the user states it; None: not stated.
+    animal : AnimalMean, optional
+        The score of the animal (`hcc_scope.runs.animal_sections.write_report` finds it); None: not stated.
 
     Returns
     -------
@@ -97,11 +105,7 @@ def section_report(store_path: Path, out_dir: Path | None = None, *, prevalence:
             picture=drawn,
             made_utc=datetime.now(UTC),
             by_hand=hand_account(store.spec.sampling, store.journal, notes.notes),
-            other_scores=[
-                other.score
-                for other in sections_of(store_path.parent, store.spec.animal_id, store.spec.section_id)
-                if other.model_sha256 == store.spec.model_sha256
-            ],
+            animal=animal,
             prevalence=prevalence,
         )
         text = render(facts)

@@ -7,10 +7,10 @@ keeps it for the next process in an index, so to list the same folder again cost
 Design notes
 ------------
 - A store records the score at the end of its run. Where that is not the present one (fields were excluded later, or the
-  run never ended), `ListedSection.has_old_score` is true, and `with_present_score` reads the results.
+  run never ended), `ListedSection.has_old_score` is true, and `SectionLister.with_present_scores` reads the results.
 - `each` may run beside runs that make, fill and end stores, and beside other programs that move and delete them.
-- An index on disk can stand behind a lister (`hcc_scope.runs.library_index`). It is never the truth: a row is taken from
-  it only if the files that the row rests on are those that it was read from.
+- An index on disk can stand behind a lister (`hcc_scope.runs.library_index`). It is never the truth: a row is taken
+  from it only if the files that the row rests on are those that it was read from.
 """
 
 from __future__ import annotations
@@ -19,38 +19,25 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from hcc_scope.errors import HccScopeError, StoreDamagedError, StoreError
-from hcc_scope.formatting import full_stop, sentence
-from hcc_scope.report.acquired_text import describe_ended
-from hcc_scope.research_use import phantom_alarm
+from hcc_scope.errors import StoreError
 from hcc_scope.runs.library_rows import row_from_text
-from hcc_scope.runs.listed_section import ListedSection
 from hcc_scope.runs.unfinished import is_written_to
-from hcc_scope.storage.drawn_sample import SAMPLE
-from hcc_scope.storage.facts import ROOT, copied_facts, recorded_facts
-from hcc_scope.storage.files import files_stamp, is_settled, read_plain
+from hcc_scope.storage.files import files_stamp, is_settled
 from hcc_scope.storage.find_stores import each_store
-from hcc_scope.storage.metadata import JOURNAL
-from hcc_scope.storage.notes import NOTES, read_notes_log, stored_retakes
-from hcc_scope.storage.prediction_log import PREDICTIONS
-from hcc_scope.storage.present_score import holds_present_score, present_score
-from hcc_scope.storage.section_labels import label_of
+from hcc_scope.storage.naming import JOURNAL, NOTES, PREDICTIONS, ROOT, SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from hcc_scope.runs.library_index import IndexedRow, LibraryIndex
-    from hcc_scope.storage.facts import Facts
-    from hcc_scope.storage.notes import Note
+    from hcc_scope.runs.listed_section import ListedSection
 
-__all__ = ["SectionLister", "with_present_score"]
+__all__ = ["SectionLister", "existing_folders"]
 
 _RESTS_ON = (ROOT, NOTES, JOURNAL, SAMPLE, f"{PREDICTIONS}.jsonl")
 """The files of a store that its row rests on."""
 _INDEXED_AT_ONCE = 1000
-_MOST_JOURNAL_BYTES = 16 * 2**20
-"""Of a run that has not ended, whose fields are counted in its journal."""
 
 
 class _Remembered(NamedTuple):
@@ -111,9 +98,12 @@ class SectionLister:
                 stamp = _stamp(path)
                 before = known.get(path)
                 if before is None or before.stamp != stamp:
-                    before = self._from_index(path, stamp, indexed) or _Remembered(stamp, _read(path, stamp), False)
-                self._remember(path, before._replace(section=_with_state(before.section)))
-                yield self._known[path].section
+                    before = self._from_index(path, stamp, indexed) or self._read(path, stamp)
+                section = _with_state(before.section)
+                if section is not before.section:
+                    before = before._replace(section=section)
+                self._remember(path, before)
+                yield section
         finally:  # also where the caller stops early
             self._keep([place for folder, rows in indexed.items() for place in _gone(folder, rows)])
         self.n_unread = len(unread)
@@ -136,12 +126,19 @@ class SectionLister:
                 if not section.has_old_score:
                     yield section
                     continue
+                from hcc_scope.runs.section_reading import with_present_score
+
                 present = with_present_score(section)
                 if present.path in self._known:
                     self._remember(present.path, _Remembered(present.stamp, present, False))
                 yield present
         finally:
             self._keep()
+
+    def _read(self, path: Path, stamp: tuple[int, ...]) -> _Remembered:
+        from hcc_scope.runs.section_reading import read_row  # here: a list that the index holds whole needs none of it
+
+        return _Remembered(stamp, read_row(path, stamp), False)
 
     def _from_index(
         self, path: Path, stamp: tuple[int, ...], indexed: dict[str, dict[str, IndexedRow]]
@@ -187,6 +184,21 @@ class SectionLister:
         self._to_index = []
 
 
+def existing_folders(folders: Iterable[Path]) -> list[Path]:
+    """Return some folders that a person named.
+
+    Raises
+    ------
+    StoreError
+        If one is not there.
+    """
+    found = list(folders)
+    for folder in found:
+        if not folder.is_dir():
+            raise StoreError(f"{folder} is no folder", hint="Give the folder that holds the sections.")
+    return found
+
+
 def _gone(folder: str, rows: Iterable[str]) -> list[tuple[str, str]]:
     """Return the stores of a folder's index that are not there any more."""
     try:
@@ -203,95 +215,6 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return files_stamp([f"{store}{os.sep}{name}" for name in _RESTS_ON])
 
 
-def _read(path: Path, stamp: tuple[int, ...]) -> ListedSection:
-    try:
-        facts = recorded_facts(path)
-    except FileNotFoundError:
-        if not os.path.lexists(path):
-            return ListedSection(path, "unreadable", f"{path} is no longer there.", stamp=stamp)
-        return _damaged(path, stamp, f"{path} is not an OME-Zarr 0.5 store: it has no {ROOT}.")
-    except StoreDamagedError as error:
-        return _damaged(path, stamp, full_stop(error.message))
-    except StoreError as error:
-        return ListedSection(path, "unreadable", full_stop(error.message), stamp=stamp)
-    except OSError as error:
-        return ListedSection(path, "unreadable", f"{path} cannot be read: {error.strerror or error}.", stamp=stamp)
-    return _row(path, stamp, facts)
-
-
-def _damaged(path: Path, stamp: tuple[int, ...], why: str) -> ListedSection:
-    """Return the row of a store whose manifest is damaged or lost, with what its copy states."""
-    try:
-        copy = copied_facts(path)
-    except (StoreError, OSError):
-        return ListedSection(path, "unreadable", why, stamp=stamp)
-    return ListedSection(
-        path,
-        "unreadable",
-        f"{why} It can be recovered.",
-        copy.spec.animal_id,
-        copy.spec.section_id,
-        copy.run.created_utc,
-        n_planned=copy.spec.expected_frames,
-        model=copy.run.provenance.model,
-        model_sha256=copy.spec.model_sha256,
-        can_recover=True,
-        stamp=stamp,
-    )
-
-
-def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
-    spec, run = facts.spec, facts.run
-    notes: tuple[Note, ...] = ()
-    problem = ""
-    try:
-        log = read_notes_log(path)
-        notes = log.notes
-        problem = sentence("; ".join(log.problems)) if log.problems else ""
-    except StoreError as error:
-        problem = full_stop(error.message)
-    n_frames = run.frames if run.complete else _n_journalled(path)
-    n_retakes = len(stored_retakes(notes, n_frames or 0))
-    remarks = [note for note in notes if note.kind == "note"]
-    score = None if run.outcome is None or not run.complete else run.outcome.section_score
-    return ListedSection(
-        path,
-        "complete" if run.complete else "unfinished",
-        problem,
-        spec.animal_id,
-        spec.section_id,
-        run.created_utc,
-        describe_ended(run, (n_frames or 0) - n_retakes, None if n_frames is None else spec.expected_frames),
-        n_frames,
-        n_retakes,
-        spec.expected_frames,
-        max(1, len(run.parts)),
-        run.provenance.model,
-        spec.model_sha256,
-        phantom_alarm(run.provenance.model_trained_on, spec.provenance),
-        score,
-        # a run that was not classified has neither score nor results, and needs no reading
-        not (run.complete and holds_present_score(run, notes))
-        and (score is not None or (path / f"{PREDICTIONS}.jsonl").is_file()),
-        len(remarks),
-        next((note.text for note in reversed(remarks) if note.seq is None), ""),
-        label_of(notes),
-        noted_utc=notes[-1].t_utc if notes else None,
-        is_by_hand=spec.sampling in ("guided", "chosen"),
-        can_recover=not run.complete,
-        statement=run.provenance.statement,
-        stamp=stamp,
-    )
-
-
-def _n_journalled(path: Path) -> int | None:
-    """Return how many lines the journal of a run that has not ended has; None if that cannot be found out."""
-    try:
-        return read_plain(path / JOURNAL, _MOST_JOURNAL_BYTES).count(b"\n")
-    except (OSError, StoreError):  # too long, or no file
-        return None
-
-
 def _with_state(section: ListedSection) -> ListedSection:
     """Return a row with the state of now: whether a run writes to a store, no file of it shows."""
     if section.state not in ("under way", "unfinished"):
@@ -305,17 +228,3 @@ def _with_state(section: ListedSection) -> ListedSection:
     was = section.state == "under way" and (section.path / f"{PREDICTIONS}.jsonl").is_file()
     old = section.has_old_score or was  # of a run that was cut off meanwhile
     return replace(section, state="unfinished", ended="not ended in order", can_recover=True, has_old_score=old)
-
-
-def with_present_score(section: ListedSection) -> ListedSection:
-    """Return a row with the score of the results that its store has now; reads all of them, at the cost of some ms.
-
-    Where they cannot be read, the row has no score, and the reason as its problem.
-    """
-    from hcc_scope.storage.reader import open_store
-
-    try:
-        score, problem = present_score(open_store(section.path)), section.problem
-    except HccScopeError as error:
-        score, problem = None, full_stop(error.message)
-    return replace(section, score=score, problem=problem, has_old_score=False)

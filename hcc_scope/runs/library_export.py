@@ -9,28 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import json_bytes, replace_file, replacing
 from hcc_scope.errors import StoreUnwritableError
-from hcc_scope.printable import spreadsheet_text
 from hcc_scope.report.summary import score_account
-from hcc_scope.score_text import verdict
+from hcc_scope.runs.section_columns import COLUMNS, csv_cells, section_rows
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.prediction_log import PREDICTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from hcc_scope.runs.animal_scores import AnimalScore
     from hcc_scope.runs.listed_section import ListedSection
+    from hcc_scope.runs.section_columns import SectionRow
 
-__all__ = ["LIST_NAME", "export_sections", "library_account"]
+__all__ = ["LIST_NAME", "csv_table", "export_sections", "library_account"]
 
 LIST_NAME = "sections"
 """Of the exported lists, without an ending."""
-_COLUMNS = (
-    "animal_id", "section_id", "acquired_utc", "state", "ended", "frames", "planned", "score", "interval_low",
-    "interval_high", "interval_valid", "threshold", "verdict", "scored_frames", "scored_tiles",
-    "fields_excluded_by_operator", "model", "model_sha256", "label", "notes", "problem", "store",
-)  # fmt: skip
 
 
 def library_account(sections: Sequence[ListedSection], animals: Sequence[AnimalScore]) -> dict[str, Any]:
@@ -64,6 +59,8 @@ def _animal(one: AnimalScore) -> dict[str, Any]:
         "model": one.model,
         "model_sha256": one.model_sha256,
         "sections": [section.section_id for section in one.sections],
+        "stores": [str(section.path) for section in one.sections],
+        "left_out": [{"store": str(out.section.path), "why": out.describe()} for out in one.left_out],
         "score": one.score,
         "interval": None if one.interval is None else list(one.interval),
         "why_no_interval": one.why_no_interval or None,
@@ -78,6 +75,7 @@ def export_sections(sections: Sequence[ListedSection], animals: Sequence[AnimalS
     sections : sequence of ListedSection
         With their present scores.
     animals : sequence of AnimalScore
+        Of these sections, over all sections of the animals.
     folder : Path
         Made if it is not there. Files of an earlier export are replaced.
 
@@ -97,12 +95,13 @@ def export_sections(sections: Sequence[ListedSection], animals: Sequence[AnimalS
     try:
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(written[0], json_bytes(account), shared=True)
-        replace_file(written[1], _table(sections, account["sections"]).encode(errors="backslashreplace"), shared=True)
+        table = csv_table(section_rows(sections, animals))
+        replace_file(written[1], table.encode(errors="backslashreplace"), shared=True)
         for one, name in zip(sections, _distinct_names(sections), strict=True):
-            table, copy = one.path / f"{PREDICTIONS}.parquet", folder / f"{name}-tiles.parquet"
-            if table.is_file():
+            tiles, copy = one.path / f"{PREDICTIONS}.parquet", folder / f"{name}-tiles.parquet"
+            if tiles.is_file():
                 with replacing(copy, shared=True) as part:
-                    shutil.copyfile(table, part)
+                    shutil.copyfile(tiles, part)
                 written.append(copy)
     except OSError as error:
         raise StoreUnwritableError(
@@ -126,25 +125,10 @@ def _distinct_names(sections: Sequence[ListedSection]) -> list[str]:
     return names
 
 
-def _table(sections: Sequence[ListedSection], accounts: Sequence[Mapping[str, Any]]) -> str:
-    """Return a CSV table with a row for each section; an interval that is not valid is left out."""
+def csv_table(rows: Iterable[SectionRow]) -> str:
+    """Return a CSV table with a row for each section and the columns of `hcc_scope.runs.section_columns`."""
     text = io.StringIO()
-    table = csv.DictWriter(text, _COLUMNS, extrasaction="ignore", lineterminator="\n")
-    table.writeheader()
-    for one, account in zip(sections, accounts, strict=True):
-        row = {**account, "score": None}
-        if one.score is not None:
-            low, high = one.score.interval if one.score.interval_valid else (None, None)
-            row |= {
-                "score": one.score.score,
-                "interval_low": low,
-                "interval_high": high,
-                "interval_valid": one.score.interval_valid,
-                "threshold": one.score.threshold,
-                "verdict": verdict(one.score).title,
-                "scored_frames": one.score.frames,
-                "scored_tiles": one.score.tiles,
-                "fields_excluded_by_operator": one.score.fields_excluded_by_operator,
-            }
-        table.writerow({key: spreadsheet_text(cell) if isinstance(cell, str) else cell for key, cell in row.items()})
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows(map(csv_cells, rows))
     return text.getvalue()

@@ -28,6 +28,7 @@ from hcc_scope.storage.appended import append_line
 from hcc_scope.storage.files import cannot_read, explain, read_plain
 from hcc_scope.storage.lines import fields_of, sealed_line
 from hcc_scope.storage.metadata import JOURNAL
+from hcc_scope.storage.naming import SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,6 @@ __all__ = [
     "stored_sample",
 ]
 
-SAMPLE = "sample.jsonl"
 _MAX_BYTES = 64 * 2**20
 _KEYS = {
     "drawn": frozenset(

@@ -36,7 +36,7 @@ from hcc_scope.storage.metadata import (
     spec_from_json,
     start_facts,
 )
-from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.naming import ROOT, STORE_SUFFIX
 from hcc_scope.storage.notes import NOTES
 from hcc_scope.storage.prediction_log import PREDICTIONS
 from hcc_scope.storage.recorded_run import RecordedRun
@@ -70,7 +70,6 @@ __all__ = [
     "unknown_keys",
 ]
 
-ROOT = "zarr.json"
 CONSOLIDATED = "consolidated_metadata"
 """Key of ``zarr.json`` under which zarr-python keeps copies of the metadata below, if requested."""
 MAX_METADATA_BYTES = 64 * 2**20

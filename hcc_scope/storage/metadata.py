@@ -16,7 +16,7 @@ from hcc_scope.orientation import NOT_TURNED
 from hcc_scope.score_rule import ScoreRule
 from hcc_scope.storage import values
 from hcc_scope.storage.layout import ARRAY_PATH, CHUNK_PX, LIVE, PACKED, SCHEMA_VERSION_PACKED, Layout, start_version
-from hcc_scope.storage.naming import check_id
+from hcc_scope.storage.naming import JOURNAL, check_id
 from hcc_scope.storage.shading_copy import is_corrected
 from hcc_scope.types import RunSpec, Sampling
 
@@ -83,7 +83,6 @@ MAX_TILES = 1 << 16
 
 ATTRIBUTE = "hcc_scope"
 CHANNEL_NAME = "transmitted light"
-JOURNAL = "frames.jsonl"
 MANIFEST_COPY = "hcc_scope.json"
 """The attribute `ATTRIBUTE` as at the start, never changed: `recover` makes a lost ``zarr.json`` from it."""
 START_FACTS = (

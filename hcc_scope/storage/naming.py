@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "JOURNAL",
     "MAX_ID_BYTES",
+    "NOTES",
+    "PREDICTIONS",
     "RESERVED_NAMES",
+    "ROOT",
+    "SAMPLE",
     "STORE_SUFFIX",
     "check_id",
     "is_taken",
@@ -28,6 +33,13 @@ __all__ = [
 ]
 
 STORE_SUFFIX = ".ome.zarr"
+
+ROOT = "zarr.json"
+JOURNAL = "frames.jsonl"
+NOTES = "notes.jsonl"
+SAMPLE = "sample.jsonl"
+PREDICTIONS = "predictions"
+"""Without an ending: of the log of results, and of the table."""
 
 MAX_ID_BYTES = 100
 """In UTF-8. Two ids, the suffix and a temporary prefix stay below the 255 bytes that a file name may have."""

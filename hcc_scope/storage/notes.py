@@ -22,6 +22,7 @@ from hcc_scope.storage.appended import append_line
 from hcc_scope.storage.files import cannot_read, explain, read_plain
 from hcc_scope.storage.lines import fields_of, sealed_line
 from hcc_scope.storage.metadata import JOURNAL
+from hcc_scope.storage.naming import NOTES
 from hcc_scope.types import NoteKind
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ __all__ = [
     "stored_retakes",
 ]
 
-NOTES = "notes.jsonl"
 USUAL_REASONS = ("out of focus", "fold or tear", "air bubble or dirt", "no tissue", "wrong place")
 """Why a field is excluded from the score most often; any other text may stand in a mark."""
 LONGEST_TEXT = 10_000

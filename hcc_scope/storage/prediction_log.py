@@ -19,6 +19,7 @@ from hcc_scope.storage import values
 from hcc_scope.storage.files import check_plain, read_plain
 from hcc_scope.storage.lines import fields_of, is_whole
 from hcc_scope.storage.metadata import MAX_FRAME_BYTES, MAX_SIDE_PX, MAX_TILES, axes_from_json, tiles_of
+from hcc_scope.storage.naming import PREDICTIONS
 from hcc_scope.types import FrameOutcome, FrameResult
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ __all__ = [
     "table_path",
 ]
 
-PREDICTIONS = "predictions"
-"""Name, without its ending, of the run's own predictions."""
 
 VERSION = 2
 _VERSIONS = (1, 2)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from hcc_scope.storage.animal_sections import OtherSection
+from hcc_scope.runs.animal_sections import OtherSection
 from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
 from ui.kit.scrolled import scrolled

@@ -13,8 +13,8 @@ from panel_parts import COUNTS, line, section, snapshot, value
 from PySide6.QtWidgets import QLabel
 
 from hcc_scope.formatting import sentence
+from hcc_scope.runs.animal_sections import OtherSection
 from hcc_scope.score_text import describe_named_score, describe_score, verdict
-from hcc_scope.storage.animal_sections import OtherSection
 from hcc_scope.types import Counts, SectionScore
 from hcc_scope.validation_text import (
     NOT_KNOWN,

@@ -533,6 +533,6 @@ def _write_note(store: Path, text: str, seq: int | None) -> object:
 
 
 def _write_report(store: Path, prevalence: float | None) -> Path:
-    from hcc_scope.report.section import section_report
+    from hcc_scope.runs.animal_sections import write_report
 
-    return section_report(store, prevalence=prevalence)
+    return write_report(store, prevalence=prevalence)

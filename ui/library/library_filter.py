@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from hcc_scope.runs.section_columns import natural_order
 from hcc_scope.score_text import VERDICT_TITLES, verdict_kind
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def sides_of(sections: Iterable[ListedSection]) -> list[str]:
 
 def order_of(column: Column, section: ListedSection) -> tuple[object, ...]:
     """Return what a section is sorted by in a column; sections without a value come first."""
-    name = _natural(section.section_id or section.path.name)
+    name = natural_order(section.section_id or section.path.name)
     match column:
         case Column.SCORE:
             score = None if section.shown_score is None else section.shown_score.score
@@ -124,20 +125,8 @@ def order_of_animal(
 ) -> tuple[object, ...]:
     """Return what an animal is sorted by in a column: its score, its newest section, or its id."""
     if column is Column.SCORE:
-        return (max((one.score for one in scores), default=-1.0), *_natural(animal_id))
+        return (max((one.score for one in scores), default=-1.0), *natural_order(animal_id))
     if column is Column.ACQUIRED:
         times = [one.created_utc.timestamp() for one in sections if one.created_utc is not None]
-        return (max(times, default=0.0), *_natural(animal_id))
-    return _natural(animal_id)
-
-
-def _natural(text: str) -> tuple[object, ...]:
-    """Return a key by which S2 comes before S10."""
-    parts: list[tuple[int, int, str]] = []
-    word = ""
-    for character in f"{text} ":
-        if word and character.isdecimal() != word[-1].isdecimal():
-            parts.append((0, int(word), "") if word.isdecimal() else (1, 0, word.casefold()))
-            word = ""
-        word += character
-    return tuple(parts)
+        return (max(times, default=0.0), *natural_order(animal_id))
+    return natural_order(animal_id)

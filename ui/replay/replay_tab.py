@@ -439,11 +439,11 @@ class ReplayTab(QWidget):
         opened = self._shown
         if opened is None:
             return
-        from hcc_scope.report.section import section_report  # here: it takes matplotlib
+        from hcc_scope.runs.animal_sections import write_report
 
         self.message.emit("info", f"Making the report of {opened.name} ...")
         self._jobs.submit(
-            "report", partial(section_report, opened.path, prevalence=self._prevalence), self._have_report, self._warn
+            "report", partial(write_report, opened.path, prevalence=self._prevalence), self._have_report, self._warn
         )
 
     def _have_report(self, path: Path) -> None:

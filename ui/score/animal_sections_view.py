@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hcc_scope.inference.card_evaluation import StatementRecord
-    from hcc_scope.storage.animal_sections import OtherSection
+    from hcc_scope.runs.animal_sections import OtherSection
     from hcc_scope.types import SectionScore
 
 __all__ = ["OtherSectionsView"]
@@ -39,7 +39,7 @@ class OtherSectionsView(QWidget):
         self._model_sha256: str | None = None
         self._p_values = quiet_value("What the animal's mean is evidence of")
         self._none = quiet_value("Other sections")
-        self._none.setText("None stored yet.")
+        self._none.setText("None scored by this model yet.")
         self._rows = QWidget()
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)

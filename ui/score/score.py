@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.inference.card_evaluation import StatementRecord
-    from hcc_scope.storage.animal_sections import OtherSection
+    from hcc_scope.runs.animal_sections import OtherSection
     from hcc_scope.types import SectionScore, Snapshot
     from ui.kit.mode import ModeName
 
