@@ -15,7 +15,7 @@ from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.cohort import CohortSpec, write_cohort
 from hcc_scope.datasets.manifest import read_manifest
 from hcc_scope.evaluation.analysis import analyse
-from hcc_scope.evaluation.run import evaluate
+from hcc_scope.evaluation.run import evaluate, open_evaluation_executor
 from hcc_scope.evaluation.tables import format_estimate
 from hcc_scope.progress import ignore_progress
 from hcc_scope.training.config import TrainConfig
@@ -28,7 +28,11 @@ def evaluated(folder: Path, manifest: Path, starts: int, steps: int | None, *, a
     data = read_manifest(manifest)
     tiles = cut_tiles(data, None, ignore_progress)
     config = TrainConfig(steps=steps, augment_od=augment_od)
-    return evaluate(data, tiles, config, folder, starts=starts, resume=folder.exists(), on_progress=ignore_progress)
+    begun = folder.exists()
+    with open_evaluation_executor(config, None, None) as executor:
+        return evaluate(
+            data, tiles, config, folder, starts=starts, executor=executor, resume=begun, on_progress=ignore_progress
+        )
 
 
 def main() -> None:

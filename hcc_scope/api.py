@@ -439,7 +439,7 @@ def evaluate_model(
     from hcc_scope.evaluation.analysis import analyse
     from hcc_scope.evaluation.plan import check_folder
     from hcc_scope.evaluation.record import EVALUATION_FILE, write_evaluation
-    from hcc_scope.evaluation.run import evaluate
+    from hcc_scope.evaluation.run import evaluate, open_evaluation_executor
     from hcc_scope.evaluation.splits import require_animals
     from hcc_scope.training.folder_lock import lock_folder
 
@@ -450,7 +450,8 @@ def evaluate_model(
     config = _train_config(network, recipe, epochs, seed)
     with lock_folder(folder, "another evaluation"):
         tiles = cut_tiles(data, None, step)
-        result = evaluate(data, tiles, config, folder, folds=folds, jobs=jobs, on_progress=step)
+        with open_evaluation_executor(config, jobs, None) as executor:
+            result = evaluate(data, tiles, config, folder, folds=folds, executor=executor, on_progress=step)
         options = f"network={network!r}, recipe={recipe!r}, epochs={epochs}, seed={seed}, folds={folds}"
         command = f"hcc_scope.api.evaluate_model({Path(manifest).name!r}, {folder.name!r}, {options})"
         write_evaluation(analyse(result), folder, command)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 import gc
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -20,7 +24,6 @@ from hcc_scope.system_check import qt_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from pathlib import Path
 
     from hcc_scope.yaml_file import FileKind, YamlFile
 
@@ -36,7 +39,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Threads that libraries keep for the whole process, by the beginning of their names
-LIBRARY_THREADS = ("zarr_io", "asyncio_", "fsspecIO", "tqdm", "pymmcore", "pydevd")
+LIBRARY_THREADS = ("zarr_io", "asyncio_", "fsspecIO", "tqdm", "pymmcore", "pydevd", "Dask-Offload")
 GRACE_S = 3.0
 MOST_BUFFER_MB = 128
 """Sixteen frames of the demo camera's full size."""
@@ -206,3 +209,27 @@ def demo_cfg(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as cluster:
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def dask_cluster() -> Iterator[str]:
+    """The scheduler's address of a Dask cluster of two workers, in processes of their own."""
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        cwd=root, env={**os.environ, "PYTHONPATH": str(root)},
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.stdin.close()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +11,15 @@ from hcc_scope.errors import DivergedError
 from hcc_scope.evaluation.aggregation import Scored
 from hcc_scope.evaluation.start_folder import keep_start
 from hcc_scope.progress import Progress
+from hcc_scope.storage.tile_array import TileArray
 from hcc_scope.training.metrics import LearningCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
-    from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.aggregation import Level
     from hcc_scope.evaluation.start_task import StartTask
+    from hcc_scope.executors.tasks import Here
 
 
 def scored(labels: object, scores: object, animals: object, level: Level = "image", folds: object = None) -> Scored:
@@ -44,9 +42,9 @@ KNOWS = LearningCheck(loss=0.2, chance=0.69, auc=0.9, luck=0.6)
 """What a network that has learnt something makes of its training tiles."""
 
 
-def quick_start(shared: TileTable, task: StartTask, send: Callable[[object], None]) -> None:
+def quick_start(task: StartTask, here: Here) -> None:
     """Tell classes by the nearest training tile in two features, which learns animals by heart; kept as a start is."""
-    tiles, split = shared, task.split
+    tiles, split = here.prepared, task.split
     train, test = split.train_rows(tiles), split.test_rows(tiles)
     labels = tiles.of_images(split.labels)
     pixels = tiles.reader.read(np.arange(len(tiles))).astype(np.float64)
@@ -54,7 +52,7 @@ def quick_start(shared: TileTable, task: StartTask, send: Callable[[object], Non
     features = (features - features[train].mean(0)) / (features[train].std(0) + 1e-9)
     distances = ((features[test][:, None] - features[train][None]) ** 2).sum(2)
     logits = -np.stack([distances[:, labels[train] == c].min(1) for c in (0, 1)], axis=1)
-    send(Progress("train", 1, 1, "quick"))
+    here.send(Progress("train", 1, 1, "quick"))
     part = task.folder.with_name(task.folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -64,22 +62,18 @@ def quick_start(shared: TileTable, task: StartTask, send: Callable[[object], Non
     part.rename(task.folder)
 
 
-def breaks_by_animal(shared: TileTable, task: StartTask, send: Callable[[object], None]) -> None:
+def breaks_by_animal(task: StartTask, here: Here) -> None:
     """As `quick_start`, but the second fold by animal diverges."""
     if task.split.protocol == "by_animal" and task.split.fold == 1:
         raise DivergedError("the loss is no finite number", hint="Use a lower learning rate.")
-    quick_start(shared, task, send)
+    quick_start(task, here)
 
 
-def dies_by_animal(shared: TileTable, task: StartTask, send: Callable[[object], None]) -> None:
-    """As `quick_start`, but the process of the first fold by animal is killed, as one that takes too much memory."""
-    if task.split.protocol == "by_animal":
-        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-    quick_start(shared, task, send)
+class OnOneMachine:
+    """The reader of tiles that a worker looks for where there are none."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-def never_ends(shared: None, task: int, send: Callable[[object], None]) -> None:
-    """Tell the parent the process's id, over and over."""
-    while True:
-        send(os.getpid())
-        time.sleep(0.05)
+    def __reduce__(self) -> tuple[type[TileArray], tuple[Path, int, int]]:
+        return TileArray, (self._folder, 8, 48)

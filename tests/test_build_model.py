@@ -111,9 +111,7 @@ def evaluation(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("evaluation") / "e"
     data = read_manifest(manifest)
     tiles = cut_tiles(data, None, ignore_progress)
-    result = evaluate(
-        data, tiles, CONFIG, folder, folds=2, starts=2, jobs=1, on_progress=ignore_progress, work=quick_start
-    )
+    result = evaluate(data, tiles, CONFIG, folder, folds=2, starts=2, on_progress=ignore_progress, work=quick_start)
     for fold in result.of("by_animal"):
         from safetensors.torch import save_file
 

@@ -135,7 +135,7 @@ def test_a_folder_that_cannot_be_used_is_refused_before_a_tile_is_cut(
     (tmp_path / "full" / "notes.txt").touch()
     options = EvaluateOptions(
         manifest=manifest(tmp_path / "set"), out=tmp_path / out, config=TrainConfig(epochs=1), folds=2, starts=1,
-        jobs=1, cache=None, figures=False, smooth=0, resume=False, leave_one_out=False, leave_one_site_out=False,
+        workers=1, cache=None, figures=False, smooth=0, resume=False, leave_one_out=False, leave_one_site_out=False,
         json_mode=True,
     )  # fmt: skip
     with pytest.raises(StoreError, match=words):
@@ -146,7 +146,7 @@ def test_a_folder_that_cannot_be_used_is_refused_before_a_tile_is_cut(
 def test_ctrl_c_keeps_finished_folds_and_leaves_no_process(tmp_path: Path) -> None:
     table = manifest(tmp_path / "set")
     out = tmp_path / "out"
-    process = start("evaluate", table, "--out", out, "--steps", "1", "--folds", "2", "--jobs", "2", "--no-figures")
+    process = start("evaluate", table, "--out", out, "--steps", "1", "--folds", "2", "--workers", "2", "--no-figures")
     deadline = time.monotonic() + WAIT_S
     while not list(out.glob("folds/paper-*/start-*[0-9]")):
         assert process.poll() is None, process.communicate()[1]

@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 import pytest
 
-from hcc_scope.errors import DatasetError, DivergedError, LeakError, ResumeError, StoreExistsError, TrainingError
+from hcc_scope.errors import (
+    DatasetError,
+    DivergedError,
+    HccScopeError,
+    LeakError,
+    ResumeError,
+    StoreExistsError,
+    TrainingError,
+)
 from hcc_scope.evaluation import labellings, published
 from hcc_scope.evaluation.aggregation import scored
 from hcc_scope.evaluation.analysis import analyse
@@ -29,17 +36,24 @@ from hcc_scope.evaluation.conclusions import (
 )
 from hcc_scope.evaluation.permutations import permute
 from hcc_scope.evaluation.plan import make_plan
-from hcc_scope.evaluation.pool import run_all
 from hcc_scope.evaluation.record import evaluation_record, load_calibration, write_evaluation
 from hcc_scope.evaluation.report import report_markdown
-from hcc_scope.evaluation.run import evaluate
+from hcc_scope.evaluation.run import _explained, _StartProgress, evaluate
+from hcc_scope.evaluation.splits import protocol_splits
+from hcc_scope.evaluation.start_task import start_tasks
 from hcc_scope.evaluation.tables import table_1
+from hcc_scope.evaluation.worker_record import WORKERS_FILE
+from hcc_scope.executors.dask import DaskExecutor
+from hcc_scope.executors.local import LocalExecutor
+from hcc_scope.executors.tasks import TaskFailure
+from hcc_scope.executors.versions import versions_here
+from hcc_scope.progress import Progress
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.scoring import calibrate, log_odds
 from hcc_scope.training.config import TrainConfig
 from hcc_scope.training.metrics import fit_temperature
 from hcc_scope.training.recipes import RECIPES
-from tests.evaluation_parts import breaks_by_animal, dies_by_animal, never_ends, quick_start
+from tests.evaluation_parts import OnOneMachine, breaks_by_animal, quick_start
 from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
@@ -49,14 +63,8 @@ if TYPE_CHECKING:
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.analysis import Analysis
     from hcc_scope.evaluation.results import EvaluationResult, FoldResult
-    from hcc_scope.progress import Progress
 
 CONFIG = TrainConfig(epochs=1)
-
-
-def left_behind() -> list[psutil.Process]:
-    """Children other than the one that multiprocessing keeps for as long as its parent lives."""
-    return [child for child in psutil.Process().children() if "resource_tracker" not in " ".join(child.cmdline())]
 
 
 def each_start(fold: FoldResult, **changes: object) -> FoldResult:
@@ -108,7 +116,7 @@ def small(
 
 
 def run(folder: Path, sample: tuple[LabelledSet, TileTable], **options: object) -> EvaluationResult:
-    settings = {"folds": 4, "starts": 1, "jobs": 1, "on_progress": quiet, "work": quick_start} | options
+    settings = {"folds": 4, "starts": 1, "on_progress": quiet, "work": quick_start} | options
     return evaluate(*sample, CONFIG, folder, **settings)
 
 
@@ -383,20 +391,41 @@ def test_table_1_has_the_papers_numbers_beside_both_protocols(analysed: Analysis
         assert np.mean(values) == pytest.approx(mean, abs=0.005)
 
 
-def test_the_result_does_not_depend_on_how_many_processes_there_are(tmp_path: Path, varied: EvaluationResult) -> None:
-    one, two = varied, run(tmp_path / "two", small(class_effect=0.2, animal_effect=0.5), jobs=2)
-    for a, b in zip(one.folds, two.folds, strict=True):
-        assert np.array_equal(a.logits, b.logits)
-    assert (one.temperature, one.threshold) == (two.temperature, two.threshold)
-    assert analyse(one) == analyse(two)
+@pytest.mark.parametrize("where", ["two processes", "a cluster"])
+def test_the_files_do_not_depend_on_where_networks_are_trained(
+    where: str, tmp_path: Path, varied: EvaluationResult, request: pytest.FixtureRequest
+) -> None:
+    cluster = where == "a cluster"
+    heard: list[Progress] = []
+    with (
+        DaskExecutor(request.getfixturevalue("dask_cluster")) if cluster else LocalExecutor(2, n_threads=1)
+    ) as executor:
+        sample = small(class_effect=0.2, animal_effect=0.5)
+        there = run(tmp_path / "there", sample, executor=executor, on_progress=heard.append)
+    assert heard[-1].done == heard[-1].total
+    written = [
+        write_evaluation(analyse(result), tmp_path / name, "hcc-scope evaluate") and (tmp_path / name)
+        for name, result in (("here", varied), ("there", there))
+    ]
+    for name in ("evaluation.json", "report.md", "table1.md"):
+        assert (written[0] / name).read_bytes() == (written[1] / name).read_bytes()
+    lines = (tmp_path / "there" / WORKERS_FILE).read_text().splitlines() if cluster else []
+    assert [json.loads(line)["versions"] == versions_here() for line in lines] == [True] * (len(there.folds) * cluster)
+
+
+def test_tiles_that_a_worker_cannot_see_are_named(tmp_path: Path, dask_cluster: str) -> None:
+    data, tiles = small()
+    lost = replace(tiles, reader=OnOneMachine(tmp_path / "tiles"))
+    with DaskExecutor(dask_cluster) as executor, pytest.raises(DatasetError, match="--cache") as caught:
+        run(tmp_path / "e", (data, lost), executor=executor)
+    assert str(tmp_path / "tiles") in str(caught.value)
 
 
 def test_a_folds_error_arrives_and_finished_folds_are_reused(tmp_path: Path, learnt: EvaluationResult) -> None:
     sample, folder = small(class_effect=0.2), tmp_path / "e"
-    with pytest.raises(DivergedError, match="lower learning rate") as caught:
-        run(folder, sample, jobs=2, work=breaks_by_animal)
+    with LocalExecutor(2) as executor, pytest.raises(DivergedError, match="lower learning rate") as caught:
+        run(folder, sample, executor=executor, work=breaks_by_animal)
     assert caught.value.exit_code == 61
-    assert not left_behind()
     starts = [path for path in (folder / "folds").glob("*/*") if path.suffix != ".part"]
     finished = {path.relative_to(folder): path.stat().st_mtime_ns for path in starts}
     assert {Path("folds/by_animal-1/start-1"), Path("folds/paper-3/start-1")} & set(finished)
@@ -425,20 +454,31 @@ def test_a_copy_in_two_animals_or_classes_is_refused_whatever_the_folds_are(
     make_plan(data, table, CONFIG, folds=4, starts=1)
 
 
-def test_a_killed_process_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"was killed|ended with code"):
-        run(tmp_path / "e", small(), jobs=2, work=dies_by_animal)
-    assert not left_behind()
+def test_a_worker_that_died_names_what_to_do() -> None:
+    died = HccScopeError("the process that worked on it was killed (signal 9)", hint="If memory ran out, ...")
+    error = _explained(TaskFailure("worker died", died))
+    assert error.exit_code == 60
+    assert str(error).startswith(
+        "a network could not be trained: the process that worked on it was killed (signal 9). "
+    )
+    assert "fewer --workers" in str(error)
 
 
-def test_ctrl_c_leaves_no_process_behind() -> None:
-    def interrupted(_number: int, message: object) -> None:
-        assert psutil.pid_exists(message)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_all(never_ends, None, [1, 2, 3], 2, interrupted)
-    assert not left_behind()
+def test_the_progress_tells_folds_per_hour() -> None:
+    data, tiles = small()
+    del data
+    tasks = [
+        task for split in protocol_splits(tiles, 3, 0)[0] for task in start_tasks(Path("out"), split, CONFIG, starts=2)
+    ]
+    heard: list[Progress] = []
+    now = iter((0.0, 60.0, 1800.0))
+    progress = _StartProgress(tasks, tasks, tiles, CONFIG, heard.append, 2, clock=lambda: next(now))
+    progress.add(0, Progress("train", 1, 100, "epoch 1"))
+    progress.add(0, None)
+    assert [one.message for one in heard] == [
+        "paper 1, start 1: epoch 1",
+        "paper 1, start 1: done (1.0 folds per hour)",
+    ]
 
 
 def test_another_configuration_or_other_data_are_not_gone_on_with(
@@ -452,7 +492,7 @@ def test_another_configuration_or_other_data_are_not_gone_on_with(
     ):
         given = {"data": data, "tiles": tiles, "config": CONFIG, "folder": tmp_path / "e"} | options
         with pytest.raises(ResumeError, match=words_):
-            evaluate(**given, folds=4, starts=1, jobs=1, on_progress=quiet, resume=True, work=quick_start)
+            evaluate(**given, folds=4, starts=1, on_progress=quiet, resume=True, work=quick_start)
     monkeypatch.setitem(RECIPES, CONFIG.recipe, replace(RECIPES[CONFIG.recipe], weight_decay=0.5))
     monkeypatch.setattr("hcc_scope.evaluation.plan.LOOP", 1)
     with pytest.raises(ResumeError, match=r"recipe\.weight_decay was 0\.0.*, is 0\.5; .*training_loop was 2, is 1"):

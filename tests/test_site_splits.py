@@ -59,7 +59,7 @@ def east_or_west(image: LabelledImage) -> str:
 
 def test_a_model_that_a_site_fools_is_found_out(tmp_path: Path):
     data, tiles = sample(east_or_west)
-    options = {"folds": 4, "starts": 1, "jobs": 1, "on_progress": lambda _: None, "work": quick_start}
+    options = {"folds": 4, "starts": 1, "on_progress": lambda _: None, "work": quick_start}
     result = evaluate(data, tiles, CONFIG, tmp_path / "e", leave_one_site_out=True, **options)
     assert {path.name for path in (tmp_path / "e" / "folds").iterdir()} >= {"by_site-1", "by_site-2"}
     analysis = analyse(result)

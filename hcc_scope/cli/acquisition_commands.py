@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hcc_scope import __version__
+from hcc_scope.cli.batch_commands import batch
 from hcc_scope.cli.import_commands import import_images
 from hcc_scope.cli.interchange_commands import export
 from hcc_scope.cli.model_commands import dataset_app, evaluate, evaluate_bags, models_app, phantom_app, train
@@ -406,6 +407,7 @@ def log_command(
 
 app.command("import")(import_images)
 app.command()(export)
+app.command()(batch)
 app.command()(devices)
 app.command()(doctor)
 app.command()(qc)

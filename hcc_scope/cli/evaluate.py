@@ -12,6 +12,7 @@ from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.runs import Interrupted
 from hcc_scope.errors import UsageError
 from hcc_scope.evaluation.filenames import PLAN_FILE
+from hcc_scope.formatting import capital
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class EvaluateOptions:
     config: TrainConfig
     folds: int
     starts: int
-    jobs: int | None
+    workers: int | None
     cache: Path | None
     figures: bool
     smooth: int
@@ -44,6 +45,7 @@ class EvaluateOptions:
     leave_one_site_out: bool
     json_mode: bool
     unit: Unit = "image"
+    scheduler: str | None = None
 
     def command(self) -> str:
         """Return the command that does the same again, with what decides the result."""
@@ -110,25 +112,30 @@ def _evaluate_set(options: EvaluateOptions, voice: People, data: LabelledSet) ->
     from hcc_scope.datasets.cache import cut_tiles
     from hcc_scope.evaluation.analysis import analyse
     from hcc_scope.evaluation.record import write_evaluation
-    from hcc_scope.evaluation.run import evaluate
+    from hcc_scope.evaluation.run import evaluate, open_evaluation_executor
+    from hcc_scope.evaluation.worker_record import WORKERS_FILE
+    from hcc_scope.executors.versions import describe_differences
 
     figures: list[Path] = []
     with steps_shown(voice) as on_step:
-        tiles = cut_tiles(data, options.cache, on_step)
-        result = evaluate(
-            data,
-            tiles,
-            options.config,
-            options.out,
-            folds=options.folds,
-            starts=options.starts,
-            jobs=options.jobs,
-            on_progress=on_step,
-            resume=options.resume,
-            leave_one_out=options.leave_one_out,
-            leave_one_site_out=options.leave_one_site_out,
-            unit=options.unit,
-        )
+        with open_evaluation_executor(options.config, options.workers, options.scheduler) as executor:
+            if (differences := describe_differences(executor.workers())) is not None:
+                voice.note(f"{capital(differences)}; {WORKERS_FILE} records which network is whose.", "yellow")
+            tiles = cut_tiles(data, options.cache, on_step)
+            result = evaluate(
+                data,
+                tiles,
+                options.config,
+                options.out,
+                folds=options.folds,
+                starts=options.starts,
+                executor=executor,
+                on_progress=on_step,
+                resume=options.resume,
+                leave_one_out=options.leave_one_out,
+                leave_one_site_out=options.leave_one_site_out,
+                unit=options.unit,
+            )
         analysis = analyse(result)
         # the numbers are safe before the first picture is drawn
         content = write_evaluation(analysis, options.out, options.command())

@@ -393,8 +393,13 @@ def evaluate(
         str, typer.Option("--precision", help="float32, as a model's card needs it; bfloat16; or auto, the faster.")
     ] = "float32",
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Networks side by side. Default: one per core, 1 on a GPU.")
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", "--jobs", min=1, help="Networks side by side. Default: one per core, 1 on a GPU."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", help="Train on a Dask cluster instead: tcp://host:8786. See docs/scale.md."),
     ] = None,
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Folder for the cut tiles. Default: beside the manifest.")
@@ -449,7 +454,8 @@ def evaluate(
             config=config,
             folds=folds,
             starts=starts,
-            jobs=jobs,
+            workers=workers,
+            scheduler=scheduler,
             cache=cache,
             figures=figures,
             smooth=smooth,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,13 +24,24 @@ if TYPE_CHECKING:
 
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.evaluation.start_task import StartTask
+    from hcc_scope.executors.tasks import Here
     from hcc_scope.training.attempts import AttemptedFit
 
-__all__ = ["run_start"]
+__all__ = ["FilesOfStart", "keep_files", "run_start", "run_start_elsewhere"]
 
 
-def run_start(shared: TileTable, task: StartTask, send: Callable[[object], None]) -> None:
+FilesOfStart = dict[str, bytes]
+"""The files of a start by their path below its folder."""
+
+
+def run_start(task: StartTask, here: Here) -> None:
     """Train on the one part of a split for the whole budget, predict the other, and keep it.
+
+    Parameters
+    ----------
+    task : StartTask
+    here : Here
+        What it prepared is the `TileTable`.
 
     Nothing is chosen on the test part: not the epoch, not the learning rate, not another attempt. Its loss is recorded
     for the learning curves, and decides nothing.
@@ -43,9 +57,9 @@ def run_start(shared: TileTable, task: StartTask, send: Callable[[object], None]
     from hcc_scope.training.fit_task import FitTask
     from hcc_scope.training.predict import predict
 
-    tiles, split = shared, task.split
+    tiles, split = here.prepared, task.split
     train, test = split.train_rows(tiles), split.test_rows(tiles)
-    part = task.folder.with_name(task.folder.name + ".part")
+    part = _part(task)
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
@@ -59,7 +73,7 @@ def run_start(shared: TileTable, task: StartTask, send: Callable[[object], None]
                 whole_budget=True,
             ),
             folder=part,
-            on_progress=send,
+            on_progress=here.send,
             most_attempts=MOST_ATTEMPTS,
         )
         found = predict(attempted.fitted.network, tiles, test, threads=task.config.threads, device=task.config.device)
@@ -75,6 +89,39 @@ def run_start(shared: TileTable, task: StartTask, send: Callable[[object], None]
         patiently(lambda: part.rename(task.folder))
     except OSError as error:
         raise explain(error, f"the network {task.folder} could not be written") from error
+
+
+def run_start_elsewhere(argument: tuple[Callable[[StartTask, Here], None], StartTask], here: Here) -> FilesOfStart:
+    """Do a start on a machine that does not see its folder, and return its files."""
+    work, task = argument
+    with TemporaryDirectory(prefix="hcc-scope-") as folder:
+        place = Path(folder) / task.folder.name
+        work(replace(task, folder=place), here)
+        found = sorted(path for path in place.rglob("*") if path.is_file())
+        return {path.relative_to(place).as_posix(): path.read_bytes() for path in found}
+
+
+def keep_files(task: StartTask, files: FilesOfStart) -> None:
+    """Keep a start that another machine did: complete or not at all.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    part = _part(task)
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        for name, content in files.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_bytes(content)
+        patiently(lambda: part.rename(task.folder))
+    except OSError as error:
+        raise explain(error, f"the network {task.folder} could not be written") from error
+
+
+def _part(task: StartTask) -> Path:
+    return task.folder.with_name(task.folder.name + ".part")
 
 
 def _ood_distances(

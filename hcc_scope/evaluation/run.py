@@ -3,43 +3,54 @@
 A start is what a model of its images would do in use: one that has learnt nothing is repeated, and tiles that are
 unlike the training's are left out.
 
-Starts are independent, so they run side by side in processes of one thread each: two such processes train faster than
-one with two threads. The weights depend on neither.
+Starts are independent tasks (`hcc_scope.executors`): they run side by side in processes of one thread each, as two such
+processes train faster than one with two threads, or on the workers of a cluster. The weights depend on neither.
 """
 
 from __future__ import annotations
 
+import pickle
+import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import TrainingError, UsageError
+from hcc_scope.errors import DatasetError, TrainingError, UsageError
 from hcc_scope.evaluation.baselines import FEATURES_FILE, kept_measures
 from hcc_scope.evaluation.calibration import calibrate_folds
-from hcc_scope.evaluation.fold import run_start
+from hcc_scope.evaluation.fold import FilesOfStart, keep_files, run_start, run_start_elsewhere
 from hcc_scope.evaluation.plan import make_plan, take_folder
-from hcc_scope.evaluation.pool import run_all
 from hcc_scope.evaluation.results import EvaluationResult, FoldResult
 from hcc_scope.evaluation.start_folder import load_fold, load_start
 from hcc_scope.evaluation.start_task import start_tasks
+from hcc_scope.evaluation.worker_record import record_worker
+from hcc_scope.executors.choice import open_executor
+from hcc_scope.executors.tasks import Setup, Task, worker_died
+from hcc_scope.executors.this_process import ThisProcess
 from hcc_scope.progress import Progress
+from hcc_scope.workers import Failure, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hcc_scope.datasets.labelled_image import LabelledSet
     from hcc_scope.datasets.tiles import TileTable
-    from hcc_scope.evaluation.pool import Work
     from hcc_scope.evaluation.results import Unit
     from hcc_scope.evaluation.start_task import StartTask
+    from hcc_scope.executors.tasks import Executor, Here, TaskFailure, WorkerFacts
     from hcc_scope.progress import OnProgress
     from hcc_scope.training.config import TrainConfig
 
-__all__ = ["DEFAULT_STARTS", "evaluate"]
+    Work = Callable[[StartTask, Here], None]
+
+__all__ = ["DEFAULT_STARTS", "evaluate", "open_evaluation_executor"]
 
 DEFAULT_STARTS = 3
 """Of each fold: enough to see how far networks that differ by chance alone lie apart."""
 _STAGE = "folds"
+_KNOWN_AFTER = 0.1
+"""Of a network: what was trained then tells the pace."""
 
 
 def evaluate(
@@ -50,7 +61,7 @@ def evaluate(
     *,
     folds: int = 5,
     starts: int = DEFAULT_STARTS,
-    jobs: int | None = None,
+    executor: Executor | None = None,
     on_progress: OnProgress,
     resume: bool = False,
     leave_one_out: bool = False,
@@ -73,8 +84,9 @@ def evaluate(
         Of both protocols, at most; there are never more than animals of the rarer class.
     starts : int
         Networks of each fold of the two protocols.
-    jobs : int, optional
-        Starts side by side; None: as many as the processor has cores, 1 on a GPU. The result does not depend on it.
+    executor : Executor, optional
+        Where the starts run, as `open_evaluation_executor` gives it; None: in this process, one after the other. The
+        result does not depend on it. Workers of a cluster have to see the cut tiles under the same path.
     on_progress : callable
         Takes a `Progress` in tiles to train on, over all networks.
     resume : bool
@@ -101,10 +113,6 @@ def evaluate(
     TrainingError, DivergedError
         If a network cannot be trained, or its process dies.
     """
-    from hcc_scope.training.compute import usable_cores
-
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"{jobs} jobs do nothing", hint="Ask for at least 1.")
     if starts < 1:
         raise UsageError(f"{starts} starts train nothing", hint="Ask for at least 1.")
     config = _resolved(config)
@@ -124,8 +132,8 @@ def evaluate(
     of_folds = [start_tasks(folder, split, config, starts) for split in plan.splits]
     everything = [task for tasks in of_folds for task in tasks]
     to_do = [task for task in everything if load_start(task, tiles) is None]
-    progress = _StartProgress(to_do, everything, tiles, config, on_progress)
-    run_all(work, tiles, to_do, jobs or (1 if config.device == "cuda" else usable_cores()), progress.add)
+    progress = _StartProgress(to_do, everything, tiles, config, on_progress, starts)
+    _run_starts(executor or ThisProcess(), tiles, to_do, folder, work, progress)
 
     results = tuple(_finished(load_fold(tasks, tiles), folder) for tasks in of_folds)
     for name in dict.fromkeys(split.protocol for split in plan.splits):
@@ -147,6 +155,81 @@ def evaluate(
         measured=measured,
         leave_one_out=leave_one_out,
         unit=unit,
+    )
+
+
+def open_evaluation_executor(config: TrainConfig, workers: int | None, scheduler: str | None) -> Executor:
+    """Return where the networks of an evaluation are trained, to enter.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    workers : int, optional
+        Processes of this machine; None: as many as the processor has cores, 1 on a GPU.
+    scheduler : str, optional
+        The address of a Dask cluster, in place of them.
+
+    Raises
+    ------
+    UsageError
+        As `open_executor`.
+    """
+    if workers is None and scheduler is None and _resolved(config).device == "cuda":
+        workers = 1
+    return open_executor(workers, scheduler, n_threads=1)
+
+
+def _run_starts(
+    executor: Executor, tiles: TileTable, to_do: Sequence[StartTask], folder: Path, work: Work, progress: _StartProgress
+) -> None:
+    """Do the starts that are not done, and keep those that come back from other machines."""
+    if not to_do:
+        return
+    there = not executor.shares_files
+    setup = Setup(_tiles_elsewhere, pickle.dumps(tiles)) if there else Setup(_tiles_here, tiles)
+    keys = [task.folder.relative_to(folder).as_posix() for task in to_do]
+    numbers = {key: number for number, key in enumerate(keys)}
+    tasks = (
+        Task(key, run_start_elsewhere, (work, task)) if there else Task(key, work, task)
+        for key, task in zip(keys, to_do, strict=True)
+    )
+    for end in executor.each(
+        tasks,
+        setup=setup,
+        retry=worker_died,  # the same seed diverges again
+        on_message=lambda key, message: progress.add(numbers[key], message),
+    ):
+        if end.failure is not None:
+            raise _explained(end.failure)
+        if there:
+            files: FilesOfStart = end.value
+            keep_files(to_do[numbers[end.key]], files)
+            record_worker(folder, end.key, end.worker)
+        progress.add(numbers[end.key], None)
+
+
+def _tiles_here(tiles: TileTable, _files: object, _worker: WorkerFacts) -> TileTable:
+    return tiles
+
+
+def _tiles_elsewhere(pickled: bytes, _files: object, worker: WorkerFacts) -> TileTable:
+    """Return the tiles as this worker sees them: the array stays where it was cut."""
+    found = attempt(partial(pickle.loads, pickled))
+    if isinstance(found, Failure):
+        raise DatasetError(
+            f"the worker {worker.name} on {worker.host} cannot read the cut tiles: {found.error}",
+            hint="Give --cache a folder that all workers see under the same path.",
+        )
+    tiles: TileTable = found
+    return tiles
+
+
+def _explained(failure: TaskFailure) -> Exception:
+    if failure.reason == "raised":
+        return failure.error
+    return TrainingError(
+        f"a network could not be trained: {failure.error.args[0]}",
+        hint="If memory ran out, use fewer --workers or a smaller --batch; finished networks are kept: use --resume.",
     )
 
 
@@ -188,6 +271,8 @@ class _StartProgress:
         tiles: TileTable,
         config: TrainConfig,
         on_progress: OnProgress,
+        starts: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from hcc_scope.training.recipes import settings_for
 
@@ -203,6 +288,7 @@ class _StartProgress:
         self._before = self._total - sum(self._costs)
         self._share = [0.0] * len(to_do)
         self._on_progress = on_progress
+        self._starts, self._clock, self._began_s = starts, clock, clock()
 
     def add(self, number: int, message: object) -> None:
         """Add what a start sent, or None when it is done, and report the sum."""
@@ -217,4 +303,9 @@ class _StartProgress:
             self._share[number] = 1.0
             words += ": done"
         done = self._before + sum(share * cost for share, cost in zip(self._share, self._costs, strict=True))
-        self._on_progress(Progress(_STAGE, round(done), self._total, words))
+        self._on_progress(Progress(_STAGE, round(done), self._total, words + self._pace()))
+
+    def _pace(self) -> str:
+        """Return how many folds an hour this run trains, once it has trained enough to know."""
+        n, hours = sum(self._share), (self._clock() - self._began_s) / 3600
+        return f" ({n / self._starts / hours:.1f} folds per hour)" if n >= _KNOWN_AFTER and hours > 0 else ""

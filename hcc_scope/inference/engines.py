@@ -6,9 +6,9 @@ Nothing is imported before it is needed.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from hcc_scope.cores import usable_cores
 from hcc_scope.errors import ModelError
 from hcc_scope.inference.base import AUTO, ENGINES, REFERENCE
 
@@ -50,7 +50,7 @@ def default_threads(cores: int | None = None) -> int:
     cores : int, optional
         Those that this process may use, if not given.
     """
-    n = cores if cores is not None else _usable_cores()
+    n = cores if cores is not None else usable_cores()
     others = 0 if n <= 2 else 1 if n <= 4 else 2
     return max(1, min(MOST_THREADS, n - others))
 
@@ -97,9 +97,3 @@ def candidates(note: Callable[[str], None]) -> list[EngineName]:
     except ModelError as error:
         note(f"Engine openvino is not used: {error}")
     return [*found, REFERENCE]
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # Linux: what a container or `taskset` leaves us
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -173,7 +173,7 @@ class TileArray:
         self._array = _open(self.folder, tile_px, n_tiles, self)
 
     def __reduce__(self) -> tuple[type[TileArray], tuple[Path, int, int]]:
-        return TileArray, (self.folder, self.tile_px, self.n_tiles)
+        return TileArray, (self.folder.absolute(), self.tile_px, self.n_tiles)
 
     def __repr__(self) -> str:
         return f"TileArray({str(self.folder)!r}, {self.tile_px}, {self.n_tiles})"

@@ -10,7 +10,6 @@ bfloat16 convolutions where the processor has them, channels-last maps, pooling 
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 import numpy as np
 import torch
 
+from hcc_scope.cores import usable_cores
 from hcc_scope.errors import ModelError, UsageError
 from hcc_scope.training.recipes import loss_sum
 
@@ -77,13 +77,6 @@ def choose_place(device: Device, precision: Precision, threads: int | None) -> P
         fast = torch.cuda.is_bf16_supported() if chosen == "cuda" else _cpu_has_bf16()
         precision = "bfloat16" if fast else "float32"
     return Place(chosen, precision, threads or usable_cores())
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux: what a container or `taskset` leaves us
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _cpu_has_bf16() -> bool:
