@@ -32,6 +32,7 @@ from hcc_scope.storage.packing import pack_store
 from hcc_scope.storage.present_score import present_score
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.store_hash import store_hash
+from tests.object_storage import object_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -331,3 +332,22 @@ def test_two_workers_of_a_cluster_give_the_same_bytes(library: Path, models: tup
         outcome, tables = scored(library, models[1], tmp_path / "out", connect)
     assert outcome.n_done_before == len(cut.scored)
     assert tables == alone
+
+
+def test_stores_on_object_storage_have_the_results_of_their_folders(
+    library: Path, models: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local, local_tables = scored(library, models[1], tmp_path / "local")
+    with object_storage(tmp_path / "served") as server:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ENDPOINT_URL_S3"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        shutil.copytree(library, server.folder / "library")
+        address = Path("s3://lab/library")  # as the command line has it
+        remote, remote_tables = scored(address, models[1], tmp_path / "remote")
+        again, _ = scored(address, models[1], tmp_path / "local")
+    assert [one.key for one in remote.scored] == [one.key for one in local.scored]
+    assert not remote.failures
+    assert again.n_done_before == 4
+    for name in ("sections.csv", "animals.csv"):
+        assert remote_tables[name].replace(b"s3://lab/library", str(library).encode()) == local_tables[name]

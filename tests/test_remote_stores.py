@@ -279,6 +279,19 @@ def test_exports_read_object_storage_and_write_to_a_folder(storage: ObjectStorag
     assert "every file of the store's folder is hashed" in hashed.err
 
 
+def test_sections_below_an_address_are_queried(storage: ObjectStorage) -> None:
+    broken = storage.folder / "group 7" / "M2_S1.ome.zarr"
+    shutil.copytree(storage.folder / KEY, broken)
+    (broken / "zarr.json").write_text("{}")
+    found = [cli("query", where, "--json").json["sections"] for where in ("s3://lab", storage.folder)]
+    remote, local = ({Path(row.pop("store")).name: row for row in rows} for rows in found)
+    assert remote["M1_S1.ome.zarr"] == local["M1_S1.ome.zarr"]
+    assert remote["M1_S1.ome.zarr"]["score"] is not None
+    assert remote["M2_S1.ome.zarr"]["state"] == "unreadable"
+    listed = cli("query", "s3://lab", "--csv")
+    assert URL in listed.out
+
+
 def test_what_changes_a_store_refuses_an_address(storage: ObjectStorage) -> None:
     with pytest.raises(StoreUnwritableError, match="is on object storage, which is only read"):
         NotesWriter(open_store(place_of(URL)).path)

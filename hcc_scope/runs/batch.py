@@ -27,8 +27,9 @@ from hcc_scope.inference.catalogue import find_model
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.runs.batch_result import ResultKey, model_hash
 from hcc_scope.runs.batch_worker import ScoreJob, StoreTask, prepare_model, score_store
-from hcc_scope.storage.find_stores import find_stores
+from hcc_scope.storage.find_stores import find_stores, stores_at
 from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.place import RemotePath, place_of
 from hcc_scope.storage.store_hash import store_hash
 
 if TYPE_CHECKING:
@@ -104,6 +105,15 @@ def stores_given(given: Iterable[Path]) -> list[str]:
     """
     found: set[str] = set()
     for one in given:
+        place = place_of(one)
+        if isinstance(place, RemotePath):
+            below = stores_at(place)
+            if not below:
+                raise StoreError(
+                    f"There is no store below {place}", hint=f"Give stores (*{STORE_SUFFIX}), or what they lie in."
+                )
+            found.update(map(str, below))
+            continue
         whole = Path(os.path.abspath(one))  # noqa: PTH100 - a link keeps its name
         if not whole.is_dir():
             raise StoreError(f"There is no folder {one}", hint=f"Give stores (*{STORE_SUFFIX}), or folders of them.")
@@ -250,7 +260,7 @@ class Batch:
             if stop():
                 return
             try:
-                key = ResultKey(store_hash(Path(store)), self._hash, self.engine)
+                key = ResultKey(store_hash(place_of(store)), self._hash, self.engine)
             except StoreError as error:
                 self._fail(store, error)
                 continue

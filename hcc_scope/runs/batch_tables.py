@@ -30,6 +30,7 @@ from hcc_scope.runs.listed_section import ListedSection
 from hcc_scope.score_text import decision
 from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage.notes import read_notes
+from hcc_scope.storage.place import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -274,13 +275,14 @@ def _counting(found: Sequence[tuple[str, SectionResult]]) -> set[str]:
         for store, result in found
         if result.score.score is not None
     ]
-    return {str(one.path) for one in choose_sections(listed)[0]}
+    given = {Path(store): store for store, _ in found}  # a path merges the slashes of an address
+    return {given[one.path] for one in choose_sections(listed)[0]}
 
 
 def _noted_utc(store: str) -> datetime | None:
     """Return when the last note was written; of several stores of one section, the last noted one may count."""
     try:
-        notes = read_notes(Path(store))
+        notes = read_notes(place_of(store))
     except StoreError:
         return None
     return notes[-1].t_utc if notes else None

@@ -30,6 +30,8 @@ from hcc_scope.runs.scoring_model import ScoringModel
 from hcc_scope.runs.section_analyses import recorded_analysis, replay_analysis
 from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.scoring import calibrate, log_odds, share_of_confidence
+from hcc_scope.storage.place import place_of
+from hcc_scope.storage.place_files import exists
 from hcc_scope.storage.prediction_log import PREDICTIONS
 from hcc_scope.storage.present_score import score_of_entries
 from hcc_scope.storage.reader import open_store
@@ -113,9 +115,9 @@ def score_store(task: StoreTask, here: Here) -> tuple[SectionResult, EngineAnswe
     """
     prepared: Prepared = here.prepared
     began_s = time.perf_counter()
-    path = Path(task.store)
+    path = place_of(task.store)
     store = open_store(path)
-    if not store.complete and _is_being_written(path):
+    if not store.complete and isinstance(path, Path) and _is_being_written(path):
         raise StoreError(
             f"{path} is being written: its run is under way", hint="Give the command again when it has ended."
         )
@@ -195,7 +197,7 @@ def _previous(
 ) -> PreviousResult | None:
     """Return what the store records, beside the new results; None if it was never classified."""
     store = run.store
-    if not (store.path / f"{PREDICTIONS}.jsonl").is_file():
+    if not exists(store.place / f"{PREDICTIONS}.jsonl"):
         return None
     recorded = recorded_analysis(store, outcome.excluded_by_operator)
     if recorded is None:

@@ -17,10 +17,11 @@ from hcc_scope.storage.files import cannot_read, read_plain
 from hcc_scope.storage.layout import PACKED
 from hcc_scope.storage.metadata import ATTRIBUTE, FACTS_HASH, JOURNAL
 from hcc_scope.storage.notes import NOTES
+from hcc_scope.storage.place import RemotePath
 from hcc_scope.storage.prediction_log import PREDICTIONS
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from hcc_scope.storage.place import StorePlace
 
 __all__ = ["store_hash"]
 
@@ -31,12 +32,12 @@ _NO_MARKS = (b'"kind":"note"', b'"kind":"label"')
 """In notes that decide nothing. In a text of theirs, the quotes would be escaped."""
 
 
-def store_hash(path: Path) -> str:
+def store_hash(path: StorePlace) -> str:
     """Return the hash of a store as 64 hexadecimal digits; reads its small files, and no frame.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
         The store.
 
     Raises
@@ -56,7 +57,7 @@ def store_hash(path: Path) -> str:
     return found.hexdigest()
 
 
-def _facts(path: Path) -> bytes:
+def _facts(path: StorePlace) -> bytes:
     content = _content(path / ROOT)
     try:
         facts = json.loads(content)["attributes"][ATTRIBUTE]
@@ -66,7 +67,7 @@ def _facts(path: Path) -> bytes:
     return json.dumps(kept, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
-def _content(path: Path) -> bytes:
+def _content(path: StorePlace) -> bytes:
     """Return the bytes of a file, none of one that is not there."""
     try:
         return read_plain(path, _MOST_BYTES)
@@ -82,8 +83,10 @@ def _marks(notes: bytes) -> bytes:
     return b"\n".join(line for line in lines if not any(kind in line for kind in _NO_MARKS))
 
 
-def _size(path: Path) -> int | None:
+def _size(path: StorePlace) -> int | None:
     try:
+        if isinstance(path, RemotePath):
+            return len(read_plain(path, _MOST_BYTES))  # object storage gives a size with the content alone
         return path.stat().st_size
     except FileNotFoundError:
         return None
