@@ -44,7 +44,7 @@ def exists(path: StorePlace) -> bool:
         from hcc_scope.storage.remote_files import is_there
 
         return is_there(path)
-    return path.exists()
+    return os.path.lexists(path)
 
 
 def size_of(file: StorePlace) -> int | None:
