@@ -186,6 +186,19 @@ class Orientation:
             along_x, along_y = a, d
         return pixels[:: -1 if along_y < 0 else 1, :: -1 if along_x < 0 else 1]
 
+    @property
+    def of_upright(self) -> Orientation:
+        """The turn that is left in a frame's `upright` picture: none but for a tilt."""
+        a, b, c, d = self.matrix
+        if self.swaps_axes:
+            right, down = math.copysign(1.0, b), math.copysign(1.0, c)
+            left_over = b * right, a * down, d * right, c * down
+        else:
+            right, down = math.copysign(1.0, a), math.copysign(1.0, d)
+            left_over = a * right, b * down, c * right, d * down
+        one, two, three, four = (value + 0.0 for value in left_over)  # no -0.0
+        return Orientation((one, two, three, four))
+
     def upright_box(self, left: float, top: float, right: float, bottom: float) -> tuple[float, float, float, float]:
         """Return where a part of a frame lies in its upright picture.
 

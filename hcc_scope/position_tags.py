@@ -30,7 +30,8 @@ __all__ = [
 ]
 
 POSITION_TAG = "position_from"
-"""``stage``: read back from it. ``tracked``: measured from the pictures. ``unknown``: there is no position."""
+"""``stage``: read back from it. ``tracked``: measured from the pictures. ``unknown``: there is no position.
+Imported frames also have ``file``, ``request`` and ``translation`` (``docs/store.md``)."""
 ISLAND_TAG = "position_island"
 """Number of the coordinate frame of a tracked position; positions of different islands cannot be compared."""
 SE_TAG = "position_se_um"

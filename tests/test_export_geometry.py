@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from storage_cases import make_frame, make_result, make_spec
 
-from hcc_scope.exports.geometry import StagePlace, lay_out_fields, lay_out_section
+from hcc_scope.exports.geometry import lay_out_fields, lay_out_section
+from hcc_scope.field_layout import StagePlace
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.retakes import retake_tags
@@ -83,7 +84,8 @@ def test_fields_of_a_tilted_camera_join_in_its_own_axes() -> None:
     places = {seq: StagePlace(0, *xy) for seq, xy in enumerate(stage.tolist())}
     geometry = lay_out_fields(places, SHAPE, pixel_um, tilted)
     assert [field.origin_px for field in geometry.fields] == [(0, 0), (80, 0), (0, 60), (80, 60)]
-    assert geometry.to_picture_um(places[0]) == (5000.0, -300.0)
+    assert geometry.layout.to_picture_um(places[0]) == (5000.0, -300.0)
+    assert [words.partition(":")[0] for words in geometry.caveats] == ["the camera is tilted by 6 degrees to the stage"]
     back = geometry.to_stage(*geometry.to_mosaic_px(places[3]))
     assert back is not None
     np.testing.assert_allclose((back.x_um, back.y_um), stage[3])
@@ -96,13 +98,13 @@ def test_islands_lie_side_by_side_with_their_outline() -> None:
     outline = [StagePlace(2, x, y) for x, y in ((-100.0, -100.0), (100.0, -100.0), (0.0, 100.0))]
     geometry = lay_out_fields(places, SHAPE, 1.0, Orientation(), tracked=True, outline=outline)
     rights = geometry.outline_px[:, 0]
-    boxes = list(geometry.layout.boxes_um.values())
+    boxes = list(geometry.islands.boxes_um.values())
     assert boxes[0][0] + boxes[0][2] < boxes[1][0]
     assert rights.min() > geometry.fields[2].origin_px[0] + SHAPE[1]
     for place in places.values():
         assert geometry.to_stage(*geometry.to_mosaic_px(place)) == place
     assert geometry.stage_from_px is None
-    between = geometry.layout.boxes_um[0]
+    between = geometry.islands.boxes_um[0]
     assert geometry.to_stage(between[0] + between[2] - geometry.corner_um[0] + 1, 10) is None
 
 
@@ -127,7 +129,7 @@ def test_what_is_not_drawn_of_a_store_is_named(tmp_path: Path) -> None:
     NotesWriter(path).add("retake", "out of focus", 3, replaces=0)
     geometry = lay_out_section(open_store(path))  # no result at all: the latest frame
     assert [field.seq for field in geometry.fields] == [1, 3, 4]
-    assert (geometry.replaced, geometry.without_position) == ((0,), (2,))
+    assert (geometry.replaced, geometry.layout.without_position) == ((0,), (2,))
     assert geometry.left_out == (
         "1 frame not drawn, as a retake of the field counts",
         "1 field without a position not drawn: any place would be a false one",

@@ -18,11 +18,12 @@ from storage_cases import fingerprint, make_frame, make_result, make_spec, shard
 from hcc_scope.errors import HccScopeError, StoreDamagedError, StoreError, StoreExistsError, UsageError
 from hcc_scope.exports import blocks, pyramid
 from hcc_scope.exports import target as target_module
-from hcc_scope.exports.geometry import StagePlace, lay_out_fields, lay_out_section
+from hcc_scope.exports.geometry import lay_out_fields, lay_out_section
 from hcc_scope.exports.kinds import KINDS
 from hcc_scope.exports.mosaic import export_mosaic
 from hcc_scope.exports.pyramid import write_pyramid
 from hcc_scope.exports.pyramid_tiff import PyramidTiff, TiffFacts
+from hcc_scope.field_layout import StagePlace
 from hcc_scope.orientation import Orientation
 from hcc_scope.progress import ignore_progress
 from hcc_scope.storage.notes import NotesWriter
@@ -166,6 +167,15 @@ def test_a_mosaic_states_its_scale_and_place(tmp_path: Path) -> None:
     assert json.loads(notes["stage_um_from_px"] or "") == [[0.5, 0.0, 1000.0], [0.0, 0.5, 20.0]]
 
 
+def test_a_pixel_too_small_for_the_numbers_of_tiff_is_in_its_xml(tmp_path: Path) -> None:
+    store = stored(tmp_path / "in", [(0, 0)], pixel_size_um=1e-8)
+    for kind in ("mosaic", "frames"):
+        with tifffile.TiffFile(write(store, tmp_path, kind)) as file:
+            tags = file.pages[0].tags
+            assert tags.get("ResolutionUnit") is None or tags["ResolutionUnit"].value == 1, kind
+            assert 'PhysicalSizeX="1e-08"' in (file.ome_metadata or "")
+
+
 def test_each_level_of_a_zarr_mosaic_lies_where_its_pixels_do(tmp_path: Path) -> None:
     path = write(stored(tmp_path / "in", corner_um=(-50.0, 20.0)), tmp_path, "mosaic-zarr")
     yaozarrs.validate_zarr_store(path)
@@ -178,6 +188,7 @@ def test_each_level_of_a_zarr_mosaic_lies_where_its_pixels_do(tmp_path: Path) ->
         assert translation["translation"] == [0.0, 20.0 + step / 2, -50.0 + step / 2]
     arrays = [group[str(level)].metadata.to_dict() for level in range(3)]
     assert len({json.dumps([one["chunk_grid"], one["codecs"]], default=str) for one in arrays}) == 1
+    assert '"fill_value": 0,' in (path / "0/zarr.json").read_text()  # a fraction is not allowed for whole numbers
     facts: Any = group.attrs["hcc_scope_mosaic"]
     assert [one["seq"] for one in facts["fields"]] == list(range(len(PLACES)))
     assert facts["stage_um_from_px"] == [[0.5, 0.0, -50.0], [0.0, 0.5, 20.0]]

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -17,7 +18,7 @@ import pytest
 import tifffile
 from storage_cases import fingerprint, make_frame, make_result, make_spec
 
-from hcc_scope.errors import StoreError, StoreExistsError
+from hcc_scope.errors import IdError, StoreError, StoreExistsError
 from hcc_scope.exports.geometry import lay_out_section
 from hcc_scope.exports.kinds import KINDS, kinds_named, options_of
 from hcc_scope.exports.mosaic import export_mosaic
@@ -30,8 +31,11 @@ from hcc_scope.printable import spreadsheet_text
 from hcc_scope.progress import ignore_progress
 from hcc_scope.resources import models_dir
 from hcc_scope.retakes import retake_tags
+from hcc_scope.runs.export_sections import SectionExport
 from hcc_scope.runs.library import SectionLister
 from hcc_scope.runs.library_export import export_sections
+from hcc_scope.runs.section_analyses import open_section
+from hcc_scope.score_text import describe_named_score
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import PredictionWriter, read_predictions, read_predictions_table
 from hcc_scope.storage.present_score import present_score
@@ -260,6 +264,55 @@ def test_a_senseless_place_keeps_no_table_from_being_written(tmp_path: Path) -> 
     assert (
         len(read_geojson(export_qupath(open_store(far.path), tmp_path / "t.geojson.gz").path)["features"]) == 1 + 2 * N
     )
+
+
+def test_results_that_were_kept_later_are_exported_by_their_name(tmp_path: Path) -> None:
+    """With the threshold, the class names and the warning of the model that they are of, and its score."""
+    stored, card = section(tmp_path), read_card(models_dir() / "phantom-meng2019")
+    store = open_store(stored)
+    names = {"name": "predictions-again", "model_sha256": card.sha256}
+    later = PredictionWriter(stored, store.spec, run="again", **names)
+    for seq in (0, 2, 5):
+        later.append(replace(make_result(seq, N), probabilities=np.full(N, card.decision_threshold - 0.01, np.float32)))
+    later.close()
+    (analysis,) = (one for one in open_section(stored).analyses if one.title == "Saved again")
+    found = read_geojson(export_qupath(store, tmp_path / "t.geojson.gz", predictions="again").path)
+    facts = found["metadata"]
+    assert (facts["Model"], facts["Predictions"]) == (card.name, "again")
+    assert facts["Score"] == describe_named_score(analysis.score)
+    assert "synthetic phantom" in facts["Research use"]
+    detections = by_type(found, "detection")
+    assert {one["properties"]["classification"]["name"] for one in detections} == {"Low", "Not scored"}
+    table = pq.read_table(export_parquet(store, tmp_path / "t.parquet", predictions="again").path)
+    assert sum(table["included"].to_pylist()) == analysis.score.tiles
+    assert set(table["model_sha256"].to_pylist()) == {card.sha256}
+    planned = SectionExport([stored], ["csv", "mosaic"], options={"predictions": "again"}).planned
+    name = stored.name.removesuffix(".ome.zarr")
+    assert [one.target.name for one in planned] == [f"{name}-again-tiles.csv", f"{name}-mosaic.ome.tif"]
+    for predictions, words in (("nope", "named 'nope'"), ("", "of its run")):
+        (stored / "predictions.jsonl").unlink(missing_ok=True)
+        with pytest.raises(StoreError, match=f"holds no predictions {words}.*Kept in it are: again"):
+            export_csv(store, tmp_path / "none.csv", predictions=predictions)
+    with pytest.raises(IdError):
+        SectionExport([stored], ["csv"], options={"predictions": "../x"})
+
+
+def test_without_positions_nothing_is_placed_on_a_mosaic(tmp_path: Path) -> None:
+    spec = make_spec(SHAPE, tile_px=TILE)
+    stored = create_store(tmp_path, spec)
+    predictions = PredictionWriter(stored.path, spec, run="live")
+    with stored:
+        stored.append(make_frame(0, SHAPE, stage_um=None))
+        predictions.append(make_result(0, N))
+    predictions.close()
+    store = open_store(stored.path)
+    for export in (export_qupath, export_wsinfer):
+        with pytest.raises(StoreError, match="has no mosaic: none of its fields has a position"):
+            export(store, tmp_path / "out" / "file")
+    assert not (tmp_path / "out").exists()
+    assert set(pq.read_table(export_parquet(store, tmp_path / "t.parquet").path)["mosaic_x_px"].to_pylist()) == {None}
+    on_frames = read_geojson(export_qupath(store, tmp_path / "t.geojson.gz", placed_on="frames").path)
+    assert len(by_type(on_frames, "detection")) == N
 
 
 def test_damaged_results_leave_no_export(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,10 @@ from hypothesis import strategies as st
 
 from hcc_scope.errors import StoreError, UsageError
 from hcc_scope.report.html_page import html_page
-from hcc_scope.report.page import PageFacts, section_document
-from hcc_scope.report.pictures import section_picture
+from hcc_scope.report.overview import numbered_scores
+from hcc_scope.report.page import section_document
+from hcc_scope.report.section import section_facts
+from hcc_scope.report.tile_examples import choose_tiles
 from hcc_scope.runs.replay import start_replay_with
 from hcc_scope.runs.section_analyses import open_section, section_score
 from hcc_scope.score_rule import ScoreRule
@@ -338,10 +339,8 @@ def test_a_damaged_record_is_said_and_makes_no_interval_valid(
 
 def test_the_report_states_what_became_of_the_sample(whole: tuple[Path, SectionScore]):
     path, score = whole
-    now = datetime(2026, 11, 30, tzinfo=UTC)
-    results = read_predictions(path)
-    picture = section_picture(path, threshold=0.5, results=results)
-    facts = PageFacts(open_store(path), results, (), {}, score, score, True, (), picture, now)
+    facts = section_facts(open_store(path))
+    assert facts.score == score
     page = html_page(section_document(facts)).decode()
     for text in (
         "random fields, visited by hand",
@@ -349,8 +348,16 @@ def test_the_report_states_what_became_of_the_sample(whole: tuple[Path, SectionS
         "1 frame is not of the sample and does not count",
         "drawn fields skipped: not reachable",
         "Fields that were not reachable count as 0 for its lower end, and as 1 for its upper end.",
+        "not of the drawn sample",
+        "does not count: it shows no field of the drawn sample",
     ):
         assert text in page
+    assert len(numbered_scores(facts.picture)) == score.frames
+    _, tiles = choose_tiles(facts.results.values(), facts.out)
+    assert tiles
+    assert 2 not in {tile.seq for tile in tiles}, "it shows no drawn field"
+    (hatched,) = (field for field in facts.picture.fields if field.centre_um == (-500.0, -500.0))
+    assert np.isnan(hatched.probabilities).all()
 
 
 def test_the_record_can_be_read_while_it_is_written(whole: tuple[Path, SectionScore], tmp_path: Path):

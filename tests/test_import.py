@@ -15,18 +15,21 @@ from import_parts import TIME, Shelf, pixels_of, plane
 
 from hcc_scope.errors import ImageError, StoreError, StoreExistsError, UsageError
 from hcc_scope.imports import camera_axes as axes_module
+from hcc_scope.imports import conversion as conversion_module
 from hcc_scope.imports.conversion import Conversion, parse_range
+from hcc_scope.imports.fingerprint import fingerprint
 from hcc_scope.imports.frame_facts import frame_facts
 from hcc_scope.imports.frame_tags import imported_tags
 from hcc_scope.imports.opening import OpenSource
 from hcc_scope.imports.selection import Selection, chosen_planes, parse_index
-from hcc_scope.imports.source_facts import source_facts
+from hcc_scope.imports.source_facts import SourceFacts, source_facts
 from hcc_scope.report.coverage_rows import coverage_rows
 from hcc_scope.runs import import_section
 from hcc_scope.runs.import_section import ImportRequest, open_import, start_import
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.run_log import read_run_log
+from hcc_scope.storage.section_writer import SectionWriter
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -155,6 +158,7 @@ def test_the_pixel_size_is_that_of_the_images_or_what_a_person_gives():
     ("planes", "kind", "words"),
     [
         ([plane(0, pixel_size_yx_um=None)], UsageError, "--pixel-size-um"),
+        ([plane(0), plane(1, pixel_size_yx_um=None)], UsageError, "page 1 does not state its pixel size, and others"),
         ([plane(0), plane(1, pixel_size_yx_um=(0.5, 0.5))], UsageError, "2 pixel sizes: 0.325 um, 0.5 um"),
         ([plane(0, pixel_size_yx_um=(0.3, 0.4))], ImageError, "0.4 x 0.3 um, which are not square"),
         ([plane(0), plane(1, shape_yx=(256, 512))], ImageError, "512 x 256 px, and shelf, page 0 has 512 x 512 px"),
@@ -259,6 +263,13 @@ def test_how_a_store_of_ours_obtained_a_position_is_kept():
     assert imported_tags(plane(0, tags=tags), 0, has_position=False, has_time=True)["position_from"] == "unknown"
 
 
+@pytest.mark.parametrize("origin", ["stage", "request", "translation"])
+def test_a_position_that_was_asked_for_is_not_taken_for_one_that_was_read_back(origin: str):
+    tags = {"position_from": origin, "position_island": 3}
+    found = imported_tags(plane(0, tags=tags), 0, has_position=True, has_time=True)
+    assert (found["position_from"], "position_island" in found) == (origin, False)
+
+
 # ---- a whole import --------------------------------------------------------------------------------------------------
 
 
@@ -354,6 +365,19 @@ def test_an_import_that_was_interrupted_goes_on_in_its_own_store_with_one_score(
         imported(request(tmp_path), scoring_model)
 
 
+def test_an_import_that_was_killed_after_its_last_image_comes_to_its_end(
+    shelf: Callable[[Shelf], Shelf], tmp_path: Path, scoring_model: ScoringModel, monkeypatch: pytest.MonkeyPatch
+):
+    shelf(Shelf([plane(0), plane(1)]))
+    with monkeypatch.context() as patch:
+        patch.setattr(SectionWriter, "finalise", lambda _writer, _outcome: None)
+        imported(request(tmp_path), scoring_model)
+    assert open_store(tmp_path / "M7_S1.ome.zarr").recorded.outcome is None
+    shelf(Shelf([plane(0), plane(1)]))
+    outcome = imported(request(tmp_path), scoring_model).outcome
+    assert (outcome.state, outcome.counts.stored, outcome.counts.classified) == ("completed", 2, 2)
+
+
 def test_an_import_goes_on_with_its_own_sources_and_choices_alone(
     shelf: Callable[[Shelf], Shelf], tmp_path: Path, scoring_model: ScoringModel
 ):
@@ -370,7 +394,9 @@ def test_an_import_goes_on_with_its_own_sources_and_choices_alone(
     assert "other sources" in refused(Shelf([*planes, plane(3)]))
     assert "other sources" in refused(Shelf([*planes[:2], plane(2, series=2, exposure_ms=1.0)]))
     assert "other images" in refused(Shelf(planes), selection=Selection(series=0))
-    assert "another conversion" in refused(Shelf(planes), conversion=Conversion(bit_depth=16))
+    assert "imported with no option of conversion, and now it is --bit-depth 16" in refused(
+        Shelf(planes), conversion=Conversion(bit_depth=16)
+    )
     assert "a pixel size of 0.325 um, and now it is 0.33 um" in refused(Shelf(planes), pixel_size_um=0.33)
 
     class Changed(Shelf):
@@ -381,6 +407,56 @@ def test_an_import_goes_on_with_its_own_sources_and_choices_alone(
     shelf(Shelf(planes))
     same = request(tmp_path, selection=Selection(time=0))  # the same images in other words
     assert imported(same, scoring_model).outcome.counts.stored == 3
+
+
+def test_what_an_import_writes_beside_its_sources_is_none_of_them(tmp_path: Path):
+    folder = SourceFacts(tmp_path, (), "TIFF", (), (), ())
+    (tmp_path / "img_0.tif").write_bytes(b"0")
+    before = fingerprint(folder)
+    (tmp_path / "M7_S1.ome.zarr").mkdir()
+    (tmp_path / "M7_S1.ome.zarr" / "frames.jsonl").write_text("")
+    (tmp_path / "summary.json").write_text("{}")
+    (tmp_path / "Pos0" / "deep").mkdir(parents=True)
+    (tmp_path / "Pos0" / "deep" / "other.tif").write_bytes(b"2")
+    assert fingerprint(folder) == before
+    (tmp_path / "img_1.tif").write_bytes(b"1")
+    assert fingerprint(folder) != before
+
+
+def test_an_option_that_shows_late_to_be_wrong_names_what_becomes_of_the_frames_before(
+    shelf: Callable[[Shelf], Shelf], tmp_path: Path, scoring_model: ScoringModel
+):
+    class Late(Shelf):
+        def read(self, index: int) -> Any:  # noqa: ANN401 - pixels
+            return (super().read(index) // 2).astype(np.float32) + (40_000 if index else 0)
+
+    floats = [plane(i, dtype="float32", bit_depth=None) for i in range(2)]
+    shelf(Late(floats))
+    report = imported(request(tmp_path, conversion=Conversion(float_range=(0.0, 40_000.0))), scoring_model)
+    assert report.outcome.state == "failed"
+    assert "Give a wider --float-range. What is stored already (1 frame)" in str(report.outcome.cause)
+    shelf(Late(floats))
+    with (
+        open_import(request(tmp_path, conversion=Conversion(float_range=(0.0, 1e5)))) as opened,
+        pytest.raises(
+            StoreError, match=r"--float-range 0\.0,40000\.0, and now .* --float-range 0\.0,100000\.0.*delete"
+        ),
+    ):
+        start_import(opened, scoring_model)
+
+
+def test_counts_that_leave_the_upper_bits_empty_are_remarked(shelf: Callable[[Shelf], Shelf], tmp_path: Path):
+    class Dim(Shelf):
+        def read(self, index: int) -> Any:  # noqa: ANN401 - pixels
+            return super().read(index) >> 4
+
+    def remark(one: Shelf, bit_depth: int | None = None) -> str | None:
+        shelf(one)
+        with open_import(request(tmp_path, conversion=Conversion(bit_depth=bit_depth))) as opened:
+            return opened.remark
+
+    assert "of 16 bits: if the camera has fewer" in str(remark(Dim([plane(0)])))
+    assert [remark(Dim([plane(0)]), 12), remark(Dim([plane(0, bit_depth=12)])), remark(Shelf([plane(0)]))] == [None] * 3
 
 
 def test_what_an_import_cannot_begin_with_leaves_nothing(
@@ -430,3 +506,22 @@ def test_how_the_camera_lay_over_the_stage_is_taken_from_micromanager(shelf: Cal
     with open_import(request(tmp_path)) as opened:
         assert (opened.camera_axes, opened.remark) == ((0.0, -1.0, 1.0, 0.0), None)
     assert not doctest.testmod(axes_module).failed
+    assert not doctest.testmod(conversion_module).failed
+
+
+@pytest.mark.parametrize(
+    ("affines", "axes"),
+    [
+        (["0;-1;0;1;0;0", None, "0;-1;0;1;0;0"], (0.0, -1.0, 1.0, 0.0)),
+        ([None, "0;-1;0;1;0;0"], (0.0, -1.0, 1.0, 0.0)),
+        (["0;-1;0;1;0;0", "1;0;0;0;1;0"], None),
+    ],
+)
+def test_all_images_of_a_source_have_a_say_in_how_the_camera_lay(
+    shelf: Callable[[Shelf], Shelf], tmp_path: Path, affines: list[str | None], axes: object
+):
+    planes = [plane(i, tags={} if one is None else {"PixelSizeAffine": one}) for i, one in enumerate(affines)]
+    shelf(Shelf(planes))
+    with open_import(request(tmp_path)) as opened:
+        assert opened.camera_axes == (axes or (1.0, 0.0, 0.0, 1.0))
+        assert ("do not agree" in str(opened.remark)) is (axes is None)

@@ -162,6 +162,18 @@ def test_pages_that_nothing_is_stated_about_are_counted_along_time(tmp_path: Pat
         assert_images(images, list(STACK[:3]))
 
 
+@pytest.mark.parametrize(("stated", "axis"), [("", "time"), ("spacing=2.0\n", "z"), ("hyperstack=true\n", "z")])
+def test_slices_of_imagej_are_focal_planes_where_more_than_their_number_is_stated(
+    tmp_path: Path, stated: str, axis: str
+):
+    path = tmp_path / "a.tif"
+    known = f"ImageJ=1.54f\nimages=12\nslices=12\n{stated}loop=false\n"
+    tifffile.imwrite(path, STACK, photometric="minisblack", description=known, metadata=None)
+    with open_images(path) as images:
+        assert [getattr(plane, axis) for plane in images.planes] == list(range(12))
+        assert {getattr(plane, "z" if axis == "time" else "time") for plane in images.planes} == {0}
+
+
 def test_grey_images_that_share_a_page_are_channels(tmp_path: Path):
     for i, kind in enumerate(("separate", "contig")):
         pixels = STACK[:2] if kind == "separate" else np.moveaxis(STACK[:2], 0, -1)
@@ -308,6 +320,15 @@ def multi_file(folder: Path, xml_names: tuple[str, str]) -> list[Path]:
         pixels = STACK[2 * i : 2 * i + 2]
         tifffile.imwrite(file, pixels, photometric="minisblack", description=xml, metadata=None)
     return files
+
+
+def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path):
+    files = [tmp_path / folder / "a.tif" for folder in ("Pos0", "Pos1")]
+    for file in files:
+        file.parent.mkdir()
+        tifffile.imwrite(file, COUNTS)
+    with open_image_files(files) as images:
+        assert [plane.where for plane in images.planes] == ["Pos0/a.tif", "Pos1/a.tif"]
 
 
 def test_an_ome_dataset_of_several_files(tmp_path: Path):

@@ -144,7 +144,9 @@ def test_a_folder_of_version_1(tmp_path: Path):
         assert images.format == "Micro-Manager images"
         assert axes(images) == [(0, 0, 0, 0), (0, 0, 0, 1), (0, 1, 0, 0), (0, 1, 0, 1)]
         assert list(images.channel_names) == names
-        assert not images.problems
+        assert images.problems == (
+            f"{tmp_path / 'Pos0'} holds 1 file that the dataset does not know, left out: thumbnail.png",
+        )
         assert_images(images, [0, 1, 2, 3])
         plane = images.planes[3]
     assert (plane.where, plane.exposure_ms) == ("Pos0/img_000000001_Bright field_000.tif", 20.0)

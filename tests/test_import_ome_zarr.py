@@ -143,6 +143,10 @@ def test_the_translation_gives_the_centre_of_each_field_of_a_collection(tmp_path
         assert [plane.stage_um for plane in image.planes] == [(-38.125, 100.0 * n + 7.75, None) for n in range(3)]
         assert image.planes[0].tags["position_from"] == "translation"
         assert np.array_equal(image.read(2), pixels((32, 16)) + 2)
+    write(tmp_path / "one.zarr", pixels((32, 16)), attributes("yx", [0.5, 0.25], [0.0, 0.0]))
+    with OmeZarr(tmp_path / "one.zarr") as image:
+        assert image.planes[0].stage_um is None
+        assert image.planes[0].tags["translation_x_um"] == 0
     shutil.rmtree(root / "1" / "0")
     zarr.create_group(root / "OME", zarr_format=3, attributes={"ome": {"series": ["2", "1", "0"]}})
     with OmeZarr(root) as image:

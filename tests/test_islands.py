@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -14,10 +15,13 @@ from matplotlib.figure import Figure
 from report_parts import page_text
 from storage_cases import make_frame, make_result, make_spec
 
+from hcc_scope.field_layout import FieldLayout
 from hcc_scope.islands import IslandLayout, boxes_of_fields, lay_out_islands
+from hcc_scope.orientation import Orientation
 from hcc_scope.plans.drawn_sample import DrawnSample
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.report import overview
+from hcc_scope.report.drawings import field_map
 from hcc_scope.report.pictures import section_picture
 from hcc_scope.storage.predictions import PredictionWriter
 from hcc_scope.storage.writer import create_store
@@ -97,7 +101,27 @@ def test_the_picture_of_a_report_draws_islands_apart_and_nothing_at_an_unknown_p
     assert len(extents) == 3
     left, right = extents[:, 0], extents[:, 1]
     assert left[2] > right[:2].max()  # the second island, right of the first
-    assert placed.layout.apart
+    assert placed.layout.islands.apart
+
+
+def test_the_picture_of_a_report_joins_the_fields_of_a_tilted_camera():
+    tilted = Orientation((math.cos(0.1), -math.sin(0.1), math.sin(0.1), math.cos(0.1)))
+    image = np.zeros((3, 4), np.uint16)
+    steps_px, centre = np.array([(0.0, 0.0), (40.0, 0.0), (0.0, 30.0)]), np.array((70.0, -9.0))
+    fields = [
+        overview.FieldPicture((x, y), (20.0, 15.0), image, image, np.full((1, 1), 0.5, np.float32), 0.5)
+        for x, y in (tilted.to_stage_um(steps_px, 0.5) + centre).tolist()
+    ]
+    outline = tilted.to_stage_um(np.array([(-20.0, -15.0), (60.0, -15.0), (60.0, 45.0)]), 0.5) + centre
+    section = overview.SectionPicture(
+        "tilted", fields, np.empty((0, 4)), 0.5, interval_valid=False, outline_um=outline, orientation=tilted
+    )
+    placed = overview.place_fields(section)
+    first = np.array([60.0, 80.0, -1.5, -16.5])
+    expected = [first, first + np.array((20, 20, 0, 0)), first + np.array((0, 0, 15, 15))]
+    np.testing.assert_allclose([extent for _, extent in placed.extents], expected)
+    np.testing.assert_allclose(placed.drawn_um(0, *outline[1].tolist()), (100.0, -16.5))
+    assert "The camera is tilted to the stage" in field_map(section)
 
 
 def test_the_report_states_how_each_position_was_obtained(by_hand: Path):
@@ -116,6 +140,7 @@ def test_the_picture_marks_drawn_fields_that_no_frame_shows():
     sample = DrawnSample(((100.0, 100.0), (300.0, 310.0), (500.0, 520.0)), (50.0, 50.0), square, 1, island=2)
     axes = Figure().add_subplot()
     layout = lay_out_islands({0: (0.0, 0.0, 400.0, 400.0), 2: (0.0, 0.0, 900.0, 900.0)}, 100.0)
-    overview._draw_unreached(axes, sample.with_reached(0, 0).with_skipped(1, "fold"), layout)
+    placed = overview.PlacedFields(FieldLayout(islands=layout, positions="tracked"), [])
+    overview._draw_unreached(axes, sample.with_reached(0, 0).with_skipped(1, "fold"), placed)
     marked = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
     assert marked == {"drawn, open": [[1000.0, 520.0]], "drawn, skipped": [[800.0, 310.0]]}

@@ -29,6 +29,8 @@ from hcc_scope.storage import find_stores, reader
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.predictions import read_predictions
+from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.recover import recover
 from hcc_scope.storage.section_labels import label_section
 
 if TYPE_CHECKING:
@@ -121,6 +123,26 @@ def test_the_score_is_the_present_one(tmp_path: Path) -> None:
     assert [other.score for other in other_sections(tmp_path, beside)] == [present.score], "in the live panel too"
     assert list(lister.with_present_scores([row])) == [present]
     assert list(lister.each([tmp_path])) == [present]
+
+
+def test_the_live_panel_counts_the_sections_of_an_animal_that_the_list_counts(tmp_path: Path) -> None:
+    """A run that never ended, or was recovered, has the score of its results; one that is under way has none."""
+    for name in ("S2", "S3", "S4"):
+        stored_section(tmp_path, section_id=name, mean=0.6, ended=False)
+    recover(tmp_path / "M1_S3.ome.zarr")
+    stored_section(tmp_path)
+    stored_section(tmp_path, "M2")
+    spec = open_store(tmp_path / "M1_S3.ome.zarr").spec
+    with (tmp_path / "M1_S4.ome.zarr" / "frames.jsonl").open("rb+") as file:
+        assert lock(file.fileno())
+        sections = [with_present_score(one) if one.has_old_score else one for one in SectionLister().each([tmp_path])]
+        others = other_sections(tmp_path, dataclasses.replace(spec, section_id="S9"))
+    animal = next(one for one in animal_scores(sections) if one.animal_id == "M1")
+    counted = sorted(animal.sections, key=lambda one: one.section_id)
+    assert [other.section_id for other in others] == ["S1", "S2", "S3"]
+    assert [other.score for other in others] == [one.score for one in counted]
+    others = other_sections(tmp_path, dataclasses.replace(spec, section_id="S2"))
+    assert [other.section_id for other in others] == ["S1", "S3", "S4"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 
@@ -136,6 +137,13 @@ def test_the_metadata_hold_the_score_by_the_present_notes_and_no_interval_that_i
     assert (image["score"], image["tiles_in_score"]) == (score.score, score.tiles)
     assert image["interval"] == (list(score.interval) if score.interval_valid else None)
     assert image["research_use"].startswith("Research use only")
+
+
+def test_the_metadata_name_what_the_places_do_not_show(tmp_path: Path):
+    tilted = (math.cos(0.1), -math.sin(0.1), math.sin(0.1), math.cos(0.1))
+    _, options, _ = section_layers(make(tmp_path, camera_axes=tilted))[0]
+    (words,) = options["metadata"]["hcc_scope"]["left_out"]
+    assert words.startswith("the camera is tilted by 5.7 degrees")
 
 
 def test_a_section_without_results_or_with_a_damaged_frame_is_shown_all_the_same(tmp_path: Path):

@@ -31,9 +31,9 @@ EIGHT = [
 SHAPE_YX = (4, 6)
 
 
-def turned(matrix: tuple[float, float, float, float]) -> NDArray[np.float64]:
+def turned(matrix: tuple[float, float, float, float], shape_yx: tuple[int, int] = SHAPE_YX) -> NDArray[np.float64]:
     """Return, for every pixel of a frame, where its centre lies on the stage: (rows, columns, 2) at 1 um per px."""
-    rows, columns = SHAPE_YX
+    rows, columns = shape_yx
     dx, dy = np.meshgrid(np.arange(columns) + 0.5 - columns / 2, np.arange(rows) + 0.5 - rows / 2)
     return Orientation(matrix).to_stage_um(np.stack([dx, dy], axis=-1), 1.0)
 
@@ -54,6 +54,16 @@ def test_an_upright_picture_lies_as_the_stage_does(matrix: tuple[float, float, f
     row, column = round(top * part.shape[0]), round(left * part.shape[1])
     assert part[row, column] == frame[0, 0]
     assert (right - left, bottom - top) == pytest.approx((1 / part.shape[1], 1 / part.shape[0]))
+
+
+@pytest.mark.parametrize("matrix", EIGHT)
+def test_a_tilt_is_what_is_left_of_the_turn_in_an_upright_picture(matrix: tuple[float, float, float, float]):
+    cos, sin = math.cos(0.05), math.sin(0.05)
+    a, b, c, d = (np.array([[cos, -sin], [sin, cos]]) @ np.reshape(matrix, (2, 2))).ravel().tolist()
+    tilted = Orientation((a, b, c, d))
+    places = tilted.upright(turned(tilted.matrix))
+    np.testing.assert_allclose(turned(tilted.of_upright.matrix, places.shape[:2]), places)
+    assert Orientation(matrix).of_upright.matrix == NOT_TURNED
 
 
 @pytest.mark.parametrize("matrix", EIGHT)

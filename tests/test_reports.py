@@ -152,6 +152,7 @@ def test_text_is_never_markup_on_paper_and_long_words_break() -> None:
     first = pdf_file(document)
     assert first == pdf_file(document)
     text = " ".join(pages_of(first))
+    assert max(map(len, text.split())) < 200, "a longer word leaves the sheet"
     assert "#panic()" in text
     assert "\\ud800" in text
     assert "left out" in text
@@ -363,6 +364,14 @@ def test_a_report_never_goes_into_a_store(animals: Path) -> None:
         write_section_report(store, store)
     write_section_report(store)
     assert fingerprint(store) == before
+
+
+def test_a_field_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
+    store = stored_section(tmp_path, ended=False, provenance={"decision_threshold": None})
+    (store / "frames" / "0" / "c" / "2" / "0" / "0").unlink()
+    page = page_text(store)
+    assert "1 field not drawn: " in page
+    assert "0.5, assumed: none is recorded" in page
 
 
 def test_an_animal_never_takes_the_place_of_a_section(tmp_path: Path, no_picture: None) -> None:

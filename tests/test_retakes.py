@@ -34,6 +34,7 @@ from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.storage.source import StoreSource
 from hcc_scope.storage.writer import create_store
+from tests.report_parts import page_text
 from tests.session_parts import (
     EVERYTHING,
     N_TILES,
@@ -198,6 +199,7 @@ def test_a_section_with_retakes_is_one_score_in_every_file(tmp_path: Path):
     assert store.recorded.outcome is not None
     assert store.recorded.outcome.section_score is not None
     assert dict(store.recorded.outcome.section_score.retaken) == outcome.score.retaken
+    assert f"{N}: random fields" in page_text(path)
     # every one of its notes is missed
     (path / "notes.jsonl").write_bytes(b"")
     assert [problem for problem in open_store(path).problems if "frames 5, 7, 9 took a field again" in problem]

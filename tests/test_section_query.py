@@ -168,6 +168,11 @@ def test_an_order_has_numbers_in_ids_by_value_and_what_is_not_known_last(orders:
         assert " ".join(names) == found
 
 
+def test_a_note_of_digits_alone_has_its_place() -> None:
+    rows = section_rows([row("a", "S1", note="9" * 5000), row("b", "S2", note="10")], [])
+    assert [one.section.section_id for one in sort_rows(rows, [parse_order("note")])] == ["S2", "S1"]
+
+
 def test_the_command_writes_the_same_rows_as_a_table_json_and_csv(tmp_path: Path) -> None:
     for section_id, mean in (("S1", 0.3), ("S2", 0.8), ("S10", 0.7)):
         stored_section(tmp_path, section_id=section_id, mean=mean)

@@ -159,7 +159,10 @@ def test_numbers_that_json_cannot_hold_do_not_stop_a_run(tmp_path: Path):
     )
     with create_store(tmp_path, make_spec()) as writer:
         writer.append(odd)
-    read = open_store(writer.path).read(0)
+        writer.append(make_frame(1, stage_um=(1e308, -5.0, 2.0)))  # farther off than any stage reaches
+    store = open_store(writer.path)
+    assert store.read(1).stage_um is None
+    read = store.read(0)
     assert (read.em_gain, read.temperature_c) == (2.5, None)
     assert read.tags == {"a": 3, "b": None, "c": "x"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
@@ -12,6 +11,7 @@ from ui.replay.store_list import our_stores_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from hcc_scope.runs.import_section import ImportRequest
     from ui.control.app_state import AppState
@@ -63,10 +63,10 @@ class ImportPresenter(QObject):
         self.open(())
 
     @Slot(list)
-    def _take_dropped(self, names: list[str]) -> None:
+    def _take_dropped(self, paths: list[Path]) -> None:
         """Open the stores of this program among what was dropped, and offer to import the rest."""
         images = []
-        for path in map(Path, names):
+        for path in paths:
             stores = our_stores_in(path)
             for store in stores:
                 self._views.open_store(store)

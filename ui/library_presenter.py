@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +26,11 @@ from ui.library.section_pictures import SectionPictures
 from ui.shell.file_dialogs import choose_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from hcc_scope.runs.listed_section import ListedSection
     from hcc_scope.runs.reclassify_many import Reclassified
+    from hcc_scope.runs.reports import WrittenReport
     from hcc_scope.runs.section_comparison import SectionComparison
     from hcc_scope.storage.section_labels import SectionLabel
     from ui.control.app_state import AppState
@@ -97,10 +99,11 @@ class LibraryPresenter(QObject):
         self.pictures = SectionPictures(jobs, self._is_behind, self)
         self._task: ReclassificationOfMany | None = None
         self._asking: ClassifyDialog | None = None
-        self._reports: list[ListedSection] = []
-        self._made: list[Path] = []
+        self._reports: Iterator[WrittenReport] | None = None
+        self._made: list[WrittenReport] = []
         self._why_not: list[str] = []
         self._n_reports = 0
+        self._of_animals = False
         self._cancelled = False
         self._poll = QTimer(self)
         self._poll.setInterval(_POLL_MS)
@@ -129,6 +132,7 @@ class LibraryPresenter(QObject):
         does: dict[ActionName, Callable[[], None]] = {
             "library_open": self.open,
             "library_report": self.report,
+            "library_animal_report": self.report_animals,
             "library_classify": self.classify,
             "library_compare": self.compare,
             "library_export_as": self.export,
@@ -187,7 +191,7 @@ class LibraryPresenter(QObject):
         readable = [one for one in chosen if one.can_open]
         nothing = "" if chosen else _NONE
         unreadable = nothing or ("" if readable else "it cannot be read" if len(chosen) == 1 else "none can be read")
-        busy = "other sections are being worked on" if self._task is not None or self._reports else ""
+        busy = "other sections are being worked on" if self._task is not None or self._reports is not None else ""
         with_frames = [one for one in readable if one.n_frames]
         no_frames = unreadable or ("" if with_frames else "no field is stored")
         two = "" if len(readable) == 2 else "two sections have to be chosen"
@@ -196,6 +200,7 @@ class LibraryPresenter(QObject):
         reasons: dict[ActionName, str] = {
             "library_open": unreadable,
             "library_report": unreadable or busy,
+            "library_animal_report": unreadable or busy,
             "library_classify": no_frames or busy,
             "library_compare": nothing or two,
             "library_export_as": no_frames,
@@ -274,48 +279,63 @@ class LibraryPresenter(QObject):
 
     def report(self) -> None:
         """Write a report of each chosen section, beside its store; one alone is opened."""
-        if self._reports:
+        from hcc_scope.runs.reports import write_reports  # here: it takes matplotlib
+
+        prevalence, chosen = self._settings_store.settings.prevalence, self._readable()
+        folder = self.library.folder
+        each = (write_reports([one.path], prevalence=prevalence, folder=folder) for one in chosen)
+        self._report(chain.from_iterable(each), len(chosen), of_animals=False)
+
+    def report_animals(self) -> None:
+        """Write the report of each animal of the chosen sections, over all its sections in the folder, and of these."""
+        from hcc_scope.runs.reports import write_reports
+
+        folder, animals = self.library.folder, {one.animal_id for one in self._readable()}
+        if folder is not None:
+            n = len(animals) + sum(one.animal_id in animals for one in self.library.sections.values())
+            prevalence = self._settings_store.settings.prevalence
+            self._report(write_reports([folder], animals=animals, prevalence=prevalence), n, of_animals=True)
+
+    def _report(self, reports: Iterator[WrittenReport], n: int, *, of_animals: bool) -> None:
+        if self._reports is not None:
             return
-        self._reports = self._readable()
-        self._n_reports, self._made, self._why_not, self._cancelled = len(self._reports), [], [], False
+        self._reports, self._n_reports, self._of_animals = reports, n, of_animals
+        self._made, self._why_not, self._cancelled = [], [], False
         self._next_report()
         self._update()
 
     def _next_report(self) -> None:
-        if self._cancelled or not self._reports:
+        if self._cancelled or self._reports is None:
             self._end_reports()
             return
-        from hcc_scope.runs.reports import write_section_report  # here: it takes matplotlib
+        done = len(self._made) + len(self._why_not)
+        self.tab.set_work(f"Report {done + 1} of {max(done + 1, self._n_reports)} …", done, self._n_reports)
+        self._jobs.submit("report", partial(attempt, partial(next, self._reports, None)), self._have_report)
 
-        one = self._reports[0]
-        done = self._n_reports - len(self._reports)
-        self.tab.set_work(f"Report {done + 1} of {self._n_reports}: {one.name} …", done, self._n_reports)
-        make = partial(
-            write_section_report,
-            one.path,
-            prevalence=self._settings_store.settings.prevalence,
-            folder=self.library.folder,
-        )
-        self._jobs.submit("report", partial(attempt, make), self._have_report)
-
-    def _have_report(self, made: Path | Failure) -> None:
-        one = self._reports.pop(0)
+    def _have_report(self, made: WrittenReport | Failure | None) -> None:
         if isinstance(made, Failure):
-            self._why_not.append(f"{one.name}: {describe(made.error).sentence}")
+            self._why_not.append(describe(made.error).sentence)
+        elif made is None:
+            self._reports = None
+        elif made.page is None:
+            self._why_not.append(f"{made.name}: {made.error}")
         else:
             self._made.append(made)
         self._next_report()
 
     def _end_reports(self) -> None:
-        self._reports = []
+        self._reports = None
         self.tab.set_work("")
         for why in self._why_not:
             self._state.message.emit("error", full_stop(why))
-        if len(self._made) == 1:
-            self._state.message.emit("info", f"The report is {self._made[0]}.")
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._made[0])))
-        elif self._made:
-            self._state.message.emit("info", f"{len(self._made)} reports are written beside their sections.")
+        pages = [one.page for one in self._made if one.page is not None]
+        shown = [one.page for one in self._made if one.page is not None and (one.of_animal or not self._of_animals)]
+        if len(shown) == 1:
+            self._state.message.emit("info", f"The report is {shown[0]}.")
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(shown[0])))
+        elif pages:
+            where = f"in {self.library.folder}" if self._of_animals else "beside their sections"
+            self._state.message.emit("info", f"{counted(len(pages), 'report is', 'reports are')} written {where}.")
         self._update()
 
     # -- classify again ------------------------------------------------------------------------------------------------

@@ -43,9 +43,9 @@ __all__ = ["Views"]
 LOW_PX = 800
 """In a window lower than this the picture needs the room of the histogram."""
 _OF_CHOSEN: tuple[ActionName | None, ...] = (
-    "library_open", "library_report", "library_classify", "library_compare", "library_export_as",
-    "library_export", None, "library_low", "library_high", "library_leave_out", "library_no_label", None,
-    "library_resume", "library_recover",
+    "library_open", "library_report", "library_animal_report", "library_classify", "library_compare",
+    "library_export_as", "library_export", None, "library_low", "library_high", "library_leave_out",
+    "library_no_label", None, "library_resume", "library_recover",
 )  # fmt: skip
 """What is done with the chosen sections of the library, in the order of their menu; None is a line."""
 _LEFT, _RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea

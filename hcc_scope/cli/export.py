@@ -51,11 +51,11 @@ def run_export(
             console.note(one.outcome.describe())
         for remark in () if one.outcome is None else one.outcome.left_out:
             console.note(f"  {sentence(remark)}", "yellow")
-        if one.error is not None:
+        if one.error is not None and len(found) > 1:
             console.note(one.describe(), "yellow")
     if json_mode:
         print_json({"exports": [_account(one) for one in found]})
-    else:
+    elif len(found) > 1 or found[0].error is None:  # one alone that failed is the error that ends the command
         console.note(describe_exported(found))
     for one in found:
         if one.error is not None:

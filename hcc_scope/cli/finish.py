@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.progress_bar import steps_shown
+from hcc_scope.cli.runs import interruptible
 from hcc_scope.errors import HccScopeError, UsageError
 from hcc_scope.formatting import counted, format_bytes
 from hcc_scope.storage.packing import pack_store, unpack_store
@@ -45,7 +46,7 @@ def run_finish(
     reports, troubles = [], []
     for path in stores:
         try:
-            with steps_shown(console) as show:
+            with interruptible("each section is as it was, or done as a whole"), steps_shown(console) as show:
                 if undo:
                     report = unpack_store(path, on_progress=show)
                 else:

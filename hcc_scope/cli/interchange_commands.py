@@ -8,9 +8,14 @@ from typing import Annotated
 import typer
 
 from hcc_scope.cli.options import Json
-from hcc_scope.exports.kinds import KINDS, all_options
+from hcc_scope.exports.kinds import KINDS, ExportOption, all_options
 
 __all__ = ["export"]
+
+
+def _help(option: ExportOption) -> str:
+    choices = "" if option.is_name else f" One of: {', '.join(option.choices)}; default: {option.choices[0]}."
+    return f"{option.words}{choices} With --as {', '.join(kind.name for kind in KINDS if option in kind.options)}."
 
 
 def _with_options_of_kinds(command: Callable[..., None]) -> Callable[..., None]:
@@ -26,8 +31,8 @@ def _with_options_of_kinds(command: Callable[..., None]) -> Callable[..., None]:
                 str | None,
                 typer.Option(
                     f"--{option.name}",
-                    help=f"{option.words} One of: {', '.join(option.choices)}; default: {option.choices[0]}. With --as "
-                    f"{', '.join(kind.name for kind in KINDS if option in kind.options)}.",
+                    help=_help(option),
+                    metavar="NAME" if option.is_name else None,
                 ),
             ],
         )

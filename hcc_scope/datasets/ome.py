@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "CAMERA_AXES_KEY",
     "FRAME_NAMESPACE",
+    "SECTION_NAMESPACE",
     "UM",
     "OmeXml",
     "channels_of",
@@ -27,6 +29,11 @@ T = TypeVar("T")
 
 FRAME_NAMESPACE = "hcc-scope/frame"
 """Of the annotations in which this program states the facts about a frame that OME-XML has no place for."""
+SECTION_NAMESPACE = "hcc-scope/section"
+"""Of the annotation in which it states what holds for all frames of a section."""
+CAMERA_AXES_KEY = "hcc_scope_camera_axes"
+"""In that annotation: how the camera lay over the stage, the matrix of `hcc_scope.orientation.Orientation`, its four
+numbers with semicolons between."""
 UM = {
     "µm": 1.0,
     "μm": 1.0,

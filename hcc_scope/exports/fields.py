@@ -194,7 +194,7 @@ class _FieldWriter:
                        "hcc_scope_frame": frame})  # fmt: skip
 
     def _name(self, field: FieldPlace) -> str:
-        apart = field.stage is not None and self._geometry.layout.apart
+        apart = field.stage is not None and self._geometry.islands.apart
         island = f", {describe_island(field.stage.island)}" if apart and field.stage is not None else ""
         return f"{export_name(self._store.place, '')} field {field.seq}{island}"
 
@@ -210,7 +210,7 @@ class _FieldWriter:
             OmeImage(self._name(field), self._geometry.field_shape_yx, [self._store.journal[field.seq]])
             for field in written
         ]
-        (ome / "METADATA.ome.xml").write_bytes(ome_xml(self._store.spec, images))
+        (ome / "METADATA.ome.xml").write_bytes(ome_xml(self._store.spec, images, self._geometry.orientation.of_upright))
 
 
 def _folders(array: str, shard: str) -> Iterator[str]:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.exports.ome_xml import OmeImage, ome_xml
 from hcc_scope.exports.outcome import ExportOutcome
+from hcc_scope.exports.pyramid_tiff import SMALLEST_PIXEL_UM
 from hcc_scope.exports.target import export_name, exported
 from hcc_scope.formatting import counted
+from hcc_scope.orientation import Orientation
 from hcc_scope.progress import Progress, ignore_progress
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ def export_frames(
     height, width = store.spec.frame_shape_yx
     xml = _description(store, range(n))
     need_bytes = n * (2 * height * width + _PAGE_BYTES) + 2 * len(xml)
-    per_cm = 1e4 / store.spec.pixel_size_um
+    pixel_um = store.spec.pixel_size_um
+    per_cm = None if pixel_um < SMALLEST_PIXEL_UM else (1e4 / pixel_um, 1e4 / pixel_um)
     pages: list[int] = []
     left_out: list[str] = []
     with exported(target, need_bytes) as part:
@@ -80,8 +83,8 @@ def export_frames(
                     frame.pixels,
                     photometric="minisblack",
                     rowsperstrip=height,
-                    resolution=(per_cm, per_cm),
-                    resolutionunit="CENTIMETER",
+                    resolution=per_cm,
+                    resolutionunit=None if per_cm is None else "CENTIMETER",
                     description=None if pages else xml,
                     software=False,
                     metadata=None,
@@ -100,4 +103,5 @@ def _description(store: SectionStore, pages: Sequence[int]) -> bytes:
     """Return the OME-XML of the stack."""
     present = set(pages)
     planes = [entry if seq in present else None for seq, entry in enumerate(store.journal)]
-    return ome_xml(store.spec, [OmeImage(export_name(store.place, ""), store.spec.frame_shape_yx, planes, pages)])
+    image = OmeImage(export_name(store.place, ""), store.spec.frame_shape_yx, planes, pages)
+    return ome_xml(store.spec, [image], Orientation(store.spec.camera_axes))

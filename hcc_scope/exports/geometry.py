@@ -1,14 +1,7 @@
-"""Where the fields of a section lie in a picture of all of them: the one layout of every export.
+"""Where the fields of a section lie in a mosaic, to the pixel: the one geometry of every export.
 
-The picture's axes are x to the right and y down, in um, as on the map: those of the stage, where the camera is turned
-by quarters or mirrored. A camera that is tilted besides (`hcc_scope.orientation`) sees fields that join in its own
-axes only, so the picture then lies in those, turned about the first field; `SectionGeometry.to_picture_um` turns
-places on the stage with it. No pixel is interpolated: frames are turned by quarters, and placed to the whole pixel.
-
-- Islands of a section by hand lie side by side (`hcc_scope.islands`).
-- A frame that another one of its field replaces (`hcc_scope.retakes`) is not drawn.
-- A field without a position is not drawn where others have one: any place would be a false one. If none has, all are
-  laid out in rows, in the order in which they were taken, and `SectionGeometry.positions` is ``none``.
+How fields are laid out in um is `hcc_scope.field_layout`. No pixel is interpolated: frames are turned by quarters, and
+placed to the whole pixel. A frame that another one of its field replaces (`hcc_scope.retakes`) is not drawn.
 """
 
 from __future__ import annotations
@@ -16,13 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hcc_scope.errors import StoreError
+from hcc_scope.field_layout import StagePlace, lay_out_places, turn_to_picture
 from hcc_scope.formatting import counted
-from hcc_scope.islands import IslandLayout, boxes_of_fields, lay_out_islands
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import position_origin
 from hcc_scope.scoring import is_analysed
@@ -38,27 +31,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.field_layout import FieldLayout, Point, Positions
+    from hcc_scope.islands import IslandLayout
     from hcc_scope.scoring import FieldEntry
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import FrameResult
 
-__all__ = ["FieldPlace", "SectionGeometry", "StagePlace", "lay_out_fields", "lay_out_section"]
-
-_ROW_GAP = 1.1
-"""Step between fields without a position, in their own sizes."""
-
-Positions = Literal["stage", "tracked", "none"]
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class StagePlace:
-    """A position that is known: x and y of a field's centre, in the coordinates of its island."""
-
-    island: int
-    x_um: float
-    y_um: float
+__all__ = ["FieldPlace", "SectionGeometry", "lay_out_fields", "lay_out_section"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +63,34 @@ class SectionGeometry:
     """Those that are drawn, in the order in which they were taken: a later one lies over an earlier one."""
     frame_shape_yx: tuple[int, int]
     """Of a frame as it is stored, px."""
-    orientation: Orientation
     pixel_size_um: float
     corner_um: Point
     """x, y of the upper left corner of the mosaic's pixel (0, 0)."""
     mosaic_shape_yx: tuple[int, int]
     """Of the smallest mosaic that holds all fields, px; (0, 0) without a field."""
-    layout: IslandLayout
-    """Where islands lie, in um of the picture."""
-    positions: Positions
-    """Where positions come from; ``none``: no field has one, and places mean nothing."""
-    pivot_um: Point = (0.0, 0.0)
-    """x, y on the stage about which places are turned if the camera is tilted."""
+    layout: FieldLayout
+    """Where fields and islands lie, in um."""
     outline: tuple[StagePlace, ...] = ()
     """Corners of the section's outline, if it is known."""
     replaced: tuple[int, ...] = ()
     """`seq` of frames that are not drawn as another one of their field counts."""
-    without_position: tuple[int, ...] = ()
-    """`seq` of frames that are not drawn as their place is not known."""
     unreadable: tuple[int, ...] = ()
     """`seq` of frames whose line in the journal is unreadable."""
+
+    @property
+    def orientation(self) -> Orientation:
+        """Of the camera."""
+        return self.layout.orientation
+
+    @property
+    def positions(self) -> Positions:
+        """Where positions come from; ``none``: no field has one, and places mean nothing."""
+        return self.layout.positions
+
+    @property
+    def islands(self) -> IslandLayout:
+        """Where islands lie, in um of the picture."""
+        return self.layout.islands
 
     @property
     def field_shape_yx(self) -> tuple[int, int]:
@@ -120,7 +109,7 @@ class SectionGeometry:
         """What is not drawn, and why: a sentence each."""
         found = (
             (self.replaced, "frame", "not drawn, as a retake of the field counts"),
-            (self.without_position, "field", "without a position not drawn: any place would be a false one"),
+            (self.layout.without_position, "field", "without a position not drawn: any place would be a false one"),
             (self.unreadable, "frame", "not drawn, as the journal's line is unreadable"),
         )
         return tuple(f"{counted(len(seqs), noun)} {why}" for seqs, noun, why in found if seqs)
@@ -133,21 +122,38 @@ class SectionGeometry:
                 self.positions == "none",
                 "no field has a position: all lie in rows, in the order of their numbers",
             ),
-            (self.layout.apart, "islands are drawn apart: where they lie to each other is not known"),
+            (self.islands.apart, "islands are drawn apart: where they lie to each other is not known"),
+            (
+                self.layout.is_turned,
+                f"the camera is tilted by {self.orientation.tilt_deg:.2g} degrees to the stage: places lie in its own "
+                "axes, turned about the first field",
+            ),
         )
         return tuple(words for holds, words in found if holds)
+
+    def refuse_without_positions(self, store: StorePlace, hint: str) -> None:
+        """Refuse what needs a mosaic of the section, if no field has a position.
+
+        Parameters
+        ----------
+        store : Path
+        hint : str
+            What there is instead.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self.fields and self.positions == "none":
+            raise StoreError(f"{store} has no mosaic: none of its fields has a position", hint=hint)
 
     def upright(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Return a frame (y, x) as its field is drawn; a view."""
         return self.orientation.upright(pixels)
 
-    def to_picture_um(self, place: StagePlace) -> Point:
-        """Return where a place on the stage lies in the picture, x and y in um."""
-        return self.layout.drawn_um(place.island, *_turned(_turn(self.orientation), self.pivot_um, place))
-
     def to_mosaic_px(self, place: StagePlace) -> Point:
         """Return where a place on the stage lies in the mosaic: x and y in px, (0, 0) being its upper left corner."""
-        x, y = self.to_picture_um(place)
+        x, y = self.layout.to_picture_um(place)
         return (x - self.corner_um[0]) / self.pixel_size_um, (y - self.corner_um[1]) / self.pixel_size_um
 
     def to_stage(self, x_px: float, y_px: float) -> StagePlace | None:
@@ -155,17 +161,8 @@ class SectionGeometry:
 
         None between islands, and where no field has a position.
         """
-        if self.positions == "none":
-            return None
         x, y = self.corner_um[0] + x_px * self.pixel_size_um, self.corner_um[1] + y_px * self.pixel_size_um
-        island = self.layout.island_at(x, y) if self.layout.apart else next(iter(self.layout.boxes_um), 0)
-        if island is None:
-            return None
-        turn = _turn(self.orientation)
-        back = None if turn is None else np.linalg.inv(turn).astype(np.float64)
-        return StagePlace(
-            island, *_turned(back, self.pivot_um, StagePlace(island, *self.layout.place_um(island, x, y)))
-        )
+        return self.layout.to_stage(x, y)
 
     @property
     def stage_from_px(self) -> NDArray[np.float64] | None:
@@ -173,10 +170,10 @@ class SectionGeometry:
 
         None where islands lie side by side, as no matrix holds for all, and where no field has a position.
         """
-        corner = None if self.layout.apart else self.to_stage(0.0, 0.0)
+        corner = None if self.islands.apart else self.to_stage(0.0, 0.0)
         if corner is None:
             return None
-        turn = _turn(self.orientation)
+        turn = turn_to_picture(self.orientation)
         back = np.eye(2) if turn is None else np.linalg.inv(turn)
         return np.column_stack((back * self.pixel_size_um, (corner.x_um, corner.y_um)))
 
@@ -286,24 +283,8 @@ def lay_out_fields(
     """
     height, width = frame_shape_yx[::-1] if orientation.swaps_axes else frame_shape_yx
     size_um = width * pixel_size_um, height * pixel_size_um
-    known = {seq: place for seq, place in sorted(places.items()) if place is not None}
-    layout, pivot = IslandLayout(), (0.0, 0.0)
-    positions: Positions = "none"
-    centres: dict[int, Point] = {}
-    if known:
-        positions = "tracked" if tracked else "stage"
-        first = next(iter(known.values()))
-        pivot = first.x_um, first.y_um
-        turned = partial(_turned, _turn(orientation), pivot)
-        inside = [(place.island, turned(place)) for place in [*known.values(), *outline]]
-        layout = lay_out_islands(boxes_of_fields(inside, size_um), max(size_um))
-        centres = {seq: layout.drawn_um(place.island, *turned(place)) for seq, place in known.items()}
-    elif places:
-        per_row = math.ceil(math.sqrt(len(places)))
-        for index, seq in enumerate(sorted(places)):
-            row, column = divmod(index, per_row)
-            centres[seq] = (column * _ROW_GAP + 0.5) * size_um[0], (row * _ROW_GAP + 0.5) * size_um[1]
-    corners = {seq: (x - size_um[0] / 2, y - size_um[1] / 2) for seq, (x, y) in centres.items()}
+    layout = lay_out_places(places, size_um, orientation, tracked=tracked, outline=outline)
+    corners = layout.corners_um
     left, top = (min((corner[axis] for corner in corners.values()), default=0.0) for axis in (0, 1))
     fields = tuple(
         FieldPlace(
@@ -318,16 +299,12 @@ def lay_out_fields(
     return SectionGeometry(
         fields=fields,
         frame_shape_yx=(int(frame_shape_yx[0]), int(frame_shape_yx[1])),
-        orientation=orientation,
         pixel_size_um=pixel_size_um,
         corner_um=(left, top),
         mosaic_shape_yx=mosaic_shape_yx,
         layout=layout,
-        positions=positions,
-        pivot_um=pivot,
-        outline=tuple(outline) if known else (),
+        outline=() if layout.positions == "none" else tuple(outline),
         replaced=tuple(replaced),
-        without_position=tuple(sorted(places.keys() - known.keys())) if known else (),
         unreadable=tuple(unreadable),
     )
 
@@ -338,26 +315,6 @@ def _recorded_results(store: SectionStore) -> Mapping[int, FrameResult]:
     except StoreError:
         check_still_there(store.place / JOURNAL)
         return {}
-
-
-def _turn(orientation: Orientation) -> NDArray[np.float64] | None:
-    """Return the matrix (2, 2) from the stage's axes to the picture's; None if the camera is not tilted."""
-    if orientation.tilt_deg == 0:
-        return None
-    a, b, c, d = orientation.matrix
-    quarter = (
-        [[0.0, np.sign(b)], [np.sign(c), 0.0]] if orientation.swaps_axes else [[np.sign(a), 0.0], [0.0, np.sign(d)]]
-    )
-    turn: NDArray[np.float64] = np.array(quarter) @ np.linalg.inv(np.array([[a, b], [c, d]]))
-    return turn
-
-
-def _turned(turn: NDArray[np.float64] | None, pivot: Point, place: StagePlace) -> Point:
-    if turn is None:
-        return place.x_um, place.y_um
-    dx, dy = place.x_um - pivot[0], place.y_um - pivot[1]
-    (a, b), (c, d) = turn.tolist()
-    return pivot[0] + (a * dx + b * dy), pivot[1] + (c * dx + d * dy)
 
 
 def _nearest(value: float) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import UsageError
 from hcc_scope.formatting import listed
+from hcc_scope.storage.naming import check_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Export = Callable[[SectionStore, Path, Mapping[str, str], OnProgress], ExportOutcome]
     """Takes a store, the file or folder to make, the value of each option of the kind, and what takes its progress."""
 
-__all__ = ["KINDS", "ExportKind", "ExportOption", "all_options", "kinds_named", "options_of"]
+__all__ = ["KINDS", "PREDICTIONS_OPTION", "ExportKind", "ExportOption", "all_options", "kinds_named", "options_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class ExportOption:
     """Its values; the first one is used where none is chosen."""
     words: str
     """What it is about, in sentences."""
+    is_name: bool = False
+    """Whether it takes any name, as ids are; `choices` has the empty one alone, which is the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +78,27 @@ def _qupath(store: SectionStore, target: Path, options: Mapping[str, str], on_pr
     from hcc_scope.exports.qupath import export_qupath
 
     placed_on: PlacedOn = "frames" if options["placed-on"] == "frames" else "mosaic"
-    return export_qupath(store, target, placed_on=placed_on, on_progress=on_progress)
+    return export_qupath(
+        store, target, placed_on=placed_on, predictions=options["predictions"], on_progress=on_progress
+    )
 
 
 def _table(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
     from hcc_scope.exports.table import export_parquet
 
-    del options
-    return export_parquet(store, target, on_progress=on_progress)
+    return export_parquet(store, target, predictions=options["predictions"], on_progress=on_progress)
 
 
 def _csv(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
     from hcc_scope.exports.table import export_csv
 
-    del options
-    return export_csv(store, target, on_progress=on_progress)
+    return export_csv(store, target, predictions=options["predictions"], on_progress=on_progress)
 
 
 def _wsinfer(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
     from hcc_scope.exports.table import export_wsinfer
 
-    del options
-    return export_wsinfer(store, target, on_progress=on_progress)
+    return export_wsinfer(store, target, predictions=options["predictions"], on_progress=on_progress)
 
 
 def _provenance(
@@ -126,9 +128,8 @@ def _mosaic(store: SectionStore, target: Path, options: Mapping[str, str], on_pr
 def _heatmap(store: SectionStore, target: Path, options: Mapping[str, str], on_progress: OnProgress) -> ExportOutcome:
     from hcc_scope.exports.mosaic import export_heatmap
 
-    del options
     form: Form = "ome-zarr" if target.suffix == ".zarr" else "ome-tiff"
-    return export_heatmap(store, target, form=form, on_progress=on_progress)
+    return export_heatmap(store, target, form=form, predictions=options["predictions"], on_progress=on_progress)
 
 
 _OF_MOSAICS = (
@@ -146,6 +147,15 @@ _OF_MOSAICS = (
         "Corrected: by the dark and flat fields of the run, if it had any. Raw: as the camera counted.",
     ),
 )
+
+PREDICTIONS_OPTION = ExportOption(
+    "predictions",
+    "Predictions",
+    ("",),
+    "Name of predictions that were kept when the section was classified again. Default: those of its run.",
+    is_name=True,
+)
+"""Whose results are exported; the name is a part of the export's."""
 
 KINDS: tuple[ExportKind, ...] = (
     ExportKind(
@@ -208,6 +218,7 @@ KINDS: tuple[ExportKind, ...] = (
         "Heatmap as OME-TIFF",
         "The probabilities of the tiles as a picture of the same size as the mosaic, for QuPath, Fiji and others",
         _heatmap,
+        (PREDICTIONS_OPTION,),
     ),
     ExportKind(
         "heatmap-zarr",
@@ -215,6 +226,7 @@ KINDS: tuple[ExportKind, ...] = (
         "Heatmap as OME-Zarr",
         "The probabilities of the tiles as a picture of the same size as the mosaic, for napari, Fiji and Python",
         _heatmap,
+        (PREDICTIONS_OPTION,),
     ),
     ExportKind(
         "qupath",
@@ -229,6 +241,7 @@ KINDS: tuple[ExportKind, ...] = (
                 ("mosaic", "frames"),
                 "The image on which QuPath shows the tiles: the mosaic, or the stack of frames.",
             ),
+            PREDICTIONS_OPTION,
         ),
     ),
     ExportKind(
@@ -237,6 +250,7 @@ KINDS: tuple[ExportKind, ...] = (
         "Tiles as a table (Parquet)",
         "A row for each tile with all that is known of it, for Python and R",
         _table,
+        (PREDICTIONS_OPTION,),
     ),
     ExportKind(
         "csv",
@@ -244,6 +258,7 @@ KINDS: tuple[ExportKind, ...] = (
         "Tiles as a table (CSV)",
         "The same table as text, for spreadsheets; no cell is a formula",
         _csv,
+        (PREDICTIONS_OPTION,),
     ),
     ExportKind(
         "wsinfer",
@@ -251,6 +266,7 @@ KINDS: tuple[ExportKind, ...] = (
         "Tiles as WSInfer writes them",
         "Tiles that enter the score, in pixels of the mosaic, for programs that read the results of WSInfer",
         _wsinfer,
+        (PREDICTIONS_OPTION,),
     ),
     ExportKind(
         "provenance",
@@ -297,7 +313,7 @@ def options_of(kinds: Sequence[ExportKind], given: Mapping[str, str]) -> dict[st
 
     Raises
     ------
-    UsageError
+    UsageError, IdError
         If an option is none of these kinds', or cannot have this value.
     """
     known = {option.name: option for kind in kinds for option in kind.options}
@@ -306,7 +322,10 @@ def options_of(kinds: Sequence[ExportKind], given: Mapping[str, str]) -> dict[st
             takes = listed([f"--as {kind.name}" for kind in KINDS if name in {one.name for one in kind.options}])
             raise UsageError(f"--{name} has no effect on what --as names", hint=f"It belongs to {takes}.")
         option = known[name]
-        if value not in option.choices:
+        if option.is_name:
+            if value:
+                check_id(value, f"name after --{name}")
+        elif value not in option.choices:
             raise UsageError(
                 f"--{name} cannot be '{value}'", hint=f"There are: {', '.join(option.choices)}. {option.words}"
             )

@@ -99,7 +99,7 @@ def export_mosaic(
     StoreExistsError, StoreUnwritableError, DiskFullError
         If it cannot be written.
     """
-    geometry = _geometry_of(store)
+    geometry = _checked(lay_out_section(store), store)
     shading = None if raw else store.shading
     pictures = FramePictures(store, geometry, shading)
     facts: dict[str, Any] = {
@@ -112,7 +112,12 @@ def export_mosaic(
 
 
 def export_heatmap(
-    store: SectionStore, target: Path, *, form: Form = "ome-tiff", on_progress: OnProgress = ignore_progress
+    store: SectionStore,
+    target: Path,
+    *,
+    form: Form = "ome-tiff",
+    predictions: str = "",
+    on_progress: OnProgress = ignore_progress,
 ) -> ExportOutcome:
     """Write the probabilities of a section's tiles as a picture of the same size as its mosaic, in 32-bit floats.
 
@@ -124,6 +129,8 @@ def export_heatmap(
     target : Path
         The file, or the folder of OME-Zarr, to make.
     form : {"ome-tiff", "ome-zarr"}
+    predictions : str
+        As for `hcc_scope.exports.section_tiles.read_section_tiles`.
     on_progress : callable
 
     Raises
@@ -135,12 +142,14 @@ def export_heatmap(
     StoreExistsError, StoreUnwritableError, DiskFullError
         If it cannot be written.
     """
-    tiles = read_section_tiles(store, on_progress)
-    geometry = _geometry_of(store, tiles.columns.entries)
+    tiles = read_section_tiles(store, on_progress, predictions)
+    geometry = _checked(tiles.layout(), store)
     facts: dict[str, Any] = {
         "content": "probability of high of each tile that enters the score, NaN elsewhere",
         "model_sha256": tiles.columns.header.get("model_sha256"),
         "tile_px": tiles.grid.tile_px,
+        "predictions": predictions or None,
+        "use": research_use(tiles.model.trained_on),
     }
     return _export(store, geometry, TileProbabilities(geometry, tiles), target, _Manner(form), facts, on_progress)
 
@@ -166,15 +175,12 @@ def check_size(geometry: SectionGeometry, store: StorePlace) -> None:
     )
 
 
-def _geometry_of(store: SectionStore, results: Mapping[int, Any] | None = None) -> SectionGeometry:
-    geometry = lay_out_section(store, results)
+def _checked(geometry: SectionGeometry, store: SectionStore) -> SectionGeometry:
     if not geometry.fields:
         raise StoreError(f"{store.place} has no field to draw", hint="Its journal lists no frame that can be read.")
-    if geometry.positions == "none":
-        raise StoreError(
-            f"{store.place} has no mosaic: none of its fields has a position",
-            hint="Export its frames (--as frames), or its fields (--as fields), which then lie in rows.",
-        )
+    geometry.refuse_without_positions(
+        store.place, "Export its frames (--as frames), or its fields (--as fields), which then lie in rows."
+    )
     check_size(geometry, store.place)
     return geometry
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from hcc_scope import __version__
-from hcc_scope.datasets.ome import FRAME_NAMESPACE
+from hcc_scope.datasets.ome import CAMERA_AXES_KEY, FRAME_NAMESPACE, SECTION_NAMESPACE
 from hcc_scope.printable import printable
 from hcc_scope.storage.metadata import CHANNEL_NAME
 from hcc_scope.time_tags import time_is_known
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from hcc_scope.orientation import Orientation
     from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.types import RunSpec, TagValue
 
@@ -32,6 +33,7 @@ __all__ = ["OmeImage", "legal_text", "map_annotation", "ome_root", "ome_xml"]
 
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_OF_SECTION = "Annotation:Section"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def ome_root() -> ElementTree.Element:
     )
 
 
-def ome_xml(spec: RunSpec, images: Sequence[OmeImage]) -> bytes:
+def ome_xml(spec: RunSpec, images: Sequence[OmeImage], orientation: Orientation) -> bytes:
     """Return the OME-XML of some images of one section, in UTF-8.
 
     Parameters
@@ -68,14 +70,16 @@ def ome_xml(spec: RunSpec, images: Sequence[OmeImage]) -> bytes:
         Of the section: pixel size and bit depth.
     images : sequence of OmeImage
         Numbered from 0, as their ids are.
+    orientation : Orientation
+        How the pixels lie over the stage.
     """
     root = ome_root()
     notes = ElementTree.Element("StructuredAnnotations")
+    map_annotation(notes, _OF_SECTION, SECTION_NAMESPACE, {CAMERA_AXES_KEY: ";".join(map(repr, orientation.matrix))})
     numbers = count()
     for number, image in enumerate(images):
         _image(root, notes, numbers, number, image, spec)
-    if len(notes):
-        root.append(notes)
+    root.append(notes)
     text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return text
 
@@ -126,6 +130,7 @@ def _image(
             note = f"Annotation:{next(numbers)}"
             ElementTree.SubElement(plane, "AnnotationRef", {"ID": note})
             map_annotation(notes, note, FRAME_NAMESPACE, _facts(entry))
+    ElementTree.SubElement(element, "AnnotationRef", {"ID": _OF_SECTION})
 
 
 def _data(pixels: ElementTree.Element, image: OmeImage) -> None:
@@ -164,7 +169,8 @@ def _facts(entry: JournalEntry) -> dict[str, TagValue]:
         "camera_frame": entry.camera_frame,
         "crc32": entry.crc32,
     }
-    return {**entry.tags, **{key: value for key, value in own.items() if value is not None}}
+    # a tag of the same name is none of these facts
+    return {**entry.tags, **{key: value for key, value in own.items() if value is not None or key in entry.tags}}
 
 
 def map_annotation(notes: ElementTree.Element, name: str, namespace: str, facts: Mapping[str, TagValue]) -> None:

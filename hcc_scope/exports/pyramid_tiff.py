@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.exports.blocks import Block
 
-__all__ = ["LARGEST_CLASSIC", "TILE_PX", "PyramidTiff", "TiffFacts"]
+__all__ = ["LARGEST_CLASSIC", "SMALLEST_PIXEL_UM", "TILE_PX", "PyramidTiff", "TiffFacts"]
 
 TILE_PX = 512
 LARGEST_CLASSIC = 2**32 - 1
@@ -43,6 +43,8 @@ _MEMORY = 9
 _NONE, _DEFLATE, _DIFFERENCES, _CENTIMETRE, _UINT, _FLOAT = 1, 8, 2, 3, 1, 3
 _CM_UM = 10_000
 _LARGEST_LONG = 2**32 - 1
+SMALLEST_PIXEL_UM = 1e-5
+"""TIFF has no number for more pixels in a centimetre; the OME-XML states smaller ones."""
 
 _ASCII, _SHORT, _LONG, _RATIONAL, _LONG8, _IFD8 = 2, 3, 4, 5, 16, 18
 _IFD = 13
@@ -205,16 +207,15 @@ class PyramidTiff:
             259: _numbers(_SHORT, [_DEFLATE if self._compressed else _NONE]),
             262: _numbers(_SHORT, [1]),
             277: _numbers(_SHORT, [1]),
-            282: _rational(per_cm),
-            283: _rational(per_cm),
             284: _numbers(_SHORT, [1]),
-            296: _numbers(_SHORT, [_CENTIMETRE]),
             322: _numbers(_LONG, [TILE_PX]),
             323: _numbers(_LONG, [TILE_PX]),
             324: (place, self._offsets[level].astype("<u8" if big else "<u4").tobytes()),
             325: (_LONG, self._sizes[level].astype("<u4").tobytes()),
             339: _numbers(_SHORT, [_UINT if np.issubdtype(self._dtype, np.integer) else _FLOAT]),
         }
+        if facts.pixel_size_um >= SMALLEST_PIXEL_UM:
+            tags |= {282: _rational(per_cm), 283: _rational(per_cm), 296: _numbers(_SHORT, [_CENTIMETRE])}
         if self._differs:
             tags[317] = _numbers(_SHORT, [_DIFFERENCES])
         if level == 0:

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 
-from hcc_scope.exports.geometry import lay_out_section
 from hcc_scope.exports.outcome import ExportOutcome
 from hcc_scope.exports.section_tiles import read_section_tiles
 from hcc_scope.exports.target import exported
@@ -76,7 +75,12 @@ _FIRST_ANNOTATION = 1 << 47
 
 
 def export_qupath(
-    store: SectionStore, target: Path, *, placed_on: PlacedOn = "mosaic", on_progress: OnProgress = ignore_progress
+    store: SectionStore,
+    target: Path,
+    *,
+    placed_on: PlacedOn = "mosaic",
+    predictions: str = "",
+    on_progress: OnProgress = ignore_progress,
 ) -> ExportOutcome:
     """Write a section's tiles, its outline and its fields without a score as GeoJSON for QuPath.
 
@@ -88,16 +92,19 @@ def export_qupath(
         File to make: ``NAME.geojson.gz``.
     placed_on : {"mosaic", "frames"}
         The image that they are dropped on. Fields that the mosaic does not show are left out there.
+    predictions : str
+        As for `hcc_scope.exports.section_tiles.read_section_tiles`.
     on_progress : callable
 
     Raises
     ------
     StoreError
-        If the store has no predictions, or something that they rest on cannot be read.
+        If the store has no such predictions, or something that they rest on cannot be read; on the mosaic also if no
+        field has a position.
     StoreExistsError, StoreUnwritableError, DiskFullError, UsageError
         As `hcc_scope.exports.target.exported`.
     """
-    tiles = read_section_tiles(store, on_progress)
+    tiles = read_section_tiles(store, on_progress, predictions)
     places = _MosaicPlaces(tiles) if placed_on == "mosaic" else _FramePlaces(tiles)
     n_rows = len(tiles.columns.seqs)
     n_tiles = n_annotations = 0
@@ -132,7 +139,10 @@ class _MosaicPlaces:
     described = "in pixels of the mosaic"
 
     def __init__(self, tiles: SectionTiles) -> None:
-        self.geometry: SectionGeometry | None = lay_out_section(tiles.store, tiles.columns.entries)
+        self.geometry: SectionGeometry | None = tiles.layout()
+        self.geometry.refuse_without_positions(
+            tiles.store.place, "Place its tiles on the stack of frames (--placed-on frames)."
+        )
         self._origins = {field.seq: field.origin_px for field in self.geometry.fields}
         self._corners = self.geometry.tile_corners_px(tiles.grid)
         self._tile_px = tiles.grid.tile_px
@@ -313,7 +323,7 @@ def _score_numbers(tiles: SectionTiles) -> dict[str, float]:
 def _facts(tiles: SectionTiles, places: _Places) -> dict[str, str]:
     """Return what the file is about, as QuPath shows it beside the section's outline."""
     store, header = tiles.store, tiles.columns.header
-    run, provenance = store.recorded, store.recorded.provenance
+    run, model = store.recorded, tiles.model
     engines = sorted(set(tiles.columns.engines))
     threshold = format_section_threshold(tiles.score)
     facts = {
@@ -322,23 +332,23 @@ def _facts(tiles: SectionTiles, places: _Places) -> dict[str, str]:
         "Store": store.place.name,
         "Score": describe_named_score(tiles.score),
         "Classes": f"High: a tile's probability is at or above the section's threshold of {threshold}. Low: below.",
-        "Model": provenance.model or "unknown",
+        "Model": model.name,
         "Model sha256": header["model_sha256"] or "unknown",
         "Engine": ", ".join(engines),
         "Pixel size": f"{store.spec.pixel_size_um} um",
         "Places": places.described,
         "Run": run.state or "not ended",
-        "Research use": research_use(provenance.model_trained_on),
+        "Research use": research_use(model.trained_on),
     }
-    if run.decision_threshold is None:
+    if tiles.predictions:
+        facts["Predictions"] = tiles.predictions
+    if model.card.decision_threshold is None:
         facts["Threshold"] = describe_assumed_threshold(tiles.score.threshold)
-    if alarm := phantom_alarm(provenance.model_trained_on, store.spec.provenance):
+    if alarm := phantom_alarm(model.trained_on, store.spec.provenance):
         facts["Warning"] = alarm
-    if places.geometry is not None and places.geometry.layout.apart:
-        islands = ", ".join(describe_island(island) for island in places.geometry.layout.boxes_um)
+    if places.geometry is not None and places.geometry.islands.apart:
+        islands = ", ".join(describe_island(island) for island in places.geometry.islands.boxes_um)
         facts["Islands"] = f"{islands}, drawn apart: where they lie to each other is not known"
-    if places.geometry is not None and places.geometry.positions == "none":
-        facts["Positions"] = "no field has one: fields lie in the order in which they were taken"
     if places.left_out:
         facts["Left out"] = "; ".join(places.left_out)
     return {key: printable(value) for key, value in facts.items()}

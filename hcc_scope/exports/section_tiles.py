@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.errors import StoreError
+from hcc_scope.exports.geometry import lay_out_section
 from hcc_scope.field_scores import usable_tiles
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import island_and_place
 from hcc_scope.progress import ignore_progress
 from hcc_scope.quality import describe_flags
+from hcc_scope.report.analysis_model import analysis_model
 from hcc_scope.scoring import is_analysed
 from hcc_scope.storage.frames_out import frames_out
+from hcc_scope.storage.place_files import exists, names_in
+from hcc_scope.storage.prediction_log import PREDICTIONS
 from hcc_scope.storage.present_score import score_of_entries
+from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
 from hcc_scope.storage.result_columns import read_result_columns
 from hcc_scope.tiling import TileGrid
 
@@ -24,21 +30,30 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hcc_scope.exports.geometry import SectionGeometry
     from hcc_scope.progress import OnProgress
+    from hcc_scope.report.analysis_model import AnalysisModel
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.result_columns import ResultColumns
     from hcc_scope.types import SectionScore
 
-__all__ = ["SectionTiles", "read_section_tiles"]
+__all__ = ["SectionTiles", "kept_predictions", "read_section_tiles"]
+
+_CLASSIFY = "Classify it again under a name (hcc-scope replay --save), and choose that by --predictions."
 
 
 @dataclass(frozen=True, slots=True)
 class SectionTiles:
-    """The recorded results of a section, with the score that they have by the present notes."""
+    """The results of one analysis of a section, with the score that they have by the present notes."""
 
     store: SectionStore
     columns: ResultColumns
     grid: TileGrid
+    predictions: str
+    """Name under which they are kept; empty for those of the run."""
+    model: AnalysisModel
+    """Whose results they are."""
     out: Mapping[int, str]
     """`seq` of the frames that are out of the score, and why (`hcc_scope.storage.frames_out`)."""
     score: SectionScore
@@ -47,6 +62,10 @@ class SectionTiles:
     def n_tiles(self) -> int:
         """How many tiles have a row in the predictions' table: those of all frames that were cut."""
         return int(np.count_nonzero(self.columns.cut)) * self.grid.n
+
+    def layout(self) -> SectionGeometry:
+        """Return where fields lie in the section's mosaic, which is one, whatever analysis is exported."""
+        return lay_out_section(self.store, None if self.predictions else self.columns.entries)
 
     def included(self) -> NDArray[np.bool_]:
         """Return which tiles (n, t) enter the score."""
@@ -119,22 +138,50 @@ class SectionTiles:
                 yield seq, self.reason_of_frame(row) or describe_flags(flags) or "no tile has a probability"
 
 
-def read_section_tiles(store: SectionStore, on_progress: OnProgress = ignore_progress) -> SectionTiles:
-    """Read the results that a section's run recorded.
+def read_section_tiles(
+    store: SectionStore, on_progress: OnProgress = ignore_progress, predictions: str = ""
+) -> SectionTiles:
+    """Read the results that a section's run recorded, or those that were kept later.
 
     Parameters
     ----------
     store : SectionStore
     on_progress : callable
+    predictions : str
+        Name under which later results are kept (``predictions-NAME``); those of the run by default.
 
     Raises
     ------
     StoreError
-        If the store has no predictions, or these, its notes or its drawn sample cannot be read.
+        If the store has no such predictions, or these, its notes or its drawn sample cannot be read.
     """
-    columns = read_result_columns(store.place, store.n_frames, on_progress=on_progress)
+    file = f"{PREDICTIONS}-{predictions}" if predictions else PREDICTIONS
+    if not exists(store.place / f"{file}.jsonl"):
+        raise _no_predictions(store.place, predictions)
+    columns = read_result_columns(store.place, store.n_frames, file, on_progress=on_progress)
     header = columns.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
     guided = store.spec.sampling == "guided"
     out = frames_out(store.place, store.journal, partial(is_analysed, columns.entries), guided=guided)
-    return SectionTiles(store, columns, grid, out, score_of_entries(store, columns.entries))
+    model = analysis_model(store, header)
+    threshold = model.card.decision_threshold
+    score = score_of_entries(
+        store,
+        columns.entries,
+        threshold=ASSUMED_THRESHOLD if threshold is None else threshold,
+        threshold_interval=model.card.threshold_interval,
+    )
+    return SectionTiles(store, columns, grid, predictions, model, out, score)
+
+
+def kept_predictions(store: StorePlace) -> list[str]:
+    """Return the names under which later results are kept in a store, in order."""
+    start, ending = f"{PREDICTIONS}-", ".jsonl"
+    return [name[len(start) : -len(ending)] for name in names_in(store, start, ending)]
+
+
+def _no_predictions(store: StorePlace, predictions: str) -> StoreError:
+    names = kept_predictions(store)
+    hint = f"Kept in it are: {', '.join(names)}. Choose one by --predictions." if names else _CLASSIFY
+    what = f"predictions named {predictions!r}" if predictions else "predictions of its run"
+    return StoreError(f"{store} holds no {what}", hint=hint)

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from hcc_scope.exports.geometry import lay_out_section
 from hcc_scope.exports.outcome import ExportOutcome
 from hcc_scope.exports.section_tiles import read_section_tiles
 from hcc_scope.exports.target import exported
@@ -65,7 +64,9 @@ WSINFER_SCHEMA = pa.schema(
 """Columns of WSInfer's CSV: a tile's upper left pixel and its size in the image, and the probability of each class."""
 
 
-def export_parquet(store: SectionStore, target: Path, *, on_progress: OnProgress = ignore_progress) -> ExportOutcome:
+def export_parquet(
+    store: SectionStore, target: Path, *, predictions: str = "", on_progress: OnProgress = ignore_progress
+) -> ExportOutcome:
     """Write the table of a section's tiles as Parquet.
 
     Parameters
@@ -74,16 +75,18 @@ def export_parquet(store: SectionStore, target: Path, *, on_progress: OnProgress
         With predictions.
     target : Path
         File to make.
+    predictions : str
+        As for `hcc_scope.exports.section_tiles.read_section_tiles`.
     on_progress : callable
 
     Raises
     ------
     StoreError
-        If the store has no predictions, or something that they rest on cannot be read.
+        If the store has no such predictions, or something that they rest on cannot be read.
     StoreExistsError, StoreUnwritableError, DiskFullError, UsageError
         As `hcc_scope.exports.target.exported`.
     """
-    tiles = read_section_tiles(store, on_progress)
+    tiles = read_section_tiles(store, on_progress, predictions)
     with (
         exported(target, tiles.n_tiles * _ROW_BYTES // 4 + (1 << 20)) as part,
         pq.ParquetWriter(part, EXPORT_SCHEMA, compression="zstd", write_page_checksum=True) as writer,
@@ -93,12 +96,14 @@ def export_parquet(store: SectionStore, target: Path, *, on_progress: OnProgress
     return _outcome(tiles, target)
 
 
-def export_csv(store: SectionStore, target: Path, *, on_progress: OnProgress = ignore_progress) -> ExportOutcome:
+def export_csv(
+    store: SectionStore, target: Path, *, predictions: str = "", on_progress: OnProgress = ignore_progress
+) -> ExportOutcome:
     """Write the table of a section's tiles as CSV: UTF-8, commas, a header with the unit in each name.
 
     Parameters and errors are those of `export_parquet`.
     """
-    tiles = read_section_tiles(store, on_progress)
+    tiles = read_section_tiles(store, on_progress, predictions)
     with (
         exported(target, tiles.n_tiles * _ROW_BYTES + (1 << 20)) as part,
         part.open("wb") as file,
@@ -109,15 +114,18 @@ def export_csv(store: SectionStore, target: Path, *, on_progress: OnProgress = i
     return _outcome(tiles, target)
 
 
-def export_wsinfer(store: SectionStore, target: Path, *, on_progress: OnProgress = ignore_progress) -> ExportOutcome:
+def export_wsinfer(
+    store: SectionStore, target: Path, *, predictions: str = "", on_progress: OnProgress = ignore_progress
+) -> ExportOutcome:
     """Write the tiles that enter the score as the CSV of WSInfer, in pixels of the mosaic.
 
     Such a table knows no tile without a probability, and none that does not count: these are left out.
 
     Parameters and errors are those of `export_parquet`.
     """
-    tiles = read_section_tiles(store, on_progress)
-    geometry = lay_out_section(store, tiles.columns.entries)
+    tiles = read_section_tiles(store, on_progress, predictions)
+    geometry = tiles.layout()
+    geometry.refuse_without_positions(store.place, "Export a table of its tiles (--as csv).")
     known, corners = _known_origins(geometry), geometry.tile_corners_px(tiles.grid)
     included = tiles.included()
     n = 0
@@ -156,6 +164,8 @@ def _chunks(tiles: SectionTiles, on_progress: OnProgress) -> Iterator[slice]:
 
 def _known_origins(geometry: SectionGeometry) -> dict[int, tuple[int, int]]:
     """Return x, y of the upper left pixel of each field in the mosaic, by `seq`; no place that is beyond any mosaic."""
+    if geometry.positions == "none":
+        return {}
     places = ((field.seq, field.origin_px) for field in geometry.fields)
     return {seq: origin for seq, origin in places if max(origin) < _FARTHEST_PX}
 
@@ -171,7 +181,7 @@ def _origins(
 
 def _batches(tiles: SectionTiles, on_progress: OnProgress) -> Iterator[pa.RecordBatch]:
     """Yield the rows of the table in the order of `seq`; a frame that was never cut has none."""
-    geometry = lay_out_section(tiles.store, tiles.columns.entries)
+    geometry = tiles.layout()
     known, corners = _known_origins(geometry), geometry.tile_corners_px(tiles.grid)
     included = tiles.included()
     for rows in _chunks(tiles, on_progress):

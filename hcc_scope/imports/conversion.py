@@ -66,6 +66,21 @@ class Conversion:
     bit_depth: int | None = None
     """Of the camera; None: as the file states it, and 16 of floating point."""
 
+    def describe(self) -> str:
+        """Return the options that state it.
+
+        Examples
+        --------
+        >>> Conversion(float_range=(0.0, 1.5), bit_depth=12).describe(), Conversion().describe()
+        ('--float-range 0.0,1.5 --bit-depth 12', 'no option of conversion')
+        """
+        options = [
+            ("--colour", self.colour),
+            ("--float-range", None if self.float_range is None else ",".join(map(repr, self.float_range))),
+            ("--bit-depth", self.bit_depth),
+        ]
+        return " ".join(f"{name} {value}" for name, value in options if value is not None) or "no option of conversion"
+
     def depth_of(self, plane: Plane) -> int:
         """Return the bit depth of a plane's counts."""
         if self.bit_depth is not None:

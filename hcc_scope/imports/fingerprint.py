@@ -1,7 +1,8 @@
 """The fingerprint of a source: by it an import that goes on recognises its own files, wherever they lie now.
 
-Not every byte is read, which would take as long as the import itself: names and sizes of all files, both ends of files
-that were given by name, and what the headers state about every image. An import that goes on compares pixels of frames
+Not every byte is read, which would take as long as the import itself: names and sizes of the files, both ends of those
+that were given by name, and what the headers state about every image. What an import writes beside its sources is none
+of them. An import that goes on compares pixels of frames
 that are stored besides (`hcc_scope.runs.import_section`).
 """
 
@@ -13,6 +14,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import ImageError
+from hcc_scope.imports.image_files import ENDINGS
+from hcc_scope.imports.ome_zarr_metadata import is_ome_zarr
+from hcc_scope.storage.metadata import JOURNAL
+from hcc_scope.storage.naming import STORE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +30,8 @@ __all__ = ["fingerprint"]
 
 _END_BYTES = 1 << 16
 """Read at the beginning and at the end of a file that was given."""
+_OF_IMAGES = (*ENDINGS, ".index", ".txt", ".ome", ".xml")
+"""Of the files in a folder that a reader may look at, but for a folder of zarr, where each may be a chunk."""
 _OF_SYSTEMS = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 """Files that a system adds to a folder by looking into it."""
 
@@ -43,7 +50,7 @@ def fingerprint(source: SourceFacts) -> str:
     """
     digest = hashlib.sha256()
     try:
-        for piece in _of_files(source.files) if source.files else _of_folder(source.path):
+        for piece in _of_files(source.files) if source.files else _of_folder(source):
             digest.update(piece)
     except OSError as error:
         raise ImageError(f"{source.path} cannot be read: {error.strerror or error}") from error
@@ -62,15 +69,25 @@ def _of_files(paths: Sequence[Path]) -> Iterator[bytes]:
             yield file.read(_END_BYTES)
 
 
-def _of_folder(path: Path) -> Iterator[bytes]:
-    for folder, folders, names in os.walk(path, onerror=_raise):
-        folders.sort()
+def _of_folder(source: SourceFacts) -> Iterator[bytes]:
+    is_zarr = is_ome_zarr(source.path)
+    for folder, folders, names in os.walk(source.path, onerror=_raise):
+        if folder != str(source.path) and not is_zarr:
+            folders.clear()  # positions lie one level below, and nothing is read from deeper
+        folders[:] = sorted(one for one in folders if not _is_store(os.path.join(folder, one)))  # noqa: PTH118 - as below
         for name in sorted(names):
             if name.lower() in _OF_SYSTEMS or name.startswith("._"):
                 continue
+            if not is_zarr and not name.lower().endswith(_OF_IMAGES):
+                continue
             file_path = os.path.join(folder, name)  # noqa: PTH118 - a dataset may have a million files
-            place = os.path.relpath(file_path, path).replace(os.sep, "/")
+            place = os.path.relpath(file_path, source.path).replace(os.sep, "/")
             yield json.dumps([place, os.lstat(file_path).st_size]).encode("ascii")
+
+
+def _is_store(folder: str) -> bool:
+    """Return whether a folder is a section of this program, as an import makes one where it is asked to."""
+    return folder.endswith(STORE_SUFFIX) and os.path.exists(f"{folder}/{JOURNAL}")  # noqa: PTH110 - as above
 
 
 def _raise(error: OSError) -> None:

@@ -77,9 +77,12 @@ def frame_facts(planes: Sequence[Plane], conversion: Conversion, pixel_size_um: 
             )
     stated = _stated(planes, given=pixel_size_um is not None)
     if pixel_size_um is None:
-        if stated is None:
+        without = next((plane for plane in planes if plane.pixel_size_yx_um is None), None)
+        if stated is None or without is not None:
+            where = first.where if without is None else without.where
+            others = "" if stated is None else f", and others state {stated:g} um"
             raise UsageError(
-                f"{first.where} does not state its pixel size", hint="Give it with --pixel-size-um, at the specimen."
+                f"{where} does not state its pixel size{others}", hint="Give it with --pixel-size-um, at the specimen."
             )
         pixel_size_um = stated
     elif not (math.isfinite(pixel_size_um) and 1e-4 <= pixel_size_um <= 1e3):

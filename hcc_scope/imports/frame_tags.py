@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from hcc_scope.datasets.ome import CAMERA_AXES_KEY
 from hcc_scope.position_tags import DRAWN_TAG, FORCED_TAG, ISLAND_TAG, POSITION_TAG, SE_TAG
 from hcc_scope.retakes import REASON_TAG, RETAKE_TAG
 from hcc_scope.time_tags import TIME_TAG
@@ -27,10 +28,13 @@ INDEX_TAG: Final = "import_index"
 _FROM_FILE: Final = "file_"
 """Put before a tag of the file whose name means something to this program."""
 _WITH_MEANING: Final = frozenset(
-    {RETAKE_TAG, REASON_TAG, DRAWN_TAG, FORCED_TAG, INDEX_TAG, FROM_TAG, TIME_TAG, "preview", "focus_seq"}
+    {RETAKE_TAG, REASON_TAG, DRAWN_TAG, FORCED_TAG, INDEX_TAG, FROM_TAG, TIME_TAG, CAMERA_AXES_KEY}
+    | {"preview", "focus_seq"}
 )
-"""Tags by which this program finds other frames of the same store: numbers from elsewhere would find the wrong ones."""
+"""Tags by which this program finds other frames of the same store, or knows this one: others would mislead it."""
 _OF_POSITION: Final = frozenset({POSITION_TAG, ISLAND_TAG, SE_TAG})
+_ORIGINS = ("stage", "request", "translation")
+"""Of a position that is not tracked: read back from the stage, asked of it, or the place of an image of OME-Zarr."""
 _MOST = 1000
 _LONGEST_NAME, _LONGEST_TEXT = 200, 4096
 
@@ -75,12 +79,13 @@ def import_index(tags: Mapping[str, TagValue]) -> int | None:
 
 
 def _position_tags(tags: Mapping[str, TagValue], *, has_position: bool) -> dict[str, TagValue]:
-    """Return how the position was obtained: as the file states it, in the words of a store of ours, or ``file``."""
+    """Return how the position was obtained: as the file or its reader states it, or ``file``."""
     if not has_position:
         return {POSITION_TAG: "unknown"}
-    if tags.get(POSITION_TAG) in ("stage", "tracked"):
+    origin = tags.get(POSITION_TAG)
+    if origin == "tracked":
         return {name: tags[name] for name in _OF_POSITION if name in tags}
-    return {POSITION_TAG: "file"}
+    return {POSITION_TAG: origin if origin in _ORIGINS else "file"}
 
 
 def _kept(value: TagValue) -> TagValue:

@@ -146,13 +146,14 @@ class ImageFiles:
         names: tuple[str, ...] = ()
         others: set[str] = set()
         left_out: list[tuple[str, ImageError]] = []
+        apart = describe is describe_file and len({file.parent for file in files}) > 1
         for file in files:
             try:
                 one = describe(file)
             except ImageError as error:
                 left_out.append((file.name, error))
                 continue
-            found += one.found
+            found += one.found if not apart else [_with_folder(each) for each in one.found]
             formats += [one.format] if one.format not in formats else []
             names = max(names, one.channel_names, key=len)
             others |= one.others
@@ -239,6 +240,12 @@ class ImageFiles:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _with_folder(found: Found) -> Found:
+    """Return a plane that is named with its folder: files of several folders may have one name."""
+    where = f"{found.path.parent.name}/{found.plane.where}"
+    return found._replace(plane=replace(found.plane, where=where))
 
 
 def _in_order(found: list[Found]) -> tuple[list[Found], list[Plane]]:

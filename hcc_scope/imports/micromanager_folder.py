@@ -172,12 +172,13 @@ class _Position:
         names = list(names_of_channels(self._summary)) or sorted(
             {match[2] for name in files if (match := _NAME_1.fullmatch(name))}
         )
-        rows = []
+        rows, others = [], []
         for name, file in files.items():
             one = stated.get(name, _Stated())
             coords = one.coords or _coords_in(name, names)
             if coords is None:
-                continue  # a picture that the dataset does not know
+                others.append(name)
+                continue
             if one.channel is not None and coords.channel < _MOST_CHANNELS:
                 names += [""] * (coords.channel + 1 - len(names))
                 names[coords.channel] = names[coords.channel] or one.channel
@@ -187,6 +188,10 @@ class _Position:
         if only is None and (missing := stated.keys() - files.keys()):
             self.problems.append(
                 f"{folder / METADATA} lists {counted(len(missing), 'image')} without a file: {few(missing)}"
+            )
+        if others:
+            self.problems.append(
+                f"{folder} holds {counted(len(others), 'file')} that the dataset does not know, left out: {few(others)}"
             )
         without = [file.name for file, _, one in rows if one.facts is None]
         if without and stated:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hcc_scope.datasets.header import LARGEST_PX
+from hcc_scope.datasets.ome import CAMERA_AXES_KEY
 from hcc_scope.errors import COPY_AGAIN, ImageError
 from hcc_scope.imports.collection import Plane
 from hcc_scope.imports.lazy_planes import LazyPlanes, Problems
@@ -113,6 +114,8 @@ class OmeZarr:
             self._images.append(image)
         if not self._images:
             raise ImageError(f"{path} holds no image that can be read: {self._problems[0]}", hint=COPY_AGAIN)
+        # programs that know no place write a translation of 0
+        self._placed = any(image.scale.origin(axis) for image in self._images for axis in "yx")
         self._ends = list(itertools.accumulate(image.n_planes for image in self._images))
         if self._ends[-1] > _MOST_PLANES:
             raise ImageError(f"{path} claims to hold {self._ends[-1]} planes", hint=COPY_AGAIN)
@@ -215,14 +218,16 @@ class OmeZarr:
             z=along["z"],
             time=along["t"],
             series=image.series,
-            **_facts(image, along),
+            **_facts(image, along, placed=self._placed),
         )
 
 
-def _facts(image: _Image, along: dict[str, int]) -> Facts:
+def _facts(image: _Image, along: dict[str, int], *, placed: bool) -> Facts:
     """Return what is stated about a plane: by the attributes, then the OME-XML, then what ome-writers keeps."""
     facts: Facts = {"tags": _tags(image, along)}
-    stage_um = _centre_um(image, along["z"])
+    # an export of this program lays fields out that have no position, and states those of the others in the OME-XML
+    laid_out = image.ome is not None and CAMERA_AXES_KEY in image.ome.tags
+    stage_um = _centre_um(image, along["z"]) if placed and not laid_out else None
     if stage_um is not None:
         facts["stage_um"] = stage_um
     others: list[Facts] = []
@@ -337,6 +342,8 @@ def _tags(image: _Image, along: dict[str, int]) -> dict[str, TagValue]:
     step_s = scale.step("t")
     if step_s is not None and scale.scale[scale.axes.index("t")] != 1:  # 1 is written where none is known
         tags["time_s"] = (scale.origin("t") or 0.0) + along["t"] * step_s
+    if (x_um := scale.origin("x")) is not None and (y_um := scale.origin("y")) is not None:
+        tags |= {"translation_x_um": x_um, "translation_y_um": y_um}
     if scale.is_unit_scale and scale.unit[scale.axes.index("y")] is not None:
         tags["scale"] = "1 x 1, as written where none is known"
     names = _channel_names(image)

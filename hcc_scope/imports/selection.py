@@ -43,8 +43,8 @@ _SHOWN = 8
 class Selection:
     """The images that a person chose; numbers count from 0."""
 
-    channel: str | None = None
-    """Name or number; None: the images have one channel."""
+    channel: str | int | None = None
+    """Name, or its number as text, or number; None: the images have one channel."""
     z: int | None = None
     """None: they have one focal plane."""
     time: int | Literal["all"] | None = None
@@ -142,10 +142,10 @@ def _option(axis: Axis) -> str:
     return {"series": "--series N", "channel": "--channel NAME or N", "z": "--z N", "time": "--time N or all"}[axis]
 
 
-def _channel(source: SourceFacts, wanted: str | None) -> int | None:
-    """Return the number of a channel that a person named, or numbered; a name comes first."""
-    if wanted is None:
-        return None
+def _channel(source: SourceFacts, wanted: str | int | None) -> int | None:
+    """Return the number of a channel that a person named, or numbered; of a text, a name comes first."""
+    if wanted is None or isinstance(wanted, int):
+        return wanted
     names = list(source.channel_names)
     for found in (names, [name.casefold() for name in names]):
         same = [index for index, name in enumerate(found) if name == (wanted if found is names else wanted.casefold())]

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from hcc_scope.errors import ImageError
+from hcc_scope.errors import ImageError, UsageError
 from hcc_scope.formatting import counted
 from hcc_scope.imports.frame_tags import imported_tags
 from hcc_scope.run_events import RunEvents
@@ -153,6 +153,14 @@ class ImportSource:
                     ) from error
                 self._leave_out(plane, error)
                 continue
+            except UsageError as error:
+                if seq == 0:
+                    raise
+                raise UsageError(
+                    error.message,
+                    hint=f"{error.hint} What is stored already ({counted(seq, 'frame')}) cannot be converted anew: "
+                    "delete the store, or choose another section id.",
+                ) from error
             yield self._frame(seq, index, plane, counts)
             seq += 1
         if seq == 0 and self._n_unread:

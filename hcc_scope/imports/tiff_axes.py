@@ -193,6 +193,8 @@ def _imagej(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
     n = chain.n if chain.n > 1 else _behind(path, file, chain, claimed)
     if n < claimed:
         layout.problems.append(f"{path.name} claims to hold {claimed} images, but holds {n}")
+    if n_c == n_t == 1 and not known.get("hyperstack") and "spacing" not in known:
+        n_z, n_t = 1, n  # ImageJ calls the images of every plain stack slices
     if n_c * n_z * n_t < n:
         n_t = -(-n // (n_c * n_z))
     labels = known.get("Labels")

@@ -103,7 +103,7 @@ def _facts(store: SectionStore, geometry: SectionGeometry, score: SectionScore |
         "frames": store.n_frames,
         "pixel_size_um": store.spec.pixel_size_um,
         "positions": geometry.positions,
-        "left_out": list(geometry.left_out),
+        "left_out": [*geometry.left_out, *geometry.caveats],
         "problems": list(store.problems),
         "model": store.recorded.provenance.model,
         "score": None,

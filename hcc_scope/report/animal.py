@@ -123,7 +123,7 @@ def animal_document(facts: AnimalFacts) -> Document:
             Table(
                 _HEADS,
                 [one.row for one in facts.sections],
-                widths=(2, 3, 6, 2, 4, 3),
+                widths=(3, 3, 6, 2, 4, 3),
                 links={n: one.link for n, one in enumerate(facts.sections)},
             ),
             *_each(facts.sections),

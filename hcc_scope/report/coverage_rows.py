@@ -31,7 +31,7 @@ def coverage_rows(
     n, outcome = store.n_frames, store.recorded.outcome
     lost = 0 if outcome is None else outcome.lost_frames
     rows = [
-        ("fields stored", str(n)),
+        ("frames stored" if score.set_aside else "fields stored", str(n)),
         ("classified", str(outcomes["classified"])),
         ("excluded: no tile was usable", str(outcomes["excluded"])),
         ("failed", str(outcomes["failed"])),
@@ -73,9 +73,9 @@ def _sample_rows(sample: SampleCounts) -> list[tuple[str, str]]:
 
 
 def exclusion_rows(
-    results: Mapping[int, FrameResult], score: SectionScore, excluded: Mapping[int, str]
+    results: Mapping[int, FrameResult], score: SectionScore, excluded: Mapping[int, str], out: Mapping[int, str]
 ) -> list[tuple[str, str, str]]:
-    """Return what is not in the score, for which reason, and how many; none if everything is.
+    """Return what is not in the score, why (one reason for each frame), and how many; none if everything is.
 
     Parameters
     ----------
@@ -85,10 +85,13 @@ def exclusion_rows(
         Of the section.
     excluded : mapping
         `seq` of the fields that the operator excluded, and why.
+    out : mapping
+        `seq` of all frames that are out of the score, and why.
     """
+    judged = [result for result in results.values() if result.seq not in out]
     by_operator = Counter(why or "no reason given" for seq, why in excluded.items() if seq not in score.set_aside)
-    failed = Counter(result.error or "not recorded" for result in results.values() if result.outcome == "failed")
-    no_tile = sum(result.outcome == "excluded" for result in results.values())
+    failed = Counter(result.error or "not recorded" for result in judged if result.outcome == "failed")
+    no_tile = sum(result.outcome == "excluded" for result in judged)
     rows = [
         ("tiles", text.name, str(score.tiles_excluded[text.key]))
         for text in FLAG_TEXTS.values()
@@ -100,11 +103,17 @@ def exclusion_rows(
     rows += [("fields", f"failed: {why}", str(n)) for why, n in failed.most_common()]
     if score.set_aside:
         rows.append(("frames", "another frame shows the same field", str(len(score.set_aside))))
+    if not_of_sample := len(out.keys() - excluded.keys() - set(score.set_aside)):
+        rows.append(("frames", "not of the drawn sample", str(not_of_sample)))
     return rows
 
 
 def field_table(
-    store: SectionStore, results: Mapping[int, FrameResult], score: SectionScore, excluded: Mapping[int, str]
+    store: SectionStore,
+    results: Mapping[int, FrameResult],
+    score: SectionScore,
+    excluded: Mapping[int, str],
+    out: Mapping[int, str],
 ) -> Table:
     """Return a row for each field, with those that the operator excluded crossed out."""
     rows: list[tuple[str, ...]] = []
@@ -116,8 +125,8 @@ def field_table(
             why = ""
         else:
             why = result.error or "" if result.outcome == "failed" else ", ".join(_excluded_tiles(result))
-        if seq in score.set_aside:
-            why = "; ".join(filter(None, (why, "does not count: another frame shows this field")))
+        if seq in out and (seq not in excluded or seq in score.set_aside):
+            why = "; ".join(filter(None, (why, f"does not count: {out[seq]}")))
         mean = None if result is None else frame_score(result)
         rows.append(
             (
@@ -139,7 +148,7 @@ def _place(entry: JournalEntry) -> str:
     if entry.stage_um is None:
         return "not known" if POSITION_TAG in entry.tags else ""
     how = describe_origin(position_origin(entry.tags, has_position=True))
-    return f"{entry.stage_um[0]:.0f}, {entry.stage_um[1]:.0f}{f' ({how})' if how else ''}"
+    return f"{entry.stage_um[0]:z.0f}, {entry.stage_um[1]:z.0f}{f' ({how})' if how else ''}"
 
 
 def _excluded_tiles(result: FrameResult) -> tuple[str, ...]:

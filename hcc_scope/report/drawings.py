@@ -219,7 +219,7 @@ def field_map(section: SectionPicture) -> str:
     if section.sample is not None:
         for kind, numbers in (("open", section.sample.open_fields), ("skipped", tuple(section.sample.skipped))):
             for n in numbers:
-                x, y = placed.layout.drawn_um(section.sample.island, *section.sample.fields_um[n])
+                x, y = placed.drawn_um(section.sample.island, *section.sample.fields_um[n])
                 inside.append(_drawn_mark(kind, view.x(x), view.y(y)))
     return _framed(section, placed, view, "Fields where they lie", inside)
 
@@ -320,7 +320,7 @@ def _view(section: SectionPicture, placed: PlacedFields) -> _View:
 def _outline(section: SectionPicture, placed: PlacedFields) -> list[tuple[float, float]]:
     if section.outline_um is None:
         return []
-    return [placed.layout.drawn_um(section.outline_island, x, y) for x, y in section.outline_um.tolist()]
+    return [placed.drawn_um(section.outline_island, x, y) for x, y in section.outline_um.tolist()]
 
 
 def _framed(section: SectionPicture, placed: PlacedFields, view: _View, title: str, inside: Sequence[str]) -> str:
@@ -333,15 +333,17 @@ def _framed(section: SectionPicture, placed: PlacedFields, view: _View, title: s
     notes = []
     if placed.islands_um:
         notes.append("Islands are drawn apart: where they lie to each other is not known.")
-    elif placed.layout.boxes_um:
+    elif placed.layout.positions != "none":
         parts.append(_scale_bar(view))
     elif section.fields:
         notes.append("No positions: in the order in which they were taken.")
+    if placed.layout.is_turned:
+        notes.append("The camera is tilted to the stage: drawn in the camera's axes.")
     if section.step > 1:
         notes.append(f"One field in {section.step} is drawn.")
     if placed.n_left_out:
         notes.append(f"{counted(placed.n_left_out, 'field')} without a position not drawn.")
-    top = view.height + (20 if placed.layout.boxes_um and not placed.islands_um else 4)
+    top = view.height + (20 if placed.layout.positions != "none" and not placed.islands_um else 4)
     parts += [words(_MARGIN, top + 14 + 16 * n, note) for n, note in enumerate(notes)]
     return drawing(view.width, top + 16 * len(notes) + 4, f"{title}. {' '.join(notes)}".strip(), *parts)
 

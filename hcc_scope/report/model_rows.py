@@ -45,10 +45,14 @@ def model_rows(store: SectionStore, model: ReportModel, threshold: float) -> lis
     spec, provenance = store.spec, store.recorded.provenance
     card, own = model.card, store.recorded.threshold_interval
     interval = "" if own is None else f", 95 % interval {format_number(own[0], 4)} to {format_number(own[1], 4)}"
+    assumed = ", assumed: none is recorded" if store.recorded.decision_threshold is None else ""
     rows = [
         ("model", provenance.model or "not recorded"),
         ("trained on", provenance.model_trained_on or "not recorded"),
-        ("decision threshold", f"{format_number(threshold, 6)}{interval}"),
+        (
+            "decision threshold",
+            f"{format_number(threshold, 6)}{interval}{assumed}",
+        ),
     ]
     if provenance.temperature is not None:
         rows.append(("temperature of the calibration", significant(provenance.temperature, 4)))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.field_layout import StagePlace, lay_out_places
 from hcc_scope.formatting import counted, format_score, format_threshold
-from hcc_scope.islands import IslandLayout, boxes_of_fields, lay_out_islands
+from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import PositionOrigin, describe_island
 from hcc_scope.printable import printable
 from hcc_scope.research_use import RESEARCH_USE_ONLY
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from numpy.typing import NDArray
 
+    from hcc_scope.field_layout import FieldLayout
     from hcc_scope.plans.drawn_sample import DrawnSample
 
 __all__ = [
@@ -42,6 +44,7 @@ _PALE = "#f7f7f7"
 """Of a tile at a probability of one half."""
 _EXAMPLES = 3
 _OF_STAGE = PositionOrigin("stage")
+_NOT_TURNED = Orientation()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,12 @@ class SectionPicture:
     """Of the threshold itself; None: not known."""
     step: int = 1
     """One field in so many is drawn; the course rests on all."""
+    unreadable: Sequence[str] = ()
+    """Why fields are not drawn that cannot be read, a sentence each."""
     sample: DrawnSample | None = None
     """The drawn fields of a guided section, whose outline is that of `outline_um`; None for any other."""
+    orientation: Orientation = _NOT_TURNED
+    """Of the camera."""
 
     @property
     def outline_island(self) -> int:
@@ -174,49 +181,52 @@ def numbered_scores(section: SectionPicture) -> list[tuple[int, float]]:
 class PlacedFields:
     """Where a section's fields are drawn."""
 
-    layout: IslandLayout
+    layout: FieldLayout
     extents: Sequence[tuple[FieldPicture, tuple[float, float, float, float]]]
     """Left, right, bottom, top in um of each field that is drawn."""
-    n_left_out: int
-    """Fields without a position, where others have one: any place would be a false one."""
-    tracked: bool
-    """Whether the positions were measured from the pictures."""
+
+    @property
+    def n_left_out(self) -> int:
+        """Fields without a position, where others have one: any place would be a false one."""
+        return len(self.layout.without_position)
 
     @property
     def islands_um(self) -> Mapping[int, tuple[float, float, float, float]]:
         """Left, top, width and height of each island, where they are drawn apart; else empty."""
-        return self.layout.boxes_um if self.layout.apart else {}
+        return self.layout.islands.boxes_um if self.layout.islands.apart else {}
+
+    def drawn_um(self, island: int, x_um: float, y_um: float) -> tuple[float, float]:
+        """Return where a place on the stage is drawn."""
+        return self.layout.to_picture_um(StagePlace(island, x_um, y_um))
 
 
 def place_fields(section: SectionPicture) -> PlacedFields:
-    """Lay out a section's fields: islands apart; if none has a position, in a row."""
-    known = [(field.origin.island, field.centre_um) for field in section.fields if field.centre_um is not None]
-    if not known:
-        row = [(field, _extent((i * 1.1 * field.size_um[0], 0.0), field)) for i, field in enumerate(section.fields)]
-        return PlacedFields(IslandLayout(), row, 0, tracked=False)
-    size_um = section.fields[0].size_um
+    """Lay out a section's fields as every export does (`hcc_scope.field_layout`)."""
+    fields = dict(enumerate(section.fields))
     corners = [] if section.outline_um is None else section.outline_um.tolist()
-    edge = [(section.outline_island, (x, y)) for x, y in corners]
-    layout = lay_out_islands(boxes_of_fields([*known, *edge], size_um), max(size_um))
-    drawn = [
-        (field, _extent(layout.drawn_um(field.origin.island, *field.centre_um), field))
-        for field in section.fields
-        if field.centre_um is not None
-    ]
-    tracked = any(field.origin.source == "tracked" for field, _ in drawn)
-    return PlacedFields(layout, drawn, len(section.fields) - len(drawn), tracked)
+    layout = lay_out_places(
+        {
+            n: None if field.centre_um is None else StagePlace(field.origin.island, *field.centre_um)
+            for n, field in fields.items()
+        },
+        section.fields[0].size_um if fields else (1.0, 1.0),
+        section.orientation,
+        tracked=any(field.origin.source == "tracked" for field in section.fields),
+        outline=[StagePlace(section.outline_island, x, y) for x, y in corners],
+    )
+    return PlacedFields(layout, [(fields[n], _extent(corner, fields[n])) for n, corner in layout.corners_um.items()])
 
 
-def _extent(centre_um: tuple[float, float], field: FieldPicture) -> tuple[float, float, float, float]:
-    (x, y), (width, height) = centre_um, field.size_um
-    return x - width / 2, x + width / 2, y + height / 2, y - height / 2
+def _extent(corner_um: tuple[float, float], field: FieldPicture) -> tuple[float, float, float, float]:
+    (left, top), (width, height) = corner_um, field.size_um
+    return left, left + width, top + height, top
 
 
 def _frame_axes(axes: Axes, section: SectionPicture, placed: PlacedFields, title: str) -> None:
     extents = np.array([extent for _, extent in placed.extents]).reshape(-1, 4)
     points = [extents[:, :2].ravel(), extents[:, 2:].ravel()]
     if section.outline_um is not None:
-        corners = [placed.layout.drawn_um(section.outline_island, x, y) for x, y in section.outline_um.tolist()]
+        corners = [placed.drawn_um(section.outline_island, x, y) for x, y in section.outline_um.tolist()]
         outline = np.array([*corners, *corners[:1]])
         axes.plot(outline[:, 0], outline[:, 1], color="0.5", linewidth=1)
         points = [np.concatenate([points[0], outline[:, 0]]), np.concatenate([points[1], outline[:, 1]])]
@@ -230,15 +240,17 @@ def _frame_axes(axes: Axes, section: SectionPicture, placed: PlacedFields, title
         axes.set_ylim(points[1].max() + margin, points[1].min() - above)  # stage y grows downwards, like rows
     axes.set_aspect("equal")
     axes.locator_params(nbins=5)
-    axis = "tracked" if placed.tracked else "stage"
+    axis = placed.layout.positions
     if boxes:
         for island, (left, top, _width, _height) in boxes.items():
             axes.annotate(describe_island(island), (left, top), (0, 2), textcoords="offset points", fontsize=8)
         axes.set_xticks([])  # no one scale of coordinates holds for all
         axes.set_yticks([])
         axes.set_xlabel("islands are drawn apart: where they lie to each other is not known", fontsize=8)
-    elif not placed.layout.boxes_um:
+    elif placed.layout.positions == "none":
         axes.set_xlabel("um; no positions: in the order in which they were taken" if section.fields else "")
+    elif placed.layout.is_turned:
+        axes.set_xlabel("um, in the axes of the camera, which is tilted to the stage")
     else:
         axes.set_xlabel(f"{axis} x (um)")
         axes.set_ylabel(f"{axis} y (um)")
@@ -251,14 +263,14 @@ def _draw_fields(axes: Axes, section: SectionPicture, placed: PlacedFields, disp
     for field, extent in placed.extents:
         axes.imshow(field.image, cmap="gray", vmin=display[0], vmax=display[1], extent=extent, zorder=2)
     if section.sample is not None:
-        _draw_unreached(axes, section.sample, placed.layout)
+        _draw_unreached(axes, section.sample, placed)
     _frame_axes(axes, section, placed, section.title)
 
 
-def _draw_unreached(axes: Axes, sample: DrawnSample, layout: IslandLayout) -> None:
+def _draw_unreached(axes: Axes, sample: DrawnSample, placed: PlacedFields) -> None:
     """Mark the drawn fields that no frame shows: a ring where it is open, a cross where it was skipped."""
     for marker, numbers, label in (("o", sample.open_fields, "open"), ("x", tuple(sample.skipped), "skipped")):
-        places = [layout.drawn_um(sample.island, *sample.fields_um[number]) for number in numbers]
+        places = [placed.drawn_um(sample.island, *sample.fields_um[number]) for number in numbers]
         if places:
             x, y = zip(*places, strict=True)
             axes.plot(x, y, marker, color=_COLOURS.warning, fillstyle="none", label=f"drawn, {label}", zorder=3)

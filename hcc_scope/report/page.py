@@ -58,6 +58,10 @@ class AnimalMean:
     """Which stores it is without, as half a sentence; empty if all count."""
 
 
+_MOST_UNREADABLE = 3
+"""Fields that cannot be read and are named."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageFacts:
     """The facts of the page."""
@@ -67,6 +71,8 @@ class PageFacts:
     notes: Sequence[Note]
     excluded: Mapping[int, str]
     """Fields that an operator excluded, and why, by the present notes."""
+    out: Mapping[int, str]
+    """All frames that are out of the score, and why (`hcc_scope.storage.frames_out`)."""
     score: SectionScore
     """Without those fields."""
     score_of_all: SectionScore
@@ -111,7 +117,10 @@ def section_document(facts: PageFacts) -> Document:
             Table(("what", "value"), _versions(facts)),
         ],
         made_utc=facts.made_utc,
-        page_only=[Heading("Every field"), field_table(facts.store, facts.results, facts.score, facts.excluded)],
+        page_only=[
+            Heading("Every field"),
+            field_table(facts.store, facts.results, facts.score, facts.excluded, facts.out),
+        ],
         not_on_paper="Every field is listed in the HTML page of this report.",
     )
 
@@ -132,8 +141,15 @@ def _warnings(facts: PageFacts) -> Iterator[Block]:
     warnings = [] if facts.by_hand is None else [*facts.by_hand.remarks()]
     if provenance.specimen:
         warnings.append(f"the specimen: {provenance.specimen}")
-    for words in (*warnings, *facts.problems):
+    for words in (*warnings, *facts.problems, *_unreadable(facts.picture.unreadable)):
         yield Paragraph(sentence(words), "warn")
+
+
+def _unreadable(found: Sequence[str]) -> Iterator[str]:
+    """Yield that fields cannot be drawn, with the reasons of the first ones."""
+    if found:
+        more = f"; and {len(found) - _MOST_UNREADABLE:,} more" if len(found) > _MOST_UNREADABLE else ""
+        yield f"{counted(len(found), 'field')} not drawn: {'; '.join(found[:_MOST_UNREADABLE])}{more}"
 
 
 # ---- the score ------------------------------------------------------------------------------------------------------
@@ -208,7 +224,7 @@ def _score_warnings(facts: PageFacts) -> list[str]:
 
 def _identity(facts: PageFacts) -> list[tuple[str, str]]:
     spec, run = facts.store.spec, facts.store.recorded
-    n_fields = facts.store.n_frames - len(facts.score.retaken)
+    n_fields = facts.store.n_frames - len(facts.score.set_aside)
     rows = [
         ("animal", spec.animal_id),
         ("section", spec.section_id),
@@ -244,7 +260,7 @@ def _coverage(facts: PageFacts) -> Iterator[Block]:
         yield Heading("Captured by hand")
         yield Table(("what", "how many"), rows)
     yield Heading("Exclusions by reason")
-    if reasons := exclusion_rows(facts.results, score, facts.excluded):
+    if reasons := exclusion_rows(facts.results, score, facts.excluded, facts.out):
         yield Table(("what", "reason", "how many"), reasons, widths=(1, 4, 1))
     else:
         yield Paragraph("Nothing was excluded.", "quiet")
@@ -269,8 +285,7 @@ def _score_of_all(score: SectionScore) -> str:
 
 def _tiles(facts: PageFacts) -> Iterator[Block]:
     """Yield the most and the least typical tiles, with their saliency."""
-    left_out = {*facts.excluded, *facts.score.set_aside}
-    median, chosen = choose_tiles(facts.results.values(), left_out)
+    median, chosen = choose_tiles(facts.results.values(), facts.out)
     if not chosen:
         return
     spec, threshold = facts.store.spec, facts.score.threshold

@@ -35,8 +35,10 @@ _FONT = "DejaVu Sans"
 _VARIABLE = re.compile(r"var\(--([a-z-]+)\)")
 _JOINERS = {0x200C: None, 0x200D: None}
 """Invisible; Typst 0.15 fails on one after a mark on a letter that its font lacks."""
-_LONG = re.compile(r"[^\s\u200b]{64}(?=[^\s\u200b])")
-"""What a line cannot be broken in; a sha256 fits into one."""
+_LONG = re.compile(r"[^\s\u200b]{25,}")
+"""A word that may be longer than its line or its column."""
+_PIECE = re.compile(r"[!-~]{8}(?=[!-~])|[^\u200b]{64}(?=[^\u200b])")
+"""Behind it a long word may be broken: between letters that take no part in a neighbour's shape, if there are such."""
 
 
 def pdf_file(document: Document) -> bytes:
@@ -105,8 +107,10 @@ def _shown_deep(value: Any, shown: Callable[[str], str]) -> Any:  # noqa: ANN401
 
 
 def _shown(text: str) -> str:
-    """Return a text without what shows nothing, and with a place to break after each 64 letters of one word."""
-    return _LONG.sub(lambda found: found[0] + "\u200b", printable(text).translate(_JOINERS))
+    """Return a text without what shows nothing, and with places to break in long words."""
+    return _LONG.sub(
+        lambda word: _PIECE.sub(lambda piece: f"{piece[0]}\u200b", word[0]), printable(text).translate(_JOINERS)
+    )
 
 
 # ---- drawings -------------------------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.errors import StoreDamagedError
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import position_origin
 from hcc_scope.report.overview import FieldPicture, SectionPicture
 from hcc_scope.scoring import field_entry, frame_score, prepare, rescored
-from hcc_scope.storage.drawn_sample import stored_sample
+from hcc_scope.storage.drawn_sample import frames_of_sample, stored_sample
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.reader import open_store
@@ -119,28 +120,35 @@ def section_picture(
     grid = TileGrid.for_frame(spec.frame_shape_yx, spec.tile_px)
     score = rescored(results, scorer, store.n_frames, [seq for seq in excluded if seq < store.n_frames])
     drawn = [seq for seq in range(store.n_frames) if seq not in score.set_aside]
+    if spec.sampling == "guided":  # other frames enter no score: all their tiles are excluded
+        of_sample = frames_of_sample(store.path, store.journal)
+        results = {seq: result for seq, result in results.items() if seq in of_sample}
     counted = (seq for seq in drawn if seq in results and seq not in excluded)
     scored = (seq for seq in counted if frame_score(results[seq]) is not None)
     numbers = {seq: n for n, seq in enumerate(scored, start=1)}
     step = max(1, -(-len(drawn) // MAX_FIELDS))
-    fields = [
-        field_picture(
-            frame,
-            results.get(frame.seq),
-            grid,
-            spec.pixel_size_um,
-            orientation=Orientation(spec.camera_axes),
-            taken_out=frame.seq in excluded,
-            nth=numbers.get(frame.seq),
+    fields, unreadable = [], []
+    for frame in store.read_ahead(drawn[::step], ahead=2):
+        if isinstance(frame, StoreDamagedError):
+            unreadable.append(frame.message)
+            continue
+        fields.append(
+            field_picture(
+                frame,
+                results.get(frame.seq),
+                grid,
+                spec.pixel_size_um,
+                orientation=Orientation(spec.camera_axes),
+                taken_out=frame.seq in excluded,
+                nth=numbers.get(frame.seq),
+            )
         )
-        for frame in store.read_ahead(drawn[::step], ahead=2)
-        if not isinstance(frame, Exception)
-    ]
     sample = stored_sample(store.path, store.journal)
     if sample is not None:
         outline_um = sample.outline_um
     return SectionPicture(
         title=f"animal {spec.animal_id}, section {spec.section_id}",
+        orientation=Orientation(spec.camera_axes),
         fields=fields,
         course=course(results.values(), scorer, excluded),
         threshold=threshold,
@@ -149,4 +157,5 @@ def section_picture(
         threshold_interval=own,
         sample=sample,
         step=step,
+        unreadable=tuple(unreadable),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hcc_scope.atomic_file import replace_file, replacing
@@ -19,7 +20,8 @@ from hcc_scope.report.overview import draw_overview
 from hcc_scope.report.page import PageFacts, section_document
 from hcc_scope.report.pdf_file import pdf_file
 from hcc_scope.report.pictures import section_picture
-from hcc_scope.scoring import rescored
+from hcc_scope.scoring import is_analysed, rescored
+from hcc_scope.storage.frames_out import frames_out
 from hcc_scope.storage.naming import STORE_SUFFIX, refuse_inside_store
 from hcc_scope.storage.notes import excluded_fields, read_notes_log
 from hcc_scope.storage.predictions import read_predictions
@@ -119,12 +121,19 @@ def section_facts(
     excluded = {seq: why for seq, why in excluded_fields(notes.notes).items() if seq < store.n_frames}
     recorded_threshold = store.recorded.decision_threshold
     threshold = ASSUMED_THRESHOLD if recorded_threshold is None else recorded_threshold
+    out = frames_out(
+        store.path,
+        store.journal,
+        partial(is_analysed, predictions.results),
+        guided=store.spec.sampling == "guided",
+    )
     scorer = store_scorer(store, threshold, threshold_interval=store.recorded.threshold_interval)
     return PageFacts(
         store=store,
         results=predictions.results,
         notes=notes.notes,
         excluded=excluded,
+        out=out,
         score=rescored(predictions.results, scorer, store.n_frames, excluded),
         score_of_all=rescored(predictions.results, scorer, store.n_frames),
         threshold_known=recorded_threshold is not None,

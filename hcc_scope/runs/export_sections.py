@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import HccScopeError, UsageError, from_os_error
-from hcc_scope.exports.kinds import kinds_named, options_of
+from hcc_scope.exports.kinds import PREDICTIONS_OPTION, kinds_named, options_of
 from hcc_scope.exports.target import check_target, export_name
 from hcc_scope.formatting import counted, sentence
 from hcc_scope.progress import Progress, ignore_progress
@@ -96,13 +96,18 @@ class SectionExport:
         named = list(dict.fromkeys(with_own_name(place_of(store)) for store in stores))
         self.planned = [
             ExportedSection(
-                store, kind, (_beside(store) if out_dir is None else out_dir) / export_name(store, kind.ending)
+                store, kind, (_beside(store) if out_dir is None else out_dir) / export_name(store, self._ending(kind))
             )
             for store in named
             for kind in chosen
         ]
         self._n_done = 0
         _refuse_one_name([one.target for one in self.planned])
+
+    def _ending(self, kind: ExportKind) -> str:
+        """Return what follows the section's name: two analyses of a section are two files."""
+        name = self._options[PREDICTIONS_OPTION.name] if PREDICTIONS_OPTION in kind.options else ""
+        return f"-{name}{kind.ending}" if name else kind.ending
 
     def check(self) -> None:
         """Refuse what cannot be written, before anything is; looks at the disk.

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ImageError, StoreError, StoreExistsError
 from hcc_scope.formatting import counted
-from hcc_scope.imports.camera_axes import camera_axes, common_axes
+from hcc_scope.imports.camera_axes import common_axes
 from hcc_scope.imports.conversion import Conversion
 from hcc_scope.imports.fingerprint import fingerprint
 from hcc_scope.imports.frame_facts import FrameFacts, frame_facts
@@ -63,6 +63,9 @@ _OTHER = "Give the sources and choices of the first part again, or another secti
 _TRIED = 3
 """Images whose pixels are looked at before anything is made, until one can be read."""
 
+_FULL_BITS, _FEW_BITS = 16, 12
+"""Of a count as it is stored, and of many cameras."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
@@ -99,7 +102,7 @@ class OpenImport:
         self.request = request
         self.chosen = tuple(chosen)
         self.facts = facts
-        stated = [camera_axes(one.images.planes[one.indices[0]].tags) for one in chosen if one.indices]
+        stated = [[one.facts.camera_axes[index] for index in one.indices] for one in chosen]
         self.camera_axes, disagreement = common_axes(stated)
         """How the camera lay over the stage."""
         self.remark = "; ".join(filter(None, (facts.remark, disagreement))) or None
@@ -200,7 +203,7 @@ def open_import(request: ImportRequest) -> OpenImport:
             chosen.append(ChosenImages(images, facts, chosen_planes(facts, request.selection)))
         planes = [plane for one in chosen for plane in one.chosen]
         opened = OpenImport(request, chosen, frame_facts(planes, request.conversion, request.pixel_size_um))
-        _look_at_pixels(opened)
+        opened.remark = "; ".join(filter(None, (opened.remark, _look_at_pixels(opened)))) or None
         unused.pop_all()
     return opened
 
@@ -232,16 +235,30 @@ def facts_of_choice(sources: Sequence[SourceFacts], request: ImportRequest) -> t
     return len(planes), frame_facts(planes, request.conversion, request.pixel_size_um)
 
 
-def _look_at_pixels(opened: OpenImport) -> None:
-    """Refuse a conversion that the first pixels contradict, before a store is made."""
+def _look_at_pixels(opened: OpenImport) -> str | None:
+    """Refuse a conversion that the first pixels contradict, before a store is made.
+
+    Returns
+    -------
+    str or None
+        That they leave the upper bits empty, as half a sentence: a camera of 12 bits often writes numbers of 16.
+    """
     for tried, (one, index) in enumerate(opened.planes_in_order):
         if tried == _TRIED:
-            return
+            break
+        plane = one.facts.planes[index]
         try:
-            opened.request.conversion.counts(one.facts.planes[index], one.images.read(index))
+            counts = opened.request.conversion.counts(plane, one.images.read(index))
         except ImageError:
             continue  # damaged; the run reports it
-        return
+        largest, given = int(counts.max(initial=0)), opened.request.conversion.bit_depth
+        if given is None and plane.dtype == "uint16" and plane.bit_depth == _FULL_BITS and largest < 1 << _FEW_BITS:
+            return (
+                f"no count of {plane.where} is above {largest}, of {_FULL_BITS} bits: if the camera has fewer, give "
+                "them with --bit-depth"
+            )
+        break
+    return None
 
 
 def stored_import(request: ImportRequest) -> SectionStore | None:
@@ -355,7 +372,7 @@ def _next_image(store: SectionStore, opened: OpenImport, provenance: dict[str, T
         )
     following = 0 if found is None else found + 1
     outcome = store.recorded.outcome
-    if following >= opened.n_images or (outcome is not None and outcome.state == "completed"):
+    if outcome is not None and outcome.state == "completed":  # else the last images may not be classified yet
         raise StoreExistsError(
             f"every image of these sources that can be read is in {store.path} already",
             hint="Choose another section id to import them again.",
@@ -375,7 +392,10 @@ def _refuse_another_import(store: SectionStore, opened: OpenImport, provenance: 
         )
     if recorded.get(CONVERSION_KEY) != provenance[CONVERSION_KEY]:
         raise StoreError(
-            f"{store.path} was imported with another conversion: {recorded.get(CONVERSION_KEY)}", hint=_OTHER
+            f"{store.path} was imported with {_conversion_words(recorded.get(CONVERSION_KEY))}, and now it is "
+            f"{_conversion_words(provenance[CONVERSION_KEY])}",
+            hint=f"Frames of one section are converted in one way. If those were wrong, delete {store.path}, or give "
+            "another section id.",
         )
     if store.spec.pixel_size_um != opened.facts.pixel_size_um:
         raise StoreError(
@@ -383,6 +403,14 @@ def _refuse_another_import(store: SectionStore, opened: OpenImport, provenance: 
             f"{opened.facts.pixel_size_um:g} um",
             hint=_OTHER,
         )
+
+
+def _conversion_words(recorded: TagValue) -> str:
+    """Return a conversion as the options that state it."""
+    try:
+        return Conversion(**json.loads(str(recorded))).describe()
+    except (TypeError, ValueError, RecursionError):
+        return "a conversion that cannot be read"
 
 
 def _of_sources(provenance: Mapping[str, TagValue], key: str) -> list[object] | None:

@@ -209,7 +209,7 @@ def existing_folders(folders: Iterable[Path]) -> list[Path]:
     """
     found = list(folders)
     for folder in found:
-        if isinstance(place_of(folder), Path) and not folder.is_dir():
+        if isinstance(place_of(folder), Path) and not os.path.isdir(folder):  # noqa: PTH112 - false also where it cannot be asked
             raise StoreError(f"{folder} is no folder", hint="Give the folder that holds the sections.")
     return found
 

@@ -122,8 +122,11 @@ class LibraryIndex:
         old = [(os.fsencode(folder), os.fsencode(name)) for folder, name in gone]
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            # the notes of a library are nobody else's business
-            os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
+            # for this user alone, as it holds notes. A file that is there is not opened: to close it would release the
+            # locks that another thread of this process holds on it
+            os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            pass
         except OSError:
             return False
 
@@ -143,6 +146,7 @@ class LibraryIndex:
         try:
             if self._file.stat().st_size > _MOST_BYTES:
                 self._remove()
+                return None
             # None: no transaction but those that are begun here
             with closing(sqlite3.connect(self._file, timeout=_LOCK_S, isolation_level=None)) as database:
                 return work(database)

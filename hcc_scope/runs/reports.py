@@ -27,7 +27,7 @@ from hcc_scope.storage.naming import STORE_SUFFIX, check_id, refuse_inside_store
 from hcc_scope.storage.reader import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from hcc_scope.inference.card import ModelCard
@@ -49,6 +49,7 @@ class WrittenReport:
     page: Path | None
     """Its PDF, and the picture of a section, lie beside it under the same name."""
     error: HccScopeError | None = None
+    of_animal: bool = False
 
 
 class ReportModels:
@@ -114,6 +115,8 @@ def write_reports(
     places: Sequence[Path],
     out_dir: Path | None = None,
     *,
+    animals: Collection[str] | None = None,
+    folder: Path | None = None,
     prevalence: float | None = None,
     pdf: bool = True,
     on_progress: OnProgress = ignore_progress,
@@ -127,6 +130,10 @@ def write_reports(
         each animal over them, which lies in the folder itself.
     out_dir : Path, optional
         Where all of them go; by default that of a section lies beside its store.
+    animals : collection of str, optional
+        Ids of the animals that are reported; all, if not given.
+    folder : Path, optional
+        For stores among `places`, as for `write_section_report`.
     prevalence, pdf
         As for `write_section_report`.
     on_progress : callable
@@ -142,7 +149,7 @@ def write_reports(
     """
     if out_dir is not None:
         refuse_inside_store(out_dir / "report")
-    found = [_Place(place, out_dir) for place in places]
+    found = [_Place(place, out_dir, animals, folder) for place in places]
     models = ReportModels()
     sections = {one.path: one for place in found for one in place.sections}
     _refuse_same_names(list(sections), out_dir)
@@ -162,6 +169,7 @@ def write_reports(
                 yield WrittenReport(one.name, page)
             done += 1
         if place.is_folder:
+            on_progress(Progress("reports", done, len(sections), "animals"))
             yield from _write_animals(place, out_dir, known, troubles, pdf=pdf)
     on_progress(Progress("reports", len(sections), len(sections)))
 
@@ -169,7 +177,7 @@ def write_reports(
 class _Place:
     """A store or a folder that reports are asked for, and its sections."""
 
-    def __init__(self, place: Path, out_dir: Path | None) -> None:
+    def __init__(self, place: Path, out_dir: Path | None, animals: Collection[str] | None, folder: Path | None) -> None:
         if place.resolve().name.endswith(STORE_SUFFIX):
             place = place.resolve()  # a link to a store is that store
         self.is_folder = not place.name.endswith(STORE_SUFFIX)
@@ -177,11 +185,12 @@ class _Place:
             raise StoreError(f"There is no store or folder at {place}", hint="Give a store, or a folder of sections.")
         self.folder = out_dir if out_dir is not None else place if self.is_folder else place.parent
         lister = SectionLister.of_user()
-        listed = list(lister.with_present_scores(list(lister.each([place]))))
+        rows = [one for one in lister.each([place]) if animals is None or one.animal_id in (*animals, "")]
+        listed = list(lister.with_present_scores(rows))
         self.scores: list[AnimalScore] | None = animal_scores(listed) if self.is_folder else None
         """Of a folder: those of its animals."""
-        self.place = place if self.is_folder else place.parent
-        """The folder whose sections an animal's score rests on."""
+        self.whole = place if self.is_folder else place.parent if folder is None else folder
+        """It and those below hold the sections of the animals."""
         self.sections = sorted(listed, key=lambda one: (one.animal_id, one.section_id, str(one.path)))
         if not self.sections:
             raise StoreError(
@@ -212,7 +221,7 @@ def _write_section(
 ) -> tuple[Path, AnimalSection]:
     """Write a section's report; return its page, and the section as its animal's report shows it."""
     store = open_store(one.path)
-    animal = animal_mean(store.path, store.spec, place.place, place.scores)
+    animal = animal_mean(store.path, store.spec, place.whole, place.scores)
     facts = section_facts(store, prevalence=prevalence, model=models.of(store), animal=animal)
     page = write_section_files(facts, out_dir, pdf=pdf)
     short = section_in_short(
@@ -269,6 +278,6 @@ def _write_animals(
                 raise UsageError(f"The report of animal {animal_id} would have the name of a section's, {page.name}")
             write_document(animal_document(facts), page, pdf=pdf)
         except HccScopeError as error:
-            yield WrittenReport(name, None, error)
+            yield WrittenReport(name, None, error, of_animal=True)
         else:
-            yield WrittenReport(name, page)
+            yield WrittenReport(name, page, of_animal=True)

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from hcc_scope.errors import FrameSizeError, ModelError, StoreDamagedError, StoreError
+from hcc_scope.errors import FrameSizeError, StoreDamagedError, StoreError
 from hcc_scope.focus.record import focus_records
-from hcc_scope.inference.card_evaluation import StatementRecord
+from hcc_scope.report.analysis_model import CardFacts, analysis_model, known_card
 from hcc_scope.report.run_log_text import notable_lines
 from hcc_scope.runs.replay import recorded_model
 from hcc_scope.runs.unfinished import is_written_to
@@ -38,13 +38,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hcc_scope.focus.record import FocusRecord, PlaneRecord
-    from hcc_scope.inference.card import ModelCard
     from hcc_scope.inference.loading import LoadedModel
     from hcc_scope.run_events import RunEvent
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.storage.notes import Note
     from hcc_scope.storage.reader import SectionStore
-    from hcc_scope.storage.recorded_run import RecordedOutcome, RecordedRun
+    from hcc_scope.storage.recorded_run import RecordedOutcome
     from hcc_scope.storage.section_labels import SectionLabel
     from hcc_scope.types import Frame, FrameResult, RunOutcome, RunSpec, SectionScore
 
@@ -67,63 +66,6 @@ RAW_NOTE = "Frames were classified raw, without the dark and flat fields of the 
 
 
 @dataclass(frozen=True, slots=True)
-class CardFacts:
-    """What a model's card states that turns the model's answers into a score; None: not known.
-
-    The same weights with another threshold have the same sha256 and give another result.
-    """
-
-    temperature: float | None = None
-    decision_threshold: float | None = None
-    unlike_threshold: float | None = None
-    """Distance from the training tiles beyond which a tile counts as unlike them."""
-    probability_tolerance: float = 0.0
-    """By how much a probability may differ between engines; 0: not known."""
-    threshold_interval: tuple[float, float] | None = None
-    """Of the decision threshold itself."""
-    statement: StatementRecord | None = None
-    """What a verdict at that threshold is worth."""
-
-    @classmethod
-    def of_card(cls, card: ModelCard) -> CardFacts:
-        """Return the facts of a card."""
-        unlike = None if card.unlike_training is None else card.unlike_training.threshold
-        return cls(
-            card.temperature,
-            card.decision_threshold,
-            unlike,
-            card.probability_tolerance,
-            card.threshold_interval,
-            card.statement,
-        )
-
-    @classmethod
-    def of_run(cls, run: RecordedRun) -> CardFacts:
-        """Return the facts that a store recorded; the tolerance is not among them."""
-        return cls(
-            run.provenance.temperature,
-            run.decision_threshold,
-            run.provenance.unlike_threshold,
-            threshold_interval=run.threshold_interval,
-            statement=StatementRecord.from_json(run.provenance.statement),
-        )
-
-    def changes(self, now: CardFacts) -> str:
-        """Return as text what the card `now` states differently, where both are known; empty if nothing."""
-        pairs = (
-            ("temperature", self.temperature, now.temperature),
-            ("decision threshold", self.decision_threshold, now.decision_threshold),
-            ("decision threshold's interval", _ends(self.threshold_interval), _ends(now.threshold_interval)),
-            ("limit of 'unlike training'", self.unlike_threshold, now.unlike_threshold),
-        )
-        return ", ".join(
-            f"{what} {then} then, {present} now"
-            for what, then, present in pairs
-            if None not in (then, present) and then != present
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class SectionAnalysis:
     """The predictions of one model on one engine for a section's frames."""
 
@@ -136,7 +78,7 @@ class SectionAnalysis:
     results: Mapping[int, FrameResult]
     score: SectionScore
     model_sha256: str | None = None
-    card: CardFacts = CardFacts()
+    card: CardFacts = field(default_factory=CardFacts)
     score_unlike: bool = False
     """Whether tiles unlike the training tiles are scored too."""
     excluded: tuple[int, ...] = ()
@@ -279,10 +221,6 @@ def section_score(
     return rescored(results, scorer, store.n_frames, _in_store(store, excluded))
 
 
-def _ends(interval: tuple[float, float] | None) -> str | None:
-    return None if interval is None else f"{interval[0]} to {interval[1]}"
-
-
 def _in_store(store: SectionStore, seqs: Iterable[int]) -> tuple[int, ...]:
     return tuple(seq for seq in sorted(seqs) if seq < store.n_frames)
 
@@ -423,13 +361,10 @@ def recorded_analysis(
     except OSError as error:
         raise StoreError(f"The predictions {path / name}.jsonl cannot be read: {error.strerror or error}") from error
     own = name == PREDICTIONS
-    sha256 = header.get("model_sha256")
-    known = None if sha256 is None else known_card(sha256, run.provenance.model)
-    card = CardFacts() if known is None else CardFacts.of_card(known)
-    model, trained_on = (f"model {str(sha256)[:8]}", None) if known is None else (known.name, known.trained_on)
-    if sha256 == spec.model_sha256:  # what counted in the run, whatever the card states by now
-        card = replace(CardFacts.of_run(run), probability_tolerance=card.probability_tolerance)
-        model, trained_on = run.provenance.model or "unknown model", run.provenance.model_trained_on
+    model = analysis_model(store, header)
+    card = model.card
+    if model.sha256 is not None and (known := known_card(model.sha256, run.provenance.model)) is not None:
+        card = replace(card, probability_tolerance=known.probability_tolerance)
     threshold, note = card.decision_threshold, ""
     if threshold is None:
         threshold = ASSUMED_THRESHOLD
@@ -443,38 +378,20 @@ def recorded_analysis(
         raise StoreDamagedError(f"The predictions {path / name}.jsonl are damaged: {error.message}") from error
     return SectionAnalysis(
         title="Recorded" if own else f"Saved {name.removeprefix(f'{PREDICTIONS}-')}",
-        model=model,
+        model=model.name,
         engine=", ".join(sorted({result.engine for result in results.values()})),
         grid=grid,
         results=results,
         score=section_score(results, store, threshold, left_out, card.threshold_interval),
-        model_sha256=sha256,
+        model_sha256=model.sha256,
         card=card,
         score_unlike=run.provenance.score_unlike,
         excluded=left_out,
         recorded=run.outcome if own else None,
-        trained_on=trained_on,
+        trained_on=model.trained_on,
         note=note,
         is_stored=True,
     )
-
-
-def known_card(sha256: str, name: str | None) -> ModelCard | None:
-    """Return the card of the model with a sha256, as far as that is known here; None if it is not.
-
-    Parameters
-    ----------
-    sha256 : str
-    name : str, optional
-        Of the model, as a store records it.
-    """
-    from hcc_scope.inference.card import read_card
-    from hcc_scope.inference.catalogue import known_model
-
-    folder = known_model(sha256, name)
-    with suppress(ModelError):
-        return None if folder is None else read_card(folder)
-    return None
 
 
 def replay_analysis(

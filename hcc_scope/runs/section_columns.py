@@ -171,5 +171,5 @@ def natural_order(text: str) -> tuple[object, ...]:
     ['S1b', 's2', 'S10']
     """
     words = _DIGITS.split(text.casefold())
-    # text and digits alternate, and begin with text
-    return tuple(int(word) if k % 2 else word for k, word in enumerate(words))
+    # text and digits alternate, and begin with text; digits are no int, as a note may have thousands of them
+    return tuple((len(digits := word.lstrip("0")), digits) if k % 2 else word for k, word in enumerate(words))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import HccScopeError, StoreError
 from hcc_scope.formatting import counted
 from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.under_way import is_written_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -98,21 +99,6 @@ def describe_unfinished(found: Sequence[Unfinished]) -> str:
         n = found[0].n_left
         return f"{stored}, and {counted(n, 'field')} of its plan {'is' if n == 1 else 'are'} left; resume it to go on."
     return f"{stored}; recover {what} to go on."
-
-
-def is_written_to(store: Path) -> bool:
-    """Return whether a run writes to a store now: it holds the lock of the journal.
-
-    Raises
-    ------
-    OSError
-        If the journal cannot be opened for writing.
-    """
-    from hcc_scope.storage.files import lock
-    from hcc_scope.storage.metadata import JOURNAL
-
-    with (store / JOURNAL).open("rb+") as file:
-        return not lock(file.fileno())
 
 
 def recover_each(paths: Iterable[Path]) -> Iterator[Recovery]:

@@ -39,6 +39,8 @@ MAX_BYTES = 1 << 30
 
 _LARGEST_INT = 1 << 63
 _SIZES_UM = (1e-9, 1e6)
+_FARTHEST_UM = 1e9
+"""Of a position, a kilometre: what claims to be farther off is none, and no picture of a section could hold it."""
 
 WITHDRAWN = "withdrawn_from"
 _KEYS = frozenset(
@@ -152,6 +154,11 @@ def _size(value: object) -> float | None:
     return value if value is not None and _SIZES_UM[0] <= value <= _SIZES_UM[1] else None
 
 
+def _place(value: object) -> float | None:
+    value = _measured(value)
+    return value if value is not None and abs(value) <= _FARTHEST_UM else None
+
+
 def line_of(frame: Frame, crc32: int) -> bytes:
     """Return the journal line of `frame`, with its line end. Floats keep every bit; a NaN becomes null."""
     fields = {
@@ -162,7 +169,7 @@ def line_of(frame: Frame, crc32: int) -> bytes:
         "exposure_ms": _measured(frame.exposure_ms),
         "section_id": frame.section_id,
         "em_gain": _measured(frame.em_gain),
-        "stage_um": None if frame.stage_um is None else [_measured(v) for v in frame.stage_um],
+        "stage_um": None if frame.stage_um is None else [_place(v) for v in frame.stage_um],
         "camera_frame": _whole(frame.camera_frame),
         "pixel_size_um": _size(frame.pixel_size_um),
         "bit_depth": int(frame.bit_depth),
@@ -185,8 +192,8 @@ def entry_of(value: dict[str, Any]) -> JournalEntry:
     if stage is not None:
         if not isinstance(stage, list) or len(stage) != 3:
             raise ValueError("stage_um is no list of three")
-        x, y, z = (_number_or_none(one, "stage_um") for one in stage)
-        # without x or y there is no position: they were not a number
+        x, y, z = (_place(_number_or_none(one, "stage_um")) for one in stage)
+        # without x or y there is no position: they were not a number, or no place of a stage
         stage = None if x is None or y is None else (float(x), float(y), None if z is None else float(z))
     exposure_ms = _number_or_none(value["exposure_ms"], "exposure_ms")
     pixel_size_um = value["pixel_size_um"]

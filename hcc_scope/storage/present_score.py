@@ -61,9 +61,14 @@ def present_score(store: SectionStore, confidence: float = CONFIDENCE) -> Sectio
 
 
 def score_of_entries(
-    store: SectionStore, entries: Mapping[int, FieldEntry], confidence: float = CONFIDENCE
+    store: SectionStore,
+    entries: Mapping[int, FieldEntry],
+    confidence: float = CONFIDENCE,
+    *,
+    threshold: float | None = None,
+    threshold_interval: tuple[float, float] | None = None,
 ) -> SectionScore:
-    """Return the score of a store's recorded results, of which each frame's part is known already.
+    """Return the score of a store's results, of which each frame's part is known already.
 
     Parameters
     ----------
@@ -72,6 +77,10 @@ def score_of_entries(
         `seq` to what the score needs of the frame's result.
     confidence : float
         Of its interval.
+    threshold : float, optional
+        Of the model; that of the run, if not given.
+    threshold_interval : (float, float), optional
+        Of a threshold that is given.
 
     Raises
     ------
@@ -79,8 +88,10 @@ def score_of_entries(
         If its notes or its drawn sample cannot be read.
     """
     run = store.recorded
-    threshold = ASSUMED_THRESHOLD if run.decision_threshold is None else run.decision_threshold
-    scorer = store_scorer(store, threshold, threshold_interval=run.threshold_interval, confidence=confidence)
+    if threshold is None:
+        threshold = ASSUMED_THRESHOLD if run.decision_threshold is None else run.decision_threshold
+        threshold_interval = run.threshold_interval
+    scorer = store_scorer(store, threshold, threshold_interval=threshold_interval, confidence=confidence)
     excluded = [seq for seq in excluded_fields(read_notes(store.place)) if seq < store.n_frames]
     feed(scorer, ((seq, entries.get(seq)) for seq in range(store.n_frames)), excluded)
     return scorer.score()

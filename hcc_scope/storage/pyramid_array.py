@@ -140,7 +140,7 @@ def _array_metadata(shape_yx: tuple[int, int], dtype: np.dtype[Any], fill: float
         "data_type": dtype.name,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, chunk_px, chunk_px]}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-        "fill_value": "NaN" if np.isnan(fill) else fill,
+        "fill_value": "NaN" if np.isnan(fill) else dtype.type(fill).item(),  # that of whole numbers has no fraction
         "codecs": [
             {"name": "bytes", "configuration": {"endian": "little"}},
             {"name": "blosc", "configuration": shuffled},

@@ -13,7 +13,7 @@ import pytest
 from find import find
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt
 from PySide6.QtGui import QAction, QDesktopServices
-from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QWidget
 from review_parts import assert_usable_without_eyes_or_mouse, settle
 from shell_parts import notices, wait_for
 from test_accessible_names import nameless, shared_names, silent_values
@@ -35,6 +35,7 @@ from ui.library.library_filter import Column, LibraryFilter, Since
 from ui.library.library_model import LibraryModel
 from ui.library.library_tab import LibraryTab
 from ui.library.section_pictures import SectionPictures
+from ui.shell.export_dialog import ExportDialog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -301,6 +302,13 @@ def test_from_the_library_a_section_fills_replay_map_and_tiles_and_several_are_w
     wait_for(lambda: (sections / "M1_S2-report.html").is_file() and not actions.why_not("library_report"), "a report")
     assert not (sections / "M1_S10-report.html").exists(), "it was cancelled after the first"
     assert opened == [str(sections / "M1_S2-report.html")]
+    monkeypatch.setattr("hcc_scope.report.section.draw_overview", lambda _sections, path, **_: path.write_bytes(b""))
+    tab.choose(first)
+    actions["library_animal_report"].trigger()
+    wait_for(lambda: (sections / "M1-report.html").is_file() and not actions.why_not("library_report"), "the animal's")
+    assert opened[1:] == [str(sections / "M1-report.html")]
+    assert {"M1_S2-report.pdf", "M1_S10-report.pdf"} <= {one.name for one in sections.iterdir()}, "and of its sections"
+    choose(tab, first, second)
     monkeypatch.setenv(MODELS_DIR_VARIABLE, str(tmp_path / "models"))
     shutil.copytree(models_dir() / "phantom-meng2019", tmp_path / "models" / "mine")
     actions["library_classify"].trigger()
@@ -353,3 +361,23 @@ def test_from_the_library_a_section_fills_replay_map_and_tiles_and_several_are_w
     actions["library_recover"].trigger()
     wait_for(lambda: shell.library.library.sections[cut_off].state == "complete", "the recovery to be listed")
     assert open_store(cut_off).complete
+
+
+def test_predictions_that_were_kept_can_be_exported(qtbot: QtBot, tmp_path: Path) -> None:
+    store = tmp_path / "M1_S1.ome.zarr"
+    store.mkdir()
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    plain = ExportDialog([store], parent)
+    (store / "predictions-again.jsonl").touch()
+    dialog = ExportDialog([store], parent)
+    for one in (plain, dialog):
+        one.kinds["csv"].setChecked(True)
+        one.show()
+    assert not plain.options["predictions"].isVisible(), "there is no choice"
+    box = dialog.options["predictions"]
+    assert [box.itemText(row) for row in range(box.count())] == ["Of the run", "again"]
+    box.setCurrentIndex(1)
+    with qtbot.waitSignal(dialog.asked) as asked:
+        dialog.begin_button.click()
+    assert asked.args == [["csv"], None, {"predictions": "again"}]

@@ -23,6 +23,7 @@ from hcc_scope.score_text import describe_named_score, format_section_score
 from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.section_labels import describe_label
+from ui.kit.dropped import local_paths
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ def our_stores_in(path: Path) -> list[Path]:
 
 def dropped_stores(mime: QMimeData) -> list[Path]:
     """Return the stores among what is dragged; a folder of stores means all of them."""
-    files = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
-    return list(dict.fromkeys(store for file in files for store in our_stores_in(file)))
+    return list(dict.fromkeys(store for path in local_paths(mime) for store in our_stores_in(path)))
 
 
 class StoreList(QWidget):

@@ -62,6 +62,7 @@ ActionName = Literal[
     "ids",
     "library_open",
     "library_report",
+    "library_animal_report",
     "library_classify",
     "library_compare",
     "library_export_as",
@@ -328,6 +329,12 @@ SPECS: tuple[ActionSpec, ...] = (
     ActionSpec("ids", "section", "Edit ids", "Go to the animal id", "Ctrl+I"),
     ActionSpec("library_open", "library", "Open", "Open the chosen sections in Replay, map and tiles"),
     ActionSpec("library_report", "library", "Write reports", "Write a report of each chosen section beside its store"),
+    ActionSpec(
+        "library_animal_report",
+        "library",
+        "Write reports of animals",
+        "Write a report of each animal among the chosen sections, over all its sections in the folder",
+    ),
     ActionSpec(
         "library_classify",
         "library",

@@ -40,6 +40,8 @@ __all__ = ["ExportDialog"]
 
 _MOST_NAMED = 4
 """Of the sections; more are counted."""
+_MOST_LOOKED_AT = 20
+"""Sections whose predictions are looked for."""
 _NOTHING = "Choose what is written."
 
 
@@ -126,7 +128,7 @@ class ExportDialog(QDialog):
         form.setHorizontalSpacing(GRID_PX)
         form.setVerticalSpacing(GRID_PX)
         for option in all_options():
-            if len(option.choices) > 1:
+            if len(option.choices) > 1 or option.is_name:
                 form.addRow(self._label(option), self.options[option.name])
         describe(self.where, "Folder", "Where the exports are written; nothing there is overwritten")
         self.where.addItems(["Beside each section", "Other folder …"])
@@ -141,10 +143,19 @@ class ExportDialog(QDialog):
         box = self.options[option.name] = QComboBox()
         describe(box, option.title, option.words)
         for choice in option.choices:
-            box.addItem(choice.capitalize(), choice)
+            box.addItem(choice.capitalize() or "Of the run", choice)
+        if option.is_name:
+            for name in self._kept_predictions():
+                box.addItem(name, name)
         label = QLabel(option.title)
         label.setBuddy(box)
         return label
+
+    def _kept_predictions(self) -> list[str]:
+        """Return the names of predictions that were kept in the sections; of many sections, in the first ones."""
+        from hcc_scope.exports.section_tiles import kept_predictions
+
+        return sorted({name for store in self._stores[:_MOST_LOOKED_AT] for name in kept_predictions(store)})
 
     def _taken(self) -> set[str]:
         """Return the names of the options that have an effect on what is ticked."""
@@ -160,7 +171,7 @@ class ExportDialog(QDialog):
     def _update(self) -> None:
         chosen, taken = self.chosen, self._taken()
         for name, box in self.options.items():
-            self._form.setRowVisible(box, name in taken)
+            self._form.setRowVisible(box, name in taken and box.count() > 1)
         self.begin_button.setEnabled(bool(chosen) and not self._busy)
         if not self._busy:
             self._say("" if chosen else _NOTHING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -23,16 +24,19 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.colour import CONVERSIONS
 from hcc_scope.errors import HccScopeError
-from hcc_scope.formatting import capital, counted, full_stop
+from hcc_scope.formatting import capital, counted, format_number, full_stop
 from hcc_scope.imports.conversion import Conversion
 from hcc_scope.imports.frame_facts import stated_pixel_sizes_um
 from hcc_scope.imports.selection import AXES, Selection, axis_values
 from hcc_scope.runs.import_section import ImportRequest, describe_sources, facts_of_choice
+from ui.kit.dropped import local_paths
 from ui.kit.labels import ValueLabel, form, heading, label_for
 from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from PySide6.QtGui import QDragEnterEvent, QDropEvent
 
     from hcc_scope.colour import ColourConversion
     from hcc_scope.imports.collection import Plane
@@ -76,6 +80,7 @@ class ImportDialog(QDialog):
         self._list.setAccessibleName("Sources")
         self._list.setToolTip("Files and folders of images; drop more on the list")
         self._list.setFixedHeight(11 * GRID_PX)
+        self.setAcceptDrops(True)
         self.animal, self.section = QLineEdit(animal_id), QLineEdit(section_id)
         self.animal.setAccessibleName("Animal id")
         self.section.setAccessibleName("Section id")
@@ -84,10 +89,10 @@ class ImportDialog(QDialog):
         self._axes["channel"].setAccessibleName("Channel")
         self._axes["z"].setAccessibleName("Focal plane")
         self._axes["time"].setAccessibleName("Time point")
-        self._size = QDoubleSpinBox()
+        self._size = _SizeBox()
         self._size.setAccessibleName("Pixel size at the specimen in µm")
         self._size.setLocale(QLocale.c())
-        self._size.setDecimals(4)
+        self._size.setDecimals(6)
         self._size.setRange(0.0, _MOST_UM)
         self._size.setSingleStep(0.01)
         self._size.setSuffix(" µm")
@@ -95,6 +100,7 @@ class ImportDialog(QDialog):
         self._depth.setAccessibleName("Bit depth of the camera")
         self._colour = QComboBox()
         self._colour.setAccessibleName("How colour becomes grey")
+        self._colour.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._low, self._high = (_number(name) for name in ("Value that becomes 0", "Value that becomes full scale"))
         self._about = ValueLabel("What is imported")
         self._about.setWordWrap(True)
@@ -176,6 +182,18 @@ class ImportDialog(QDialog):
         self._list.addItems([str(path) for path in dict.fromkeys(paths) if path not in there])
         self._read()
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
+        """Take files and folders of this computer."""
+        if local_paths(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
+        """Add what was dropped to the sources."""
+        if paths := local_paths(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)  # nothing is moved from where it lies
+            event.accept()
+            self.add(paths)
+
     @Slot()
     def _browse_files(self) -> None:
         self._browse(QFileDialog.FileMode.ExistingFiles, "Images to import")
@@ -231,13 +249,9 @@ class ImportDialog(QDialog):
             values = sorted({value for source in self._found for value in axis_values(source.planes, axis)})
             _offer(box, self._choices(axis, values))
             self._form.setRowVisible(box, len(values) > 1)
-        stated = stated_pixel_sizes_um(planes)
-        words = f"as stated: {stated[0]:g} µm" if len(stated) == 1 else "several are stated" if stated else "not stated"
-        self._size.setSpecialValueText(words)
+        self._size.setSpecialValueText(_size_words(planes))
         depths = sorted({plane.bit_depth for plane in planes if plane.bit_depth is not None})
-        as_stated = (
-            f"as stated: {depths[0]}" if len(depths) == 1 else "16, of the full range" if planes else "as stated"
-        )
+        as_stated = "as stated" if not planes else _depth_words(depths)
         _offer(self._depth, [(as_stated, None), *((str(depth), depth) for depth in _DEPTHS)])
         conversions = [(f"{name}: {words}", name) for name, words in CONVERSIONS.items()]
         _offer(self._colour, [(_CHOOSE, None), *conversions])
@@ -247,7 +261,11 @@ class ImportDialog(QDialog):
         self.adjustSize()
 
     def _choices(self, axis: Axis, values: Sequence[int]) -> list[tuple[str, object]]:
-        names = next((source.channel_names for source in self._found if source.channel_names), ())
+        several = [source for source in self._found if len(axis_values(source.planes, axis)) > 1]
+        named = list(dict.fromkeys(source.channel_names for source in several))
+        if axis == "channel" and len(named) > 1 and all(named):  # a number is another channel in each
+            return [(_CHOOSE, None), *((name, name) for name in dict.fromkeys(chain(*named)) if name)]
+        names = named[0] if len(named) == 1 else ()
         numbers: list[tuple[str, object]] = [
             (
                 f"{value}: {names[value]}" if axis == "channel" and value < len(names) and names[value] else str(value),
@@ -272,7 +290,7 @@ class ImportDialog(QDialog):
         """
         channel, z, time, series = (self._chosen(axis) for axis in ("channel", "z", "time", "series"))
         selection = Selection(
-            channel=None if channel is None else str(channel),
+            channel=cast("str | int | None", channel),
             z=cast("int | None", z),
             time=cast("int | None", time),
             series="all" if series is None else cast("int", series),
@@ -332,6 +350,14 @@ class ImportDialog(QDialog):
             self.import_asked.emit(self.request())
 
 
+class _SizeBox(QDoubleSpinBox):
+    """Shows as many digits as a number has."""
+
+    def textFromValue(self, value: float) -> str:  # noqa: N802 - Qt's name
+        """Return the number without zeros at its end."""
+        return format_number(value, self.decimals())
+
+
 def _offer(box: QComboBox, choices: Sequence[tuple[str, object]]) -> None:
     """Offer other choices; the one that is made stays if it is among them."""
     before = box.currentData()
@@ -349,6 +375,23 @@ def _number(name: str) -> QLineEdit:
     line.setAccessibleName(name)
     line.setPlaceholderText(name)
     return line
+
+
+def _size_words(planes: Sequence[Plane]) -> str:
+    """Return what is meant without a pixel size, by those that images state."""
+    stated = stated_pixel_sizes_um(planes)
+    if len(stated) != 1:
+        return "several are stated" if stated else "not stated"
+    if any(plane.pixel_size_yx_um is None for plane in planes):
+        return "not stated by all"
+    return f"as stated: {stated[0]:g} µm"
+
+
+def _depth_words(depths: Sequence[int]) -> str:
+    """Return what is meant without a choice, by the depths that images state; floating point has none."""
+    if not depths:
+        return "16, of the full range"
+    return f"as stated: {depths[0]}" if len(depths) == 1 else "several are stated"
 
 
 def _is_float(plane: Plane) -> bool:

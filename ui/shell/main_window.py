@@ -6,7 +6,7 @@ import base64
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QMimeData, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from ui.canvas.canvas import Canvas
+from ui.kit.dropped import local_paths
 from ui.kit.theme import GRID_PX, apply_theme
 from ui.shell.actions import MENUS, Actions
 from ui.shell.dock_layout import DockLayout
@@ -386,12 +387,12 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
         """Take files and folders of this computer."""
-        if _local_paths(event.mimeData()):
+        if local_paths(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
         """Signal what was dropped."""
-        if paths := _local_paths(event.mimeData()):
+        if paths := local_paths(event.mimeData()):
             event.setDropAction(Qt.DropAction.CopyAction)  # nothing is moved from where it lies
             event.accept()
             self.dropped.emit(paths)
@@ -410,11 +411,6 @@ class MainWindow(QMainWindow):
             self._shown_before = True
             QTimer.singleShot(0, self, self.fit_screen)
         self._late.start()
-
-
-def _local_paths(dropped: QMimeData) -> list[str]:
-    """Return the paths of what is dragged or dropped; none of links to other computers."""
-    return [url.toLocalFile() for url in dropped.urls() if url.isLocalFile()]
 
 
 def _pack(value: QByteArray) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
@@ -10,28 +11,31 @@ from find import find
 from import_parts import pixels_of
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QLabel, QPushButton, QWidget
 from shell_parts import finish, name_section, notices, wait_for
 
+from hcc_scope.errors import HccScopeError
+from hcc_scope.runs.import_section import open_import
 from hcc_scope.storage.reader import open_store
+from ui.shell.import_dialog import ImportDialog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ui.app import App
-    from ui.shell.import_dialog import ImportDialog
 
 
-def drop(app: App, *urls: QUrl) -> bool:
-    """Drop something on the window; return whether it took it."""
+def drop(target: QWidget, *urls: QUrl) -> bool:
+    """Drop something on a window; return whether it took it."""
     dragged = QMimeData()
     dragged.setUrls(list(urls))
     how = Qt.DropAction.CopyAction, dragged, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     enter = QDragEnterEvent(QPointF(200, 200).toPoint(), *how)
     enter.ignore()
-    QApplication.sendEvent(app.window, enter)
+    QApplication.sendEvent(target, enter)
     if enter.isAccepted():
-        QApplication.sendEvent(app.window, QDropEvent(QPointF(200, 200), *how))
+        QApplication.sendEvent(target, QDropEvent(QPointF(200, 200), *how))
     return enter.isAccepted()
 
 
@@ -50,16 +54,16 @@ def test_images_that_are_dropped_become_a_section_and_a_store_that_is_dropped_is
     tifffile.imwrite(stack, np.stack([pixels_of(index) for index in range(2)]), photometric="minisblack")
     name_section(shell)
     shell.window.top.engine.setCurrentText("torchscript")
-    assert not drop(shell, QUrl("https://example.org/stack.tif"))
+    assert not drop(shell.window, QUrl("https://example.org/stack.tif"))
     (tmp_path / "notes.txt").write_text("no image")
-    assert drop(shell, QUrl.fromLocalFile(str(tmp_path / "notes.txt")))
+    assert drop(shell.window, QUrl.fromLocalFile(str(tmp_path / "notes.txt")))
     dialog = dialog_of(shell)
     wait_for(lambda: "neither a TIFF nor a PNG" in text(dialog, "What is missing"), "the refusal")
     assert not find(dialog, QPushButton, "Import").isEnabled()
     find(dialog, QPushButton, "Cancel").click()
     assert shell.imports.dialog is None
 
-    assert drop(shell, QUrl.fromLocalFile(str(stack)))
+    assert drop(shell.window, QUrl.fromLocalFile(str(stack)))
     dialog = dialog_of(shell)
     wait_for(lambda: "time points" in text(dialog, "What is missing"), "the headers to be read")
     button = find(dialog, QPushButton, "Import")
@@ -86,6 +90,47 @@ def test_images_that_are_dropped_become_a_section_and_a_store_that_is_dropped_is
     assert shell.setup.request.section_id == "S2"
     assert shell.run.why_no_retake() == "its images were imported"
 
-    assert drop(shell, QUrl.fromLocalFile(str(store.path)))
+    assert drop(shell.window, QUrl.fromLocalFile(str(store.path)))
     wait_for(lambda: shell.focus.on, "Replay to show the store")
     assert shell.imports.dialog is None
+
+
+class Now:
+    """Does work at once."""
+
+    def submit(self, _worker: str, fn: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[str], None]):
+        try:
+            found = fn()
+        except HccScopeError as error:
+            failed(str(error))
+        else:
+            done(found)
+
+
+def test_a_channel_is_chosen_by_its_place_or_by_its_name_where_sources_have_other_places(qapp: object, tmp_path: Path):
+    files = [tmp_path / folder / "two.ome.tif" for folder in "ab"]
+    for file, names in zip(files, (["1", "0"], ["0", "1"]), strict=True):
+        file.parent.mkdir()
+        pixels = np.zeros((2, 8, 8), np.uint16)
+        tifffile.imwrite(file, pixels, metadata={"axes": "CYX", "Channel": {"Name": names}})
+    parent = QWidget()
+    dialog = ImportDialog(Now(), "M7", "S1", tmp_path, parent)
+    assert drop(dialog, QUrl.fromLocalFile(str(files[0])))
+    channels = find(dialog, QComboBox, "Channel")
+    assert [channels.itemText(row) for row in range(channels.count())] == ["Choose …", "0: 1", "1: 0"]
+    channels.setCurrentIndex(1)
+    with open_import(replace(dialog.request(), pixel_size_um=0.5)) as opened:
+        assert [plane.channel for plane in opened.chosen[0].chosen] == [0]
+
+    dialog._list.clear()
+    dialog.add([file.parent for file in files])
+    assert [channels.itemText(row) for row in range(channels.count())] == ["Choose …", "1", "0"]
+    channels.setCurrentIndex(1)
+    with open_import(replace(dialog.request(), pixel_size_um=0.5)) as opened:
+        assert [plane.channel for one in opened.chosen for plane in one.chosen] == [0, 1]
+    size = find(dialog, QDoubleSpinBox, "Pixel size at the specimen in µm")
+    size.setValue(6.5 / 60)
+    assert dialog.request().pixel_size_um == 0.108333
+    assert size.text() == "0.108333 µm"
+    dialog.close()
+    parent.deleteLater()
