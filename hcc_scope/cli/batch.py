@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.progress_bar import steps_shown
-from hcc_scope.cli.runs import Interrupted, called_on_signals
+from hcc_scope.cli.signals import Interrupted, called_on_signals
 from hcc_scope.errors import CheckError
 from hcc_scope.executors.choice import open_executor
 from hcc_scope.executors.versions import describe_differences, require_equal_versions

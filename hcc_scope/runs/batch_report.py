@@ -136,8 +136,8 @@ def describe_agreement(agreement: Agreement) -> list[str]:
     same = f"{n - agreement.n_flips:,} of {counted(n, 'section')}"
     lines = [
         f"Beside the recorded scores ({models}): {same} lie on the same side of the threshold "
-        f"({percent(agreement.share)}). The scores differ by {agreement.mean_difference:+.{SCORE_DECIMALS}f} on average, "
-        f"and by up to {agreement.largest_difference:.{SCORE_DECIMALS}f}."
+        f"({percent(agreement.share)}). The scores differ by {agreement.mean_difference:+.{SCORE_DECIMALS}f} on "
+        f"average, and by up to {agreement.largest_difference:.{SCORE_DECIMALS}f}."
     ]
     if agreement.decisions_compared:
         lines.append(

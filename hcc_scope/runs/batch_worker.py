@@ -24,7 +24,7 @@ from hcc_scope.runs.batch_result import (
     engine_build,
     model_hash,
 )
-from hcc_scope.runs.comparison import compare
+from hcc_scope.runs.comparison import Verdict, compare
 from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.scoring_model import ScoringModel
 from hcc_scope.runs.section_analyses import recorded_analysis, replay_analysis
@@ -209,7 +209,7 @@ def _previous(
         len(comparison.pairs),
         comparison.sides_changed,
         comparison.largest if len(comparison.pairs) else None,
-        comparison.verdict.value,
+        None if comparison.verdict is Verdict.NOTHING else comparison.verdict is Verdict.DIFFERENT,
         comparison.answer,
     )
 
