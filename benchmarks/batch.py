@@ -186,15 +186,15 @@ def scaling(folder: Path, n_sections: int, side_px: int) -> None:
         base_s = base_s or per_section_s
         keys = [ResultKey(store_hash(Path(one)), batch.model_hash, REFERENCE) for one in stores]
         made_by = [results.read(key).made_by or {} for key in keys]
-        at_work_s = sum(one["seconds"] for one in made_by) / len(made_by)
+        at_work_s = sum(one["processor_seconds"] for one in made_by) / len(made_by)
         print(
             json.dumps(
                 {
                     "workers": n,
                     "sections_per_hour": round(3600 / per_section_s),
-                    "seconds_of_work_a_section": round(at_work_s, 2),
+                    "processor_seconds_a_section": round(at_work_s, 2),
                     "speed_up": round(base_s / per_section_s, 2),
-                    "own_share": round(own_s / (done - n) / at_work_s, 4),
+                    "own_milliseconds_a_section": round(1000 * own_s / (done - n), 2),
                 }
             )
         )
