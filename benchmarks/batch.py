@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.library import write_section
-from hcc_scope.bench.scenes import make_scenes
 from hcc_scope.cores import usable_cores
 from hcc_scope.executors.choice import open_executor
 from hcc_scope.executors.local import LocalExecutor
@@ -56,7 +55,7 @@ _FIELDS = 24
 
 
 class _Scenes:
-    """Fields of one section, from a few scenes; a `hcc_scope.protocols.FrameSource`."""
+    """Fields of one section, from the model's test tiles; a `hcc_scope.protocols.FrameSource`."""
 
     live = False
 
@@ -66,11 +65,14 @@ class _Scenes:
             model_sha256=scoring_model.model.card.sha256, provenance={**scoring_model.facts, "specimen": "phantom"},
         )  # fmt: skip
         self._n, self._n_fields = n, n_fields
-        self._scenes = make_scenes(side_px, 4)
+        self._tiles = scoring_model.model.test_input
+        self._n_side = side_px // self._tiles.shape[1]
 
     def frames(self, stop: StopSignal) -> Iterator[Frame]:
         for seq in range(self._n_fields):
-            pixels = np.rot90(self._scenes[seq % len(self._scenes)], self._n + seq).copy()
+            rng = np.random.default_rng((self._n, seq))
+            chosen = rng.integers((len(self._tiles), 4), size=(self._n_side, self._n_side, 2))
+            pixels = np.block([[np.rot90(self._tiles[tile], turn) for tile, turn in row] for row in chosen])
             pixels.flags.writeable = False
             yield Frame(seq, pixels, 0, datetime.now(UTC), 10.0, self.spec.section_id, pixel_size_um=0.325)
 
@@ -123,11 +125,11 @@ def _killed_and_again(library: Path, out: Path, *how: str) -> dict[str, bytes]:
     command = [*_COMMAND, str(library), "--model", DEFAULT_MODEL, "--engine", REFERENCE, "--out", str(out), *how]
     n_stores = len(stores_given([library]))
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while running.poll() is None and len(list(out.rglob("results/*/*.json"))) < n_stores // 3:
+    while running.poll() is None and len(ResultFolder(out).names()) < n_stores // 3:
         time.sleep(0.02)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    n_done = len(list(out.rglob("results/*/*.json")))
+    n_done = len(ResultFolder(out).names())
     done = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert f"{n_stores} sections scored, {n_done} of them before" in done, done
     print(f"{' '.join(how)}: killed after {n_done} of {n_stores} sections, and ended")
@@ -205,7 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks batch", description=__doc__)
     parser.add_argument("what", choices=("resume", "same", "scaling"))
     parser.add_argument("--sections", type=int, help="Default: 10000, 50 or 24.")
-    parser.add_argument("--side-px", type=int, default=1024, help="Side of a frame, for scaling.")
+    parser.add_argument("--side-px", type=int, default=1024, help="Side of a frame, for scaling: 512, 1024 ...")
     parser.add_argument("--folder", type=Path, help="An empty folder to work in. Default: a temporary one.")
     asked = parser.parse_args()
     where: AbstractContextManager[str] = (

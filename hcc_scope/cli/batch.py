@@ -149,6 +149,10 @@ def _show(outcome: BatchOutcome, report: BatchReport, console: People) -> None:
     failed = f", {len(outcome.failures):,} without a score" if outcome.failures else ""
     left = f", {outcome.n_left:,} left" if outcome.n_left else ""
     console.note(f"{counted(len(outcome.scored), 'section')} scored{before}{failed}{left}.")
+    if n := report.agreement.n_empty:
+        console.note(
+            f"{counted(n, 'section')} of them {'has' if n == 1 else 'have'} no usable tile, and no score.", "yellow"
+        )
     if words := describe_engines(outcome.answers, report.card):
         console.note(words)
     for line in describe_agreement(report.agreement):

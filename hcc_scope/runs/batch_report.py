@@ -83,6 +83,7 @@ def _account(outcome: BatchOutcome, agreement: Agreement, card: ModelCard, engin
         "stores": outcome.n_stores,
         "scored": len(outcome.scored),
         "failed": len(outcome.failures),
+        "without_usable_tile": agreement.n_empty,
         "left": outcome.n_left,
         "engines": [{"engine": one.engine, "digest": one.digest} for one in outcome.answers],
         "largest_engine_difference": largest_engine_difference(outcome.answers),

@@ -137,6 +137,8 @@ class Agreement:
     """The first ones."""
     points: list[tuple[float, float, bool]] = field(default_factory=list)
     """Previous and new score, and whether it is a flip; evenly from all sections compared."""
+    n_empty: int = 0
+    """Of all sections: without a tile that could be scored."""
     n_same: int = 0
     """Of all sections: whose results are those that the store records, by the rule of `hcc_scope.runs.comparison`."""
     differences: list[str] = field(default_factory=list)
@@ -188,6 +190,7 @@ class Agreement:
 
     def check(self, result: SectionResult, store: str) -> None:
         """Take a section, whether it counts or not, and whether its results are those that its store records."""
+        self.n_empty += result.score.score is None
         before = result.previous
         if before is None or before.model_sha256 != result.model_sha256:
             return
