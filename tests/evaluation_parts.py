@@ -17,6 +17,7 @@ from hcc_scope.training.metrics import LearningCheck
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hcc_scope.datasets.tiles import TileReader
     from hcc_scope.evaluation.aggregation import Level
     from hcc_scope.evaluation.start_task import StartTask
     from hcc_scope.executors.tasks import Here
@@ -70,10 +71,10 @@ def breaks_by_animal(task: StartTask, here: Here) -> None:
 
 
 class OnOneMachine:
-    """The reader of tiles that a worker looks for where there are none."""
+    """A reader of tiles that another process looks for in a folder where there are none."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, reader: TileReader, folder: Path) -> None:
+        self.read, self._folder = reader.read, folder
 
     def __reduce__(self) -> tuple[type[TileArray], tuple[Path, int, int]]:
         return TileArray, (self._folder, 8, 48)

@@ -316,20 +316,18 @@ def test_the_command_reports_and_checks(copied: Path, models: tuple[Path, Path],
     assert "3 sections cannot be compared" in str(done.exception)
 
 
-def test_two_workers_of_a_cluster_give_the_same_bytes(library: Path, models: tuple[Path, Path], tmp_path: Path):
-    distributed = pytest.importorskip("distributed")
+def test_two_workers_of_a_cluster_give_the_same_bytes(
+    library: Path, models: tuple[Path, Path], tmp_path: Path, dask_cluster: str
+):
     alone = scored(library, models[1], tmp_path / "alone")[1]
     ends: list[object] = []
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
-    ) as cluster:
 
-        def connect() -> Executor:
-            return open_executor(scheduler=cluster.scheduler_address)
+    def connect() -> Executor:
+        return open_executor(scheduler=dask_cluster)
 
-        cut, _ = scored(library, models[1], tmp_path / "out", connect, on_progress=ends.append, stop=lambda: bool(ends))
-        assert cut.scored
-        outcome, tables = scored(library, models[1], tmp_path / "out", connect)
+    cut, _ = scored(library, models[1], tmp_path / "out", connect, on_progress=ends.append, stop=lambda: bool(ends))
+    assert cut.scored
+    outcome, tables = scored(library, models[1], tmp_path / "out", connect)
     assert outcome.n_done_before == len(cut.scored)
     assert tables == alone
 

@@ -391,6 +391,12 @@ def test_table_1_has_the_papers_numbers_beside_both_protocols(analysed: Analysis
         assert np.mean(values) == pytest.approx(mean, abs=0.005)
 
 
+def files_written(result: EvaluationResult, folder: Path) -> dict[str, bytes]:
+    folder.mkdir(exist_ok=True)
+    write_evaluation(analyse(result), folder, "hcc-scope evaluate")
+    return {name: (folder / name).read_bytes() for name in ("evaluation.json", "report.md", "table1.md")}
+
+
 @pytest.mark.parametrize("where", ["two processes", "a cluster"])
 def test_the_files_do_not_depend_on_where_networks_are_trained(
     where: str, tmp_path: Path, varied: EvaluationResult, request: pytest.FixtureRequest
@@ -403,19 +409,14 @@ def test_the_files_do_not_depend_on_where_networks_are_trained(
         sample = small(class_effect=0.2, animal_effect=0.5)
         there = run(tmp_path / "there", sample, executor=executor, on_progress=heard.append)
     assert heard[-1].done == heard[-1].total
-    written = [
-        write_evaluation(analyse(result), tmp_path / name, "hcc-scope evaluate") and (tmp_path / name)
-        for name, result in (("here", varied), ("there", there))
-    ]
-    for name in ("evaluation.json", "report.md", "table1.md"):
-        assert (written[0] / name).read_bytes() == (written[1] / name).read_bytes()
+    assert files_written(there, tmp_path / "there") == files_written(varied, tmp_path / "here")
     lines = (tmp_path / "there" / WORKERS_FILE).read_text().splitlines() if cluster else []
     assert [json.loads(line)["versions"] == versions_here() for line in lines] == [True] * (len(there.folds) * cluster)
 
 
 def test_tiles_that_a_worker_cannot_see_are_named(tmp_path: Path, dask_cluster: str) -> None:
     data, tiles = small()
-    lost = replace(tiles, reader=OnOneMachine(tmp_path / "tiles"))
+    lost = replace(tiles, reader=OnOneMachine(tiles.reader, tmp_path / "tiles"))
     with DaskExecutor(dask_cluster) as executor, pytest.raises(DatasetError, match="--cache") as caught:
         run(tmp_path / "e", (data, lost), executor=executor)
     assert str(tmp_path / "tiles") in str(caught.value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.cli.console import people, print_json
 from hcc_scope.cli.progress_bar import steps_shown
-from hcc_scope.cli.runs import Interrupted, called_on_signals
+from hcc_scope.cli.signals import Interrupted, called_on_signals
 from hcc_scope.errors import CheckError
 from hcc_scope.executors.choice import open_executor
 from hcc_scope.executors.versions import describe_differences, require_equal_versions
@@ -149,6 +149,10 @@ def _show(outcome: BatchOutcome, report: BatchReport, console: People) -> None:
     failed = f", {len(outcome.failures):,} without a score" if outcome.failures else ""
     left = f", {outcome.n_left:,} left" if outcome.n_left else ""
     console.note(f"{counted(len(outcome.scored), 'section')} scored{before}{failed}{left}.")
+    if n := report.agreement.n_empty:
+        console.note(
+            f"{counted(n, 'section')} of them {'has' if n == 1 else 'have'} no usable tile, and no score.", "yellow"
+        )
     if words := describe_engines(outcome.answers, report.card):
         console.note(words)
     for line in describe_agreement(report.agreement):

@@ -96,7 +96,7 @@ class DaskExecutor:
 
         found = self._connected.run(worker_facts, on_error="return")
         for address, facts in found.items():
-            if isinstance(facts, ImportError):
+            if isinstance(facts, ImportError) or (isinstance(facts, Exception) and "No module named" in str(facts)):
                 raise UsageError(
                     f"the worker {address} cannot run HCC-Scope: {facts}",
                     hint=f"Install hcc-scope[cluster]=={versions_here()['hcc-scope']} in its Python.",
@@ -252,7 +252,9 @@ async def _answer(address: str) -> None:
     from distributed import Security
     from distributed.comm.core import connect
 
-    comm = await connect(address, timeout=_CONNECT_S, **Security().get_connection_args("client"))
+    arguments = Security().get_connection_args("client")
+    # `timeout` is that of the connection alone: what is no scheduler may take it and stay silent
+    comm = await asyncio.wait_for(connect(address, timeout=_CONNECT_S, **arguments), _CONNECT_S + 1.0)
     await comm.close()
 
 

@@ -26,7 +26,6 @@ from hcc_scope.inference.card import MODEL_FILE, read_card
 from hcc_scope.inference.catalogue import find_model
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.runs.batch_result import ResultKey, model_hash
-from hcc_scope.runs.batch_worker import ScoreJob, StoreTask, prepare_model, score_store
 from hcc_scope.storage.find_stores import find_stores, stores_at
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.place import RemotePath, place_of
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from hcc_scope.executors.tasks import Executor, TaskEnd, TaskFailure
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.progress import OnProgress
-    from hcc_scope.runs.batch_result import EngineAnswers, ResultFolder, SectionResult
+    from hcc_scope.runs.batch_result import EngineAnswers, ResultFolder
 
 __all__ = ["Batch", "BatchFailure", "BatchOutcome", "ScoredStore", "chosen_engine", "stores_given"]
 
@@ -192,12 +191,8 @@ class Batch:
         self.engine = chosen_engine(engine, folder, self.card, results, note)
         self._stores = stores
         self._results = results
-        self._hash = model_hash(self.card)
-        self._setup = Setup(
-            prepare_model,
-            ScoreJob(self._hash, self.engine, allow_phantom_model),
-            tuple(SentFile.of(folder / name) for name in _MODEL_FILES),
-        )
+        self.model_hash = model_hash(self.card)
+        self._folder, self._allow_phantom_model = folder, allow_phantom_model
         self._answers = results.answers(self.card.sha256)
         self._scored: list[ScoredStore] = []
         self._failures: dict[str, BatchFailure] = {}
@@ -240,7 +235,7 @@ class Batch:
         if first is not None:
             with open_executor() as executor:
                 on_open(executor)
-                ends = executor.each(itertools.chain([first], tasks), setup=self._setup, retry=_may_pass, stop=stop)
+                ends = executor.each(itertools.chain([first], tasks), setup=self._setup(), retry=_may_pass, stop=stop)
                 for end in ends:
                     self._take(end)
         used = {one.answers for one in self._scored}
@@ -252,6 +247,12 @@ class Batch:
             tuple(self._answers[digest] for digest in sorted(used & self._answers.keys())),
         )
 
+    def _setup(self) -> Setup:
+        from hcc_scope.runs.batch_worker import ScoreJob, prepare_model
+
+        files = tuple(SentFile.of(self._folder / name) for name in _MODEL_FILES)
+        return Setup(prepare_model, ScoreJob(self.model_hash, self.engine, self._allow_phantom_model), files)
+
     # -- what is to be done --------------------------------------------------------------------------------------------
 
     def _tasks(self, stop: Callable[[], bool]) -> Iterator[Task]:
@@ -260,20 +261,26 @@ class Batch:
             if stop():
                 return
             try:
-                key = ResultKey(store_hash(place_of(store)), self._hash, self.engine)
+                key = ResultKey(store_hash(place_of(store)), self.model_hash, self.engine)
             except StoreError as error:
                 self._fail(store, error)
                 continue
-            result = self._results.read(key)
-            if result is not None:
+            ids = self._results.ids(key)
+            if ids is not None:
                 self._n_before += 1
-                self._add(store, result)
+                self._scored.append(ScoredStore(ids[0], ids[1], store, key, ids[2]))
                 self._on_progress(Progress(_SKIP, self._n_before, len(self._stores)))
             elif key.name in self._stores_of:  # a copy of one that is at work
                 self._stores_of[key.name].append(store)
             else:
                 self._stores_of[key.name] = [store]
-                yield Task(key.name, score_store, StoreTask(store, key))
+                yield self._task(store, key)
+
+    @staticmethod
+    def _task(store: str, key: ResultKey) -> Task:
+        from hcc_scope.runs.batch_worker import StoreTask, score_store  # what scores is loaded only to score
+
+        return Task(key.name, score_store, StoreTask(store, key))
 
     # -- what was done -------------------------------------------------------------------------------------------------
 
@@ -291,7 +298,8 @@ class Batch:
             return
         self._results.write(result)
         for store in stores:
-            self._add(store, result)
+            one = ScoredStore(result.animal_id, result.section_id, store, result.key, result.answers)
+            self._scored.append(one)
             self._step()
 
     def _compare_answers(self, answers: EngineAnswers) -> HccScopeError | None:
@@ -309,10 +317,6 @@ class Batch:
         self._results.write_answers(answers)
         self._answers[answers.digest] = answers
         return None
-
-    def _add(self, store: str, result: SectionResult) -> None:
-        one = ScoredStore(result.animal_id, result.section_id, store, result.key, result.answers)
-        self._scored.append(one)
 
     def _fail(self, store: str, error: Exception, attempts: int = 1) -> None:
         self._failures[store] = BatchFailure(store, error, attempts)

@@ -83,6 +83,7 @@ def _account(outcome: BatchOutcome, agreement: Agreement, card: ModelCard, engin
         "stores": outcome.n_stores,
         "scored": len(outcome.scored),
         "failed": len(outcome.failures),
+        "without_usable_tile": agreement.n_empty,
         "left": outcome.n_left,
         "engines": [{"engine": one.engine, "digest": one.digest} for one in outcome.answers],
         "largest_engine_difference": largest_engine_difference(outcome.answers),
@@ -136,8 +137,8 @@ def describe_agreement(agreement: Agreement) -> list[str]:
     same = f"{n - agreement.n_flips:,} of {counted(n, 'section')}"
     lines = [
         f"Beside the recorded scores ({models}): {same} lie on the same side of the threshold "
-        f"({percent(agreement.share)}). The scores differ by {agreement.mean_difference:+.{SCORE_DECIMALS}f} on average, "
-        f"and by up to {agreement.largest_difference:.{SCORE_DECIMALS}f}."
+        f"({percent(agreement.share)}). The scores differ by {agreement.mean_difference:+.{SCORE_DECIMALS}f} on "
+        f"average, and by up to {agreement.largest_difference:.{SCORE_DECIMALS}f}."
     ]
     if agreement.decisions_compared:
         lines.append(

@@ -13,21 +13,19 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import json_bytes, replace_file
-from hcc_scope.errors import StoreUnwritableError
+from hcc_scope.errors import StoreDamagedError, StoreUnwritableError
 from hcc_scope.report.summary import score_account
-from hcc_scope.runs.section_analyses import CardFacts
-from hcc_scope.storage.recorded_run import RecordedOutcome
+from hcc_scope.types import Drift, ExcludedBounds, SampleCounts, SectionScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from hcc_scope.inference.card import ModelCard
-    from hcc_scope.types import SectionScore
 
 __all__ = [
     "MOST_SECTIONS",
@@ -45,6 +43,10 @@ VERSION = 1
 MOST_SECTIONS = 16
 """Sections of an animal up to which its interval is known: that of a mean over n needs each section's interval at a
 confidence that depends on n, and a result keeps those for n up to here."""
+_OF_CARD = (
+    "sha256", "tile_px", "normalisation", "count_scale", "output", "temperature", "decision_threshold",
+    "threshold_interval", "probability_tolerance", "shading", "pixel_size_um", "pixel_size_tolerance", "bit_depth",
+)  # fmt: skip
 _THREADS = re.compile(r" \d+ threads?$")
 _NAME = re.compile(r"[0-9a-f]{40}-[0-9a-f]{16}-([a-z0-9-]+)\.json")
 
@@ -67,8 +69,8 @@ def model_hash(card: ModelCard) -> str:
 
     The same weights with another threshold are another model here.
     """
-    facts = asdict(CardFacts.of_card(card)) | {"statement": None, "sha256": card.sha256}
-    facts |= {key: getattr(card, key) for key in ("tile_px", "normalisation", "count_scale", "output", "shading")}
+    facts = {name: getattr(card, name) for name in _OF_CARD}
+    facts["unlike_threshold"] = None if card.unlike_training is None else card.unlike_training.threshold
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -103,10 +105,11 @@ class PreviousResult:
     """Of them: on the other side of the threshold, each analysis with its own."""
     largest_difference: float | None
     """Of a tile's probability; None without a tile."""
-    verdict: str
-    """Of `hcc_scope.runs.comparison`: two analyses of one model have to agree."""
+    differs: bool | None
+    """By the rule of `hcc_scope.runs.comparison`, by which two analyses of one model have to agree; None if there is
+    nothing to compare."""
     answer: str
-    """The verdict and what it rests on."""
+    """The same in words, with what it rests on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ class SectionResult:
     def as_bytes(self) -> bytes:
         """Return the content of the file."""
         before = self.previous
-        return json_bytes(
+        return _compact(
             {
                 "version": VERSION,
                 "key": asdict(self.key),
@@ -187,21 +190,38 @@ class SectionResult:
             raise ValueError(f"it is no result ({type(error).__name__}: {error})") from error
 
 
+def _compact(value: Mapping[str, Any]) -> bytes:
+    """Return JSON in one line: of thousands of files, each is read whenever the batch goes on."""
+    return (json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n").encode("ascii")
+
+
 _PLAIN = (
     "animal_id", "section_id", "acquired_utc", "complete", "n_frames", "model", "model_sha256", "engine", "answers",
 )  # fmt: skip
 _PLAIN_PREVIOUS = (
-    "model", "model_sha256", "engine", "tiles", "tiles_on_other_side", "largest_difference", "verdict", "answer",
+    "model", "model_sha256", "engine", "tiles", "tiles_on_other_side", "largest_difference", "differs", "answer",
+)  # fmt: skip
+_PLAIN_SCORE = (
+    "score", "interval_frames", "interval_valid", "confidence", "threshold", "stabilised", "stabilised_reason",
+    "frames", "tiles", "tiles_excluded", "fields_excluded_by_operator", "spoilt", "weight",
 )  # fmt: skip
 
 
 def _score(account: Mapping[str, Any]) -> SectionScore:
-    has_score = account["score"] is not None
-    whole = {**account} if has_score else {**account, "score": 0.0}  # only the counts of such a section are recorded
-    score = RecordedOutcome.parse(whole, "score").section_score
-    if score is None:
-        raise ValueError("its score is not whole")
-    return score if has_score else replace(score, score=None)
+    """Return the score that `score_account` gave the account of: every value, as it was."""
+    sample, bounds, drift = (account[name] for name in ("drawn_sample", "excluded_bounds", "drift"))
+    ends = account["threshold_interval"]
+    return SectionScore(
+        **{name: account[name] for name in _PLAIN_SCORE},
+        interval=(account["interval"][0], account["interval"][1]),
+        sample=None if sample is None else SampleCounts(**sample),
+        threshold_interval=None if ends is None else (ends[0], ends[1]),
+        n_lattice=account["lattice_fields"],
+        excluded_bounds=None if bounds is None else ExcludedBounds(**bounds),
+        drift=None if drift is None else Drift(drift["fields"], drift["evidence"], tuple(drift["found_in"])),
+        retaken={one["field"]: one["frame"] for one in account["retaken"]},
+        set_aside=tuple(account["set_aside"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,15 +270,34 @@ class ResultFolder:
         """Return the short names of the engines that made results of a model, by its hash."""
         return {match[1] for name in self.names() if name[41:57] == model[:16] and (match := _NAME.fullmatch(name))}
 
-    def read(self, key: ResultKey) -> SectionResult | None:
-        """Return the result that is there; None if there is none, or the file is damaged."""
+    def ids(self, key: ResultKey) -> tuple[str, str, str] | None:
+        """Return animal, section, and digest of the engine's answers, of a result; None if there is no whole one.
+
+        Cheaper than `read`: to skip what is done takes no more.
+        """
         if key.name not in self.names():
             return None
         try:
-            result = SectionResult.parse(self._path(key).read_bytes())
-        except (OSError, ValueError):
+            found = json.loads(self._path(key).read_bytes())
+            if found["version"] != VERSION or ResultKey(**found["key"]) != key:
+                return None
+            return found["animal_id"], found["section_id"], found["answers"]
+        except (OSError, ValueError, LookupError, TypeError):
             return None
-        return result if result.key == key else None
+
+    def read(self, key: ResultKey) -> SectionResult:
+        """Return a result that is there.
+
+        Raises
+        ------
+        StoreDamagedError
+            If it cannot be read.
+        """
+        path = self._path(key)
+        try:
+            return SectionResult.parse(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StoreDamagedError(f"The result {path} cannot be read: {error}", hint="Delete it.") from error
 
     def write(self, result: SectionResult) -> None:
         """Keep a result.

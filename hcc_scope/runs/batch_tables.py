@@ -25,7 +25,6 @@ from hcc_scope.formatting import sentence
 from hcc_scope.printable import printable, spreadsheet_text
 from hcc_scope.runs.animal_scores import choose_sections
 from hcc_scope.runs.batch_result import MOST_SECTIONS, engine_build
-from hcc_scope.runs.comparison import Verdict
 from hcc_scope.runs.listed_section import ListedSection
 from hcc_scope.score_text import decision
 from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
@@ -139,6 +138,8 @@ class Agreement:
     """The first ones."""
     points: list[tuple[float, float, bool]] = field(default_factory=list)
     """Previous and new score, and whether it is a flip; evenly from all sections compared."""
+    n_empty: int = 0
+    """Of all sections: without a tile that could be scored."""
     n_same: int = 0
     """Of all sections: whose results are those that the store records, by the rule of `hcc_scope.runs.comparison`."""
     differences: list[str] = field(default_factory=list)
@@ -190,15 +191,16 @@ class Agreement:
 
     def check(self, result: SectionResult, store: str) -> None:
         """Take a section, whether it counts or not, and whether its results are those that its store records."""
+        self.n_empty += result.score.score is None
         before = result.previous
         if before is None or before.model_sha256 != result.model_sha256:
             return
-        if before.verdict == Verdict.DIFFERENT.value:
+        if before.differs:
             self.n_different += 1
             if len(self.differences) < _MOST_FLIPS:
                 self.differences.append(sentence(f"{store}: {before.answer}"))
         else:
-            self.n_same += before.verdict != Verdict.NOTHING.value
+            self.n_same += before.differs is not None
 
     def _keep_point(self, previous: float, new: float, *, flip: bool) -> None:
         if self.compared % self._step:
@@ -238,13 +240,15 @@ def write_tables(results: ResultFolder, scored: Sequence[ScoredStore], folder: P
 
     Raises
     ------
+    StoreDamagedError
+        If a result cannot be read.
     StoreUnwritableError
         If they cannot be written.
     """
     agreement = Agreement()
     with _tables(folder, (SECTIONS, SECTION_SCHEMA), (ANIMALS, ANIMAL_SCHEMA)) as (sections, animals):
         for _, group in groupby(scored, key=lambda one: one.animal_id):
-            found = [(one.store, result) for one in group if (result := results.read(one.key)) is not None]
+            found = [(one.store, results.read(one.key)) for one in group]
             counting = _counting(found)
             for store, result in found:
                 counts = store in counting

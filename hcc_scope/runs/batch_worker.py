@@ -24,7 +24,7 @@ from hcc_scope.runs.batch_result import (
     engine_build,
     model_hash,
 )
-from hcc_scope.runs.comparison import compare
+from hcc_scope.runs.comparison import Verdict, compare
 from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.scoring_model import ScoringModel
 from hcc_scope.runs.section_analyses import recorded_analysis, replay_analysis
@@ -114,7 +114,7 @@ def score_store(task: StoreTask, here: Here) -> tuple[SectionResult, EngineAnswe
         If its frames are not what the model was trained on.
     """
     prepared: Prepared = here.prepared
-    began_s = time.perf_counter()
+    began_s, began_cpu_s = time.perf_counter(), time.process_time()
     path = place_of(task.store)
     store = open_store(path)
     if not store.complete and isinstance(path, Path) and _is_being_written(path):
@@ -154,6 +154,7 @@ def score_store(task: StoreTask, here: Here) -> tuple[SectionResult, EngineAnswe
             "threads": worker.n_threads,
             "versions": dict(worker.versions),
             "seconds": round(time.perf_counter() - began_s, 3),
+            "processor_seconds": round(time.process_time() - began_cpu_s, 3),
         },
     )
     return result, prepared.answers
@@ -211,7 +212,7 @@ def _previous(
         len(comparison.pairs),
         comparison.sides_changed,
         comparison.largest if len(comparison.pairs) else None,
-        comparison.verdict.value,
+        None if comparison.verdict is Verdict.NOTHING else comparison.verdict is Verdict.DIFFERENT,
         comparison.answer,
     )
 
