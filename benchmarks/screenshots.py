@@ -60,7 +60,7 @@ class Camera:
     """Drives the app as an operator would, and takes pictures."""
 
     def __init__(self, folder: Path, size: tuple[int, int], scratch: Path) -> None:
-        self.folder, self._scratch = folder, scratch
+        self.folder, self._size, self._scratch = folder, size, scratch
         self.app = App.make(scratch / "settings")
         self.app.setup.change(out_dir=scratch / "sections", plan=PlanChoice(n_fields=FIELDS))
         self.window = self.app.window
@@ -124,6 +124,8 @@ class Camera:
     def run(self) -> None:
         """Take them all."""
         app = self.app
+        self.settle()
+        self.window.resize(*self._size)  # also where the screen, which bounds the first size, is none
         self.settle()
         self.take("welcome")
         app.commands.open_rig("demo")

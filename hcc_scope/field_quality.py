@@ -7,7 +7,7 @@ unusable as a whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -105,16 +105,18 @@ class FieldQuality:
     likeness: Judgement
     what: str = ""
     """Which picture it is and how many of its tiles are usable, as a sentence; empty if there is none yet."""
+    seq: int | None = None
+    """The number of the field; None for a live picture, or none."""
 
     def __iter__(self) -> Iterator[Judgement]:
         """Return the judgements in the order in which they are shown."""
         return iter((self.focus, self.tissue, self.saturation, self.light, self.likeness))
 
     @classmethod
-    def unknown(cls, what: str = "", text: str = "Not known") -> FieldQuality:
+    def unknown(cls, what: str = "", text: str = "Not known", seq: int | None = None) -> FieldQuality:
         """Return the judgements on nothing: all unknown."""
         focus, tissue, saturation, light, likeness = (Judgement(a, "unknown", "", text) for a in get_args(Aspect))
-        return cls(focus, tissue, saturation, light, likeness, what)
+        return cls(focus, tissue, saturation, light, likeness, what, seq)
 
 
 def judge_result(
@@ -132,8 +134,8 @@ def judge_result(
     """
     what = _what(result)
     if result.outcome == "failed":  # its flags state nothing
-        return FieldQuality.unknown(what)
-    return judge_tiles(
+        return FieldQuality.unknown(what, seq=result.seq)
+    judged = judge_tiles(
         result.flags,
         quality,
         result.distances,
@@ -142,6 +144,7 @@ def judge_result(
         level=result.level,
         what=what,
     )
+    return replace(judged, seq=result.seq)
 
 
 def judge_tiles(

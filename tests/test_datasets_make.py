@@ -94,6 +94,7 @@ def test_labelled_sections_are_listed_without_excluded_fields(sections: Path, tm
     NotesWriter(sections / "M2_S1.ome.zarr").add("exclude", "a bubble", 0)
     retaken = stored(sections / "day 2", "M4", "S1")
     label_section(retaken, "low")
+    label_section(stored(sections / "day 2", "m2", "S3"), "high")
     NotesWriter(retaken).add("exclude", "blurred", 0)  # and then taken again
     NotesWriter(retaken).add("retake", "", 1, replaces=0)
     out = tmp_path / "sets" / "set.csv"
@@ -104,8 +105,13 @@ def test_labelled_sections_are_listed_without_excluded_fields(sections: Path, tm
         ("M1", "S1", 1, "low"),
         ("M2", "S1", 1, "high"),
         ("M4", "S1", 1, "low"),
+        ("m2", "S3", 0, "high"),
+        ("m2", "S3", 1, "high"),
     ]
-    assert made.images == 4
+    assert made.images == 6
+    assert [one.what for one in made.warnings] == [
+        "The animal ids M2 and m2 differ only in case, spaces, hyphens or underscores"
+    ]
     assert len(made.left_out) == 4
     assert "M3_S1" in made.left_out[0]
     assert "M2_S2" in made.left_out[1]
@@ -121,6 +127,7 @@ def test_the_command_lists_labelled_sections_and_overwrites_nothing(sections: Pa
     done = cli("dataset", "make", "--sections", sections, "--out", out, "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["images_per_class"] == {"high": 2, "low": 2}
+    assert json.loads(done.out)["warnings"] == []
     before = out.read_bytes()
     again = cli("dataset", "make", "--sections", sections, "--out", out)
     assert (again.code, out.read_bytes()) == (StoreExistsError.exit_code, before)

@@ -77,6 +77,17 @@ def test_the_score_is_a_function_of_results_and_marks_alone(order: list[int], da
     assert again.score() == score.score()
 
 
+def test_the_course_is_that_of_the_fields_that_count():
+    score, without = RunScore(new_scorer()), RunScore(new_scorer(), {4})
+    for seq in sorted(RESULTS):
+        score.add(RESULTS[seq])
+        without.add(RESULTS[seq])
+    assert score.course()[-1] == score.score()
+    assert [one.frames for one in score.course()] == [1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 10]
+    assert score.exclude(4) == score.course()[-1]
+    assert score.course() == without.course()
+
+
 @settings(deadline=None)
 @given(st.sets(st.integers(0, 11)), st.integers(0, 12))
 def test_what_is_not_on_disk_is_dropped_marks_and_all(out: set[int], n_stored: int):

@@ -145,7 +145,7 @@ class ActionStates(QObject):
 
     @Slot(str)
     def _phase_changed(self, phase: str) -> None:
-        self._window.top.lock(phase != "idle")
+        self._window.top.lock(phase != "idle", self._run.another)
         self._window.actions_.set_paused(phase == "paused")
         self._update()
 

@@ -162,12 +162,12 @@ class App:
             AlertPresenter(window, jobs, state, run, setup, store),
         )
         hand = HandPresenter(window, views, state, rig, run, HandControl(jobs, state, run, window), store)
-        training = TrainingPresenter(window, views, jobs, state, setup, focus)
         export = ExportPresenter(window, views, jobs, state, run, setup, focus)
         models = ModelList(jobs, store, window, first=model)
         library = LibraryPresenter(
             window, views, jobs, state, setup, recovery, store, models, allow_phantom_model=allow_phantom_model
         )
+        training = TrainingPresenter(window, views, jobs, state, setup, focus, library.library)
         EmptyPages(window, views, rig, run)
         commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
         imports = ImportPresenter(window, views, jobs, state, run, setup)

@@ -71,7 +71,16 @@ class ReplayPresenter(QObject):
         shown = replay.section_shown, replay.section_closed, replay.pane.field_shown, replay.notes_changed
         for signal in (window.page_changed, *shown):
             signal.connect(self._look)
+        window.page_changed.connect(self._read_again)
         state.run_started.connect(self._leave_gallery)
+
+    @Slot()
+    def _read_again(self) -> None:
+        """Read the section again that Replay shows: it may have got fields, or marks in Live, while another tab was."""
+        replay, run = self._views.replay, self._run.run
+        opened = replay.opened if self._window.shown_tab is replay else None
+        if opened is not None and (run is None or run.store_path.resolve() != opened.path):
+            replay.look_again()
 
     @Slot(object)
     def _remember_store(self, path: Path) -> None:

@@ -284,13 +284,16 @@ class SectionPresenter(QObject):
         self._run.screen_changed.emit()
 
     def _show_quality(self) -> None:
-        """Show the quality of the field that stays on the screen, else of the newest one with a result."""
+        """Show the quality of the field on the screen; of one that comes and goes without a result, of the newest."""
         views, run = self._views, self._shown
         if run is None or self._focus.on or views.live.shows_live_picture:
             return
         seq = self.field_on_screen if views.live.pinned or self._state.run is None else None
         if views.live.pinned and views.live.shown_frame is not None:
             seq = views.live.shown_frame.seq
+        passing = self.field_on_screen if seq is None else None
+        if passing is not None and passing in run.results:
+            seq = passing
         if seq is not None:
             views.quality.show_field(seq, run.results.get(seq))
         elif self._judged is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hcc_scope.storage.section_labels import SectionLabel
     from ui.control.app_state import AppState
     from ui.control.replay_focus import ReplayFocus
+    from ui.control.section_library import SectionLibrary
     from ui.control.section_setup import SectionSetup
     from ui.kit.jobs import Jobs
     from ui.shell.actions import ActionName
@@ -40,8 +41,10 @@ class TrainingPresenter(QObject):
         Reads sections on its worker ``report``: there may be many.
     state : AppState
     setup : SectionSetup
-        Knows the folder for sections.
+        Knows the folder for sections, where a training is looked for first.
     focus : ReplayFocus
+    library : SectionLibrary
+        Its folder is the one whose labelled sections are listed.
     """
 
     def __init__(
@@ -52,10 +55,11 @@ class TrainingPresenter(QObject):
         state: AppState,
         setup: SectionSetup,
         focus: ReplayFocus,
+        library: SectionLibrary,
     ) -> None:
         super().__init__(window)
         self._window, self._views, self._jobs, self._state, self._setup = window, views, jobs, state, setup
-        self._focus = focus
+        self._focus, self._library = focus, library
         self._followed: dict[Path, TrainingDialog] = {}
         actions = window.actions_
         for name, label in _LABELS.items():
@@ -82,7 +86,7 @@ class TrainingPresenter(QObject):
 
     @Slot(bool)
     def _ask_manifest(self, _down: bool) -> None:
-        folder = self._setup.request.out_dir  # the library may show another one
+        folder = self._library.folder or self._setup.request.out_dir
         title = f"Write manifest of the labelled sections in {folder}"
         ask_where(
             self._window, title, folder / "manifest.csv", "Manifests (*.csv)", partial(self.write_manifest, folder)
@@ -94,7 +98,8 @@ class TrainingPresenter(QObject):
 
     def _written(self, made: NewManifest) -> None:
         sentences = [made.describe(), *(f"Left out: {sentence}" for sentence in made.left_out)]
-        self._state.message.emit("info", " ".join(sentences))
+        sentences += map(str, made.warnings)
+        self._state.message.emit("warning" if made.warnings else "info", " ".join(sentences))
 
     # -- trainings -----------------------------------------------------------------------------------------------------
 

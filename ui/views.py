@@ -162,6 +162,7 @@ class Views(QObject):
             self._offer_views()
             if shown is not None:
                 self._window.show_view(self.live if shown is self.section else shown)
+            self._follow_page()
 
     def _offer_views(self) -> None:
         """Offer the tabs of the present mode and rig."""
@@ -178,7 +179,10 @@ class Views(QObject):
     def _follow_page(self) -> None:
         """Show the score beside a view in Operator mode, unless that shows it itself, and a tab's own menu with it."""
         shown = self._window.shown_tab
-        self._window.show_score(shown not in (None, self.hand, self.models))
+        beside = shown not in (None, self.hand, self.models)
+        if self._window.narrow and shown is self.library:
+            beside = False  # its list has the scores, and needs the room
+        self._window.show_score(beside)
         self._window.show_menu("library", shown is self.library)
         self._window.show_menu("model", shown is self.models)
 

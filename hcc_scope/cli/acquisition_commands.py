@@ -243,7 +243,9 @@ def acquire(
 
 @app.command()
 def replay(
-    stores: Annotated[list[Path], typer.Argument(help="Stores (*.ome.zarr).", metavar="STORE...")],
+    stores: Annotated[
+        list[Path], typer.Argument(help="Stores (*.ome.zarr), or addresses of them (s3://...).", metavar="STORE...")
+    ],
     model: Annotated[
         str | None, typer.Option("--model", help="Another model. Default: the one recorded in the store.")
     ] = None,

@@ -13,7 +13,10 @@ __all__ = ["batch"]
 
 def batch(
     stores: Annotated[
-        list[Path], typer.Argument(help="Stores (*.ome.zarr), or folders that hold them.", metavar="STORE_OR_FOLDER...")
+        list[Path],
+        typer.Argument(
+            help="Stores (*.ome.zarr), folders that hold them, or addresses (s3://...).", metavar="STORE_OR_FOLDER..."
+        ),
     ],
     model: Annotated[str, typer.Option("--model", help="Name of a model, or a folder with card.yaml.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of results and tables; one that is there is added to.")],

@@ -67,6 +67,8 @@ def run_make(options: MakeOptions, *, json_mode: bool) -> None:
     console.note(made.describe(), "bold")
     for sentence in made.left_out:
         console.note(f"Left out: {sentence}", "yellow")
+    for problem in made.warnings:
+        console.note(f"{problem.severity}: {problem}", "yellow")
     console.note(f"Next: hcc-scope dataset check {made.path}")
 
 

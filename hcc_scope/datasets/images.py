@@ -10,13 +10,12 @@ one can undo. The first bytes of a file decide its kind, not its name.
 from __future__ import annotations
 
 import functools
-import stat
 from typing import TYPE_CHECKING
 
 from hcc_scope.datasets.decoders import decoded
-from hcc_scope.datasets.header import CAMERA_KINDS, COPY_AGAIN, Header
-from hcc_scope.datasets.pngs import SIGNATURE, png_header, png_pixels
-from hcc_scope.datasets.tiff_pages import SIGNATURES
+from hcc_scope.datasets.header import Header
+from hcc_scope.datasets.image_kind import image_kind
+from hcc_scope.datasets.pngs import png_header, png_pixels
 from hcc_scope.datasets.tiffs import tiff_headers, tiff_ome, tiff_pixels
 from hcc_scope.errors import ImageError
 from hcc_scope.shading.correction import analysed_pixels
@@ -67,7 +66,7 @@ def read_headers(path: Path, page: int | None = None, colour: ColourConversion |
         If the file is missing or unreadable, ends before its pixels do, has no such page, or is of a kind that is not
         supported.
     """
-    if _kind(path) == "png":
+    if image_kind(path) == "png":
         header = decoded(path, "cannot be read", lambda: png_header(path, colour))
         if page not in {None, 0}:
             raise ImageError(f"{path} has no page {page}: a PNG has page 0 alone")
@@ -83,7 +82,7 @@ def ome_of(path: Path) -> OmeXml | None:
     ImageError
         If the file is missing or unreadable.
     """
-    return None if _kind(path) == "png" else decoded(path, "cannot be read as a TIFF", lambda: tiff_ome(path))
+    return None if image_kind(path) == "png" else decoded(path, "cannot be read as a TIFF", lambda: tiff_ome(path))
 
 
 def read_pixels(image: LabelledImage) -> NDArray[np.uint16]:
@@ -98,7 +97,7 @@ def read_pixels(image: LabelledImage) -> NDArray[np.uint16]:
     if is_store(image.path):
         where = f"{image.path}, frame {image.index}"
         pixels = decoded(image.path, "cannot be read", lambda: opened_store(image.path).read(image.index).pixels)
-    elif _kind(image.path) == "png":
+    elif image_kind(image.path) == "png":
         pixels = decoded(image.path, "cannot be decoded", lambda: png_pixels(image.path, image.colour))
     else:
         pixels = decoded(image.path, "cannot be decoded", lambda: tiff_pixels(image.path, image.index, image.colour))
@@ -183,20 +182,3 @@ def frames_of(path: Path, seq: int | None = None) -> list[Header]:
     if not frames:
         raise ImageError(f"{path} has no readable frame" if seq is None else f"{path} has no readable frame {seq}")
     return frames
-
-
-def _kind(path: Path) -> str:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or a device may never end
-            raise ImageError(f"{path} is a pipe, a device or the like, not a file", hint="Name the image's own file.")
-        with path.open("rb") as file:
-            start = file.read(8)
-    except OSError as error:
-        raise ImageError(f"{path} cannot be opened: {error.strerror or error}") from error
-    if start.startswith(SIGNATURES):
-        return "tiff"
-    if start == SIGNATURE:
-        return "png"
-    if not start:
-        raise ImageError(f"{path} is empty", hint=COPY_AGAIN)
-    raise ImageError(f"{path} is neither a TIFF nor a PNG", hint=CAMERA_KINDS)

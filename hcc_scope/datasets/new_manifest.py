@@ -16,12 +16,14 @@ from hcc_scope.datasets.dataset_report import GroupCount, group_counts
 from hcc_scope.datasets.images import is_store
 from hcc_scope.datasets.manifest import COHORT_FILE, listed, mixtures
 from hcc_scope.datasets.manifest_rows import COLUMNS, OPTIONAL, Row, parse_rows
+from hcc_scope.datasets.spelling import spelling_problems
 from hcc_scope.errors import DatasetError, HccScopeError, ImageError, ManifestError, StoreExistsError, from_os_error
 from hcc_scope.formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from hcc_scope.datasets.dataset_report import Problem
     from hcc_scope.datasets.labelled_image import LabelledImage
 
 __all__ = ["NewManifest", "raise_all", "refuse_existing", "write_manifest"]
@@ -42,6 +44,8 @@ class NewManifest:
     animals: tuple[GroupCount, ...]
     left_out: tuple[str, ...] = ()
     """One sentence for each kind of thing that is not in it."""
+    warnings: tuple[Problem, ...] = ()
+    """Of ids and names in it that may be one in two spellings, as the check of the set."""
 
     def describe(self) -> str:
         """Return what it lists, as a sentence.
@@ -67,6 +71,7 @@ class NewManifest:
             "images_per_class": {one.name: one.images for one in self.classes},
             "animals": {one.name: {"low": one.low, "high": one.high} for one in self.animals},
             "left_out": list(self.left_out),
+            "warnings": [str(problem) for problem in self.warnings],
         }
 
 
@@ -148,6 +153,7 @@ def write_manifest(
         group_counts(images, lambda image: image.tumour_class),
         group_counts(images, lambda image: image.animal_id),
         tuple(left_out),
+        tuple(spelling_problems(images)),
     )
 
 

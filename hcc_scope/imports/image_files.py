@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from hcc_scope.datasets.decoders import decoded
-from hcc_scope.datasets.header import COPY_AGAIN
-from hcc_scope.datasets.pngs import SIGNATURE, png_facts, png_stored
-from hcc_scope.datasets.tiff_pages import SIGNATURES, load_tifffile
+from hcc_scope.datasets.image_kind import image_kind
+from hcc_scope.datasets.pngs import png_facts, png_stored
+from hcc_scope.datasets.tiff_pages import load_tifffile
 from hcc_scope.errors import ImageError
 from hcc_scope.formatting import counted
 from hcc_scope.imports.described import Described, Found, as_found, few, listed
@@ -30,34 +30,12 @@ if TYPE_CHECKING:
     from hcc_scope.imports.collection import Plane
     from hcc_scope.types import TagValue
 
-__all__ = ["ENDINGS", "ImageFiles", "describe_file", "image_files_in", "kind_of", "natural_order"]
+__all__ = ["ENDINGS", "ImageFiles", "describe_file", "image_files_in", "natural_order"]
 
 ENDINGS = (".tif", ".tiff", ".btf", ".tf8", ".tf2", ".stk", ".lsm", ".png")
 """Of the files of a folder that are looked at; what they are, their first bytes decide."""
 _OPEN_FILES = 4
 _DIGITS = re.compile(r"(\d+)")
-
-
-def kind_of(path: Path) -> str:
-    """Return ``tiff`` or ``png``, by the first bytes.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be opened, or is neither.
-    """
-    try:
-        if not path.is_file():  # reading a pipe or a device may never end
-            raise ImageError(f"{path} is not a file", hint="Name the image's own file, or its folder.")
-        with path.open("rb") as file:
-            start = file.read(8)
-    except OSError as error:
-        raise ImageError(f"{path} cannot be opened: {error.strerror or error}") from error
-    if start.startswith(SIGNATURES):
-        return "tiff"
-    if start == SIGNATURE:
-        return "png"
-    raise ImageError(f"{path} is {'neither a TIFF nor a PNG' if start else 'empty'}", hint=COPY_AGAIN)
 
 
 def describe_file(path: Path) -> Described:
@@ -68,7 +46,7 @@ def describe_file(path: Path) -> Described:
     ImageError
         If it has none that can be read.
     """
-    return describe_tiff(path) if kind_of(path) == "tiff" else _describe_png(path)
+    return describe_tiff(path) if image_kind(path) == "tiff" else _describe_png(path)
 
 
 def _describe_png(path: Path) -> Described:

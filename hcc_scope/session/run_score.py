@@ -7,7 +7,7 @@ import threading
 from array import array
 from typing import TYPE_CHECKING, get_args
 
-from hcc_scope.scoring import FieldEntry, feed, field_entry
+from hcc_scope.scoring import FieldEntry, feed, field_entry, prepare
 from hcc_scope.types import FrameOutcome, QualityFlag
 
 if TYPE_CHECKING:
@@ -97,6 +97,25 @@ class RunScore:
         """Return the present score."""
         with self.lock:
             return self._scorer.score()
+
+    def course(self) -> list[SectionScore]:
+        """Return the score after each field that has a result; the last is the present one.
+
+        The fields come in the order of their results. Those that are excluded now are in none of the scores, and one
+        that was taken again is in them once. Analysis goes on meanwhile.
+        """
+        with self.lock:
+            scorer = self._scorer.fresh()
+            fields = prepare(scorer, self._entries, self._excluded)
+        scores = []
+        for seq, entry in fields:
+            with self.lock:  # retakes are shared
+                if entry is None:
+                    scorer.skip(seq)
+                else:
+                    scorer.add_entry(entry)
+                    scores.append(scorer.score())
+        return scores
 
     def add(self, result: FrameResult) -> SectionScore:
         """Take one frame's result; return the score after it."""

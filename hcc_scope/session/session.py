@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     from hcc_scope.session.analysis import Arrival
     from hcc_scope.session.bad_fields import BadFieldWatch
     from hcc_scope.shading.correction import Shading
-    from hcc_scope.types import Frame, FrameResult, RunState, Snapshot
+    from hcc_scope.types import Frame, FrameResult, RunState, SectionScore, Snapshot
 
 __all__ = ["Session"]
 
@@ -390,6 +390,13 @@ class Session:
     def excluded(self) -> tuple[int, ...]:
         """The fields that an operator excluded from the score, ascending."""
         return self._score.excluded
+
+    def course(self) -> list[SectionScore]:
+        """Return the score after each field that has a result, earlier parts of the section included.
+
+        Excluded fields are in none of them, and a field that was taken again is in them once.
+        """
+        return self._score.course()
 
     @property
     def finished(self) -> bool:

@@ -277,7 +277,7 @@ def test_after_a_section_by_hand_the_map_is_that_of_a_plan_again(tab: SectionMap
     tab.show_hand(view_of(Place(0, 256.0, 256.0, 0.3)))
     tab.clear()
     tab.set_plan([(0.0, 0.0)], OUTLINE, FIELD_UM)
-    assert about(tab) == "0 of 1 planned field acquired"
+    assert about(tab) == "0 of 1 field acquired"
     assert tab._outline.filled
     assert edit_button(tab).defaultAction().isEnabled()
     names = [one.text() for one in tab.actions() if one.isVisible()]

@@ -130,6 +130,9 @@ def test_sections_are_listed_by_animal_with_picture_score_and_interval(
     picture = row.data(Qt.ItemDataRole.DecorationRole)
     assert {picture.pixelColor(x, 40).alpha() for x in range(80)} == {255}, "across its middle"
     assert row.siblingAtColumn(int(Column.SCORE)).data().startswith("0.")
+    header = tab.table.header()
+    assert header.visualIndex(int(Column.STATE)) == header.visualIndex(int(Column.SCORE)) + 1
+    assert tab.table.sizeHintForColumn(int(Column.STATE)) <= header.sectionSize(int(Column.STATE)), "cut"
     cut_off = tab.model.index_of(stored / "day 2" / "M2_S2.ome.zarr")
     assert cut_off.siblingAtColumn(int(Column.STATE)).data() == "not ended in order"
     assert cut_off.siblingAtColumn(int(Column.SCORE)).data() != "…", "it is read after the list"

@@ -15,6 +15,8 @@ from review_parts import settle
 from hcc_scope.errors import ModelMismatchError
 from hcc_scope.inference.card import read_card
 from hcc_scope.inference.catalogue import MODELS_DIR_VARIABLE, list_models, offered
+from hcc_scope.report.card_markdown import card_markdown
+from hcc_scope.resources import models_dir
 from hcc_scope.runs.model_demands import Demand, ModelFit
 from tests.model_parts import Inside, Plain, archive, make_model, random_tiles
 from ui.control.model_list import ModelList
@@ -177,6 +179,18 @@ def test_a_model_that_was_replaced_in_its_folder_is_loaded_again_at_the_start(tm
     train(folder, 2)
     assert choice.load_if_changed(print, loaded).model.card == read_card(folder)
     assert loaded.model.card != read_card(folder)
+
+
+def test_a_card_of_a_window_of_1280_px_is_read_without_scrolling_sideways(qtbot: QtBot):
+    view = CardView("Card")
+    qtbot.addWidget(view)
+    view.set_markdown(card_markdown(read_card(models_dir() / SHIPPED)))
+    view.resize(956, 500)
+    with qtbot.waitActive(view):
+        view.show()
+    qtbot.waitUntil(lambda: view.document().documentLayout().documentSize().height() > 3000)
+    assert view.document().documentLayout().documentSize().width() <= view.viewport().width() + 8
+    assert not view.horizontalScrollBar().isVisible()
 
 
 def test_markup_in_a_card_or_an_error_is_shown_as_text_and_nothing_is_loaded(qtbot: QtBot, tmp_path: Path):

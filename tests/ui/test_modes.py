@@ -219,7 +219,13 @@ def test_operator_mode_fits_1280_x_720_at_125_to_200_per_cent(operator: App, siz
             assert window.rect().contains(QRect(canvas.mapTo(window, QPoint()), canvas.size()))
             assert canvas.width() > size[0] / 4
         assert window.rect().contains(window.statusBar().geometry())
+        window.show_view(operator.views.library)
+        QApplication.processEvents()
+        bar = operator.views.library.bar
+        assert all(bar.rect().contains(one.geometry()) for one in bar.children() if isinstance(one, QWidget))
+        assert operator.views.library.table.height() > size[1] / 5
     finally:
+        window.show_view(operator.views.live)
         window.resize(1280, 720)
         QApplication.processEvents()
     wait_for(lambda: not window.narrow, "the docks to part")
@@ -275,7 +281,11 @@ def test_the_signs_under_the_picture_have_the_words_of_the_judgement(qtbot: QtBo
     qtbot.addWidget(signs)
     quality = FieldQuality.unknown(text="Cannot be judged: no tissue here")
     signs.show_quality(quality)
-    names = [name_of(one) for one in signs.children() if isinstance(one, QWidget)]
+    names = [name_of(one) for one in signs.children() if isinstance(one, QWidget) and not isinstance(one, QLabel)]
     assert names == [f"{one.name}: {one.text}" for one in quality]
     assert [name.partition(":")[0] for name in names] == ["Focus", "Tissue", "Saturation", "Light", "Similarity"]
     assert interactive(signs) == []
+    field = find(signs, QLabel, "Field of the quality")
+    assert field.isHidden()  # a live picture is no field
+    signs.show_quality(FieldQuality.unknown(seq=7))
+    assert (field.isHidden(), field.text()) == (False, "Field 7")

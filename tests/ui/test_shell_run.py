@@ -457,15 +457,24 @@ def test_a_section_that_is_being_written_is_not_offered(ready: App):
 
 def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(ready: App):
     start(ready)
-    wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
+    wait_for(lambda: ready.state.snapshot.counts.acquired >= 2, "two fields")
     ready.window.actions_["pause"].trigger()
     wait_until_held(ready)
     n = ready.state.snapshot.counts.acquired
+    wait_for(lambda: ready.state.snapshot.counts.classified == n, "their results")
+    wait_for(lambda: ready.run.field_on_screen == n - 1, "the last picture")
+    ready.state.result_arrived.emit(ready.run.run.results[0])  # as of one that was deferred
+    ready.presenters[1].show_again()
+    assert ready.views.quality.quality.seq == n - 1, "the quality of another field"
     ready.window.actions_["stop"].trigger()
     finish(ready)
     store = ready.setup.request.out_dir / "M7_S1.ome.zarr"
     wait_for(lambda: f"{6 - n} of 6 fields of section M7 S1" in ready.window.notice.text, "the offer")
     find(ready.window.notice, QPushButton, "Resume")
+    top, replay = ready.window.top, ready.views.replay
+    ready.views.open_store(store)
+    wait_for(lambda: replay.opened is not None and replay.opened.store.n_frames == n, "the store in Replay")
+    ready.views.show_live()
     with patch.object(ready.window.notice, "show_notice", wraps=ready.window.notice.show_notice) as shown:
         ready.commands.resume_section(str(store))  # as the menu does; the offer goes with it
     shown.assert_called_once_with("info", "Checking every stored frame of M7_S1.ome.zarr …")
@@ -473,11 +482,19 @@ def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(rea
     (box,) = ready.window.findChildren(QMessageBox)
     assert f"{6 - n} of 6 fields of section M7 S1" in box.text()
     _press(box, "Resume")
+    assert (top.animal.value, top.section.value, top.plan.text()) == ("M7", "S1", "rest of its plan")
+    assert ready.setup.request.section_id == "S2"
     wait_for(lambda: ready.run.phase == "running", f"the section to go on: {notices(ready)}")
     finish(ready)
     assert open_store(store).n_frames == 6
     assert "left" not in ready.window.notice.text
-    assert ready.window.top.section.value == "S2"
+    assert (top.section.value, top.plan.text()[:15]) == ("S2", "6 random fields")
+    wait_for(lambda: not ready.jobs.n_open, "the course of both parts")
+    fields = ready.state.course.as_array()[:, 0].tolist()  # a poll sees the newest score alone, so some may lack
+    assert (fields[:n], fields[-1]) == (list(range(1, n + 1)), 6)
+    ready.window.show_view(replay)
+    wait_for(lambda: replay.opened.store.n_frames == 6, "Replay to read it again")
+    ready.views.show_live()
     assert ready.run.why_no_retake() == ""
     ready.run.retake(1, "a bubble")
     wait_for(lambda: ready.run.active, f"the retake: {notices(ready)}")
@@ -485,3 +502,21 @@ def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(rea
     assert [(note.seq, note.replaces, note.text) for note in read_notes(store)] == [(6, 1, "a bubble")]
     assert dict(ready.state.snapshot.score.retaken) == {1: 6}
     assert open_store(store).recorded.state == "completed"
+
+
+def test_what_was_away_for_a_moment_keeps_no_section_from_starting(ready: App, tmp_path: Path):
+    model, plan, away = tmp_path / "model", tmp_path / "plan.yaml", tmp_path / "away"
+    shutil.copytree(ready.models.entries[0].folder, model)
+    plan.write_text("kind: positions\npositions_um: [[0, 0]]\n", encoding="utf-8")
+    ready.setup.change(model=str(model), plan=PlanChoice("file", file=str(plan)))
+    wait_for(lambda: ready.model_check.fit is not None and not ready.action_states.missing, "Start")
+    away.mkdir()
+    for one in (model, plan):  # as a drive that is pulled out
+        one.rename(away / one.name)
+    ready.model_check.ask_again()
+    ready.setup.change(seed=2)
+    wait_for(lambda: str(plan) in ready.setup.plan_problem, "the refusal of the plan")
+    wait_for(lambda: str(model) in ready.model_check.problem, "the refusal of the model")
+    for one in (model, plan):
+        (away / one.name).rename(one)
+    wait_for(lambda: not ready.action_states.missing, "Start, without a click")

@@ -19,6 +19,7 @@ from hcc_scope.evaluation.training_progress import follow_training
 from hcc_scope.storage.section_labels import label_section, section_label
 from hcc_scope.storage.writer import create_store
 from hcc_scope.theme_colours import colours
+from ui import training_presenter
 from ui.kit.display import choose_file_dialogs
 from ui.kit.jobs import Jobs
 from ui.kit.theme import apply_theme
@@ -29,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from storage_cases import make_frame, make_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
@@ -72,7 +73,9 @@ def test_a_section_in_replay_is_labelled_and_the_label_taken_back(qtbot: QtBot, 
     assert (high.isChecked(), section_label(store)) == (False, None)
 
 
-def test_the_manifest_of_the_folder_for_sections_is_written(qapp: QApplication, tmp_path: Path, qtbot: QtBot):
+def test_the_manifest_of_the_folder_in_the_library_is_written(
+    qapp: QApplication, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+):
     with running_app(tmp_path) as app:
         folder = tmp_path / "sections"
         actions = app.window.actions_
@@ -85,11 +88,27 @@ def test_the_manifest_of_the_folder_for_sections_is_written(qapp: QApplication, 
         assert actions["label_high"].isChecked()
         messages: list[str] = []
         app.state.message.connect(lambda _level, text: messages.append(text))
-        app.training.write_manifest(folder, folder / "set.csv")
+        asked: list[Path] = []
+
+        def take(_window: object, _title: str, start: Path, _files: str, then: Callable[[Path], None]) -> None:
+            asked.append(start)
+            then(start)
+
+        monkeypatch.setattr(training_presenter, "ask_where", take)  # the dialog is the system's
+        actions["manifest"].trigger()
         settle(qtbot, app.jobs)
-        images = read_manifest(folder / "set.csv").images
+        images = read_manifest(folder / "manifest.csv").images
         assert [(one.animal_id, one.tumour_class) for one in images] == [("M1", "low"), ("M2", "high")]
-        assert messages[-1].startswith(f"{folder / 'set.csv'} lists 2 images in 2 lines: high has 1 image of 1 animal")
+        listed = f"{folder / 'manifest.csv'} lists 2 images in 2 lines: high has 1 image of 1 animal"
+        assert messages[-1].startswith(listed)
+        other = tmp_path / "others"
+        for animal, label in (("M8", "low"), ("M9", "high")):
+            label_section(stored(other, animal), label)
+        app.library.library.choose_folder(other)
+        actions["manifest"].trigger()
+        settle(qtbot, app.jobs)
+        assert asked[-1] == other / "manifest.csv"
+        assert [one.animal_id for one in read_manifest(asked[-1]).images] == ["M8", "M9"]
 
 
 def write_run(folder: Path, n_steps: int, *, epochs: int, torn: bytes = b"") -> None:

@@ -37,6 +37,7 @@ from view_parts import (
 
 from hcc_scope.errors import StoreUnwritableError
 from ui.canvas.canvas import MouseMode
+from ui.kit.controls import ElidedLabel
 from ui.live.feed import Feed
 from ui.live.live_tab import LiveTab
 from ui.live.recent_frames import MOST_FRAMES, MOST_RESULTS
@@ -187,6 +188,10 @@ def test_a_tile_unlike_training_is_marked_and_not_coloured(tab: LiveTab):
     tab.set_result(result_of(0, [0.9] * 4, [16, 0, 1, 16 | 1]), GRID, THRESHOLD)
     assert tab.view.tooltip_of(10, 10) == "Tile row 1, column 1: excluded: unlike training"
     assert "1 of 4 tiles scored, 2 unlike training" in about(tab)
+    line, brief = find(tab, ElidedLabel, "Shown frame"), "Stored field 0, 1 of 4 tiles scored, 2 unlike training"
+    line.resize(line.fontMetrics().horizontalAdvance(brief) + 4, line.height())  # as in Operator mode: whole facts
+    assert line.text() == brief
+    assert about(tab) in line.toolTip()
     swatch = find(tab, QWidget, "2 tiles excluded: unlike training")
     assert "such tiles are not scored" in swatch.toolTip()
     shown = tab.view.grab().toImage()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -121,6 +122,11 @@ class Course:
             self._points = self._points[::2]
         return True
 
+    def put_before(self, earlier: Course) -> None:
+        """Take another course for all up to its end; what came after it stays."""
+        end = earlier._points[-1][0] if earlier._points else 0.0
+        self._points = earlier._points + [point for point in self._points if point[0] > end]
+
     def as_array(self) -> NDArray[np.float64]:
         """Return (n, 4): classified fields, score, lower and upper end of the interval."""
         return np.array(self._points, dtype=np.float64).reshape(-1, 4)
@@ -173,6 +179,7 @@ class AppState(QObject):
         """The newest frame of the run that was shown."""
         self.hand: HandView | None = None
         self.course = Course()
+        self._course_of: RunningSection | None = None
         self.system = System(None, 0)
         self.out_dir = Path()
         self._controls: Reader | None = None
@@ -278,12 +285,30 @@ class AppState(QObject):
         self.run = run
         self._preview = None
         self.course = Course()
+        self._course_of = run
         self._reported, self._last_message = {}, ""
         self.snapshot = run.session.snapshot()
         self.frame = self._run_frame = self.hand = None
         self._seen.clear()
         self._pace()
         self.run_started.emit(run)
+        if self.snapshot.score.frames:
+            self.draw_course_again(run)  # its earlier parts
+
+    def draw_course_again(self, run: RunningSection) -> None:
+        """Make the course of a section again: of its earlier parts too, and without what was excluded since."""
+        self._jobs.submit("course", run.session.course, partial(self._take_course, run))
+
+    def _take_course(self, run: RunningSection, scores: list[SectionScore]) -> None:
+        if run is not self._course_of:
+            return
+        course = Course()
+        for score in scores:
+            course.add(score)
+        self.course.put_before(course)
+        self.course_changed.emit()
+        if self.run is None and self.snapshot is not None:
+            self.snapshot_changed.emit(self.snapshot)  # no poll shows it
 
     def look_back_at(self, run: RunningSection) -> None:
         """Show a section that has ended once more, after its score was corrected."""
@@ -328,6 +353,8 @@ class AppState(QObject):
         self._new_results(run, over=over)
         if (before is None or before.score != snapshot.score or over) and self.course.add(snapshot.score):
             self.course_changed.emit()
+        if before is not None and before.score.retaken != snapshot.score.retaken:
+            self.draw_course_again(run)
         if snapshot.message and snapshot.message != self._last_message:
             self._last_message = snapshot.message
             words = snapshot.message[:1].upper() + snapshot.message[1:]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from hcc_scope.errors import HccScopeError
 from hcc_scope.formatting import sentence
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ui.kit.jobs import Jobs
 
 __all__ = ["ModelCheck", "Tone", "Verdict"]
+
+AGAIN_MS = 2000
+"""After so long a card that could not be read is read again."""
 
 Tone = Literal["unknown", "good", "warning", "error"]
 
@@ -91,6 +94,8 @@ class ModelCheck(QObject):
         self._cards = models.cards
         self._followed: str | None = None
         self._unreadable = ""
+        self._again = QTimer(self, singleShot=True, interval=AGAIN_MS)
+        self._again.timeout.connect(self._read_again)
         self._not_loaded: tuple[str, str] = ("", "")
         self.fit: ModelFit | None = None
         """The chosen model's demands beside the rig's frames; None while they are not known."""
@@ -176,15 +181,29 @@ class ModelCheck(QObject):
         if question != self._question:
             return
         if isinstance(card, str):
-            self._unreadable = card
-            self.changed.emit()
+            if card != self._unreadable:
+                self._unreadable = card
+                self.changed.emit()
+            self._again.start()
             return
+        self._unreadable = ""
         loaded = self._rig.loaded
         if loaded is None or self._run.active:
             self._question = None  # asked again after the section
             return
         allowed = self._run.allow_phantom_model
         self._jobs.submit("rig", partial(_fit, loaded, card, question, allowed), partial(self._take, question))
+
+    @Slot()
+    def _read_again(self) -> None:
+        """Look whether a card that could not be read is there again: a drive may have been away for a moment."""
+        question = self._question
+        if question is None or not self._unreadable:
+            return
+        if self._run.active:
+            self._again.start()
+            return
+        self._jobs.submit(WORKER, partial(_card_of, self._cards, question.model), partial(self._compare, question))
 
     def _take(self, question: _Question, fit: ModelFit) -> None:
         if question == self._question:

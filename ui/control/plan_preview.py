@@ -33,6 +33,8 @@ __all__ = ["PlanPreview"]
 
 _SOON_MS = 120
 """After the last change: a number that is typed has several digits."""
+AGAIN_MS = 2000
+"""After so long a plan that cannot be carried out is laid out again: its file, or the disk, may be there by then."""
 _SAME_PLACE_UM = 1.0
 
 
@@ -79,6 +81,8 @@ class PlanPreview(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_SOON_MS)
         self._timer.timeout.connect(self._lay_out)
+        self._again = QTimer(self, singleShot=True, interval=AGAIN_MS)
+        self._again.timeout.connect(self.refresh)
         setup.changed.connect(self._soon)
         run.phase_changed.connect(self._phase_changed)
         rig.opened.connect(self._read_site)
@@ -167,6 +171,8 @@ class PlanPreview(QObject):
             self._setup.note_laid_out(request, planned.problem, planned.takes)
         if number == self._n_asked and not self._run.active:
             self._show(planned)
+            if planned.problem:
+                self._again.start()
 
     def _show(self, planned: PlannedFields | None) -> None:
         if planned is not None or self.planned is not None:

@@ -110,8 +110,7 @@ class RunControl(QObject):
         self._loaded_model: tuple[ModelChoice, ScoringModel] | None = None
         self._wanted: ModelChoice | None = None
         self.request: SectionRequest | None = None
-        self.importing = False
-        """Whether the section under way, or the last one, is made of images of other programs."""
+        self._imported: ImportRequest | None = None
         self.run: Running | None = None
         self.last_store: Path | None = None
         """Of the section that ended last."""
@@ -175,6 +174,21 @@ class RunControl(QObject):
         """Whether a section is prepared, acquired or finished."""
         return self._phase != "idle"
 
+    @property
+    def importing(self) -> bool:
+        """Whether the section under way, or the last one, is made of images of other programs."""
+        return self._imported is not None
+
+    @property
+    def another(self) -> tuple[str, str, str] | None:
+        """Animal, section, and in a few words what is taken, of a section under way that is not the one set up."""
+        if not self.active:
+            return None
+        if self._imported is not None:
+            return self._imported.animal_id, self._imported.section_id, "imported images"
+        request = self.request
+        return None if request is None or not request.rest else (request.animal_id, request.section_id, request.rest)
+
     def _set_phase(self, phase: Phase) -> None:
         if phase != self._phase:
             self._phase = phase
@@ -187,8 +201,7 @@ class RunControl(QObject):
             return
         self._rig.stop_live()
         self._stop = StopToken()
-        self.request = request
-        self.importing = False
+        self.request, self._imported = request, None
         self._set_phase("preparing")
         choice = ModelChoice(request.model, request.engine, self.allow_phantom_model)
         before = self.loaded_for(request.model, request.engine)
@@ -253,8 +266,7 @@ class RunControl(QObject):
             return
         self._rig.stop_live()
         self._stop = StopToken()
-        self.request = None
-        self.importing = True
+        self.request, self._imported = None, request
         self._set_phase("preparing")
         choice = ModelChoice(model, engine, self.allow_phantom_model)
         before = self.loaded_for(model, engine)
@@ -377,6 +389,7 @@ class RunControl(QObject):
             return  # another section has begun since
         if self._state.run is None:
             self._state.look_back_at(run)  # it has ended, so the state is not polled
+        self._state.draw_course_again(run)
         self.excluded_changed.emit(seq, excluded)
 
     def _not_excluded(self, run: Running, seq: int, _sentence: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hcc_scope.errors import IdError
-from hcc_scope.formatting import counted, format_number
+from hcc_scope.formatting import counted, format_number, listed
 from hcc_scope.plans.focusing import NO_FOCUSING, Focusing
 from hcc_scope.runs.plan_options import DEFAULT_AREA_UM, DEFAULT_FIELDS, DEFAULT_OVERLAP
 from hcc_scope.storage.naming import check_id, store_path
@@ -187,6 +187,14 @@ class SectionRequest:
     def store(self) -> Path:
         """The store of the section."""
         return self.continues or self.resumes or store_path(self.out_dir, self.animal_id, self.section_id)
+
+    @property
+    def rest(self) -> str:
+        """What is taken of a section that goes on, in a few words; empty for a new section."""
+        if self.retakes:
+            fields = [str(seq) for seq in self.retakes]
+            return f"field {fields[0]} again" if len(fields) == 1 else f"fields {listed(fields)} again"
+        return "" if self.resumes is None else "rest of its plan"
 
     @property
     def id_problem(self) -> str:

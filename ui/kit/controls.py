@@ -238,16 +238,16 @@ class ElidedLabel(QLabel):
 
     def __init__(self, name: str, align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft) -> None:
         super().__init__()
-        self._whole = ""
+        self._whole = self._brief = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setAlignment(align | Qt.AlignmentFlag.AlignVCenter)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(name)
 
-    def set_text(self, text: str) -> None:
-        """Show another text."""
-        if text != self._whole:
-            self._whole = text
+    def set_text(self, text: str, brief: str = "") -> None:
+        """Show another text; where it has no room, a brief one, if there is one."""
+        if (text, brief) != (self._whole, self._brief):
+            self._whole, self._brief = text, brief
             self.setAccessibleDescription(text)
             self._shorten()
 
@@ -269,7 +269,10 @@ class ElidedLabel(QLabel):
         self._shorten()
 
     def _shorten(self) -> None:
-        shown = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, max(0, self.width() - 2))
+        room = max(0, self.width() - 2)
+        fits = not self._brief or self.fontMetrics().horizontalAdvance(self._whole) <= room
+        text = self._whole if fits else self._brief
+        shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room)
         self.setText(shown)
         self.setToolTip(plain_tip(self._whole) if shown != self._whole else "")
 

@@ -28,13 +28,13 @@ class Column(enum.IntEnum):
 
     SECTION = 0
     SCORE = 1
-    ACQUIRED = 2
-    MODEL = 3
+    STATE = 2
+    ACQUIRED = 3
     FIELDS = 4
-    LEFT_OUT = 5
-    LABEL = 6
-    NOTES = 7
-    STATE = 8
+    LABEL = 5
+    MODEL = 6
+    LEFT_OUT = 7
+    NOTES = 8
 
 
 class Since(enum.Enum):

@@ -34,13 +34,13 @@ _Index = QModelIndex | QPersistentModelIndex
 _TITLES = {
     Column.SECTION: "Section",
     Column.SCORE: "Score",
-    Column.ACQUIRED: "Acquired (UTC)",
-    Column.MODEL: "Model",
-    Column.FIELDS: "Fields",
-    Column.LEFT_OUT: "Left out",
-    Column.LABEL: "Label",
-    Column.NOTES: "Notes",
     Column.STATE: "State",
+    Column.ACQUIRED: "Acquired (UTC)",
+    Column.FIELDS: "Fields",
+    Column.LABEL: "Label",
+    Column.MODEL: "Model",
+    Column.LEFT_OUT: "Left out",
+    Column.NOTES: "Notes",
 }
 _STATES: dict[SectionState, Shape] = {
     "complete": "good",

@@ -24,16 +24,16 @@ __all__ = ["LibraryTable"]
 
 _WIDTHS = {
     Column.SECTION: 22,
-    Column.SCORE: 36,
+    Column.SCORE: 34,
+    Column.STATE: 24,
     Column.ACQUIRED: 16,
-    Column.MODEL: 20,
-    Column.FIELDS: 9,
-    Column.LEFT_OUT: 20,
+    Column.FIELDS: 8,
     Column.LABEL: 9,
-    Column.NOTES: 16,
-    Column.STATE: 14,
+    Column.MODEL: 18,
+    Column.LEFT_OUT: 16,
+    Column.NOTES: 8,
 }
-"""In average characters."""
+"""In average characters; the last column takes what is left."""
 
 
 class LibraryTable(QTreeView):

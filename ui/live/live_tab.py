@@ -477,8 +477,8 @@ class LiveTab(QWidget):
             outcome = "not classified yet"
         if not outcome and self._no_prediction and not frame.section_id:
             outcome = f"tiles not coloured: {self._no_prediction}"
-        parts = (self.feed.describe(frame, pinned=self._pinned), outcome, describe_camera(frame))
-        self._about.set_text(", ".join(part for part in parts if part))
+        brief = ", ".join(filter(None, (self.feed.describe(frame, pinned=self._pinned), outcome)))
+        self._about.set_text(f"{brief}, {describe_camera(frame)}", brief)
         self._show_cursor()
 
     @Slot()

@@ -6,14 +6,12 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from hcc_scope.plans import PositionList
+from ui.map.undo_steps import UndoSteps, neighbour
 
 if TYPE_CHECKING:
     from hcc_scope.plans.models import Place
 
 __all__ = ["FieldsEdit", "Mark"]
-
-_MOST_STEPS = 200
-"""Steps that can be undone."""
 
 
 class Mark(NamedTuple):
@@ -35,7 +33,7 @@ class FieldsEdit:
         """Width and height of a field."""
         self.chosen: int | None = None
         self._source = PositionList(positions_um=())
-        self._before: list[tuple[tuple[Mark, ...], int | None]] = []
+        self._steps = UndoSteps[tuple[tuple[Mark, ...], int | None]]()
         self._grabbed = False
         self._hold_um = (0.0, 0.0)
 
@@ -44,7 +42,7 @@ class FieldsEdit:
         marks = _marks_of(fields)
         if marks != self.marks:
             self.marks, self.chosen = marks, None
-            self._before.clear()
+            self._steps.clear()
         self._source = fields
         self._grabbed = False
 
@@ -64,13 +62,12 @@ class FieldsEdit:
     # -- steps ---------------------------------------------------------------------------------------------------------
 
     def _note(self) -> None:
-        self._before.append((self.marks, self.chosen))
-        del self._before[:-_MOST_STEPS]
+        self._steps.note((self.marks, self.chosen))
 
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to undo."""
-        return bool(self._before)
+        return bool(self._steps)
 
     @property
     def empty(self) -> bool:
@@ -79,8 +76,8 @@ class FieldsEdit:
 
     def undo(self) -> None:
         """Take the last step back."""
-        if self._before:
-            self.marks, self.chosen = self._before.pop()
+        if (before := self._steps.take_back()) is not None:
+            self.marks, self.chosen = before
 
     def clear(self) -> None:
         """Take all fields away."""
@@ -111,9 +108,7 @@ class FieldsEdit:
 
     def step(self, by: int) -> None:
         """Choose the field before or after the chosen one."""
-        if self.marks:
-            first = 0 if by > 0 else len(self.marks) - 1
-            self.chosen = first if self.chosen is None else (self.chosen + by) % len(self.marks)
+        self.chosen = neighbour(self.chosen, by, len(self.marks))
 
     def click(self, x_um: float, y_um: float, near_um: float) -> None:
         """Choose the field at a place; where there is none, add one at the end."""

@@ -26,14 +26,14 @@ def describe_progress(fields: FieldsLayer, n_done: int = 0, n_planned: int = 0) 
     """
     n = len(fields.shown)
     if n_planned:
-        parts = [f"{n_done:,} of {counted(n_planned, 'planned field')} acquired"]
+        parts = [f"{n_done:,} of {counted(n_planned, 'field')} acquired"]
     else:
         parts = [counted(n, "field") if n else "No field yet"]
     if len(fields.fields) > n:
         parts.append(f"{len(fields.fields) - n} taken again")
     excluded = sum(one.excluded for one in fields.shown)
     if excluded:
-        parts.append(f"{excluded} excluded by the operator")
+        parts.append(f"{excluded} excluded")
     if not fields.has_places:
         parts.append("no stage positions: in the order in which they were taken")
     elif fields.without_position:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.errors import PlanError
 from hcc_scope.plans import check_outline, first_crossing
+from ui.map.undo_steps import UndoSteps, neighbour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["OutlineEdit"]
 
 Point = tuple[float, float]
-_MOST_STEPS = 200
-"""Steps that can be undone."""
 
 
 class OutlineEdit:
@@ -27,7 +26,7 @@ class OutlineEdit:
         self.corners: list[Point] = []
         self.closed = False
         self.chosen: int | None = None
-        self._before: list[tuple[list[Point], bool, int | None]] = []
+        self._steps = UndoSteps[tuple[list[Point], bool, int | None]]()
         self._grabbed = False
 
     def begin(self, corners: Iterable[Point]) -> None:
@@ -35,7 +34,7 @@ class OutlineEdit:
         self.corners = [(float(x), float(y)) for x, y in corners]
         self.closed = len(self.corners) >= 3
         self.chosen = None
-        self._before.clear()
+        self._steps.clear()
         self._grabbed = False
 
     # -- what is wrong -------------------------------------------------------------------------------------------------
@@ -61,13 +60,12 @@ class OutlineEdit:
     # -- steps ---------------------------------------------------------------------------------------------------------
 
     def _note(self) -> None:
-        self._before.append((list(self.corners), self.closed, self.chosen))
-        del self._before[:-_MOST_STEPS]
+        self._steps.note((list(self.corners), self.closed, self.chosen))
 
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to undo."""
-        return bool(self._before)
+        return bool(self._steps)
 
     @property
     def empty(self) -> bool:
@@ -76,8 +74,8 @@ class OutlineEdit:
 
     def undo(self) -> None:
         """Take the last step back."""
-        if self._before:
-            self.corners, self.closed, self.chosen = self._before.pop()
+        if (before := self._steps.take_back()) is not None:
+            self.corners, self.closed, self.chosen = before
 
     def clear(self) -> None:
         """Take all corners away, to draw another outline."""
@@ -143,9 +141,7 @@ class OutlineEdit:
 
     def step(self, by: int) -> None:
         """Choose a neighbour of the chosen corner."""
-        if self.corners:
-            first = 0 if by > 0 else len(self.corners) - 1
-            self.chosen = first if self.chosen is None else (self.chosen + by) % len(self.corners)
+        self.chosen = neighbour(self.chosen, by, len(self.corners))
 
     def add(self, centre_um: Point, size_um: Point) -> None:
         """Add a corner in the middle of the edge after the chosen one; without an outline, a rectangle to begin with.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import (
     QBrush,
     QColor,
@@ -38,6 +39,7 @@ class CardView(QTextBrowser):
         super().__init__()
         self.setAccessibleName(name)
         self.setOpenLinks(False)
+        self.horizontalScrollBar().rangeChanged.connect(self._offer_bar)
         self._colours = colours("dark")
         self._markdown = ""
         self._document: QTextDocument | None = None
@@ -62,13 +64,19 @@ class CardView(QTextBrowser):
         """Load nothing: neither a picture nor a style, from no place."""
         return None
 
+    @Slot(int, int)
+    def _offer_bar(self, _least: int, most: int) -> None:
+        """Offer to scroll sideways where something is too wide: Qt rounds the columns of a table up by a pixel each."""
+        policies = Qt.ScrollBarPolicy
+        self.setHorizontalScrollBarPolicy(policies.ScrollBarAsNeeded if most > GRID_PX else policies.ScrollBarAlwaysOff)
+
     def _show(self) -> None:
         document = QTextDocument(self)  # laid out once, when it is shown, and not at each change of a table
         document.setDefaultFont(self.font())
         document.setDocumentMargin(2 * GRID_PX)
         dialect = QTextDocument.MarkdownFeature.MarkdownDialectGitHub
         document.setMarkdown(self._markdown, dialect | QTextDocument.MarkdownFeature.MarkdownNoHTML)
-        self._style_headings(document)
+        self._style_blocks(document)
         for frame in document.rootFrame().childFrames():
             if isinstance(frame, QTextTable):
                 self._style_table(frame)
@@ -77,10 +85,14 @@ class CardView(QTextBrowser):
             self._document.deleteLater()
         self._document = document
 
-    def _style_headings(self, document: QTextDocument) -> None:
+    def _style_blocks(self, document: QTextDocument) -> None:
         size_pt = self.font().pointSizeF()
         block = document.begin()
         while block.isValid():
+            if block.blockFormat().nonBreakableLines():  # a command, of any length
+                form = block.blockFormat()
+                form.setNonBreakableLines(False)
+                QTextCursor(block).setBlockFormat(form)
             level = block.blockFormat().headingLevel()
             cursor = QTextCursor(block)
             if level:

@@ -65,7 +65,7 @@ class QualityPanel(QWidget):
     def show_field(self, seq: int, result: FrameResult | None) -> None:
         """Show the quality of one field, which need not be analysed yet."""
         if result is None:
-            self.set_quality(FieldQuality.unknown(f"Field {seq}: not analysed yet."))
+            self.set_quality(FieldQuality.unknown(f"Field {seq}: not analysed yet.", seq=seq))
         else:
             self.set_result(result)
 

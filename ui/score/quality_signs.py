@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt, Slot
-from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtGui import QPainter, QPalette
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from hcc_scope.field_quality import FieldQuality
 from ui.kit.labels import colours_of
@@ -73,7 +73,7 @@ class _Sign(QWidget):
 
 
 class QualitySigns(QWidget):
-    """Focus, tissue, saturation, light, and similarity to the training images."""
+    """Focus, tissue, saturation, light, and similarity to the training images; which field they are of, if of one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,9 +81,13 @@ class QualitySigns(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         nothing = FieldQuality.unknown()
         self._signs = {judgement.aspect: _Sign(judgement.name) for judgement in nothing}
+        self._field = QLabel()
+        self._field.setAccessibleName("Field of the quality")
+        self._field.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID_PX)
+        row.addWidget(self._field)
         for sign in self._signs.values():
             row.addWidget(sign, sign.sizeHint().width())  # so that all names fit, or none is shown
         self.show_quality(nothing)
@@ -91,5 +95,7 @@ class QualitySigns(QWidget):
     @Slot(FieldQuality)
     def show_quality(self, quality: FieldQuality) -> None:
         """Show the judgements on a field or a live picture."""
+        self._field.setText("" if quality.seq is None else f"Field {quality.seq}")
+        self._field.setVisible(quality.seq is not None)
         for judgement in quality:
             self._signs[judgement.aspect].show_judgement(judgement)

@@ -174,7 +174,7 @@ SPECS: tuple[ActionSpec, ...] = (
         "manifest",
         "file",
         "Write manifest …",
-        "List the labelled sections of the folder for sections in a file that train and evaluate take",
+        "List the labelled sections of the library's folder in a file that train and evaluate take",
         icon="manifest",
     ),
     ActionSpec(

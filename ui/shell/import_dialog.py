@@ -29,7 +29,7 @@ from hcc_scope.imports.conversion import Conversion
 from hcc_scope.imports.frame_facts import stated_pixel_sizes_um
 from hcc_scope.imports.selection import AXES, Selection, axis_values
 from hcc_scope.runs.import_section import ImportRequest, describe_sources, facts_of_choice
-from ui.kit.dropped import local_paths
+from ui.kit.dropped import take_drag, take_drop
 from ui.kit.labels import ValueLabel, form, heading, label_for
 from ui.kit.theme import GRID_PX
 
@@ -184,14 +184,11 @@ class ImportDialog(QDialog):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
         """Take files and folders of this computer."""
-        if local_paths(event.mimeData()):
-            event.acceptProposedAction()
+        take_drag(event)
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
         """Add what was dropped to the sources."""
-        if paths := local_paths(event.mimeData()):
-            event.setDropAction(Qt.DropAction.CopyAction)  # nothing is moved from where it lies
-            event.accept()
+        if paths := take_drop(event):
             self.add(paths)
 
     @Slot()

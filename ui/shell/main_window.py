@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from ui.canvas.canvas import Canvas
-from ui.kit.dropped import local_paths
+from ui.kit.dropped import take_drag, take_drop
 from ui.kit.theme import GRID_PX, apply_theme
 from ui.shell.actions import MENUS, Actions
 from ui.shell.dock_layout import DockLayout
@@ -387,14 +387,11 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
         """Take files and folders of this computer."""
-        if local_paths(event.mimeData()):
-            event.acceptProposedAction()
+        take_drag(event)
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
         """Signal what was dropped."""
-        if paths := local_paths(event.mimeData()):
-            event.setDropAction(Qt.DropAction.CopyAction)  # nothing is moved from where it lies
-            event.accept()
+        if paths := take_drop(event):
             self.dropped.emit(paths)
 
     def event(self, event: QEvent) -> bool:

@@ -77,6 +77,9 @@ class TopBar(QWidget):
         self._light = RigLight("no rig", "none")
         self._narrow = False
         self._locked = False
+        self._plan_words = ""
+        self._another: tuple[str, str, str] | None = None
+        """Animal, section and plan that are shown instead of those that are set up."""
         self._mode: ModeName = settings.mode
         self._is_demo = False
         self._panel: QToolButton | None = None
@@ -268,11 +271,13 @@ class TopBar(QWidget):
 
     @Slot()
     def _take_animal(self) -> None:
-        self._setup.change(animal_id=self.animal.value)
+        if self._another is None:
+            self._setup.change(animal_id=self.animal.value)
 
     @Slot()
     def _take_section(self) -> None:
-        self._setup.change(section_id=self.section.value)
+        if self._another is None:
+            self._setup.change(section_id=self.section.value)
 
     @Slot()
     def _take_choices(self) -> None:
@@ -286,7 +291,8 @@ class TopBar(QWidget):
     def _show_setup(self) -> None:
         """Follow what changes elsewhere, as the next section id does."""
         request = self._setup.request
-        for field, value in ((self.animal, request.animal_id), (self.section, request.section_id)):
+        animal, section = (request.animal_id, request.section_id) if self._another is None else self._another[:2]
+        for field, value in ((self.animal, animal), (self.section, section)):
             if field.value != value:
                 field.set_value(value)
 
@@ -323,7 +329,12 @@ class TopBar(QWidget):
         self._hint.set_text(words)
 
     def set_plan(self, words: str) -> None:
-        """Show the plan in a few words."""
+        """Show the plan of the next section in a few words."""
+        self._plan_words = words
+        self._show_plan()
+
+    def _show_plan(self) -> None:
+        words = self._plan_words if self._another is None else self._another[2]
         self._actions["plan"].setIconText(words)
         self.plan.setText(words)
 
@@ -347,8 +358,19 @@ class TopBar(QWidget):
         self._emergency.setVisible(shown)
         self._rule.setVisible(shown)
 
-    def lock(self, locked: bool) -> None:
-        """Keep ids, plan and model as they are while a section is under way."""
+    def lock(self, locked: bool, another: tuple[str, str, str] | None = None) -> None:
+        """Keep ids, plan and model as they are while a section is under way.
+
+        Parameters
+        ----------
+        locked : bool
+        another : tuple of str, optional
+            Animal, section, and what is taken, of a section that goes on or is imported: shown while it is locked. What
+            is set up for the next section stays.
+        """
+        self._another = another if locked else None
+        self._show_setup()
+        self._show_plan()
         for widget in (self.animal, self.section, self.specimen, self.model, self.engine):
             widget.setEnabled(not locked)
         self._locked = locked
