@@ -12,6 +12,7 @@ MEASUREMENTS = {
     "augment_od": "AUC by animal with tiles' optical density changed while training, and without",
     "bag_heads": "how well heads find a class that few tiles carry, or all",
     "baselines": "seconds that baselines and permuted classes take",
+    "batch": "seconds to skip 10,000 done sections, the same tables after kills, and sections an hour by workers",
     "bench_datasets": "milliseconds that looking at one labelled image costs",
     "bench_display": "milliseconds that showing a frame costs the app",
     "bench_phantom": "fields per second that the phantom delivers",

@@ -36,6 +36,7 @@ from hcc_scope.session import Session, SessionLimits
 from hcc_scope.shading.correction import Shading
 from hcc_scope.storage import predictions as _predictions
 from hcc_scope.storage import reader as _reader
+from hcc_scope.storage.place import place_of as _place_of
 from hcc_scope.storage.reader import SectionStore
 from hcc_scope.types import (
     Classification,
@@ -103,7 +104,8 @@ def open_store(path: str | Path) -> SectionStore:
     Parameters
     ----------
     path : str or Path
-        The folder, ``<animal>_<section>.ome.zarr``.
+        The folder, ``<animal>_<section>.ome.zarr``, or the address of one on object storage, such as
+        ``s3://bucket/<animal>_<section>.ome.zarr``.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def open_store(path: str | Path) -> SectionStore:
     HccScopeError
         If there is no store, it is not one of ours, or its facts or its journal cannot be read.
     """
-    return _reader.open_store(Path(path))
+    return _reader.open_store(_place_of(path))
 
 
 def read_predictions(store: str | Path, name: str = "predictions") -> dict[int, FrameResult]:
@@ -133,7 +135,7 @@ def read_predictions(store: str | Path, name: str = "predictions") -> dict[int, 
     HccScopeError
         If the store has no predictions of that name, or some of them are unreadable.
     """
-    return _predictions.read_predictions(Path(store), name)
+    return _predictions.read_predictions(_place_of(store), name)
 
 
 def load_model(
@@ -229,7 +231,7 @@ def start_replay(
     Parameters
     ----------
     store : str, Path or SectionStore
-        Its folder, or the open store.
+        Its folder or its address, or the open store.
     model : ScoringModel
         What classifies.
     save : str, optional
@@ -267,7 +269,7 @@ def start_replay_with(
     Parameters
     ----------
     store : str, Path or SectionStore
-        Its folder, or the open store.
+        Its folder or its address, or the open store.
     classifier : Classifier
         An object with a name, `engine`, and a method `classify`.
     threshold : float

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hcc_scope import __version__
+from hcc_scope.cli.batch_commands import batch
 from hcc_scope.cli.import_commands import import_images
 from hcc_scope.cli.interchange_commands import export
 from hcc_scope.cli.model_commands import dataset_app, evaluate, evaluate_bags, models_app, phantom_app, train
@@ -242,7 +243,9 @@ def acquire(
 
 @app.command()
 def replay(
-    stores: Annotated[list[Path], typer.Argument(help="Stores (*.ome.zarr).", metavar="STORE...")],
+    stores: Annotated[
+        list[Path], typer.Argument(help="Stores (*.ome.zarr), or addresses of them (s3://...).", metavar="STORE...")
+    ],
     model: Annotated[
         str | None, typer.Option("--model", help="Another model. Default: the one recorded in the store.")
     ] = None,
@@ -406,6 +409,7 @@ def log_command(
 
 app.command("import")(import_images)
 app.command()(export)
+app.command()(batch)
 app.command()(devices)
 app.command()(doctor)
 app.command()(qc)

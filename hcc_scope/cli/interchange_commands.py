@@ -46,7 +46,9 @@ def _with_options_of_kinds(command: Callable[..., None]) -> Callable[..., None]:
 
 @_with_options_of_kinds
 def export(
-    stores: Annotated[list[Path], typer.Argument(help="Stores (*.ome.zarr).", metavar="STORE...")],
+    stores: Annotated[
+        list[Path], typer.Argument(help="Stores (*.ome.zarr), or addresses of them (s3://...).", metavar="STORE...")
+    ],
     *,
     kinds: Annotated[
         list[str] | None,

@@ -28,6 +28,7 @@ from hcc_scope.runs.model_shading import describe_replayed
 from hcc_scope.runs.replay import recorded_engine, recorded_model, start_replay
 from hcc_scope.runs.replay_check import changed_card, check_replay
 from hcc_scope.storage.naming import check_id
+from hcc_scope.storage.place import RemotePath, local_place, place_of
 from hcc_scope.workers import StopToken
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.runs.replay_check import ReplayCheck
     from hcc_scope.runs.scoring_model import ScoringModel
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.types import FrameResult
 
@@ -105,6 +107,9 @@ def run_replay(
         raise UsageError("--check corrects frames as the recorded run did", hint="Leave out --check or --shading.")
     if check and save is not None:
         raise UsageError("--check compares and writes nothing", hint="Leave out --check or --save.")
+    if save is not None:
+        for path in stores:
+            local_place(place_of(path), "results cannot be saved in it")
     console = people(json_mode=json_mode)
     started = datetime.now(UTC)
     opened = [open_store(path) for path in stores]
@@ -136,7 +141,7 @@ def run_replay(
                 _show(checked, console)
                 if checked.problem is not None:
                     problems.append(checked.problem)
-    left_out = [store.path for store in opened[len(reports) :]]
+    left_out = [store.place for store in opened[len(reports) :]]
     summary = summarise(
         reports,
         scoring_model,
@@ -152,7 +157,7 @@ def run_replay(
     if check:
         every_store = len(reports) == len(opened) and all(r.outcome.state == "completed" for r in reports)
         summary["check"] = _verdict(checks, complete=every_store and not problems)
-    written = _write(summary, out, opened[0].path.parent, console, problems)
+    written = _write(summary, out, opened[0].place.parent, console, problems)
     finish(summary, reports, console, json_mode=json_mode, paths=written, troubles=problems)
 
 
@@ -180,20 +185,26 @@ def _replay_one(
 ) -> tuple[SectionReport, Mapping[int, FrameResult]]:
     if not store.complete:
         console.note(
-            f"{store.path} is unfinished: replaying its {store.n_frames} journalled frames; "
-            f"`hcc-scope recover {store.path}` makes it valid",
+            f"{store.place} is unfinished: replaying its {store.n_frames} journalled frames; "
+            + (
+                "hcc-scope recover makes a copy of it valid"
+                if isinstance(store.place, RemotePath)
+                else f"`hcc-scope recover {store.place}` makes it valid"
+            ),
             "yellow",
         )
     if changes := changed_card(store, scoring_model):
         console.note(
-            f"{store.path.name}: its model's card has changed since ({changes}); the score is by the present one",
+            f"{store.place.name}: its model's card has changed since ({changes}); the score is by the present one",
             "yellow",
         )
     if store.recorded.provenance.corrected:
-        console.note(f"{store.path.name}: {describe_replayed(store, scoring_model.model.card, correct=correct)}", "dim")
+        console.note(
+            f"{store.place.name}: {describe_replayed(store, scoring_model.model.card, correct=correct)}", "dim"
+        )
     run = start_replay(store, scoring_model, save, stop, score_unlike=score_unlike, correct=correct)
     problems += run.problems
-    watch(run.session, console, f"replay {store.path.name}")
+    watch(run.session, console, f"replay {store.place.name}")
     report = run.finish()
     problems += run.damaged
     return report, run.results
@@ -220,7 +231,7 @@ def _verdict(checks: Sequence[ReplayCheck], *, complete: bool) -> dict[str, bool
 
 
 def _write(
-    summary: dict[str, Any], out: Path | None, beside: Path, console: People, troubles: list[HccScopeError]
+    summary: dict[str, Any], out: Path | None, beside: StorePlace, console: People, troubles: list[HccScopeError]
 ) -> list[Path]:
     """Write the summary: into `out`, or beside the stores, where the live run's own summary keeps its name."""
     if out is not None:
@@ -230,6 +241,9 @@ def _write(
             troubles.append(StoreUnwritableError(f"{out} cannot be written: {error.strerror or error}"))
             return []
         return save_summary(summary, out / "summary.json", troubles)
+    if isinstance(beside, RemotePath):
+        console.note("No summary is written beside a store on object storage; --out names a folder for it.", "dim")
+        return []
     unwritable: list[HccScopeError] = []
     written = save_summary(summary, beside / "summary-replay.json", unwritable)
     for trouble in unwritable:  # an archive may be read-only: a replay must work there

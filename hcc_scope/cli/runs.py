@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +14,7 @@ from hcc_scope.cli.display import watch
 from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Reported
 from hcc_scope.cli.keys import keys
 from hcc_scope.cli.pause_screen import ENDED, PauseScreen
+from hcc_scope.cli.signals import Interrupted, called_on_signals
 from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
 from hcc_scope.formatting import counted
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
@@ -28,9 +28,8 @@ from hcc_scope.types import QualityFlag
 from hcc_scope.validation_text import describe_animal, describe_probability, describe_statement, statement_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
-    from types import FrameType
 
     from hcc_scope.cli.console import People
     from hcc_scope.inference.card_evaluation import StatementRecord
@@ -85,12 +84,6 @@ def load_scoring_model(
     )
 
 
-class Interrupted(HccScopeError):  # noqa: N818 - what happened, not a fault
-    """Ctrl-C before there was anything to finish."""
-
-    exit_code = EXIT_INTERRUPTED
-
-
 RUN_IS_OVER = "the run had already ended, and is stored as reported; the rig may not have been closed properly"
 
 
@@ -113,19 +106,6 @@ def interruptible(consequence: str) -> Iterator[Meaning]:
         yield meaning
     except KeyboardInterrupt as error:
         raise Interrupted(f"interrupted: {meaning.consequence}") from error
-
-
-@contextmanager
-def called_on_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Have Ctrl-C, a polite kill and the loss of the terminal call `handler`, as a signal's handler is called."""
-    # SIGHUP: the terminal was closed, or the connection to it was lost
-    signals = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {number: signal.signal(number, handler) for number in signals}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
 
 
 @contextmanager

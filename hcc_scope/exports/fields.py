@@ -72,7 +72,7 @@ def export_fields(
     """
     geometry = lay_out_section(store)
     if not geometry.fields:
-        raise StoreError(f"{store.path} has no field to export", hint="Its journal lists no frame that can be read.")
+        raise StoreError(f"{store.place} has no field to export", hint="Its journal lists no frame that can be read.")
     n = len(geometry.fields)
     left_out = [*geometry.left_out, *geometry.caveats]
     may_link = shared and geometry.orientation.is_upright and store.layout.shard_frames == 1
@@ -89,7 +89,7 @@ def export_fields(
             else:
                 written.append(field)
         if not written:
-            raise StoreError(f"{store.path} has no field to export: every frame is damaged or missing")
+            raise StoreError(f"{store.place} has no field to export: every frame is damaged or missing")
         writer.close(written)
         on_progress(Progress("fields", n, n))
     return ExportOutcome(target, f"{counted(len(written), 'field')}, {writer.describe(len(written))}", tuple(left_out))
@@ -196,7 +196,7 @@ class _FieldWriter:
     def _name(self, field: FieldPlace) -> str:
         apart = field.stage is not None and self._geometry.islands.apart
         island = f", {describe_island(field.stage.island)}" if apart and field.stage is not None else ""
-        return f"{export_name(self._store.path, '')} field {field.seq}{island}"
+        return f"{export_name(self._store.place, '')} field {field.seq}{island}"
 
     def close(self, written: list[FieldPlace]) -> None:
         """Write what is about all of the fields."""

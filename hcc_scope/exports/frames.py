@@ -63,7 +63,7 @@ def export_frames(
 
     n = store.n_frames
     if not n:
-        raise StoreError(f"{store.path} has no frame to export", hint="Its journal lists none.")
+        raise StoreError(f"{store.place} has no frame to export", hint="Its journal lists none.")
     height, width = store.spec.frame_shape_yx
     xml = _description(store, range(n))
     need_bytes = n * (2 * height * width + _PAGE_BYTES) + 2 * len(xml)
@@ -92,7 +92,7 @@ def export_frames(
                 )
                 pages.append(seq)
         if not pages:
-            raise StoreError(f"{store.path} has no frame to export: every one is damaged or missing")
+            raise StoreError(f"{store.place} has no frame to export: every one is damaged or missing")
         if left_out:
             tifffile.tiffcomment(part, _description(store, pages))
         on_progress(Progress("frames", n, n))
@@ -103,5 +103,5 @@ def _description(store: SectionStore, pages: Sequence[int]) -> bytes:
     """Return the OME-XML of the stack."""
     present = set(pages)
     planes = [entry if seq in present else None for seq, entry in enumerate(store.journal)]
-    image = OmeImage(export_name(store.path, ""), store.spec.frame_shape_yx, planes, pages)
+    image = OmeImage(export_name(store.place, ""), store.spec.frame_shape_yx, planes, pages)
     return ome_xml(store.spec, [image], Orientation(store.spec.camera_axes))

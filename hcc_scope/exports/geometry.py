@@ -20,12 +20,13 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import position_origin
 from hcc_scope.scoring import is_analysed
 from hcc_scope.storage.drawn_sample import stored_sample
+from hcc_scope.storage.metadata import JOURNAL
 from hcc_scope.storage.notes import read_notes, stored_retakes
+from hcc_scope.storage.place_files import check_still_there
 from hcc_scope.storage.predictions import read_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
     from typing import Any
 
     from numpy.typing import NDArray
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hcc_scope.field_layout import FieldLayout, Point, Positions
     from hcc_scope.islands import IslandLayout
     from hcc_scope.scoring import FieldEntry
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import FrameResult
@@ -129,7 +131,7 @@ class SectionGeometry:
         )
         return tuple(words for holds, words in found if holds)
 
-    def refuse_without_positions(self, store: Path, hint: str) -> None:
+    def refuse_without_positions(self, store: StorePlace, hint: str) -> None:
         """Refuse what needs a mosaic of the section, if no field has a position.
 
         Parameters
@@ -212,7 +214,7 @@ def lay_out_section(
     StoreError
         If the store's notes or its drawn sample are there and cannot be read.
     """
-    retakes = stored_retakes(read_notes(store.path), store.n_frames)
+    retakes = stored_retakes(read_notes(store.place), store.n_frames)
     replaced: tuple[int, ...] = ()
     if len(retakes):
         results = _recorded_results(store) if results is None else results
@@ -227,7 +229,7 @@ def lay_out_section(
         origin = position_origin(entry.tags, has_position=entry.stage_um is not None)
         tracked |= origin.source == "tracked"
         places[seq] = None if entry.stage_um is None else StagePlace(origin.island, *entry.stage_um[:2])
-    sample = stored_sample(store.path, store.journal)
+    sample = stored_sample(store.place, store.journal)
     island, corners = (
         (0, store.recorded.provenance.outline_um or ()) if sample is None else (sample.island, sample.outline_um)
     )
@@ -309,8 +311,9 @@ def lay_out_fields(
 
 def _recorded_results(store: SectionStore) -> Mapping[int, FrameResult]:
     try:
-        return read_predictions(store.path)
+        return read_predictions(store.place)
     except StoreError:
+        check_still_there(store.place / JOURNAL)
         return {}
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hcc_scope.exports.geometry import FieldPlace, SectionGeometry
     from hcc_scope.exports.pyramid import LevelSink, Pictures, PyramidCounts
     from hcc_scope.progress import OnProgress
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.storage.reader import SectionStore
 
 __all__ = ["MOST_MEGAPIXELS", "Form", "check_size", "export_heatmap", "export_mosaic"]
@@ -153,7 +154,7 @@ def export_heatmap(
     return _export(store, geometry, TileProbabilities(geometry, tiles), target, _Manner(form), facts, on_progress)
 
 
-def check_size(geometry: SectionGeometry, store: Path) -> None:
+def check_size(geometry: SectionGeometry, store: StorePlace) -> None:
     """Refuse a mosaic beyond any sense, before anything is written.
 
     Raises
@@ -176,11 +177,11 @@ def check_size(geometry: SectionGeometry, store: Path) -> None:
 
 def _checked(geometry: SectionGeometry, store: SectionStore) -> SectionGeometry:
     if not geometry.fields:
-        raise StoreError(f"{store.path} has no field to draw", hint="Its journal lists no frame that can be read.")
+        raise StoreError(f"{store.place} has no field to draw", hint="Its journal lists no frame that can be read.")
     geometry.refuse_without_positions(
-        store.path, "Export its frames (--as frames), or its fields (--as fields), which then lie in rows."
+        store.place, "Export its frames (--as frames), or its fields (--as fields), which then lie in rows."
     )
-    check_size(geometry, store.path)
+    check_size(geometry, store.place)
     return geometry
 
 
@@ -225,7 +226,7 @@ def _write(
 ) -> ExportOutcome:
     shapes = level_shapes(geometry.mosaic_shape_yx)
     kind = pictures.kind
-    name, heat = f"{export_name(store.path, '')} {kind}", kind == "heatmap"
+    name, heat = f"{export_name(store.place, '')} {kind}", kind == "heatmap"
     hidden: list[FieldPlace] = []
 
     def draw(sink: LevelSink) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -235,7 +236,7 @@ def _write(
         hidden.extend(field for field in unseen if field.seq not in pictures.damaged)
         _refuse_hidden(geometry, hidden, [field for field in unseen if field.seq in pictures.damaged])
         if not counts.covered_px:
-            raise StoreError(f"{store.path} has no field to draw: every frame is damaged or missing")
+            raise StoreError(f"{store.place} has no field to draw: every frame is damaged or missing")
         all_facts = {**_general_facts(store, geometry), **facts, **_coverage(counts, pictures.fill)}
         return all_facts, field_rectangles(geometry, counts.drawn)
 

@@ -36,6 +36,7 @@ from hcc_scope.report.card_markdown import card_markdown
 from hcc_scope.research_use import phantom_alarm, research_use
 from hcc_scope.score_text import SAMPLING_TEXTS, SCORE_NAME, describe_named_score
 from hcc_scope.storage.files import cannot_read, check_plain, open_plain
+from hcc_scope.storage.place import local_place
 from hcc_scope.storage.present_score import present_score
 
 if TYPE_CHECKING:
@@ -96,20 +97,21 @@ def export_provenance(store: SectionStore, target: Path, *, on_progress: OnProgr
     Raises
     ------
     StoreError
-        If the run has not ended, or a file cannot be read.
+        If the run has not ended, or a file cannot be read; if the store is on object storage.
     StoreExistsError, StoreUnwritableError, DiskFullError, UsageError
         As `hcc_scope.exports.target.exported`.
     """
+    path = local_place(store.place, "every file of the store's folder is hashed")
     if not store.complete:
         raise StoreError(
-            f"The run of {store.path} has not ended: its files are not final", hint="Run hcc-scope recover on it first."
+            f"The run of {path} has not ended: its files are not final", hint="Run hcc-scope recover on it first."
         )
-    files = list(_files_of(store.path))
+    files = list(_files_of(path))
     copied_bytes = sum(size for name, size in files if _is_copied(name))
     need_bytes = copied_bytes + len(files) * _LINE_BYTES + (1 << 20)
     with exported(target, need_bytes) as part:
         (part / "store").mkdir(parents=True)
-        copied = _hash_and_copy(store.path, files, part, on_progress)
+        copied = _hash_and_copy(path, files, part, on_progress)
         copied += _model_card(store, part)
         graph = _graph(store, copied, sum(size for _, size in files))
         create_file(part / METADATA_FILE, json_bytes({"@context": f"{_VERSION}/context", "@graph": graph}))
@@ -314,11 +316,11 @@ def _store(store: SectionStore, n_bytes: int, measured: list[dict[str, Any]]) ->
     return {
         "@id": "#store",
         "@type": "Dataset",
-        "name": store.path.name,
+        "name": store.place.name,
         "description": f"OME-Zarr 0.5 image of {counted(store.n_frames, 'frame')} with its journal, beside this "
         f"folder and not in it. {STORE_HASHES} has the sha256 of each of its files.",
-        "localPath": store.path.name,
-        "identifier": str(store.attributes["facts_sha256"]) if "facts_sha256" in store.attributes else store.path.name,
+        "localPath": store.place.name,
+        "identifier": str(store.attributes["facts_sha256"]) if "facts_sha256" in store.attributes else store.place.name,
         "encodingFormat": "application/vnd+zarr",
         "size": f"{n_bytes} bytes",
         "dateCreated": run.created_utc.isoformat(),

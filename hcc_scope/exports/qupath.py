@@ -141,7 +141,7 @@ class _MosaicPlaces:
     def __init__(self, tiles: SectionTiles) -> None:
         self.geometry: SectionGeometry | None = tiles.layout()
         self.geometry.refuse_without_positions(
-            tiles.store.path, "Place its tiles on the stack of frames (--placed-on frames)."
+            tiles.store.place, "Place its tiles on the stack of frames (--placed-on frames)."
         )
         self._origins = {field.seq: field.origin_px for field in self.geometry.fields}
         self._corners = self.geometry.tile_corners_px(tiles.grid)
@@ -329,7 +329,7 @@ def _facts(tiles: SectionTiles, places: _Places) -> dict[str, str]:
     facts = {
         "Animal": store.spec.animal_id,
         "Section": store.spec.section_id,
-        "Store": store.path.name,
+        "Store": store.place.name,
         "Score": describe_named_score(tiles.score),
         "Classes": f"High: a tile's probability is at or above the section's threshold of {threshold}. Low: below.",
         "Model": model.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from hcc_scope.quality import describe_flags
 from hcc_scope.report.analysis_model import analysis_model
 from hcc_scope.scoring import is_analysed
 from hcc_scope.storage.frames_out import frames_out
+from hcc_scope.storage.place_files import exists, names_in
 from hcc_scope.storage.prediction_log import PREDICTIONS
 from hcc_scope.storage.present_score import score_of_entries
 from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
@@ -27,13 +27,13 @@ from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from hcc_scope.exports.geometry import SectionGeometry
     from hcc_scope.progress import OnProgress
     from hcc_scope.report.analysis_model import AnalysisModel
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.storage.reader import SectionStore
     from hcc_scope.storage.result_columns import ResultColumns
     from hcc_scope.types import SectionScore
@@ -156,13 +156,13 @@ def read_section_tiles(
         If the store has no such predictions, or these, its notes or its drawn sample cannot be read.
     """
     file = f"{PREDICTIONS}-{predictions}" if predictions else PREDICTIONS
-    if not os.path.lexists(store.path / f"{file}.jsonl"):
-        raise _no_predictions(store.path, predictions)
-    columns = read_result_columns(store.path, store.n_frames, file, on_progress=on_progress)
+    if not exists(store.place / f"{file}.jsonl"):
+        raise _no_predictions(store.place, predictions)
+    columns = read_result_columns(store.place, store.n_frames, file, on_progress=on_progress)
     header = columns.header
     grid = TileGrid.for_frame(tuple(header["frame_shape_yx"]), header["tile_px"])
     guided = store.spec.sampling == "guided"
-    out = frames_out(store.path, store.journal, partial(is_analysed, columns.entries), guided=guided)
+    out = frames_out(store.place, store.journal, partial(is_analysed, columns.entries), guided=guided)
     model = analysis_model(store, header)
     threshold = model.card.decision_threshold
     score = score_of_entries(
@@ -174,13 +174,13 @@ def read_section_tiles(
     return SectionTiles(store, columns, grid, predictions, model, out, score)
 
 
-def kept_predictions(store: Path) -> list[str]:
+def kept_predictions(store: StorePlace) -> list[str]:
     """Return the names under which later results are kept in a store, in order."""
     start, ending = f"{PREDICTIONS}-", ".jsonl"
-    return sorted(one.name[len(start) : -len(ending)] for one in store.glob(f"{start}*{ending}"))
+    return [name[len(start) : -len(ending)] for name in names_in(store, start, ending)]
 
 
-def _no_predictions(store: Path, predictions: str) -> StoreError:
+def _no_predictions(store: StorePlace, predictions: str) -> StoreError:
     names = kept_predictions(store)
     hint = f"Kept in it are: {', '.join(names)}. Choose one by --predictions." if names else _CLASSIFY
     what = f"predictions named {predictions!r}" if predictions else "predictions of its run"

@@ -125,7 +125,7 @@ def export_wsinfer(
     """
     tiles = read_section_tiles(store, on_progress, predictions)
     geometry = tiles.layout()
-    geometry.refuse_without_positions(store.path, "Export a table of its tiles (--as csv).")
+    geometry.refuse_without_positions(store.place, "Export a table of its tiles (--as csv).")
     known, corners = _known_origins(geometry), geometry.tile_corners_px(tiles.grid)
     included = tiles.included()
     n = 0

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from hcc_scope.storage.place import StorePlace
+
 __all__ = ["check_target", "export_name", "exported"]
 
 
-def export_name(store: Path, ending: str) -> str:
+def export_name(store: StorePlace, ending: str) -> str:
     """Return the name of an export of a store.
 
     Examples

@@ -19,10 +19,10 @@ from hcc_scope.storage.reader import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from hcc_scope.storage.journal import JournalEntry
     from hcc_scope.storage.notes import Note
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.types import Sampling
 
 __all__ = ["HandAccount", "hand_account", "stored_hand_account"]
@@ -128,7 +128,7 @@ def hand_account(
     )
 
 
-def stored_hand_account(store: Path, sampling: Sampling) -> HandAccount | None:
+def stored_hand_account(store: StorePlace, sampling: Sampling) -> HandAccount | None:
     """Return how the fields of a stored section were captured; None if not by hand, or if the store cannot be read.
 
     Parameters

@@ -12,6 +12,7 @@ from hcc_scope.exports.target import check_target, export_name
 from hcc_scope.formatting import counted, sentence
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.storage.naming import with_own_name
+from hcc_scope.storage.place import RemotePath, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hcc_scope.exports.kinds import ExportKind
     from hcc_scope.exports.outcome import ExportOutcome
     from hcc_scope.progress import OnProgress
+    from hcc_scope.storage.place import StorePlace
 
 __all__ = ["ExportedSection", "SectionExport", "describe_exported"]
 
@@ -36,7 +38,7 @@ class _Cancelled(Exception):  # noqa: N818 - a signal, not an error
 class ExportedSection:
     """What became of one section in one kind."""
 
-    store: Path
+    store: StorePlace
     kind: ExportKind
     target: Path
     outcome: ExportOutcome | None = None
@@ -71,7 +73,8 @@ class SectionExport:
     Raises
     ------
     UsageError
-        If there is no such kind or option, or two of the sections would have one name.
+        If there is no such kind or option, two of the sections would have one name, or one is on object storage and
+        there is no `out_dir`.
     """
 
     def __init__(
@@ -90,10 +93,10 @@ class SectionExport:
         self._may_go_on = threading.Event()
         self._may_go_on.set()
         self._step = Progress("export", 0, 0)
-        named = list(dict.fromkeys(map(with_own_name, stores)))
+        named = list(dict.fromkeys(with_own_name(place_of(store)) for store in stores))
         self.planned = [
             ExportedSection(
-                store, kind, (store.parent if out_dir is None else out_dir) / export_name(store, self._ending(kind))
+                store, kind, (_beside(store) if out_dir is None else out_dir) / export_name(store, self._ending(kind))
             )
             for store in named
             for kind in chosen
@@ -179,6 +182,13 @@ class SectionExport:
             self._step = Progress(name, 0, 0)  # else what is done counts twice
             self._n_done += 1
         return ExportedSection(one.store, one.kind, one.target, outcome)
+
+
+def _beside(store: StorePlace) -> Path:
+    """Return the folder that a store lies in; nothing is written beside one on object storage."""
+    if isinstance(store, RemotePath):
+        raise UsageError(f"{store} is on object storage, which is only read", hint="Name a folder with --out.")
+    return store.parent
 
 
 def _refuse_one_name(targets: Sequence[Path]) -> None:

@@ -17,18 +17,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hcc_scope.errors import StoreError
 from hcc_scope.runs.library_rows import row_from_text
 from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.storage.files import files_stamp, is_settled
-from hcc_scope.storage.find_stores import each_store
+from hcc_scope.storage.find_stores import each_store, stores_at
 from hcc_scope.storage.naming import JOURNAL, NOTES, PREDICTIONS, ROOT, SAMPLE
+from hcc_scope.storage.place import RemotePath, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from hcc_scope.runs.library_index import IndexedRow, LibraryIndex
     from hcc_scope.runs.listed_section import ListedSection
@@ -76,6 +77,7 @@ class SectionLister:
         Parameters
         ----------
         folders : iterable of Path
+            Or addresses of object storage, as `hcc_scope.storage.place.place_of` takes them; those come last.
         deepest : int, optional
             How many folders below them are looked through; as in `hcc_scope.storage.find_stores` by default.
 
@@ -84,7 +86,7 @@ class SectionLister:
         StoreError
             If one of the folders themselves is there and cannot be opened; one that is not there holds nothing.
         """
-        folders = list(folders)
+        addresses, folders = _apart(folders)
         unread: list[Path] = []
         known, self._known, self._real, self._to_index = self._known, {}, {}, []
         indexed: dict[str, dict[str, IndexedRow]] = {}
@@ -104,6 +106,9 @@ class SectionLister:
                     before = before._replace(section=section)
                 self._remember(path, before)
                 yield section
+            for address in addresses:  # nothing there has a time that an index could go by
+                for place in stores_at(address) if deepest is None else stores_at(address, deepest):
+                    yield self._read(Path(str(place)), ()).section
         finally:  # also where the caller stops early
             self._keep([place for folder, rows in indexed.items() if rows for place in _gone(folder, rows)])
         self.n_unread = len(unread)
@@ -185,6 +190,15 @@ class SectionLister:
         self._to_index = []
 
 
+def _apart(folders: Iterable[Path]) -> tuple[list[RemotePath], list[Path]]:
+    """Return the addresses, and the folders."""
+    places = [place_of(folder) for folder in folders]
+    return (
+        [place for place in places if isinstance(place, RemotePath)],
+        [place for place in places if isinstance(place, Path)],
+    )
+
+
 def existing_folders(folders: Iterable[Path]) -> list[Path]:
     """Return some folders that a person named.
 
@@ -195,7 +209,7 @@ def existing_folders(folders: Iterable[Path]) -> list[Path]:
     """
     found = list(folders)
     for folder in found:
-        if not os.path.isdir(folder):  # noqa: PTH112 - false also where it cannot be asked
+        if isinstance(place_of(folder), Path) and not os.path.isdir(folder):  # noqa: PTH112 - false also where it cannot be asked
             raise StoreError(f"{folder} is no folder", hint="Give the folder that holds the sections.")
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ModelError, StoreDamagedError, UsageError
@@ -11,11 +12,10 @@ from hcc_scope.runs.model_shading import check_wish, wanted_shading
 from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.runs.section import SectionRun
 from hcc_scope.runs.specimen import check_specimen
+from hcc_scope.storage.place import RemotePath
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hcc_scope.protocols import Classifier
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.shading.correction import Shading
@@ -61,7 +61,7 @@ def recorded_model(store: SectionStore) -> Path:
         return folder
     named = f"the model {name[:100]!r}" if name else "a model"
     raise ModelError(
-        f"{store.path} was classified with {named} (sha256 {str(sha256)[:12]}), which is not known here",
+        f"{store.place} was classified with {named} (sha256 {str(sha256)[:12]}), which is not known here",
         hint="If you have it and trust it, give its folder with --model; another model classifies the section again.",
     )
 
@@ -87,7 +87,7 @@ def start_replay(
     Parameters
     ----------
     store : Path or SectionStore
-        Its path, or the open store.
+        Its path or its address, or the open store.
     scoring_model : ScoringModel
         What classifies.
     save : str, optional
@@ -230,7 +230,8 @@ def _started(
     from hcc_scope.storage.predictions import PredictionWriter
     from hcc_scope.storage.scorer import store_scorer
 
-    log = read_notes_log(opened.path)
+    place = opened.place
+    log = read_notes_log(place)
     saved = None
     if save is not None:
         name = f"predictions-{save}"
@@ -244,10 +245,10 @@ def _started(
         scorer=store_scorer(opened, threshold, temperature, threshold_interval),
         limits=opened.recorded.provenance.quality,
         results=results,
-        notes=NotesWriter(opened.path),
+        notes=None if isinstance(place, RemotePath) else NotesWriter(place),
         excluded=[seq for seq in excluded_fields(log.notes) if seq < opened.n_frames],
         stop=stop,
-        store=str(opened.path),
+        store=str(place),
         unlike_beyond=unlike_beyond,
         shading=shading,
     )
@@ -255,7 +256,7 @@ def _started(
     problems = tuple(StoreDamagedError(problem) for problem in (*opened.problems, *log.problems))
     return ReplayRun(
         session,
-        opened.path,
+        Path(str(place)),
         source.spec,
         grid,
         results,

@@ -62,10 +62,10 @@ def check_replay(
     except StoreError as error:
         return _problem(error)
     if store.n_frames == 0:
-        words = f"{store.path.name} holds no frame: nothing to check"
+        words = f"{store.place.name} holds no frame: nothing to check"
         return ReplayCheck(0, equal=True, largest_difference=0.0, words=words)
     if recorded is None:
-        return _problem(CheckError(f"{store.path} has no recorded prediction to compare with"))
+        return _problem(CheckError(f"{store.place} has no recorded prediction to compare with"))
     return _checked(
         store, compare(store, recorded, replay_analysis("Replay", store, scoring_model, replayed, report.outcome))
     )
@@ -88,14 +88,14 @@ def _checked(store: SectionStore, comparison: Comparison) -> ReplayCheck:
     if comparison.verdict is Verdict.NOTHING:
         same_tiles = comparison.first.grid.tile_px == comparison.second.grid.tile_px
         hint = None if same_tiles else "Leave out --check, or --model."
-        return _problem(CheckError(f"{store.path}: {comparison.answer}", hint=hint))
+        return _problem(CheckError(f"{store.place}: {comparison.answer}", hint=hint))
     if comparison.verdict is Verdict.DIFFERENT:
-        problem = CheckError(f"{store.path}: {comparison.answer}")
+        problem = CheckError(f"{store.place}: {comparison.answer}")
         return ReplayCheck(n, equal=False, largest_difference=largest, problem=problem, remarks=comparison.remarks)
     return ReplayCheck(
         n,
         equal=comparison.equal,
         largest_difference=largest,
-        words=f"{store.path.name}: {comparison.answer}",
+        words=f"{store.place.name}: {comparison.answer}",
         remarks=comparison.remarks,
     )

@@ -26,6 +26,7 @@ from hcc_scope.runs.model_shading import wanted_shading
 from hcc_scope.runs.phantoms import phantom_facts
 from hcc_scope.runs.result_log import ResultLog
 from hcc_scope.score_rule import current_rule_facts
+from hcc_scope.storage.place import RemotePath, place_of
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class SectionRun:
 
     session: Session
     store_path: Path
+    """The folder; of a replayed store on object storage, the address (`hcc_scope.storage.place.place_of`)."""
     spec: RunSpec
     grid: TileGrid
     results: ResultLog
@@ -79,10 +81,11 @@ class SectionRun:
         outcome = self.session.join()
         n = unlike_scored(self.results, outcome, self.scored_beyond)
         # a run without a frame leaves no store
-        store = str(self.store_path) if self.store_path.exists() else None
+        place = place_of(self.store_path)
+        store = str(place) if isinstance(place, RemotePath) or place.exists() else None
         shading = self.session.shading
         account = None if shading is None else shading.account
-        by_hand = stored_hand_account(self.store_path, self.spec.sampling)
+        by_hand = stored_hand_account(place, self.spec.sampling)
         ids = self.spec.animal_id, self.spec.section_id
         return SectionReport(*ids, store, outcome, n, account, by_hand, self.first_frames)
 

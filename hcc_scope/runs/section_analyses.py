@@ -352,7 +352,7 @@ def recorded_analysis(
     StoreError
         If they are not there or cannot be read.
     """
-    path, spec, run = store.path, store.spec, store.recorded
+    path, spec, run = store.place, store.spec, store.recorded
     results = read_predictions(path, name)
     if not results:
         return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from hcc_scope.printable import spreadsheet_text
 from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.score_text import decision, verdict
+from hcc_scope.storage.place import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -109,7 +110,7 @@ COLUMNS: dict[str, Column] = {
         _section("notes", "number", "remarks of a person", "n_notes"),
         _section("note", "text", "the last remark on the section", "note"),
         _section("problem", "text", "what is wrong with the store", "problem"),
-        Column("store", "text", "the path of the store", lambda row: str(row.section.path)),
+        Column("store", "text", "the path of the store", lambda row: str(place_of(row.section.path))),
         Column("complete", "yes or no", "whether its run has ended", lambda row: row.section.is_ended),
         _score("decision", "text", "low or high, once its interval is on that side", decision),
         Column("quality", "text", "what is left out of the score", lambda row: row.section.describe_quality() or None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import HccScopeError, StoreDamagedError, StoreError
@@ -15,15 +16,16 @@ from hcc_scope.storage.facts import copied_facts, recorded_facts
 from hcc_scope.storage.files import read_plain
 from hcc_scope.storage.naming import JOURNAL, PREDICTIONS, ROOT
 from hcc_scope.storage.notes import read_notes_log, stored_retakes
+from hcc_scope.storage.place import place_of
+from hcc_scope.storage.place_files import exists
 from hcc_scope.storage.present_score import holds_present_score, present_score
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.section_labels import label_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hcc_scope.storage.facts import Facts
     from hcc_scope.storage.notes import Note
+    from hcc_scope.storage.place import StorePlace
 
 __all__ = ["read_row", "with_present_score"]
 
@@ -40,12 +42,13 @@ def read_row(path: Path, stamp: tuple[int, ...]) -> ListedSection:
     stamp : tuple of int
         Of its files, taken before.
     """
+    place = place_of(path)
     try:
-        facts = recorded_facts(path)
+        facts = recorded_facts(place)
     except FileNotFoundError:
-        if not os.path.lexists(path):
+        if isinstance(place, Path) and not os.path.lexists(path):
             return ListedSection(path, "unreadable", f"{path} is no longer there.", stamp=stamp)
-        return _damaged(path, stamp, f"{path} is not an OME-Zarr 0.5 store: it has no {ROOT}.")
+        return _damaged(path, stamp, f"{place} is not an OME-Zarr 0.5 store: it has no {ROOT}.")
     except StoreDamagedError as error:
         return _damaged(path, stamp, full_stop(error.message))
     except StoreError as error:
@@ -58,7 +61,7 @@ def read_row(path: Path, stamp: tuple[int, ...]) -> ListedSection:
 def _damaged(path: Path, stamp: tuple[int, ...], why: str) -> ListedSection:
     """Return the row of a store whose manifest is damaged or lost, with what its copy states."""
     try:
-        copy = copied_facts(path)
+        copy = copied_facts(place_of(path))
     except (StoreError, OSError):
         return ListedSection(path, "unreadable", why, stamp=stamp)
     return ListedSection(
@@ -77,16 +80,16 @@ def _damaged(path: Path, stamp: tuple[int, ...], why: str) -> ListedSection:
 
 
 def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
-    spec, run = facts.spec, facts.run
+    spec, run, place = facts.spec, facts.run, place_of(path)
     notes: tuple[Note, ...] = ()
     problem = ""
     try:
-        log = read_notes_log(path)
+        log = read_notes_log(place)
         notes = log.notes
         problem = sentence("; ".join(log.problems)) if log.problems else ""
     except StoreError as error:
         problem = full_stop(error.message)
-    n_frames = run.frames if run.complete else _n_journalled(path)
+    n_frames = run.frames if run.complete else _n_journalled(place)
     n_retakes = len(stored_retakes(notes, n_frames or 0))
     remarks = [note for note in notes if note.kind == "note"]
     score = None if run.outcome is None or not run.complete else run.outcome.section_score
@@ -108,7 +111,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         score,
         # a run that was not classified has neither score nor results, and needs no reading
         not (run.complete and holds_present_score(run, notes))
-        and (score is not None or (path / f"{PREDICTIONS}.jsonl").is_file()),
+        and (score is not None or exists(place / f"{PREDICTIONS}.jsonl")),
         len(remarks),
         next((note.text for note in reversed(remarks) if note.seq is None), ""),
         label_of(notes),
@@ -120,7 +123,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
     )
 
 
-def _n_journalled(path: Path) -> int | None:
+def _n_journalled(path: StorePlace) -> int | None:
     """Return how many lines the journal of a run that has not ended has; None if that cannot be found out."""
     try:
         return read_plain(path / JOURNAL, _MOST_JOURNAL_BYTES).count(b"\n")

@@ -5,6 +5,7 @@ store without loading tensorstore or pyarrow.
 
 ========================  =============================================================================================
 `~.naming`                ids and paths; standard library only
+`~.place`                 `place_of`: a folder, or an address of object storage; standard library only
 `~.space`                 `check_out_dir`, `check_free_space`: whether a folder can take a run; standard library only
 `~.writer`                `create_store`: a new store
 `~.section_writer`        `SectionWriter`: frames in, each one committed and journalled

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.storage.journal import JournalEntry
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.types import RunSpec, SkipReason
 
 __all__ = [
@@ -73,7 +74,7 @@ class SampleLog:
     """The unfinished last line of a crash, or empty."""
 
 
-def read_sample_log(store: Path) -> SampleLog:
+def read_sample_log(store: StorePlace) -> SampleLog:
     """Read the record of a store's drawn sample, also while it is being written.
 
     Raises
@@ -205,7 +206,7 @@ class SampleWriter:
             raise explain(error, f"The drawn sample could not be written to {self.path}") from error
 
 
-def stored_sample(store: Path, entries: Sequence[JournalEntry | None]) -> DrawnSample | None:
+def stored_sample(store: StorePlace, entries: Sequence[JournalEntry | None]) -> DrawnSample | None:
     """Return a store's drawn sample with the frames that reached its fields; None if nothing is drawn.
 
     Parameters
@@ -257,7 +258,7 @@ def drop_lost_frames(store: Path, n_frames: int) -> bool:
     return True
 
 
-def sample_problems(store: Path, spec: RunSpec, entries: Sequence[JournalEntry | None]) -> list[str]:
+def sample_problems(store: StorePlace, spec: RunSpec, entries: Sequence[JournalEntry | None]) -> list[str]:
     """Return what is wrong with the record of a store's drawn sample, as text; empty if nothing.
 
     Raises
@@ -268,14 +269,14 @@ def sample_problems(store: Path, spec: RunSpec, entries: Sequence[JournalEntry |
     return _problems(read_sample_log(store), store, entries) if spec.sampling == "guided" else []
 
 
-def _problems(log: SampleLog, store: Path, entries: Sequence[JournalEntry | None]) -> list[str]:
+def _problems(log: SampleLog, store: StorePlace, entries: Sequence[JournalEntry | None]) -> list[str]:
     tagged = any(entry is not None and drawn_field(entry.tags) is not None for entry in entries)
     if tagged and log.sample is None and not log.problems:
         return [f"{store / SAMPLE} is missing or empty, which states the fields that were drawn"]
     return list(log.problems)
 
 
-def give_sample(drawn: DrawnFields, store: Path, entries: Sequence[JournalEntry | None]) -> None:
+def give_sample(drawn: DrawnFields, store: StorePlace, entries: Sequence[JournalEntry | None]) -> None:
     """Give a score's drawn fields the sample of a guided section, and which frame shows which field.
 
     Raises
@@ -293,7 +294,7 @@ def give_sample(drawn: DrawnFields, store: Path, entries: Sequence[JournalEntry 
             drawn.place(seq, drawn_field(entry.tags))
 
 
-def frames_of_sample(store: Path, entries: Sequence[JournalEntry | None]) -> frozenset[int]:
+def frames_of_sample(store: StorePlace, entries: Sequence[JournalEntry | None]) -> frozenset[int]:
     """Return the frames that show the drawn fields of a guided section: the only ones that enter its score.
 
     Raises

@@ -38,6 +38,8 @@ from hcc_scope.storage.metadata import (
 )
 from hcc_scope.storage.naming import ROOT, STORE_SUFFIX
 from hcc_scope.storage.notes import NOTES
+from hcc_scope.storage.place import RemotePath, local_place, place_of
+from hcc_scope.storage.place_files import exists
 from hcc_scope.storage.prediction_log import PREDICTIONS
 from hcc_scope.storage.recorded_run import RecordedRun
 from hcc_scope.storage.run_log import RUN_LOG
@@ -45,8 +47,8 @@ from hcc_scope.storage.shading_copy import SHADING_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.types import RunSpec
 
 __all__ = [
@@ -114,14 +116,18 @@ class Facts:
         return cls(attributes, spec, run, file, Layout.parse(attributes))
 
 
-def check_is_store(path: Path) -> None:
+def check_is_store(path: StorePlace) -> None:
     """Refuse what is no store's folder, with a message about what it is.
 
     Raises
     ------
     StoreError
-        If there is nothing, a file, a folder of stores, or a part of a store.
+        If there is nothing, a file, a folder of stores, or a part of a store; if object storage does not answer.
     """
+    if isinstance(path, RemotePath):
+        _check_is_remote_store(path)
+        return
+    local_place(place_of(path), "this command changes stores, or needs their folder")
     try:
         status = path.stat()
         names = os.listdir(path) if stat.S_ISDIR(status.st_mode) else []  # noqa: PTH208 - names are enough
@@ -154,8 +160,21 @@ def check_is_store(path: Path) -> None:
         )
 
 
-def check_folders(path: Path) -> None:
+def _check_is_remote_store(path: RemotePath) -> None:
+    if any(exists(path / name) for name in (MANIFEST_COPY, JOURNAL)):
+        return
+    within = next((folder for folder in path.parents if folder.name.endswith(STORE_SUFFIX)), None)
+    if within is not None:
+        raise StoreError(f"{path} is a part of the store {within}", hint=f"Give {within}.")
+    if exists(path / ROOT):
+        return
+    raise StoreError(f"There is no store at {path}", hint=f"Give an address that ends in {STORE_SUFFIX}.")
+
+
+def check_folders(path: StorePlace) -> None:
     """Refuse a store in which something else is in the place of a folder or file of ours; one may be missing.
+
+    Object storage has neither folders nor links.
 
     Raises
     ------
@@ -164,6 +183,8 @@ def check_folders(path: Path) -> None:
     OSError
         If one cannot be asked.
     """
+    if isinstance(path, RemotePath):
+        return
     names = sorted(os.listdir(path))  # noqa: PTH208 - names are enough
     wanted = dict.fromkeys([name for name in names if name.startswith(_FILES)], "a file")
     for layout in _LAYOUTS:
@@ -176,7 +197,7 @@ def check_folders(path: Path) -> None:
             check_plain(path / name, kind)
 
 
-def recorded_facts(path: Path) -> Facts:
+def recorded_facts(path: StorePlace) -> Facts:
     """Return what ``zarr.json`` of the store at `path` states.
 
     Raises
@@ -199,7 +220,7 @@ def recorded_facts(path: Path) -> Facts:
     return _checked(file, attributes, root, f"attributes.{ATTRIBUTE}")
 
 
-def recorded_attributes(path: Path) -> dict[str, Any]:
+def recorded_attributes(path: StorePlace) -> dict[str, Any]:
     """Return the attribute ``hcc_scope`` of the store at `path`, its version and checksum checked, and nothing else.
 
     For looking at many stores at once; the caller checks the values that it takes. Raises like `recorded_facts`.
@@ -216,14 +237,14 @@ def recorded_attributes(path: Path) -> dict[str, Any]:
     return attributes
 
 
-def copied_facts(path: Path) -> Facts:
+def copied_facts(path: StorePlace) -> Facts:
     """Return what ``hcc_scope.json`` of the store at `path` states; raises like `recorded_facts`."""
     file = path / MANIFEST_COPY
     attributes = _object_in(file)
     return _checked(file, attributes, attributes, ATTRIBUTE)
 
 
-def _object_in(file: Path) -> dict[str, Any]:
+def _object_in(file: StorePlace) -> dict[str, Any]:
     try:
         return parse_object(read_plain(file, MAX_METADATA_BYTES))
     except FileNotFoundError:
@@ -234,7 +255,7 @@ def _object_in(file: Path) -> dict[str, Any]:
         raise StoreDamagedError(f"{file} cannot be read: {error}") from error
 
 
-def _checked(file: Path, attributes: dict[str, Any], content: dict[str, Any], where: str) -> Facts:
+def _checked(file: StorePlace, attributes: dict[str, Any], content: dict[str, Any], where: str) -> Facts:
     version = attributes.get("schema_version")
     if type(version) is int and version > max(SCHEMA_VERSIONS):
         raise StoreError(
@@ -274,7 +295,7 @@ def contradicted_key(recorded: Facts, copied: Facts) -> str | None:
     return None
 
 
-def read_array_metadata(path: Path) -> dict[str, Any] | None:
+def read_array_metadata(path: StorePlace) -> dict[str, Any] | None:
     """Return the metadata of the array ``frames/0`` if it is sound enough to name a shape (t, y, x), else None.
 
     Raises
@@ -291,7 +312,7 @@ def read_array_metadata(path: Path) -> dict[str, Any] | None:
     return metadata
 
 
-def read_packed_group(path: Path) -> dict[str, Any] | None:
+def read_packed_group(path: StorePlace) -> dict[str, Any] | None:
     """Return what the group of a packed store's arrays states about them, checked; None if it is damaged, or missing.
 
     Raises
@@ -324,7 +345,7 @@ def array_files(facts: Facts, n_frames: int) -> dict[str, dict[str, Any]]:
     return {f"{layout.folder}/{ROOT}": group, **arrays}
 
 
-def metadata_problems(path: Path, facts: Facts, n_frames: int) -> list[str]:
+def metadata_problems(path: StorePlace, facts: Facts, n_frames: int) -> list[str]:
     """Return where the metadata for other programs differs from the facts: another program's doing, or damage.
 
     Raises

@@ -11,10 +11,13 @@ import time
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import FREE_SPACE_HINT, FULL_DISK, DiskFullError, StoreError, StoreUnwritableError
+from hcc_scope.storage.place import RemotePath
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from hcc_scope.storage.place import StorePlace
 
 __all__ = [
     "cannot_read",
@@ -27,6 +30,7 @@ __all__ = [
     "open_own",
     "open_plain",
     "read_plain",
+    "too_large",
 ]
 
 _FULL = FULL_DISK | {112}
@@ -179,21 +183,31 @@ def open_own(path: Path, flags: int) -> int:
     return handle
 
 
-def read_plain(path: Path, limit_bytes: int) -> bytes:
+def too_large(path: StorePlace, size: int) -> StoreError:
+    """Return the error for a file of a store that is larger than such a file can be."""
+    return StoreError(f"{path} has {size / 1e6:.0f} MB, more than such a file of a store can have")
+
+
+def read_plain(path: StorePlace, limit_bytes: int) -> bytes:
     """Return what a file of a store holds.
 
     Raises
     ------
     StoreError
-        If something else is in its place, or it is larger than `limit_bytes`; nothing is read then.
+        If something else is in its place, or it is larger than `limit_bytes`; nothing is read then. If object storage
+        does not give it.
     OSError
         If it is not there, or cannot be read.
     """
+    if isinstance(path, RemotePath):
+        from hcc_scope.storage.remote_files import read_file
+
+        return read_file(path, limit_bytes)
     handle = open_plain(path, os.O_RDONLY)
     with os.fdopen(handle, "rb") as file:
         size = os.fstat(handle).st_size
         if size > limit_bytes:
-            raise StoreError(f"{path} has {size / 1e6:.0f} MB, more than such a file of a store can have")
+            raise too_large(path, size)
         return file.read(size)  # what is added meanwhile comes with the next look
 
 

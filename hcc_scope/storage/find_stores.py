@@ -7,13 +7,18 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hcc_scope.errors import StoreError
 from hcc_scope.storage.naming import STORE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["DEEPEST", "each_store", "find_stores"]
+    from hcc_scope.storage.place import RemotePath
 
+__all__ = ["DEEPEST", "each_store", "find_stores", "stores_at"]
+
+_MARK = "frames.jsonl"
+"""The file that a store has: its journal."""
 DEEPEST = 3
 """How many folders below the named one are looked through."""
 
@@ -67,6 +72,31 @@ def each_store(
             unread(folder)
             continue
         waiting += [(path, at, depth + 1) for path, at in below if depth < deepest or path.name.endswith(STORE_SUFFIX)]
+
+
+def stores_at(address: RemotePath, deepest: int = DEEPEST) -> list[RemotePath]:
+    """Return the stores below an address, by name; the address itself, if it is the one of a store.
+
+    Object storage knows no folders: the names of all objects below the address are listed, a thousand with one request.
+
+    Raises
+    ------
+    StoreError
+        If the storage does not answer, or cannot list what it has, as a plain web server.
+    """
+    if address.name.endswith(STORE_SUFFIX):
+        return [address]
+    from hcc_scope.storage.remote_files import names_below
+
+    names = names_below(address)
+    if names is None:
+        raise StoreError(f"{address} cannot be looked through: it lists no files", hint="Name each store.")
+    found: set[str] = set()
+    for name in names:
+        *folders, file = name.split("/")
+        if file == _MARK and len(folders) <= deepest + 1 and folders[-1:] and folders[-1].endswith(STORE_SUFFIX):
+            found.add("/".join(folders))
+    return [address / name for name in sorted(found)]
 
 
 def _is_other_zarr(name: str) -> bool:

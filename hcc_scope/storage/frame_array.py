@@ -32,16 +32,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FrameArray", "crc32_of", "driver_path", "first_words"]
+__all__ = [
+    "COMPRESSING_THREADS",
+    "ENDLESS",
+    "MAX_CHUNK_BYTES",
+    "NO_CHUNK",
+    "FrameArray",
+    "crc32_of",
+    "driver_path",
+    "first_words",
+]
 
-_ENDLESS = 1 << 40
+ENDLESS = 1 << 40
 """Length of the time axis as tensorstore sees it; the writer maintains the length in the file."""
 
-_MAX_CHUNK_BYTES = 2 * (2 * CHUNK_PX**2)
+MAX_CHUNK_BYTES = 2 * (2 * CHUNK_PX**2)
 """Of a compressed chunk: what does not become smaller grows by some bytes, whatever compresses it."""
-_NO_CHUNK = (1 << 64) - 1
+NO_CHUNK = (1 << 64) - 1
 
-_COMPRESSING_THREADS = 2
+COMPRESSING_THREADS = 2
 _FILE_THREADS = 4
 """Enough for over 100 frames a second; the rest of the machine belongs to the classifier."""
 
@@ -126,7 +135,7 @@ class FrameArray:
         height, width = shard_shape_yx(shape_yx)
         n_chunks = (height // CHUNK_PX) * (width // CHUNK_PX) * layout.shard_frames
         self._index_bytes = 16 * n_chunks + 4  # offset and length of each chunk, and a checksum
-        self._largest_file = n_chunks * _MAX_CHUNK_BYTES + self._index_bytes
+        self._largest_file = n_chunks * MAX_CHUNK_BYTES + self._index_bytes
         try:
             path = driver_path(self._folder, self, pinned=pinned)
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -136,7 +145,7 @@ class FrameArray:
         context = ts.Context(
             {
                 "cache_pool": {"total_bytes_limit": 0},
-                "data_copy_concurrency": {"limit": _COMPRESSING_THREADS},
+                "data_copy_concurrency": {"limit": COMPRESSING_THREADS},
                 "file_io_concurrency": {"limit": _FILE_THREADS},
                 "file_io_sync": True,
             }
@@ -145,7 +154,7 @@ class FrameArray:
             {
                 "driver": "zarr3",
                 "kvstore": {"driver": "file", "path": path},
-                "metadata": array_metadata(shape_yx, _ENDLESS, layout, level),
+                "metadata": array_metadata(shape_yx, ENDLESS, layout, level),
                 "store_data_equal_to_fill_value": True,
                 "fill_missing_data_reads": False,
             },
@@ -198,7 +207,7 @@ class FrameArray:
         if size < self._index_bytes:
             raise StoreDamagedError(f"{where} cannot be read: it has {size} bytes, less than its index")
         lengths = np.frombuffer(index, "<u8")[1::2]
-        if size > self._largest_file or (lengths[lengths != _NO_CHUNK] > _MAX_CHUNK_BYTES).any():
+        if size > self._largest_file or (lengths[lengths != NO_CHUNK] > MAX_CHUNK_BYTES).any():
             raise StoreDamagedError(f"{where} cannot be read: it claims more bytes than a frame can have")
 
     def start_read(self, seq: int) -> Any:  # noqa: ANN401 - tensorstore has no types

@@ -9,15 +9,15 @@ from hcc_scope.storage.notes import excluded_fields, read_notes, stored_retakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from hcc_scope.storage.journal import JournalEntry
+    from hcc_scope.storage.place import StorePlace
 
 __all__ = ["frames_out"]
 
 
 def frames_out(
-    store: Path, entries: Sequence[JournalEntry | None], analysed: Callable[[int], bool], *, guided: bool
+    store: StorePlace, entries: Sequence[JournalEntry | None], analysed: Callable[[int], bool], *, guided: bool
 ) -> dict[int, str]:
     """Return the frames that are out of the score by the present notes: `seq` to the reason, as half a sentence.
 

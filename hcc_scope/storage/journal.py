@@ -23,10 +23,10 @@ from hcc_scope.types import Frame
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.types import TagValue
 
 __all__ = ["MAX_BYTES", "WITHDRAWN", "Journal", "JournalEntry", "entry_of", "line_of", "parse_journal", "read_journal"]
@@ -218,7 +218,7 @@ def entry_of(value: dict[str, Any]) -> JournalEntry:
     )
 
 
-def read_journal(path: Path, section_id: str | None = None) -> Journal:
+def read_journal(path: StorePlace, section_id: str | None = None) -> Journal:
     """Read a journal, also while it is being written.
 
     Parameters
@@ -238,7 +238,7 @@ def read_journal(path: Path, section_id: str | None = None) -> Journal:
     return parse_journal(read_plain(path, MAX_BYTES), path, section_id)
 
 
-def parse_journal(data: bytes, path: Path, section_id: str | None = None) -> Journal:
+def parse_journal(data: bytes, path: StorePlace, section_id: str | None = None) -> Journal:
     """Return what the bytes of a journal hold; `path` is for its sentences. See `read_journal`."""
     *lines, last = data.split(b"\n")
     most = len(data) // _SHORTEST_LINE_BYTES

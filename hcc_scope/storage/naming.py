@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
 from hcc_scope.errors import IdError, StoreExistsError, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from hcc_scope.storage.place import StorePlace
 
 __all__ = [
     "JOURNAL",
@@ -121,9 +122,13 @@ def store_path(out_dir: Path, animal: str, section: str) -> Path:
     return out_dir / store_name(animal, section)
 
 
-def with_own_name(path: Path) -> Path:
+@overload
+def with_own_name(path: Path) -> Path: ...
+@overload
+def with_own_name(path: StorePlace) -> StorePlace: ...
+def with_own_name(path: StorePlace) -> StorePlace:
     """Return the path of a folder that ends in its name: ``.`` and ``x/..`` do not, and what is beside them is not."""
-    return path.resolve() if path.name in {"", ".."} else path
+    return path.resolve() if isinstance(path, Path) and path.name in {"", ".."} else path
 
 
 def refuse_inside_store(path: Path) -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from hcc_scope.storage.place import StorePlace
+
 __all__ = [
     "LABEL_TEXTS",
     "NOTES",
@@ -104,7 +106,7 @@ def _note_of(line: bytes) -> Note:
     return Note(values.time_of(value["t_utc"], "t_utc"), seq, kind, values.text(value["text"], "text"), replaces)
 
 
-def read_notes_log(store: Path) -> NotesLog:
+def read_notes_log(store: StorePlace) -> NotesLog:
     """Read a store's notes, also while they are being written; a store without any has none.
 
     Raises
@@ -131,7 +133,7 @@ def read_notes_log(store: Path) -> NotesLog:
     return NotesLog(tuple(notes), tuple(problems), torn, n_doubtful)
 
 
-def read_notes(store: Path) -> tuple[Note, ...]:
+def read_notes(store: StorePlace) -> tuple[Note, ...]:
     """Return a store's notes, oldest first; lines that cannot be read are left out (`read_notes_log` reports them).
 
     Raises
@@ -142,7 +144,7 @@ def read_notes(store: Path) -> tuple[Note, ...]:
     return read_notes_log(store).notes
 
 
-def lost_notes(store: Path, excluded: Iterable[int], retaken: Iterable[int] = ()) -> list[str]:
+def lost_notes(store: StorePlace, excluded: Iterable[int], retaken: Iterable[int] = ()) -> list[str]:
     """Return what is missing from the notes of a run that has ended: the notes alone do not show it.
 
     Parameters

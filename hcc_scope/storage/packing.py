@@ -45,7 +45,6 @@ from hcc_scope.storage.layout import (
     start_version,
 )
 from hcc_scope.storage.metadata import JOURNAL
-from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.other_frames import remove_frames, remove_other_frames
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import refuse_links
@@ -179,7 +178,7 @@ def unpack_store(path: Path, *, on_progress: OnProgress = ignore_progress) -> Pa
 def _opened(path: Path, what: str) -> Iterator[SectionStore]:
     """Open a store that no other process writes to until the end of the block; refuse one that cannot be moved."""
     store = open_store(path)
-    path = with_own_name(path)
+    path = store.path
     try:
         handle = open_own(path / JOURNAL, os.O_RDWR)
         try:

@@ -9,24 +9,27 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args, overload
 
 import numpy as np
 
 from hcc_scope.atomic_file import replace_file
 from hcc_scope.errors import StoreError
 from hcc_scope.storage import values
-from hcc_scope.storage.files import check_plain, read_plain
+from hcc_scope.storage.files import read_plain
 from hcc_scope.storage.lines import fields_of, is_whole
 from hcc_scope.storage.metadata import MAX_FRAME_BYTES, MAX_SIDE_PX, MAX_TILES, axes_from_json, tiles_of
 from hcc_scope.storage.naming import PREDICTIONS
+from hcc_scope.storage.place_files import exists, names_in, size_of
 from hcc_scope.types import FrameOutcome, FrameResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from hcc_scope.storage.place import StorePlace
 
 __all__ = [
     "MAX_LOG_BYTES",
@@ -84,14 +87,22 @@ class PredictionLog:
     """Of the table that was made last; None if the log does not state it."""
 
 
-def table_path(log: Path) -> Path:
+@overload
+def table_path(log: Path) -> Path: ...
+@overload
+def table_path(log: StorePlace) -> StorePlace: ...
+def table_path(log: StorePlace) -> StorePlace:
     """Return where the table of a log is."""
     return log.with_suffix(".parquet")
 
 
-def log_files(store: Path) -> list[Path]:
-    """Return the logs of all analyses in a store, by name."""
-    return sorted(store.glob(f"{PREDICTIONS}*.jsonl"))
+@overload
+def log_files(store: Path) -> list[Path]: ...
+@overload
+def log_files(store: StorePlace) -> Sequence[StorePlace]: ...
+def log_files(store: StorePlace) -> Sequence[StorePlace]:
+    """Return the logs of all analyses in a store, by name; raises StoreError if object storage does not answer."""
+    return [store / name for name in names_in(store, PREDICTIONS, ".jsonl")]
 
 
 def _floats(numbers: NDArray[np.float32]) -> list[float | str | None]:
@@ -213,7 +224,7 @@ def is_table_line(value: Mapping[str, Any]) -> bool:
     return value.keys() == _TABLE
 
 
-def read_log(path: Path) -> PredictionLog:
+def read_log(path: StorePlace) -> PredictionLog:
     """Read a ``predictions.jsonl``, also while it is being written.
 
     Raises
@@ -281,7 +292,7 @@ def drop_results_of_lost_frames(path: Path, n_frames: int) -> bool:
     return True
 
 
-def log_problems(path: Path, *, ended: bool) -> list[str]:
+def log_problems(path: StorePlace, *, ended: bool) -> list[str]:
     """Return what is wrong with a log and its table, without parsing every line.
 
     Parameters
@@ -311,7 +322,7 @@ def log_problems(path: Path, *, ended: bool) -> list[str]:
     problems = [f"{path} ends in the middle of a line"] if ended and torn else []
     table = table_path(path)
     if header["version"] == 1:
-        missing = ended and not table.exists()
+        missing = ended and not exists(table)
         return [*problems, *([f"{table} is missing: hcc-scope recover makes it again"] if missing else [])]
     problems += [f"line {number} of {path} is unreadable" for number, line in enumerate(lines, 2) if not is_whole(line)]
     stated = next((line for line in reversed(lines) if line.startswith(b'{"table":') and is_whole(line)), None)
@@ -326,12 +337,12 @@ def log_problems(path: Path, *, ended: bool) -> list[str]:
     return problems
 
 
-def _table_problem(table: Path, stated: Mapping[str, Any] | None) -> str | None:
+def _table_problem(table: StorePlace, stated: Mapping[str, Any] | None) -> str | None:
     try:
-        check_plain(table)
+        size = size_of(table)
         if stated is None:
             return f"{table} was not finished"
-        if table.stat().st_size != stated.get("bytes"):  # found before it is read
+        if size not in (None, stated.get("bytes")):  # found before it is read
             return f"{table} is damaged: it has another size than its log states"
         data = read_plain(table, MAX_TABLE_BYTES)
     except FileNotFoundError:

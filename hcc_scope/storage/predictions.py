@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.types import FrameResult, RunSpec
 
 __all__ = [
@@ -252,7 +253,7 @@ class PredictionWriter:
             raise explain(error, f"The predictions {self.path} cannot be written") from error
 
 
-def read_predictions(store: Path, name: str = PREDICTIONS) -> dict[int, FrameResult]:
+def read_predictions(store: StorePlace, name: str = PREDICTIONS) -> dict[int, FrameResult]:
     """Return the results that a run recorded for the store's frames, by `seq`, bit for bit.
 
     A crash can leave results of frames that never reached the journal: the store has no such frames, so they are left
@@ -276,7 +277,7 @@ def read_predictions(store: Path, name: str = PREDICTIONS) -> dict[int, FrameRes
     return {seq: log.results[seq] for seq in sorted(log.results) if seq < n_frames}
 
 
-def read_predictions_table(store: Path, name: str = PREDICTIONS) -> pa.Table:
+def read_predictions_table(store: StorePlace, name: str = PREDICTIONS) -> pa.Table:
     """Return the Parquet table: one row per tile, columns as in ``docs/store.md``.
 
     Raises

@@ -56,7 +56,7 @@ def present_score(store: SectionStore, confidence: float = CONFIDENCE) -> Sectio
     StoreError
         If its predictions, its notes or its drawn sample cannot be read, or it has no predictions.
     """
-    results = read_predictions(store.path)
+    results = read_predictions(store.place)
     return score_of_entries(store, {seq: field_entry(result) for seq, result in results.items()}, confidence)
 
 
@@ -92,6 +92,6 @@ def score_of_entries(
         threshold = ASSUMED_THRESHOLD if run.decision_threshold is None else run.decision_threshold
         threshold_interval = run.threshold_interval
     scorer = store_scorer(store, threshold, threshold_interval=threshold_interval, confidence=confidence)
-    excluded = [seq for seq in excluded_fields(read_notes(store.path)) if seq < store.n_frames]
+    excluded = [seq for seq in excluded_fields(read_notes(store.place)) if seq < store.n_frames]
     feed(scorer, ((seq, entries.get(seq)) for seq in range(store.n_frames)), excluded)
     return scorer.score()

@@ -26,6 +26,8 @@ from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY
 from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.notes import lost_notes
+from hcc_scope.storage.place import RemotePath, local_place, place_of
+from hcc_scope.storage.place_files import check_still_there
 from hcc_scope.storage.prediction_log import PREDICTIONS, log_files, log_problems
 from hcc_scope.storage.shading_copy import read_shading_copy, shading_problems
 
@@ -40,15 +42,19 @@ if TYPE_CHECKING:
     from hcc_scope.storage.facts import Facts
     from hcc_scope.storage.journal import Journal, JournalEntry
     from hcc_scope.storage.layout import Layout
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.storage.recorded_run import RecordedRun
+    from hcc_scope.storage.remote_frames import RemoteFrames
     from hcc_scope.types import Frame, RunSpec
+
+    FrameReader = FrameArray | RemoteFrames
 
 __all__ = ["SectionStore", "open_store", "read_facts"]
 
 _RECOVER = "Run hcc-scope recover on it, or Recover a section in the app's menu File."
 
 
-def read_facts(path: Path) -> tuple[Facts, tuple[str, ...]]:
+def read_facts(path: StorePlace) -> tuple[Facts, tuple[str, ...]]:
     """Return the facts of the store at `path`, checked, and what is wrong with their copy.
 
     Raises
@@ -58,6 +64,7 @@ def read_facts(path: Path) -> tuple[Facts, tuple[str, ...]]:
     StoreError
         If there is no store, it is not one of ours, holds links, or cannot be read.
     """
+    path = place_of(path)
     check_is_store(path)
     copied: Facts | StoreError | None
     try:
@@ -88,18 +95,25 @@ def read_facts(path: Path) -> tuple[Facts, tuple[str, ...]]:
     return facts, ()
 
 
-def open_store(path: Path) -> SectionStore:
-    """Open a store read-only.
+def open_store(path: StorePlace) -> SectionStore:
+    """Open a store read-only, on a disk, a share or object storage.
 
     Safe on an unfinished store: the frames are those that the journal listed when it was opened.
+
+    Parameters
+    ----------
+    path : Path or RemotePath
+        A `Path` that was made of an address such as ``s3://bucket/M1_S1.ome.zarr`` counts as the address.
 
     Raises
     ------
     StoreDamagedError
         If its facts are damaged.
     StoreError
-        If there is no store, it is not one of ours, holds links where files belong, or its journal is missing.
+        If there is no store, it is not one of ours, holds links where files belong, or its journal is missing; if it is
+        on object storage that does not answer.
     """
+    path = place_of(path)
     facts, problems = read_facts(path)
     path = with_own_name(path)
     try:
@@ -122,11 +136,21 @@ def _without_lines_behind(journal: Journal, n_recorded: int) -> Journal:
     return replace(journal, entries=journal.entries[:n])
 
 
+def _frames_at(place: StorePlace, shape_yx: tuple[int, int], layout: Layout, level: int = 0) -> FrameReader:
+    """Return what reads the frames of a store, or their smaller pictures."""
+    if isinstance(place, RemotePath):
+        from hcc_scope.storage.remote_frames import RemoteFrames
+
+        return RemoteFrames(place, shape_yx, layout, level)
+    return FrameArray(place, shape_yx, layout, level=level)
+
+
 class SectionStore:
     """One section's frames, read-only; made by `open_store`. Safe to use from several threads."""
 
-    def __init__(self, path: Path, facts: Facts, journal: Journal, problems: tuple[str, ...] = ()) -> None:
-        self.path = path
+    def __init__(self, path: StorePlace, facts: Facts, journal: Journal, problems: tuple[str, ...] = ()) -> None:
+        self.place = path
+        """The folder, or the address of a store on object storage."""
         self.spec: RunSpec = facts.spec
         """What was known before the first frame."""
         self.recorded: RecordedRun = facts.run
@@ -139,10 +163,21 @@ class SectionStore:
         self._known_problems = problems
         self._other_problems: tuple[str, ...] | None = None
         self._lock = threading.Lock()
-        self._array = FrameArray(path, facts.spec.frame_shape_yx, facts.layout)
-        self._pictures: FrameArray | None = None
+        self._array = _frames_at(path, facts.spec.frame_shape_yx, facts.layout)
+        self._pictures: FrameReader | None = None
         self._shading: Shading | None = None
         self._shading_is_read = False
+
+    @property
+    def path(self) -> Path:
+        """The folder, for what does more than read it.
+
+        Raises
+        ------
+        StoreUnwritableError
+            If the store is on object storage.
+        """
+        return local_place(self.place, "this needs the store's folder")
 
     @property
     def layout(self) -> Layout:
@@ -151,6 +186,8 @@ class SectionStore:
 
     def own_file(self, seq: int) -> Path | None:
         """Return the file that holds a frame and nothing else; None in a packed store, whose files hold several.
+
+        None too if the store is on object storage.
 
         Its pixels are neither decoded nor compared with the checksum.
 
@@ -163,7 +200,7 @@ class SectionStore:
         """
         self._entry(seq)
         array = self._array
-        if array.layout.shard_frames != 1:
+        if array.layout.shard_frames != 1 or not isinstance(array, FrameArray):
             return None
         try:
             array.check_file(seq)
@@ -214,14 +251,14 @@ class SectionStore:
     def _look_at_other_files(self) -> list[str]:
         n = max(self.n_frames, self.recorded_frames or 0)
         try:
-            problems = [*metadata_problems(self.path, self.facts, n), *shading_problems(self.path, self.spec)]
-            problems += sample_problems(self.path, self.spec, self.journal)
+            problems = [*metadata_problems(self.place, self.facts, n), *shading_problems(self.place, self.spec)]
+            problems += sample_problems(self.place, self.spec, self.journal)
             if self.complete:
-                problems += lost_notes(self.path, self.recorded.excluded_by_operator, self.tagged_retakes)
-            for log in log_files(self.path):
+                problems += lost_notes(self.place, self.recorded.excluded_by_operator, self.tagged_retakes)
+            for log in log_files(self.place):
                 problems += log_problems(log, ended=self.complete and log.stem == PREDICTIONS)
         except OSError as error:
-            raise cannot_read(error, f"The store {self.path}") from error
+            raise cannot_read(error, f"The store {self.place}") from error
         return problems
 
     @property
@@ -237,7 +274,7 @@ class SectionStore:
         """
         with self._lock:
             if not self._shading_is_read:
-                self._shading = read_shading_copy(self.path, self.spec)
+                self._shading = read_shading_copy(self.place, self.spec)
                 self._shading_is_read = True
             return self._shading
 
@@ -249,9 +286,9 @@ class SectionStore:
     def _contradictions(self) -> list[str]:
         if not self.complete:
             return []
-        n, recorded, journal = self.n_frames, self.recorded_frames, self.path / JOURNAL
+        n, recorded, journal = self.n_frames, self.recorded_frames, self.place / JOURNAL
         if recorded is None:
-            return [f"{self.path / ROOT} does not state how many frames were recorded"]
+            return [f"{self.place / ROOT} does not state how many frames were recorded"]
         if n < recorded:
             one = recorded == n + 1
             lost = f"frame {n} was" if one else f"frames {n} to {recorded - 1} were"
@@ -283,14 +320,21 @@ class SectionStore:
         array = self._array
         return self._finish(seq, array, array.start_read(seq))
 
-    def _follow(self, array: FrameArray) -> bool:
-        """Go to where the frames are now, if the store was packed or unpacked since `array` was opened."""
+    def _follow(self, array: FrameReader) -> bool:
+        """Go to where the frames are now, if the store was packed or unpacked since `array` was opened.
+
+        Raises
+        ------
+        StoreError
+            If the whole store is gone: its frames are neither missing nor damaged.
+        """
+        check_still_there(self.place / JOURNAL)
         with suppress(StoreError, OSError), self._lock:
             if self._array is not array:
                 return True
-            facts = recorded_facts(self.path)
+            facts = recorded_facts(self.place)
             if facts.layout != self.layout and facts.spec == self.spec:
-                self._array = FrameArray(self.path, facts.spec.frame_shape_yx, facts.layout)
+                self._array = _frames_at(self.place, facts.spec.frame_shape_yx, facts.layout)
                 self.facts, self.attributes, self._other_problems = facts, facts.attributes, None
                 return True
         return False
@@ -313,10 +357,10 @@ class SectionStore:
         """
         self._entry(seq)
         if not 1 <= level < self.layout.n_levels:
-            raise StoreError(f"{self.path} has no pictures that are halved {level} times")
+            raise StoreError(f"{self.place} has no pictures that are halved {level} times")
         with self._lock:
             if self._pictures is None or self._pictures.level != level or self._pictures.layout != self.layout:
-                self._pictures = FrameArray(self.path, self.spec.frame_shape_yx, self.layout, level=level)
+                self._pictures = _frames_at(self.place, self.spec.frame_shape_yx, self.layout, level)
             array = self._pictures
         return array.finish_read(seq, array.start_read(seq), None)
 
@@ -340,7 +384,7 @@ class SectionStore:
         StoreError
             If there is no such frame.
         """
-        started: list[tuple[int, FrameArray, Any]] = []
+        started: list[tuple[int, FrameReader, Any]] = []
         for seq in seqs:
             array = self._array
             try:
@@ -352,7 +396,7 @@ class SectionStore:
         for seq, array, reading in started:
             yield self._finish_or_error(seq, array, reading)
 
-    def _finish_or_error(self, seq: int, array: FrameArray, reading: Any) -> Frame | StoreDamagedError:  # noqa: ANN401
+    def _finish_or_error(self, seq: int, array: FrameReader, reading: Any) -> Frame | StoreDamagedError:  # noqa: ANN401
         """Wait for a frame; `reading` is tensorstore's future, or why there is none."""
         damage = reading if isinstance(reading, StoreDamagedError) else None
         try:
@@ -367,12 +411,12 @@ class SectionStore:
 
     def _entry(self, seq: int) -> JournalEntry:
         if not 0 <= seq < self.n_frames:
-            raise StoreError(f"There is no frame {seq} in {self.path}: it has {self.n_frames}")
+            raise StoreError(f"There is no frame {seq} in {self.place}: it has {self.n_frames}")
         entry = self._journal.entries[seq]
         if entry is None:
-            raise StoreDamagedError(f"Frame {seq} cannot be checked: its line in {self.path / JOURNAL} is unreadable")
+            raise StoreDamagedError(f"Frame {seq} cannot be checked: its line in {self.place / JOURNAL} is unreadable")
         return entry
 
-    def _finish(self, seq: int, array: FrameArray, reading: Any) -> Frame:  # noqa: ANN401 - tensorstore's future
+    def _finish(self, seq: int, array: FrameReader, reading: Any) -> Frame:  # noqa: ANN401 - tensorstore's future
         entry = self._entry(seq)
         return entry.frame(array.finish_read(seq, reading, entry.crc32))

@@ -7,7 +7,6 @@ single frames. What goes through all tiles once, such as an export, takes these 
 from __future__ import annotations
 
 import math
-import os
 from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,18 +16,19 @@ import numpy as np
 from hcc_scope.errors import StoreError
 from hcc_scope.field_scores import field_entry
 from hcc_scope.progress import Progress, ignore_progress
-from hcc_scope.storage.files import cannot_read, open_plain
+from hcc_scope.storage.files import cannot_read
 from hcc_scope.storage.lines import fields_of
+from hcc_scope.storage.place_files import lines_of
 from hcc_scope.storage.prediction_log import MAX_LOG_BYTES, PREDICTIONS, VERSION, header_of, is_table_line, result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from hcc_scope.field_scores import FieldEntry
     from hcc_scope.progress import OnProgress
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.types import FrameOutcome, FrameResult
 
 __all__ = ["ResultColumns", "read_result_columns"]
@@ -68,7 +68,7 @@ class ResultColumns:
 
 
 def read_result_columns(
-    store: Path, n_frames: int, name: str = PREDICTIONS, *, on_progress: OnProgress = ignore_progress
+    store: StorePlace, n_frames: int, name: str = PREDICTIONS, *, on_progress: OnProgress = ignore_progress
 ) -> ResultColumns:
     """Read the results of one analysis; those of frames that never reached the journal are left out.
 
@@ -89,28 +89,22 @@ def read_result_columns(
     """
     path = store / f"{name}.jsonl"
     try:
-        handle = open_plain(path, os.O_RDONLY)
+        with lines_of(path, MAX_LOG_BYTES) as lines:
+            return _columns(path, _whole_lines(lines), n_frames, on_progress)
     except FileNotFoundError as error:
         raise StoreError(f"{store} holds no predictions named {name!r}", hint="Replay it with a model.") from error
     except OSError as error:
         raise cannot_read(error, f"The predictions {path}") from error
-    with os.fdopen(handle, "rb") as file:
-        if os.fstat(file.fileno()).st_size > MAX_LOG_BYTES:
-            raise StoreError(f"{path} is larger than predictions can be")
-        try:
-            return _columns(path, _whole_lines(file), n_frames, on_progress)
-        except OSError as error:
-            raise cannot_read(error, f"The predictions {path}") from error
 
 
-def _whole_lines(file: Any) -> Iterator[bytes]:  # noqa: ANN401 - a binary file
-    for line in file:
+def _whole_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    for line in lines:
         if not line.endswith(b"\n"):  # the unfinished last line of a crash
             return
         yield line[:-1]
 
 
-def _columns(path: Path, lines: Iterator[bytes], n_frames: int, on_progress: OnProgress) -> ResultColumns:
+def _columns(path: StorePlace, lines: Iterator[bytes], n_frames: int, on_progress: OnProgress) -> ResultColumns:
     try:
         header, n_tiles = header_of(next(lines, b""))
     except ValueError as error:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.run_events import JsonValue
+    from hcc_scope.storage.place import StorePlace
 
 __all__ = ["RUN_LOG", "RunLog", "RunLogWriter", "read_run_log"]
 
@@ -59,7 +60,7 @@ class RunLog:
     """The unfinished last line of a crash, or empty."""
 
 
-def read_run_log(store: Path) -> RunLog | None:
+def read_run_log(store: StorePlace) -> RunLog | None:
     """Read the log of a store's run, also while it is being written.
 
     Returns

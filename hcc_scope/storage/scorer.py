@@ -45,12 +45,12 @@ def store_scorer(
     StoreError
         If the store's notes or its drawn sample are there and cannot be read.
     """
-    notes = read_notes(store.path)
+    notes = read_notes(store.place)
     scorer = SectionScorer.for_section(
         store.spec, threshold, temperature, threshold_interval=threshold_interval, confidence=confidence
     )
     if scorer.drawn is not None:
-        give_sample(scorer.drawn, store.path, store.journal)
+        give_sample(scorer.drawn, store.place, store.journal)
     else:
         scorer.retakes = stored_retakes(notes, store.n_frames)
     for why in lasting_reasons(store.recorded, store.n_frames, notes, goes_on=goes_on):

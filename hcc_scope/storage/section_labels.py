@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.storage.notes import Note, NotesLog
+    from hcc_scope.storage.place import StorePlace
 
 __all__ = ["LABELS", "SectionLabel", "certain_label", "describe_label", "label_of", "label_section", "section_label"]
 
@@ -35,7 +36,7 @@ def label_of(notes: Sequence[Note]) -> SectionLabel | None:
     return None
 
 
-def section_label(store: Path) -> SectionLabel | None:
+def section_label(store: StorePlace) -> SectionLabel | None:
     """Return the label of a stored section; None if it has none.
 
     Parameters
@@ -53,7 +54,7 @@ def section_label(store: Path) -> SectionLabel | None:
     return certain_label(store, read_notes_log(store))
 
 
-def certain_label(store: Path, log: NotesLog) -> SectionLabel | None:
+def certain_label(store: StorePlace, log: NotesLog) -> SectionLabel | None:
     """Return the label that notes give a section, as `section_label`, from notes that are read already.
 
     Raises

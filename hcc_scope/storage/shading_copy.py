@@ -18,9 +18,9 @@ from hcc_scope.storage.files import read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from hcc_scope.shading.reference import Reference, ReferenceKind
+    from hcc_scope.storage.place import StorePlace
     from hcc_scope.types import RunSpec, TagValue
 
 __all__ = ["SHADING_FILES", "begun_provenance", "is_corrected", "read_shading_copy", "shading_copy", "shading_problems"]
@@ -53,7 +53,7 @@ def shading_copy(shading: Shading | None) -> dict[str, bytes]:
     }
 
 
-def read_shading_copy(path: Path, spec: RunSpec) -> Shading | None:
+def read_shading_copy(path: StorePlace, spec: RunSpec) -> Shading | None:
     """Return the correction of a store's run; None if it had none.
 
     Parameters
@@ -79,7 +79,7 @@ def read_shading_copy(path: Path, spec: RunSpec) -> Shading | None:
     return shading
 
 
-def _read(path: Path, spec: RunSpec, kind: ReferenceKind) -> Reference:
+def _read(path: StorePlace, spec: RunSpec, kind: ReferenceKind) -> Reference:
     file = path / SHADING_FILES[kind]
     stated = spec.provenance.get(f"shading_{kind}")
     hint = "Without it this section cannot be classified as it was; its frames are raw and whole."
@@ -96,7 +96,7 @@ def _read(path: Path, spec: RunSpec, kind: ReferenceKind) -> Reference:
         raise StoreDamagedError(f"the {kind} field {file} is damaged: {error}", hint=hint) from error
 
 
-def shading_problems(path: Path, spec: RunSpec) -> list[str]:
+def shading_problems(path: StorePlace, spec: RunSpec) -> list[str]:
     """Return what is wrong with the dark and flat field of a store, as text; empty if nothing."""
     try:
         read_shading_copy(path, spec)

@@ -1,0 +1,351 @@
+"""Many sections scored with one model: results, tables, what is done already, and what cannot be scored."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+import pytest
+from batch_parts import N_FIELDS, classified_sections, small_model
+from storage_cases import change_facts, shard
+from typer.testing import CliRunner
+
+from hcc_scope.cli.acquisition_commands import app
+from hcc_scope.errors import CheckError, ModelMismatchError, ModelSelfTestError, StoreDamagedError, StoreError
+from hcc_scope.executors.choice import open_executor
+from hcc_scope.inference.card import read_card, write_card
+from hcc_scope.runs import batch_worker
+from hcc_scope.runs.batch import Batch, stores_given
+from hcc_scope.runs.batch_report import describe_engines, write_report
+from hcc_scope.runs.batch_result import ResultFolder, SectionResult, model_hash
+from hcc_scope.runs.replay import start_replay
+from hcc_scope.runs.scoring_model import load_scoring_model
+from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
+from hcc_scope.storage.files import lock
+from hcc_scope.storage.notes import NotesWriter
+from hcc_scope.storage.packing import pack_store
+from hcc_scope.storage.present_score import present_score
+from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.store_hash import store_hash
+from tests.object_storage import object_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typer.testing import Result
+
+    from hcc_scope.executors.tasks import Executor
+    from hcc_scope.runs.batch import BatchOutcome
+    from hcc_scope.storage.reader import SectionStore
+
+TABLES = ("sections.parquet", "sections.csv", "animals.parquet", "animals.csv", "failures.csv", "scores.svg")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two models: the sections were classified with the first."""
+    folder = tmp_path_factory.mktemp("batch-models")
+    return small_model(folder / "first"), small_model(folder / "second", seed=5, decision_threshold=0.52)
+
+
+@pytest.fixture(scope="module")
+def library(models: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four sections of two animals; not to be changed."""
+    folder = tmp_path_factory.mktemp("library")
+    classified_sections(models[0], folder, 4)
+    return folder
+
+
+@pytest.fixture
+def copied(library: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    return shutil.copytree(library, tmp_path / "library")
+
+
+def one_worker() -> Executor:
+    return open_executor(1)
+
+
+def scored(
+    folder: Path, model: Path, out: Path, executor: Callable[[], Executor] = one_worker, **how: Callable[..., bool]
+) -> tuple[BatchOutcome, dict[str, bytes]]:
+    """Score a folder; return how it ended and the tables."""
+    results = ResultFolder(out)
+    batch = Batch(stores_given([folder]), model, "torchscript", results)
+    outcome = batch.run(executor, **how)
+    write_report(outcome, results, batch.card, batch.engine)
+    return outcome, {name: (out / name).read_bytes() for name in TABLES if (out / name).exists()}
+
+
+def rows(out: Path, table: str = "sections") -> list[dict[str, object]]:
+    return pq.read_table(out / f"{table}.parquet").to_pylist()
+
+
+def never() -> Executor:
+    raise AssertionError("there is something to score")
+
+
+# -- scores and tables -------------------------------------------------------------------------------------------------
+
+
+def test_scores_are_those_of_a_replay_and_stand_beside_the_recorded_ones(
+    library: Path, models: tuple[Path, Path], tmp_path: Path
+):
+    second = models[1]
+    outcome, _ = scored(library, second, tmp_path)
+    assert (len(outcome.scored), outcome.failures, outcome.n_left) == (4, (), 0)
+    scoring_model = load_scoring_model(second, "torchscript", lambda _: None)
+    scores = {}
+    for row in rows(tmp_path):
+        store = open_store(library / f"{row['animal_id']}_{row['section_id']}.ome.zarr")
+        replayed = start_replay(store, scoring_model).finish().outcome.score
+        recorded = present_score(store)
+        scores[row["animal_id"], row["section_id"]] = replayed
+        assert (row["score"], row["interval_low"], row["interval_high"]) == (replayed.score, *replayed.interval)
+        assert row["previous_score"] == recorded.score
+        assert row["score_difference"] == replayed.score - recorded.score
+        assert row["flip"] == ((replayed.score >= 0.52) != (recorded.score >= 0.5))
+        assert (row["model"], row["previous_model"], row["tiles_compared"]) == ("second", "first", 4 * N_FIELDS)
+    assert [(row["animal_id"], row["section_id"]) for row in rows(tmp_path)] == sorted(scores)
+    for row in rows(tmp_path, "animals"):
+        of_animal = [score for (animal, _), score in scores.items() if animal == row["animal_id"]]
+        assert row["score"] == animal_score(of_animal)
+        assert row["sections"] == 2
+    account = json.loads((tmp_path / "batch.json").read_bytes())["previous"]
+    assert (account["compared"], account["models"]) == (4, {"first": 4})
+    assert account["flips"] == sum(bool(row["flip"]) for row in rows(tmp_path)) == len(account["flipped"])
+
+
+def test_the_interval_of_an_animal_is_that_of_the_library(library: Path, models: tuple[Path, Path], tmp_path: Path):
+    scored(library, models[0], tmp_path)
+    stores = [open_store(library / f"M0_S{k}.ome.zarr") for k in range(2)]
+    expected = animal_interval([present_score(store, share_of_confidence(2)) for store in stores])
+    row = rows(tmp_path, "animals")[0]
+    assert (row["interval_low"], row["interval_high"]) == expected
+    assert row["score"] == row["previous_score"]
+
+
+def test_a_batch_that_was_ended_goes_on_to_the_same_bytes(library: Path, models: tuple[Path, Path], tmp_path: Path):
+    ends: list[object] = []
+    whole = scored(library, models[1], tmp_path / "whole", on_progress=ends.append)[1]
+    assert [one.done for one in ends] == [1, 2, 3, 4]
+    ends.clear()
+    cut, _ = scored(library, models[1], tmp_path / "cut", on_progress=ends.append, stop=lambda: len(ends) == 2)
+    assert (len(cut.scored), cut.n_left) == (2, 2)
+    left_over = next((tmp_path / "cut/results").iterdir()) / ".half.0123.part.json"
+    left_over.write_text('{"version"')  # as after a kill
+    again, tables = scored(library, models[1], tmp_path / "cut")
+    assert (again.n_done_before, len(again.scored)) == (2, 4)
+    assert tables == whole
+    done, tables = scored(library, models[1], tmp_path / "cut", never)
+    assert done.n_done_before == 4
+    assert tables == whole
+
+
+def test_a_damaged_result_is_made_again(library: Path, models: tuple[Path, Path], tmp_path: Path):
+    _, before = scored(library, models[0], tmp_path)
+    paths = sorted((tmp_path / "results").rglob("*.json"))
+    result = SectionResult.parse(paths[0].read_bytes())
+    assert SectionResult.parse(result.as_bytes()) == result
+    paths[0].write_bytes(paths[0].read_bytes()[:100])
+    paths[1].write_bytes(paths[2].read_bytes())
+    outcome, tables = scored(library, models[0], tmp_path)
+    assert outcome.n_done_before == 2
+    assert tables == before
+
+
+def test_another_threshold_of_the_same_weights_is_another_model(
+    library: Path, models: tuple[Path, Path], tmp_path: Path
+):
+    scored(library, models[0], tmp_path / "out")
+    other = shutil.copytree(models[0], tmp_path / "other")
+    card = read_card(other)
+    write_card(card.model_copy(update={"decision_threshold": 0.4}), other)
+    assert model_hash(read_card(other)) != model_hash(card)
+    outcome, _ = scored(library, other, tmp_path / "out")
+    assert outcome.n_done_before == 0
+    assert {row["threshold"] for row in rows(tmp_path / "out")} == {0.4}
+
+
+def test_a_copy_of_a_section_counts_once(copied: Path, models: tuple[Path, Path], tmp_path: Path):
+    shutil.copytree(copied / "M0_S0.ome.zarr", copied / "again" / "M0_S0.ome.zarr")
+    outcome, _ = scored(copied, models[1], tmp_path / "out")
+    assert len(outcome.scored) == 5
+    assert len(list((tmp_path / "out/results").rglob("*.json"))) == 4
+    counts = {row["store"]: row["counts_for_animal"] for row in rows(tmp_path / "out")}
+    assert counts.pop(str(copied / "again" / "M0_S0.ome.zarr")) is False
+    assert set(counts.values()) == {True}
+    assert rows(tmp_path / "out", "animals")[0]["sections"] == 2
+
+
+# -- what cannot be scored ---------------------------------------------------------------------------------------------
+
+
+def test_a_section_that_cannot_be_scored_is_listed_and_the_others_go_on(
+    copied: Path, models: tuple[Path, Path], tmp_path: Path
+):
+    damaged, changed, written = (copied / f"{name}.ome.zarr" for name in ("M0_S0", "M0_S1", "M1_S0"))
+    shard(damaged, 1).unlink()
+    shutil.copyfile(copied / "M1_S1.ome.zarr" / "zarr.json", changed / "zarr.json")
+    root = (written / "zarr.json").read_bytes()
+    change_facts(written, complete=False)
+    (copied / "empty.ome.zarr").mkdir()
+    with (written / "frames.jsonl").open("rb+") as journal:
+        assert lock(journal.fileno())
+        outcome, _ = scored(copied, models[1], tmp_path)
+    found = {Path(failure.store).name: failure for failure in outcome.failures}
+    assert list(found) == ["M0_S0.ome.zarr", "M0_S1.ome.zarr", "M1_S0.ome.zarr", "empty.ome.zarr"]
+    assert "Frame 1 in" in found["M0_S0.ome.zarr"].reason
+    assert "contradicts itself" in found["M0_S1.ome.zarr"].reason
+    assert "is being written" in found["M1_S0.ome.zarr"].reason
+    assert "is an empty folder" in found["empty.ome.zarr"].reason
+    assert [failure.attempts for failure in outcome.failures[:2]] == [1, 1]  # trying again would not help
+    assert [one.section_id for one in outcome.scored] == ["S1"]
+    with (tmp_path / "failures.csv").open(newline="") as file:
+        assert [row["reason"] for row in csv.DictReader(file)] == [one.reason for one in outcome.failures]
+    (written / "zarr.json").write_bytes(root)
+    again, _ = scored(copied, models[1], tmp_path)
+    assert (again.n_done_before, len(again.scored), len(again.failures)) == (1, 2, 3)
+
+
+def test_sections_of_another_pixel_size_are_refused_one_by_one(
+    library: Path, models: tuple[Path, Path], tmp_path: Path
+):
+    coarse = shutil.copytree(models[0], tmp_path / "coarse")
+    write_card(read_card(coarse).model_copy(update={"pixel_size_um": 0.65}), coarse)
+    outcome, _ = scored(library, coarse, tmp_path / "out")
+    assert {type(one.error) for one in outcome.failures} == {ModelMismatchError}
+    assert [one.attempts for one in outcome.failures] == [1, 1, 1, 1]
+    assert rows(tmp_path / "out") == []
+
+
+def test_a_section_that_is_unreadable_for_a_moment_is_tried_again(
+    library: Path, models: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    opened: list[Path] = []
+
+    def open_later(path: Path) -> SectionStore:
+        opened.append(path)
+        if len(opened) < 3:
+            raise StoreError(f"The store {path} cannot be read: Stale file handle")
+        return open_store(path)
+
+    monkeypatch.setattr(batch_worker, "open_store", open_later)
+    outcome, _ = scored(library / "M0_S0.ome.zarr", models[0], tmp_path)
+    assert (len(opened), len(outcome.scored)) == (3, 1)
+
+
+def test_engines_of_two_computers_may_differ_by_the_tolerance_and_no_more(
+    library: Path, models: tuple[Path, Path], tmp_path: Path
+):
+    card = read_card(models[0])
+    scored(library / "M0_S0.ome.zarr", models[0], tmp_path)
+    (mine,) = ResultFolder(tmp_path).answers(card.sha256).values()
+
+    def elsewhere(apart: float) -> None:
+        other = replace(mine, engine="torchscript of another computer")
+        moved = tuple(one + apart for one in mine.probabilities)
+        ResultFolder(tmp_path).write_answers(replace(other, probabilities=moved))
+
+    elsewhere(card.probability_tolerance / 2)
+    outcome, _ = scored(library / "M0_S1.ome.zarr", models[0], tmp_path)
+    assert [one.engine for one in outcome.answers] == [mine.engine]
+    other = replace(mine, engine="another", probabilities=tuple(one + 0.005 for one in mine.probabilities))
+    assert "differ by up to 0.005, within" in describe_engines((mine, other), card)
+    elsewhere(card.probability_tolerance * 2)
+    shutil.rmtree(tmp_path / "results")
+    (tmp_path / "engines" / f"{mine.digest}.json").unlink()
+    outcome, _ = scored(library / "M0_S1.ome.zarr", models[0], tmp_path)
+    assert [type(one.error) for one in outcome.failures] == [ModelSelfTestError]
+    assert "torchscript of another computer" in outcome.failures[0].reason
+
+
+# -- what a result rests on --------------------------------------------------------------------------------------------
+
+
+def test_the_hash_of_a_store_changes_with_what_counts_and_with_nothing_else(copied: Path):
+    store = copied / "M0_S0.ome.zarr"
+    before = store_hash(store)
+    assert store_hash(shutil.copytree(store, copied / "copy.ome.zarr")) == before
+    assert store_hash(copied / "M0_S1.ome.zarr") != before
+    notes = NotesWriter(store)
+    notes.add("note", 'a remark: "kind":"exclude"')
+    notes.add("label", "high")
+    shard(store, 0).unlink()
+    assert store_hash(store) == before
+    notes.add("exclude", "fold", 1)
+    excluded = store_hash(store)
+    assert excluded != before
+    notes.add("include", "", 1)
+    assert store_hash(store) not in (before, excluded)
+    change_facts(copied / "copy.ome.zarr", n_frames=3)
+    assert store_hash(copied / "copy.ome.zarr") != before
+
+
+def test_packing_a_store_leaves_its_hash(copied: Path):
+    before = store_hash(copied / "M0_S0.ome.zarr")
+    pack_store(copied / "M0_S0.ome.zarr")
+    assert store_hash(copied / "M0_S0.ome.zarr") == before
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_reports_and_checks(copied: Path, models: tuple[Path, Path], tmp_path: Path):
+    def run(model: Path, *options: str) -> Result:
+        words = ["batch", str(copied), "--model", str(model), "--out", str(tmp_path / "out"), "--workers", "1"]
+        return CliRunner().invoke(app, [*words, "--engine", "torchscript", *options])
+
+    done = run(models[0], "--check")
+    assert done.exit_code == 0, done.output
+    assert "4 sections scored." in done.stdout
+    assert "4 of 4 sections lie on the same side" in done.stdout
+    shutil.rmtree(copied / "M0_S0.ome.zarr" / "frames")
+    done = run(models[1], "--json")
+    assert isinstance(done.exception, StoreDamagedError)
+    account = json.loads(done.stdout)
+    assert (account["scored"], account["failed"], account["previous"]["compared"]) == (3, 1, 3)
+    (copied / "M0_S0.ome.zarr").rename(copied / "aside")
+    done = run(models[1], "--check")
+    assert isinstance(done.exception, CheckError)
+    assert "3 sections cannot be compared" in str(done.exception)
+
+
+def test_two_workers_of_a_cluster_give_the_same_bytes(
+    library: Path, models: tuple[Path, Path], tmp_path: Path, dask_cluster: str
+):
+    alone = scored(library, models[1], tmp_path / "alone")[1]
+    ends: list[object] = []
+
+    def connect() -> Executor:
+        return open_executor(scheduler=dask_cluster)
+
+    cut, _ = scored(library, models[1], tmp_path / "out", connect, on_progress=ends.append, stop=lambda: bool(ends))
+    assert cut.scored
+    outcome, tables = scored(library, models[1], tmp_path / "out", connect)
+    assert outcome.n_done_before == len(cut.scored)
+    assert tables == alone
+
+
+def test_stores_on_object_storage_have_the_results_of_their_folders(
+    library: Path, models: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local, local_tables = scored(library, models[1], tmp_path / "local")
+    with object_storage(tmp_path / "served") as server:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ENDPOINT_URL_S3"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        shutil.copytree(library, server.folder / "library")
+        address = Path("s3://lab/library")  # as the command line has it
+        remote, remote_tables = scored(address, models[1], tmp_path / "remote")
+        again, _ = scored(address, models[1], tmp_path / "local")
+    assert [one.key for one in remote.scored] == [one.key for one in local.scored]
+    assert not remote.failures
+    assert again.n_done_before == 4
+    for name in ("sections.csv", "animals.csv"):
+        assert remote_tables[name].replace(b"s3://lab/library", str(library).encode()) == local_tables[name]
