@@ -165,10 +165,10 @@ def test_another_threshold_of_the_same_weights_is_another_model(
     scored(library, models[0], tmp_path / "out")
     other = shutil.copytree(models[0], tmp_path / "other")
     card = read_card(other)
-    write_card(card.model_copy(update={"decision_threshold": 0.4}), other)
+    write_card(card.model_copy(update={"decision_threshold": 0.4, "temperature": 3.0}), other)
     assert model_hash(read_card(other)) != model_hash(card)
     outcome, _ = scored(library, other, tmp_path / "out")
-    assert outcome.n_done_before == 0
+    assert (outcome.n_done_before, outcome.failures) == (0, ())
     assert {row["threshold"] for row in rows(tmp_path / "out")} == {0.4}
 
 
@@ -245,7 +245,7 @@ def test_engines_of_two_computers_may_differ_by_the_tolerance_and_no_more(
 ):
     card = read_card(models[0])
     scored(library / "M0_S0.ome.zarr", models[0], tmp_path)
-    (mine,) = ResultFolder(tmp_path).answers(card.sha256).values()
+    (mine,) = ResultFolder(tmp_path).answers(model_hash(card)).values()
 
     def elsewhere(apart: float) -> None:
         other = replace(mine, engine="torchscript of another computer")

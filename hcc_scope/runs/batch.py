@@ -193,7 +193,7 @@ class Batch:
         self._results = results
         self.model_hash = model_hash(self.card)
         self._folder, self._allow_phantom_model = folder, allow_phantom_model
-        self._answers = results.answers(self.card.sha256)
+        self._answers = results.answers(self.model_hash)
         self._scored: list[ScoredStore] = []
         self._failures: dict[str, BatchFailure] = {}
         self._stores_of: dict[str, list[str]] = {}
@@ -312,7 +312,7 @@ class Batch:
                 return ModelSelfTestError(
                     f"the worker's engine ({answers.engine}) and that of other results ({other.engine}) differ by "
                     f"{apart:.2g} in the probability of a test tile (tolerance {self.card.probability_tolerance:g})",
-                    hint="Leave that worker out, or choose --engine torchscript.",
+                    hint="Leave that worker out, choose --engine torchscript, or give another folder with --out.",
                 )
         self._results.write_answers(answers)
         self._answers[answers.digest] = answers

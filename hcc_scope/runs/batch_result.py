@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from dataclasses import asdict, dataclass
@@ -231,7 +232,8 @@ class EngineAnswers:
     Engines on two computers may differ in their last digits. These tiles, which every computer has, show by how much.
     """
 
-    model_sha256: str
+    model_hash: str
+    """`model_hash`: probabilities depend on what the card states, too."""
     engine: str
     """`engine_build`."""
     probabilities: tuple[float, ...]
@@ -242,7 +244,9 @@ class EngineAnswers:
         return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
 
     def largest_difference(self, other: EngineAnswers) -> float:
-        """Return the largest difference of a probability."""
+        """Return the largest difference of a probability; infinite where the test tiles are not the same."""
+        if len(self.probabilities) != len(other.probabilities):
+            return math.inf
         pairs = zip(self.probabilities, other.probabilities, strict=True)
         return max((abs(one - another) for one, another in pairs), default=0.0)
 
@@ -311,16 +315,16 @@ class ResultFolder:
         self._replace(path, result.as_bytes())
         self.names().add(path.name)
 
-    def answers(self, model_sha256: str) -> dict[str, EngineAnswers]:
-        """Return what the engines answered that made results of a model, by digest."""
+    def answers(self, model: str) -> dict[str, EngineAnswers]:
+        """Return what the engines answered that made results of a model, by digest; the model by its hash."""
         found = {}
         for name in _names_in(self._engines):
             try:
                 content = json.loads((self._engines / name).read_bytes())
-                one = EngineAnswers(content["model_sha256"], content["engine"], tuple(content["probabilities"]))
+                one = EngineAnswers(content["model_hash"], content["engine"], tuple(content["probabilities"]))
             except (OSError, ValueError, LookupError, TypeError):
                 continue
-            if one.model_sha256 == model_sha256 and name == f"{one.digest}.json":
+            if one.model_hash == model and name == f"{one.digest}.json":
                 found[one.digest] = one
         return found
 

@@ -97,7 +97,7 @@ def prepare_model(job: ScoreJob, files: Mapping[str, Path], worker: WorkerFacts)
         raise type(error)(f"on {worker.host}: {error.message}", hint=error.hint) from error
     tiles = classifier.classify(comparison_tiles(model.test_input))
     found = calibrate(log_odds(tiles.logits), model.card.temperature)
-    answers = EngineAnswers(model.card.sha256, engine_build(classifier.engine), tuple(float(one) for one in found))
+    answers = EngineAnswers(job.model_hash, engine_build(classifier.engine), tuple(float(one) for one in found))
     return Prepared(ScoringModel(model, classifier, allow_phantom_model=job.allow_phantom_model), answers)
 
 
@@ -127,6 +127,8 @@ def score_store(task: StoreTask, here: Here) -> tuple[SectionResult, EngineAnswe
     outcome = report.outcome
     if outcome.state == "failed" or outcome.degraded:
         raise _why(outcome)
+    if outcome.counts.failed:
+        raise ModelError(f"{path}: {counted(outcome.counts.failed, 'frame')} could not be classified: {_first(run)}")
     _refuse_problems([str(problem) for problem in (*run.problems, *run.damaged)])
     if store_hash(path) != task.key.store_hash:
         raise StoreError(f"{path} was changed while it was scored", hint="Give the command again.")
@@ -177,6 +179,11 @@ def _refuse_problems(problems: list[str]) -> None:
     )
 
 
+def _first(run: ReplayRun) -> str:
+    errors = (result.error for _, result in sorted(run.results.items()) if result.outcome == "failed")
+    return next(errors, None) or "the reason is not known"
+
+
 def _why(outcome: RunOutcome) -> BaseException:
     if outcome.cause is not None:
         return outcome.cause
@@ -221,8 +228,6 @@ def _remarks(store: SectionStore, outcome: RunOutcome) -> tuple[str, ...]:
     remarks = []
     if not store.complete:
         remarks.append(f"Its run did not end in order: its {counted(store.n_frames, 'journalled frame')} are scored.")
-    if outcome.counts.failed:
-        remarks.append(f"{counted(outcome.counts.failed, 'frame')} could not be classified.")
     if outcome.remark is not None:
         remarks.append(full_stop(outcome.remark))
     return tuple(remarks)
