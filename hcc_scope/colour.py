@@ -11,42 +11,22 @@ a file seldom states; nothing here undoes it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from hcc_scope.colour_conversions import CONVERSIONS, ColourConversion, describe_conversion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["CONVERSIONS", "ColourConversion", "describe_conversion", "to_counts"]
 
-ColourConversion = Literal["luminance", "red", "green", "blue", "od"]
-
-CONVERSIONS: Final[dict[ColourConversion, str]] = {
-    "luminance": "0.2126 red + 0.7152 green + 0.0722 blue",
-    "red": "the red channel alone",
-    "green": "the green channel alone",
-    "blue": "the blue channel alone",
-    "od": "the light that the mean optical density of the three channels lets through",
-}
-"""By their names in a manifest, in words."""
-
 _CHANNEL: Final[dict[ColourConversion, int]] = {"red": 0, "green": 1, "blue": 2}
 _REC_709: Final = (2126, 7152, 722)
 """Parts of 10,000: luma of ITU-R BT.709."""
 _BLOCK_PX: Final = 1 << 22
 """Pixels converted at a time, so that what is made on the way stays small."""
-
-
-def describe_conversion(conversion: ColourConversion) -> str:
-    """Return what was done, as a clause for cards and reports.
-
-    Examples
-    --------
-    >>> describe_conversion("green")
-    'colour images, converted by green (the green channel alone)'
-    """
-    return f"colour images, converted by {conversion} ({CONVERSIONS[conversion]})"
 
 
 def to_counts(pixels: NDArray[np.uint8] | NDArray[np.uint16], conversion: ColourConversion) -> NDArray[np.uint16]:

@@ -52,7 +52,7 @@ def test_what_goes_out_comes_in_again(
         made = export_frames(store, tmp_path / "M1_S2-frames.ome.tif")
     else:
         made = export_fields(store, tmp_path / "M1_S2-fields.zarr")
-    assert len(made.left_out) == 1
+    assert sum("is missing" in sentence for sentence in made.left_out) == 1
 
     choice = Selection(time="all") if kind == "frames" else Selection(series="all")
     wanted = ImportRequest((made.path,), "M1", "again", tmp_path, choice)

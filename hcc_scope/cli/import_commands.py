@@ -15,7 +15,7 @@ from hcc_scope.cli.options import (
     ScoreUnlike,
     Weight,
 )
-from hcc_scope.colour import CONVERSIONS
+from hcc_scope.colour_conversions import CONVERSIONS
 
 __all__ = ["import_images"]
 
