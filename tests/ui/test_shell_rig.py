@@ -12,8 +12,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QInputDialog
-from shiboken6 import isValid
 from shell_parts import notices, open_rig, wait_for
+from shiboken6 import isValid
 
 from hcc_scope.errors import RigError
 from hcc_scope.microscope.device_controls import DeviceControls

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import numpy as np
-import pytest
 from find import find
 from PySide6.QtWidgets import QDialogButtonBox, QLabel, QLineEdit, QMessageBox, QPushButton, QWidget
 from shell_parts import finish, name_section, notices, start, wait_for, wait_until_held
@@ -28,6 +27,7 @@ from ui.models_presenter import _with_failed_test, _with_test
 from ui.shell.plan_dialog import PlanDialog
 
 if TYPE_CHECKING:
+    import pytest
     from pytestqt.qtbot import QtBot
 
     from hcc_scope.report.summary import SectionReport
