@@ -10,6 +10,9 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constra
 TEST_WORKERS ?= 2
 RIG ?= demo
 
+# where it is set (as in many containers), each of the tests' processes would compile the whole program again
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo app screenshots test lint docs bench model schema constraints clean
 
 help:

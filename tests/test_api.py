@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from hcc_scope import api
+from hcc_scope.evaluation.run import evaluate
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.workers import StopToken
 from tests.dataset_parts import small_set
@@ -190,7 +191,8 @@ def test_a_model_is_trained_and_used(tmp_path: Path, capsys: pytest.CaptureFixtu
         api.train_model(manifest, tmp_path / "liver")
 
 
-def test_a_network_is_evaluated(tmp_path: Path) -> None:
+def test_a_network_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(evaluate.__kwdefaults__, "starts", 1)  # as many networks a fold as any other number shows
     manifest = small_set(tmp_path, animals_per_class=2, images=1)
     content = api.evaluate_model(manifest, tmp_path / "validation", epochs=1, folds=2, jobs=1)
     assert content == json.loads((tmp_path / "validation" / "evaluation.json").read_text(encoding="utf-8"))

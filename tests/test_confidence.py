@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Draw = Callable[[np.random.Generator, tuple[int, int]], NDArray[np.float64]]
 
-N_SECTIONS, N_FRAMES, GRID_STEPS = 2000, 500, 50
+N_SECTIONS, N_FRAMES, GRID_STEPS = 1000, 500, 50
 
 # frame scores of a section: the mean (on the grid of 1/50, so that coverage is checked exactly there) and a way to draw
 DISTRIBUTIONS: dict[str, tuple[float, Draw]] = {

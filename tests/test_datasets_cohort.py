@@ -189,7 +189,7 @@ def test_the_largest_effects_together_can_be_drawn():
         spec = CohortSpec(1, 1, sections=1, image_px=512, seed=seed, **largest, exposure_sd=3.0, defocus_um=30.0)
         planned = plan_cohort(spec)
         json.dumps(truth(spec, planned), allow_nan=False)
-        assert [len(list(cohort._images(spec, one))) for one in planned] == [1, 1]
+    assert [len(list(cohort._images(spec, one))) for one in planned] == [1, 1]
 
 
 def test_what_does_not_fit_is_counted_in_good_english(monkeypatch: pytest.MonkeyPatch):

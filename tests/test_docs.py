@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hcc_scope import __version__, api, errors
-from tests.commands import cli
+from tests.commands import SMALL_FRAMES, cli
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md")
@@ -70,6 +70,10 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
             arguments += (
                 ["--no-figures"] if "--model" in arguments else ["--no-figures", "--jobs", "1", "--starts", "1"]
             )
+        elif arguments[0] == "acquire":  # as are the choice of an engine and the camera's full size
+            arguments += ["--engine", "torchscript", *SMALL_FRAMES]
+        elif arguments[0] == "import":
+            arguments += ["--engine", "torchscript"]
         elif arguments[0] == "phantom":
             arguments += ["--jobs", "1"]
         done = cli(*arguments, cwd=tmp_path)

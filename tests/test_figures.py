@@ -65,6 +65,8 @@ def drawn(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> tuple
     progress: list[Progress] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explain, "typical_and_wrong", lambda *args: typical_and_wrong(*args)[:1])
+        coarse = tuple((kind, 40 if kind == "png" else dpi) for kind, dpi in style._KINDS)
+        patch.setattr(style, "_KINDS", coarse)
         paths = draw_all(analysis, folder, on_progress=progress.append)
     assert [path.name for path in paths] == [f"{name}.{kind}" for name in NAMES for kind in ("png", "svg")]
     return folder, progress

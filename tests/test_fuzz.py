@@ -18,7 +18,7 @@ from hcc_scope.errors import PlanError
 if TYPE_CHECKING:
     from pathlib import Path
 
-N = {"fuzz_settings": 25, "fuzz_options": 12, "fuzz_store": 20, "fuzz_training": 8}
+N = {"fuzz_settings": 10, "fuzz_options": 5, "fuzz_store": 20, "fuzz_models": 3, "fuzz_training": 4}
 """Cases of each family; a few, unless the environment sets another number."""
 
 

@@ -16,9 +16,9 @@ UNLIKELY = 0.01
 
 
 def test_a_guided_section_covers_the_mean_with_skips_and_nearest_first():
-    worst = missed(TISSUES["worst where the stage does not come"], N_FIELDS, 70, others=False)
-    patches = missed(TISSUES["patches, one end out of reach"], N_FIELDS, 120, others=False)
-    for count, sections in ((worst, 70), (patches, 120)):
+    worst = missed(TISSUES["worst where the stage does not come"], N_FIELDS, 40, others=False)
+    patches = missed(TISSUES["patches, one end out of reach"], N_FIELDS, 60, others=False)
+    for count, sections in ((worst, 40), (patches, 60)):
         assert count["guided"] <= MAY_MISS * sections
         assert count["not valid"] < sections / 4  # those that skipped too many claim nothing
 

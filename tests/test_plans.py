@@ -143,7 +143,7 @@ def rim_and_middle(choose: Choose, field: float, n: int, runs: int) -> tuple[flo
 
 
 # 580 um: a whole row or column of an upright lattice lies in the rim or beside it
-@pytest.mark.parametrize(("field", "n"), [(666, 24), (666, 45), (666, 55), (666, 70), (580, 55), (580, 90)])
+@pytest.mark.parametrize(("field", "n"), [(666, 24), (666, 70), (580, 55), (580, 90)])
 def test_random_fields_favour_neither_rim_nor_middle(field: float, n: int):
     share, uniform, missed = rim_and_middle(random_fields, field, n, 300)
     assert share == pytest.approx(uniform, abs=0.012)  # three standard errors of 300 runs
