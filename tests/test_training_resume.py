@@ -46,7 +46,6 @@ def killed(folder: Path, step: int) -> None:
     code = """
 import os, sys
 from pathlib import Path
-import torch._dynamo  # the first optimiser imports it, for seconds
 from training_parts import run_and_be_killed
 folder, step = Path(sys.argv[1]), int(sys.argv[2])
 for step, while_writing in ((step, False), (0, True)):
