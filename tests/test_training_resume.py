@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import random
 import subprocess
 import sys
@@ -38,36 +37,14 @@ def lines(folder: Path) -> list[dict[str, object]]:
     return found
 
 
-def killed(folder: Path, step: int) -> None:
-    """Train in processes of their own: the first is killed at a step, the second, which goes on, as it writes.
-
-    Both are copies of one that has done the imports, where a system can copy processes.
-    """
-    code = """
-import os, sys
-from pathlib import Path
-from training_parts import run_and_be_killed
-folder, step = Path(sys.argv[1]), int(sys.argv[2])
-for step, while_writing in ((step, False), (0, True)):
-    if (child := os.fork()) == 0:
-        run_and_be_killed(folder, step, while_writing)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9, while_writing
-    assert not (folder / "weights.safetensors").exists()
-"""
-    if not hasattr(os, "fork"):
-        code = (
-            "import sys; from pathlib import Path; from training_parts import run_and_be_killed\n"
-            "run_and_be_killed(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == '1')"
-        )
-        for at, while_writing in ((step, "0"), (0, "1")):
-            command = [sys.executable, "-W", "ignore", "-c", code, str(folder), str(at), while_writing]
-            done = subprocess.run(command, cwd=TESTS, capture_output=True, check=False)
-            assert done.returncode in (-9, 9), done.stderr.decode()
-        return
-    command = [sys.executable, "-W", "ignore", "-c", code, str(folder), str(step)]
-    done = subprocess.run(command, cwd=TESTS, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+def killed(folder: Path, step: int, while_writing: bool) -> None:
+    """Train in a process of its own, which is killed."""
+    code = (
+        "from pathlib import Path; from training_parts import run_and_be_killed;"
+        f"run_and_be_killed(Path({str(folder)!r}), {step}, {while_writing})"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=TESTS, capture_output=True, check=False)
+    assert done.returncode in (-9, 9), done.stderr.decode()
 
 
 def test_a_run_killed_at_a_random_step_and_again_while_writing_ends_in_the_same_bytes(data: Small, tmp_path: Path):
@@ -75,7 +52,9 @@ def test_a_run_killed_at_a_random_step_and_again_while_writing_ends_in_the_same_
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     expected = data.fit(config, folder=whole)
     step = random.randrange(1, 4)  # a different one each time the tests run: any must do
-    killed(parts, step)
+    killed(parts, step, while_writing=False)
+    assert not (parts / "weights.safetensors").exists()
+    killed(parts, 0, while_writing=True)
     fitted = data.fit(config, folder=parts, resume=True)
     assert (parts / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes(), step
     assert lines(parts) == lines(whole)
