@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +29,6 @@ from commands import (
     cli,
     cli_on_descriptors,
     edited,
-    journal,
     start,
     wait_for_frames,
 )
@@ -245,44 +243,19 @@ def test_kill_9_loses_no_journalled_frame(tmp_path: Path) -> None:
     assert zarr.open_array(store / "frames" / "0", mode="r").shape[0] == n
 
 
-def pressed_in_this_process(arguments: list[str | Path], store: Path) -> Done:
-    """Run a command, and press Ctrl-C once when three frames are journalled."""
-    ended = threading.Event()
-
-    def press() -> None:
-        while len(journal(store)) < 3:
-            if ended.wait(0.02):
-                return
-        os.kill(os.getpid(), signal.SIGINT)
-
-    presser = threading.Thread(target=press)
-    presser.start()
-    try:
-        return cli(*arguments)
-    finally:
-        ended.set()
-        presser.join()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("presses", [1, 6])
 def test_ctrl_c_finishes_cleanly(tmp_path: Path, presses: int) -> None:
     store = tmp_path / "m1_s1.ome.zarr"
-    arguments = acquire_arguments(tmp_path, "--fields", "120", "--phantom", "low", "--json", *FAST)
-    if presses == 1:
-        done = pressed_in_this_process(arguments, store)
-    else:  # a process, for what the interpreter does with those that come at its end
-        process = start(*arguments)
-        wait_for_frames(process, store, 3)
-        for _ in range(presses):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.05)
-        out, err = process.communicate(timeout=WAIT_S)
-        done = Done(process.returncode, out, err)
-    err = done.err
-    assert done.code == 130, err
+    process = start(*acquire_arguments(tmp_path, "--fields", "120", "--phantom", "low", "--json", *FAST))
+    wait_for_frames(process, store, 3)
+    for _ in range(presses):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    out, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 130, err
     assert "Finishing" in err
-    summary = done.json
+    summary = json.loads(out)
     assert summary["outcome"] == "cancelled"
     counts = summary["counts"]
     assert counts["stored"] == counts["acquired"] < 120
