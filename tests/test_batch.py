@@ -7,7 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from hcc_scope.cli.acquisition_commands import app
 from hcc_scope.errors import CheckError, ModelMismatchError, ModelSelfTestError, StoreDamagedError, StoreError
 from hcc_scope.executors.choice import open_executor
+from hcc_scope.executors.this_process import ThisProcess
 from hcc_scope.inference.card import read_card, write_card
 from hcc_scope.runs import batch_worker
 from hcc_scope.runs.batch import Batch, stores_given
@@ -35,11 +36,11 @@ from hcc_scope.storage.store_hash import store_hash
 from tests.object_storage import object_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from typer.testing import Result
 
-    from hcc_scope.executors.tasks import Executor
+    from hcc_scope.executors.tasks import Executor, Task, TaskEnd
     from hcc_scope.runs.batch import BatchOutcome
     from hcc_scope.storage.reader import SectionStore
 
@@ -84,6 +85,13 @@ def scored(
 
 def rows(out: Path, table: str = "sections") -> list[dict[str, object]]:
     return pq.read_table(out / f"{table}.parquet").to_pylist()
+
+
+class Eager(ThisProcess):
+    """Takes all tasks before it begins the first, as several workers would."""
+
+    def each(self, tasks: Iterable[Task], **how: Any) -> Iterator[TaskEnd]:  # noqa: ANN401
+        yield from super().each(list(tasks), **how)
 
 
 def never() -> Executor:
@@ -181,6 +189,36 @@ def test_a_copy_of_a_section_counts_once(copied: Path, models: tuple[Path, Path]
     assert counts.pop(str(copied / "again" / "M0_S0.ome.zarr")) is False
     assert set(counts.values()) == {True}
     assert rows(tmp_path / "out", "animals")[0]["sections"] == 2
+
+
+def test_a_copy_that_is_damaged_has_the_result_of_one_that_is_whole(
+    copied: Path, models: tuple[Path, Path], tmp_path: Path
+):
+    whole = copied / "M0_S0.ome.zarr"
+    others = [Path(shutil.copytree(whole, copied / name / whole.name)) for name in ("A", "B", "Z")]
+    for damaged in (*others[:2], whole):
+        shard(damaged, 1).unlink()
+    for name in ("M0_S1", "M1_S0", "M1_S1"):
+        shutil.rmtree(copied / f"{name}.ome.zarr")
+    one_by_one, tables = scored(copied, models[1], tmp_path / "one")
+    assert (len(one_by_one.scored), one_by_one.failures) == (4, ())
+    at_once, beside = scored(copied, models[1], tmp_path / "two", Eager)
+    assert (len(at_once.scored), at_once.failures) == (4, ())
+    assert scored(copied, models[1], tmp_path / "one", never)[1] == tables == beside
+    shard(others[2], 1).unlink()
+    none, _ = scored(copied, models[1], tmp_path / "none", Eager)
+    assert [Path(one.store) for one in none.failures] == [*others[:2], whole, others[2]]
+    assert all(one.store in one.reason for one in none.failures)
+
+
+def test_a_result_whose_engine_is_not_known_any_more_is_made_again(
+    library: Path, models: tuple[Path, Path], tmp_path: Path
+):
+    _, before = scored(library / "M0_S0.ome.zarr", models[1], tmp_path)
+    shutil.rmtree(tmp_path / "engines")
+    outcome, tables = scored(library / "M0_S0.ome.zarr", models[1], tmp_path)
+    assert (outcome.n_done_before, len(outcome.answers)) == (0, 1)
+    assert tables == before
 
 
 # -- what cannot be scored ---------------------------------------------------------------------------------------------

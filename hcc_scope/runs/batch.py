@@ -196,8 +196,12 @@ class Batch:
         self._answers = results.answers(self.model_hash)
         self._scored: list[ScoredStore] = []
         self._failures: dict[str, BatchFailure] = {}
-        self._stores_of: dict[str, list[str]] = {}
+        self._stores_of: dict[str, tuple[ResultKey, list[str]]] = {}
         """Of each result that is to be made: several if they are copies."""
+        self._other_copies: dict[str, tuple[ResultKey, list[str]]] = {}
+        """Of stores that failed: to be tried when all others are done."""
+        self._failed_copies: dict[str, list[str]] = {}
+        """Of each result that is missing: the stores that failed."""
         self._n_done = self._n_before = 0
         self._on_progress: OnProgress = ignore_progress
 
@@ -235,9 +239,12 @@ class Batch:
         if first is not None:
             with open_executor() as executor:
                 on_open(executor)
-                ends = executor.each(itertools.chain([first], tasks), setup=self._setup(), retry=_may_pass, stop=stop)
-                for end in ends:
-                    self._take(end)
+                setup = self._setup()
+                wanted: Iterable[Task] = itertools.chain([first], tasks)
+                while wanted:
+                    for end in executor.each(wanted, setup=setup, retry=_may_pass, stop=stop):
+                        self._take(end)
+                    wanted = [] if stop() else self._tasks_of_copies()
         used = {one.answers for one in self._scored}
         return BatchOutcome(
             tuple(sorted(self._scored, key=lambda one: one[:3])),
@@ -266,15 +273,20 @@ class Batch:
                 self._fail(store, error)
                 continue
             ids = self._results.ids(key)
-            if ids is not None:
+            if ids is not None and ids[2] in self._answers:  # without its engine's answers nothing can be compared
                 self._n_before += 1
                 self._scored.append(ScoredStore(ids[0], ids[1], store, key, ids[2]))
                 self._on_progress(Progress(_SKIP, self._n_before, len(self._stores)))
             elif key.name in self._stores_of:  # a copy of one that is at work
-                self._stores_of[key.name].append(store)
+                self._stores_of[key.name][1].append(store)
             else:
-                self._stores_of[key.name] = [store]
+                self._stores_of[key.name] = key, [store]
                 yield self._task(store, key)
+
+    def _tasks_of_copies(self) -> list[Task]:
+        """Return a task for the next copy of each store that failed and has one."""
+        self._stores_of, self._other_copies = self._other_copies, {}
+        return [self._task(stores[0], key) for key, stores in self._stores_of.values()]
 
     @staticmethod
     def _task(store: str, key: ResultKey) -> Task:
@@ -285,21 +297,26 @@ class Batch:
     # -- what was done -------------------------------------------------------------------------------------------------
 
     def _take(self, end: TaskEnd) -> None:
-        stores = self._stores_of.pop(end.key)
-        if end.failure is not None:
-            for store in stores:
-                self._fail(store, end.failure.error, end.attempts)
+        key, stores = self._stores_of.pop(end.key)
+        if end.failure is not None:  # of this copy: another one may be whole
+            self._fail_copy(key, stores[0], end.failure.error, end.attempts)
+            if others := stores[1:]:
+                self._other_copies.setdefault(end.key, (key, []))[1].extend(others)
             return
         result, answers = end.value
         refused = self._compare_answers(answers)
         if refused is not None:
             for store in stores:
-                self._fail(store, refused, end.attempts)
+                self._fail_copy(key, store, refused, end.attempts)
             return
         self._results.write(result)
-        for store in stores:
-            one = ScoredStore(result.animal_id, result.section_id, store, result.key, result.answers)
-            self._scored.append(one)
+        stores += self._other_copies.pop(end.key, (key, []))[1]
+        failed = self._failed_copies.pop(end.key, [])  # the result is theirs too, as if it had been there before
+        for store in failed:
+            del self._failures[store]
+        for store in (*failed, *stores):
+            self._scored.append(ScoredStore(result.animal_id, result.section_id, store, result.key, result.answers))
+        for _ in stores:
             self._step()
 
     def _compare_answers(self, answers: EngineAnswers) -> HccScopeError | None:
@@ -317,6 +334,10 @@ class Batch:
         self._results.write_answers(answers)
         self._answers[answers.digest] = answers
         return None
+
+    def _fail_copy(self, key: ResultKey, store: str, error: Exception, attempts: int) -> None:
+        self._failed_copies.setdefault(key.name, []).append(store)
+        self._fail(store, error, attempts)
 
     def _fail(self, store: str, error: Exception, attempts: int = 1) -> None:
         self._failures[store] = BatchFailure(store, error, attempts)
