@@ -110,8 +110,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         phantom_alarm(run.provenance.model_trained_on, spec.provenance),
         score,
         # a run that was not classified has neither score nor results, and needs no reading
-        not (run.complete and holds_present_score(run, notes))
-        and (score is not None or exists(place / f"{PREDICTIONS}.jsonl")),
+        not (run.complete and holds_present_score(run, notes)) and (score is not None or _has_results(place)),
         len(remarks),
         next((note.text for note in reversed(remarks) if note.seq is None), ""),
         label_of(notes),
@@ -121,6 +120,14 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         statement=run.provenance.statement,
         stamp=stamp,
     )
+
+
+def _has_results(place: StorePlace) -> bool:
+    """Return whether a store has results; also where its storage does not answer, so that the reason is found there."""
+    try:
+        return exists(place / f"{PREDICTIONS}.jsonl")
+    except StoreError:
+        return True
 
 
 def _n_journalled(path: StorePlace) -> int | None:
