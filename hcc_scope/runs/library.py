@@ -146,7 +146,8 @@ class SectionLister:
     def _read(self, path: Path, stamp: tuple[int, ...]) -> _Remembered:
         from hcc_scope.runs.section_reading import read_row  # here: a list that the index holds whole needs none of it
 
-        return _Remembered(stamp, read_row(path, stamp), False)
+        row = read_row(path, stamp)
+        return _Remembered(row.stamp, row, False)
 
     def _from_index(
         self, path: Path, stamp: tuple[int, ...], indexed: dict[str, dict[str, IndexedRow]]
