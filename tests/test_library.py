@@ -15,6 +15,7 @@ from library_parts import stored_section
 from storage_cases import change_facts
 
 from hcc_scope.errors import StoreError, StoreUnwritableError
+from hcc_scope.runs import library
 from hcc_scope.runs.animal_scores import animal_scores
 from hcc_scope.runs.animal_sections import other_sections
 from hcc_scope.runs.library import SectionLister
@@ -88,6 +89,23 @@ def test_a_store_that_goes_while_it_is_listed_is_a_row(tmp_path: Path) -> None:
     (second,) = rows
     assert (first.state, second.state) == ("complete", "unreadable")
     assert second.problem.endswith("is no longer there.")
+
+
+def test_a_store_that_is_away_for_a_moment_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, away = stored_section(tmp_path), tmp_path / "away"
+    lister = SectionLister()
+    look = library._stamp
+
+    def look_and_lose(store: Path) -> tuple[int, ...]:
+        stamp = look(store)
+        path.rename(away)
+        return stamp
+
+    monkeypatch.setattr(library, "_stamp", look_and_lose)
+    assert [row.state for row in lister.each([tmp_path])] == ["unreadable"]
+    monkeypatch.setattr(library, "_stamp", look)
+    away.rename(path)
+    assert [(row.state, row.problem) for row in lister.each([tmp_path])] == [("complete", "")]
 
 
 def test_only_manifests_are_read_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

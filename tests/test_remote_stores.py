@@ -292,10 +292,31 @@ def test_sections_below_an_address_are_queried(storage: ObjectStorage) -> None:
     assert URL in listed.out
 
 
+def test_a_section_below_two_addresses_counts_once_and_its_copy_not(storage: ObjectStorage) -> None:
+    copy = f"s3://{BUCKET}/group 7/copies/M1_S1.ome.zarr"
+    shutil.copytree(storage.folder / KEY, storage.folder / "group 7" / "copies" / "M1_S1.ome.zarr")
+    found = cli("sections", "s3://lab", "s3://lab/group 7", "--json").json
+    assert sorted(one["store"] for one in found["sections"]) == sorted([URL, copy])
+    (animal,) = found["animals"]
+    assert animal["stores"] == [URL]
+    assert animal["left_out"] == [{"store": copy, "why": f"a copy of {URL}"}]
+
+
+def test_storage_that_refuses_a_section_keeps_no_other_from_the_list(storage: ObjectStorage, tmp_path: Path) -> None:
+    writer = create_store(tmp_path, make_spec((32, 32)))  # its run never ended
+    writer.append(make_frame(0, (32, 32)))
+    writer.close()
+    shutil.copytree(writer.path, storage.folder / "group 7" / "open.ome.zarr")
+    storage.refused = "open.ome.zarr/predictions"
+    rows = cli("query", "s3://lab", "--sort", "state", "--json").json["sections"]
+    assert [(row["state"], row["score"] is None) for row in rows] == [("complete", False), ("unfinished", True)]
+    assert "access is denied" in rows[1]["problem"]
+
+
 def test_what_changes_a_store_refuses_an_address(storage: ObjectStorage) -> None:
     with pytest.raises(StoreUnwritableError, match="is on object storage, which is only read"):
         NotesWriter(open_store(place_of(URL)).path)
-    for command in ("recover", "finish"):
+    for command in ("recover", "finish", "report"):
         done = cli(command, URL)
         assert done.code == StoreUnwritableError.exit_code
         assert f"{URL} is on object storage, which is only read" in done.err

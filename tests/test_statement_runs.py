@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
@@ -143,14 +144,17 @@ def test_the_command_line_states_it_at_a_prevalence(stores: dict[str, Path], sta
             (folder / file.name).symlink_to(file)
     write_card(stated.model.card, folder)
     options = ["--model", str(folder), "--json", "--prevalence", "0.3", "--out", str(tmp_path / "out")]
-    done = CliRunner().invoke(app, ["replay", str(stores["stated"]), *options])
+    copy = tmp_path / "copies" / stores["stated"].name
+    shutil.copytree(stores["stated"], copy)
+    done = CliRunner().invoke(app, ["replay", str(stores["stated"]), str(copy), *options])
     assert done.exit_code == 0, done.output
     summary = json.loads(done.stdout)
     statement = stated.model.card.statement
     assert summary["statement"][:2] == describe_statement(statement, prevalence=0.3)
-    assert "Animal m1, mean of 1 section" in summary["statement"][-1]
+    assert "Animal m1, mean of 1 section" in summary["statement"][-1]  # it counts once
+    assert "without 1 copy: " in summary["statement"][-1]
     assert summary["unseen_animals"]["predictive_values"][0]["prevalence"] == 0.3
-    (section,) = summary["sections"]
+    section, _ = summary["sections"]
     assert section["threshold_interval"] == list(OWN)
     assert section["decision"] is None
     for text in summary["statement"]:

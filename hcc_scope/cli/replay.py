@@ -150,6 +150,7 @@ def run_replay(
         started_utc=started,
         cut_short=bool(left_out),
         prevalence=prevalence,
+        stores=opened[: len(reports)],
     )
     if left_out:
         console.note(f"Not replayed: {', '.join(map(str, left_out))}", "yellow")

@@ -15,15 +15,17 @@ from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Reported
 from hcc_scope.cli.keys import keys
 from hcc_scope.cli.pause_screen import ENDED, PauseScreen
 from hcc_scope.cli.signals import Interrupted, called_on_signals
-from hcc_scope.errors import HccScopeError, ModelError, StoreUnwritableError
+from hcc_scope.errors import HccScopeError, ModelError, StoreError, StoreUnwritableError
 from hcc_scope.formatting import counted
 from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.research_use import research_use
+from hcc_scope.runs.animal_scores import animal_scores
+from hcc_scope.runs.listed_section import ListedSection
 from hcc_scope.runs.scoring_model import load_scoring_model as load_quietly
 from hcc_scope.runs.section import start_section
-from hcc_scope.score_text import SCORE_NAME, describe_animal_mean, describe_score
-from hcc_scope.scoring import animal_score
+from hcc_scope.score_text import SCORE_NAME, describe_score
+from hcc_scope.storage.notes import read_notes
 from hcc_scope.types import QualityFlag
 from hcc_scope.validation_text import describe_animal, describe_probability, describe_statement, statement_json
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
     from hcc_scope.session.bad_fields import BadFieldWatch
+    from hcc_scope.storage.reader import SectionStore
     from hcc_scope.workers import StopToken
 
 __all__ = [
@@ -228,6 +231,7 @@ def summarise(
     started_utc: datetime,
     cut_short: bool = False,
     prevalence: float | None = None,
+    stores: Sequence[SectionStore] = (),
 ) -> dict[str, Any]:
     """Return the account of a run of one model over some sections.
 
@@ -244,6 +248,8 @@ def summarise(
         Whether other sections were left out on request.
     prevalence : float, optional
         Share of animals that are high, as the user states it.
+    stores : sequence of SectionStore
+        Those of the first of `reports`, where they were there before the run: several may hold one section.
     """
     summary = build_summary(
         reports,
@@ -258,14 +264,17 @@ def summarise(
     card = scoring_model.model.card
     summary["model_trained_on"] = card.trained_on
     summary["unseen_animals"] = statement_json(card.statement, prevalence)
-    summary["statement"] = _statement(reports, card.statement, prevalence)
+    summary["statement"] = _statement(reports, card.statement, prevalence, stores)
     if cut_short and summary["outcome"] == "completed":
         summary["outcome"] = "cancelled"
     return summary
 
 
 def _statement(
-    reports: Sequence[SectionReport], statement: StatementRecord | None, prevalence: float | None
+    reports: Sequence[SectionReport],
+    statement: StatementRecord | None,
+    prevalence: float | None,
+    stores: Sequence[SectionStore],
 ) -> list[str]:
     """Return what the verdicts on these sections are worth, and what is known of their animals, as sentences."""
     scored = [report for report in reports if report.outcome.score.score is not None]
@@ -277,12 +286,31 @@ def _statement(
     for report in scored:
         if text := describe_probability(statement, report.outcome.score, prevalence):
             found.append(f"Section {report.section_id} of {report.animal_id}: {text}")
-    for animal in dict.fromkeys(report.animal_id for report in scored):
-        scores = [report.outcome.score for report in scored if report.animal_id == animal]
-        mean = animal_score(scores)
-        if mean is not None and (text := describe_animal(statement, mean)):
-            found.append(f"Animal {animal}, {describe_animal_mean(len(scores), mean)}: {text}")
+    for animal in animal_scores(map(_listed, reports, (*stores, *[None] * (len(reports) - len(stores))))):
+        if text := describe_animal(statement, animal.score):
+            found.append(f"Animal {animal.animal_id}, {animal.describe()}: {text}")
     return found
+
+
+def _listed(report: SectionReport, store: SectionStore | None) -> ListedSection:
+    """Return a section with the score of this run, for the one rule of which stores count for an animal."""
+    ids, score = (report.animal_id, report.section_id), report.outcome.score
+    if store is None:  # a run makes one store of each section
+        return ListedSection(Path(report.store or report.section_id), "complete", "", *ids, score=score)
+    try:
+        notes = read_notes(store.place)
+    except StoreError:
+        notes = ()
+    return ListedSection(
+        Path(str(store.place)),
+        "complete" if store.complete else "unfinished",
+        "",
+        *ids,
+        store.recorded.created_utc,
+        n_frames=store.n_frames,
+        score=score,
+        noted_utc=notes[-1].t_utc if notes else None,
+    )
 
 
 def finish(

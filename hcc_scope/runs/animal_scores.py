@@ -21,6 +21,7 @@ from hcc_scope.errors import HccScopeError
 from hcc_scope.formatting import counted
 from hcc_scope.score_text import describe_animal_interval, describe_animal_mean
 from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
+from hcc_scope.storage.place import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,11 +53,12 @@ class LeftOut:
 
     def describe(self) -> str:
         """Return why it does not count, as half a sentence."""
+        counts = place_of(self.counts.path)  # a path merges the slashes of an address
         if self.is_copy:
-            return f"a copy of {self.counts.path}"
+            return f"a copy of {counts}"
         if self.section.is_ended and self.counts.is_ended:
-            return f"the section was acquired again: {self.counts.path}"
-        return f"its run never ended, and there is another of the section: {self.counts.path}"
+            return f"the section was acquired again: {counts}"
+        return f"its run never ended, and there is another of the section: {counts}"
 
 
 def choose_sections(stores: Iterable[ListedSection]) -> tuple[list[ListedSection], list[LeftOut]]:

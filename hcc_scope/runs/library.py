@@ -106,9 +106,12 @@ class SectionLister:
                     before = before._replace(section=section)
                 self._remember(path, before)
                 yield section
+            found: set[RemotePath] = set()
             for address in addresses:  # nothing there has a time that an index could go by
                 for place in stores_at(address) if deepest is None else stores_at(address, deepest):
-                    yield self._read(Path(str(place)), ()).section
+                    if place not in found:  # addresses may lie in one another
+                        found.add(place)
+                        yield self._read(Path(str(place)), ()).section
         finally:  # also where the caller stops early
             self._keep([place for folder, rows in indexed.items() if rows for place in _gone(folder, rows)])
         self.n_unread = len(unread)
@@ -143,7 +146,8 @@ class SectionLister:
     def _read(self, path: Path, stamp: tuple[int, ...]) -> _Remembered:
         from hcc_scope.runs.section_reading import read_row  # here: a list that the index holds whole needs none of it
 
-        return _Remembered(stamp, read_row(path, stamp), False)
+        row = read_row(path, stamp)
+        return _Remembered(row.stamp, row, False)
 
     def _from_index(
         self, path: Path, stamp: tuple[int, ...], indexed: dict[str, dict[str, IndexedRow]]

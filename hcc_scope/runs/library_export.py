@@ -12,6 +12,7 @@ from hcc_scope.errors import StoreUnwritableError
 from hcc_scope.report.summary import score_account
 from hcc_scope.runs.section_columns import COLUMNS, csv_cells, section_rows
 from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.place import place_of
 from hcc_scope.storage.prediction_log import PREDICTIONS
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def library_account(sections: Sequence[ListedSection], animals: Sequence[AnimalS
 
 def _section(one: ListedSection) -> dict[str, Any]:
     return {
-        "store": str(one.path),
+        "store": str(place_of(one.path)),
         "animal_id": one.animal_id or None,
         "section_id": one.section_id or None,
         "acquired_utc": None if one.created_utc is None else one.created_utc.isoformat(),
@@ -59,8 +60,8 @@ def _animal(one: AnimalScore) -> dict[str, Any]:
         "model": one.model,
         "model_sha256": one.model_sha256,
         "sections": [section.section_id for section in one.sections],
-        "stores": [str(section.path) for section in one.sections],
-        "left_out": [{"store": str(out.section.path), "why": out.describe()} for out in one.left_out],
+        "stores": [str(place_of(section.path)) for section in one.sections],
+        "left_out": [{"store": str(place_of(out.section.path)), "why": out.describe()} for out in one.left_out],
         "score": one.score,
         "interval": None if one.interval is None else list(one.interval),
         "why_no_interval": one.why_no_interval or None,

@@ -66,7 +66,9 @@ class ListedSection:
     statement: str | None = None
     """What a verdict of the model was worth, as JSON (`hcc_scope.inference.card_evaluation.StatementRecord`)."""
     stamp: tuple[int, ...] = ()
-    """Times and sizes of the files that the row rests on: a row with the same stamp is the same."""
+    """Times and sizes of the files that the row rests on: a row with the same stamp is the same.
+
+    Empty: it is to be read again."""
 
     @property
     def name(self) -> str:

@@ -24,6 +24,7 @@ from hcc_scope.runs.animal_sections import animal_mean
 from hcc_scope.runs.library import SectionLister
 from hcc_scope.runs.section_analyses import CardFacts, RecordedSaliency, known_card
 from hcc_scope.storage.naming import STORE_SUFFIX, check_id, refuse_inside_store
+from hcc_scope.storage.place import local_place, place_of
 from hcc_scope.storage.reader import open_store
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ class _Place:
     """A store or a folder that reports are asked for, and its sections."""
 
     def __init__(self, place: Path, out_dir: Path | None, animals: Collection[str] | None, folder: Path | None) -> None:
+        place = local_place(place_of(place), "reports are written of stores on this computer")
         if place.resolve().name.endswith(STORE_SUFFIX):
             place = place.resolve()  # a link to a store is that store
         self.is_folder = not place.name.endswith(STORE_SUFFIX)

@@ -36,6 +36,8 @@ _MOST_JOURNAL_BYTES = 16 * 2**20
 def read_row(path: Path, stamp: tuple[int, ...]) -> ListedSection:
     """Return the row of a store; of one that cannot be read, one that states why.
 
+    A row has no stamp if something could not be read for a reason that may pass, as on a share that goes away.
+
     Parameters
     ----------
     path : Path
@@ -47,14 +49,14 @@ def read_row(path: Path, stamp: tuple[int, ...]) -> ListedSection:
         facts = recorded_facts(place)
     except FileNotFoundError:
         if isinstance(place, Path) and not os.path.lexists(path):
-            return ListedSection(path, "unreadable", f"{path} is no longer there.", stamp=stamp)
+            return ListedSection(path, "unreadable", f"{path} is no longer there.")
         return _damaged(path, stamp, f"{place} is not an OME-Zarr 0.5 store: it has no {ROOT}.")
     except StoreDamagedError as error:
         return _damaged(path, stamp, full_stop(error.message))
     except StoreError as error:
-        return ListedSection(path, "unreadable", full_stop(error.message), stamp=stamp)
+        return ListedSection(path, "unreadable", full_stop(error.message))
     except OSError as error:
-        return ListedSection(path, "unreadable", f"{path} cannot be read: {error.strerror or error}.", stamp=stamp)
+        return ListedSection(path, "unreadable", f"{path} cannot be read: {error.strerror or error}.")
     return _row(path, stamp, facts)
 
 
@@ -89,6 +91,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         problem = sentence("; ".join(log.problems)) if log.problems else ""
     except StoreError as error:
         problem = full_stop(error.message)
+        stamp = stamp if isinstance(error, StoreDamagedError) else ()
     n_frames = run.frames if run.complete else _n_journalled(place)
     n_retakes = len(stored_retakes(notes, n_frames or 0))
     remarks = [note for note in notes if note.kind == "note"]
@@ -110,8 +113,7 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         phantom_alarm(run.provenance.model_trained_on, spec.provenance),
         score,
         # a run that was not classified has neither score nor results, and needs no reading
-        not (run.complete and holds_present_score(run, notes))
-        and (score is not None or exists(place / f"{PREDICTIONS}.jsonl")),
+        not (run.complete and holds_present_score(run, notes)) and (score is not None or _has_results(place)),
         len(remarks),
         next((note.text for note in reversed(remarks) if note.seq is None), ""),
         label_of(notes),
@@ -121,6 +123,14 @@ def _row(path: Path, stamp: tuple[int, ...], facts: Facts) -> ListedSection:
         statement=run.provenance.statement,
         stamp=stamp,
     )
+
+
+def _has_results(place: StorePlace) -> bool:
+    """Return whether a store has results; also where its storage does not answer, so that the reason is found there."""
+    try:
+        return exists(place / f"{PREDICTIONS}.jsonl")
+    except StoreError:
+        return True
 
 
 def _n_journalled(path: StorePlace) -> int | None:
@@ -134,10 +144,12 @@ def _n_journalled(path: StorePlace) -> int | None:
 def with_present_score(section: ListedSection) -> ListedSection:
     """Return a row with the score of the results that its store has now; reads all of them, at the cost of some ms.
 
-    Where they cannot be read, the row has no score, and the reason as its problem.
+    Where they cannot be read, the row has no score, and the reason as its problem; no stamp either, if that may pass.
     """
+    stamp = section.stamp
     try:
         score, problem = present_score(open_store(section.path)), section.problem
     except HccScopeError as error:
         score, problem = None, full_stop(error.message)
-    return replace(section, score=score, problem=problem, has_old_score=False)
+        stamp = stamp if isinstance(error, StoreDamagedError) else ()
+    return replace(section, score=score, problem=problem, has_old_score=False, stamp=stamp)

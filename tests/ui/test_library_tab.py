@@ -384,3 +384,14 @@ def test_predictions_that_were_kept_can_be_exported(qtbot: QtBot, tmp_path: Path
     with qtbot.waitSignal(dialog.asked) as asked:
         dialog.begin_button.click()
     assert asked.args == [["csv"], None, {"predictions": "again"}]
+
+
+def test_a_copy_that_comes_later_is_stated_beside_the_animals_score(library: SectionLibrary, stored: Path):
+    row = next(one for one in SectionLister().each([stored]) if one.section_id == "S10")
+    said = []
+    for path in (row.path, stored / "copies" / row.path.name):
+        library._take_batch(library._generation, [replace(row, path=path)])
+        library._report()
+        said.append(library.animals("M1", False)[0].describe())
+    assert "copy" not in said[0]
+    assert "without 1 copy" in said[1]

@@ -194,12 +194,12 @@ class SectionLibrary(QObject):
     # -- animals -------------------------------------------------------------------------------------------------------
 
     def _count_animals(self) -> None:
-        """Take the scores of animals anew; those whose sections are the same keep their intervals."""
+        """Take the scores of animals anew; those of the same stores keep their intervals."""
         found = {}
         for one in animal_scores(list(self.sections.values())):
             key = one.animal_id, one.model_sha256
             before = self._animals.get(key)
-            if before is not None and before.sections == one.sections:
+            if before is not None and (before.sections, before.left_out) == (one.sections, one.left_out):
                 found[key] = before
             else:
                 found[key] = one
