@@ -6,8 +6,8 @@ STAMP := $(VENV)/.installed
 # the versions that the tests passed with; empty for the newest that are allowed
 CONSTRAINTS ?= constraints.txt
 PIP_INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
-# tests that run at the same time; 0 for one after the other
-TEST_WORKERS ?= 2
+# tests that run at the same time; 0 for one after the other. One more than two cores: some wait for time-outs and kills
+TEST_WORKERS ?= 3
 RIG ?= demo
 
 # where it is set (as in many containers), each of the tests' processes would compile the whole program again

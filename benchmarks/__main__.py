@@ -17,6 +17,7 @@ MEASUREMENTS = {
     "bench_display": "milliseconds that showing a frame costs the app",
     "bench_phantom": "fields per second that the phantom delivers",
     "capture": "milliseconds that judging a live frame of a hand-moved stand costs",
+    "evaluation_hours": "minutes that a network takes by its tiles, and hours of a validation by its workers",
     "export_fields": "seconds that exporting 1,000 fields, and a stack of frames, takes",
     "export_mosaic": "megapixels a second that the export of a section as one picture writes, and its memory",
     "export_tiles": "seconds and memory that writing a million tiles for QuPath and as tables takes",

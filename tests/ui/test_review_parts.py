@@ -36,7 +36,7 @@ def stored(n_frames: int, *, sampling: Sampling = "random", **attributes: object
     spec = replace(SPEC, sampling=sampling)
     store = create_autospec(SectionStore, instance=True)
     run = RecordedRun.parse({"created_utc": "2026-11-29T12:00:00+00:00", **attributes}, {})
-    store.configure_mock(path=Path("nowhere"), spec=spec, n_frames=n_frames, recorded=run)
+    store.configure_mock(path=Path("nowhere"), place=Path("nowhere"), spec=spec, n_frames=n_frames, recorded=run)
     return store
 
 

@@ -505,6 +505,7 @@ def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(rea
 
 def test_what_was_away_for_a_moment_keeps_no_section_from_starting(ready: App, tmp_path: Path):
     model, plan, away = tmp_path / "model", tmp_path / "plan.yaml", tmp_path / "away"
+    wait_for(lambda: bool(ready.models.entries), "the models")
     shutil.copytree(ready.models.entries[0].folder, model)
     plan.write_text("kind: positions\npositions_um: [[0, 0]]\n", encoding="utf-8")
     ready.setup.change(model=str(model), plan=PlanChoice("file", file=str(plan)))
