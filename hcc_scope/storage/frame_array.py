@@ -38,6 +38,7 @@ __all__ = [
     "MAX_CHUNK_BYTES",
     "NO_CHUNK",
     "FrameArray",
+    "committed_pixels",
     "crc32_of",
     "driver_path",
     "first_words",
@@ -243,10 +244,29 @@ class FrameArray:
             if not self.shard_path(seq).exists():
                 raise StoreDamagedError(f"{where} is missing") from error
             raise StoreDamagedError(f"{where} cannot be read: {first_words(error)}") from error
-        if crc32 is not None and crc32_of(pixels) != crc32:
-            raise StoreDamagedError(f"{where} is damaged: its checksum differs from the journal's")
-        pixels.flags.writeable = False
-        return pixels
+        return committed_pixels(pixels, crc32, where)
+
+
+def committed_pixels(pixels: NDArray[np.uint16], crc32: int | None, where: str) -> NDArray[np.uint16]:
+    """Return decoded pixels, read-only, if they are those that were committed.
+
+    Parameters
+    ----------
+    pixels : (y, x) uint16
+    crc32 : int or None
+        From the journal; None where there is nothing to compare with.
+    where : str
+        The frame and its file, for the message.
+
+    Raises
+    ------
+    StoreDamagedError
+        If the checksum differs.
+    """
+    if crc32 is not None and crc32_of(pixels) != crc32:
+        raise StoreDamagedError(f"{where} is damaged: its checksum differs from the journal's")
+    pixels.flags.writeable = False
+    return pixels
 
 
 def _started(future: Any) -> Any:  # noqa: ANN401 - tensorstore has no types

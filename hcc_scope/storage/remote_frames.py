@@ -15,7 +15,14 @@ import numpy as np
 import tensorstore as ts
 
 from hcc_scope.errors import StoreDamagedError
-from hcc_scope.storage.frame_array import COMPRESSING_THREADS, ENDLESS, MAX_CHUNK_BYTES, NO_CHUNK, crc32_of, first_words
+from hcc_scope.storage.frame_array import (
+    COMPRESSING_THREADS,
+    ENDLESS,
+    MAX_CHUNK_BYTES,
+    NO_CHUNK,
+    committed_pixels,
+    first_words,
+)
 from hcc_scope.storage.layout import CHUNK_PX, Layout
 from hcc_scope.storage.metadata import array_metadata, shard_shape_yx
 from hcc_scope.storage.remote_files import received, start_read
@@ -129,11 +136,7 @@ class RemoteFrames:
             content = content[first:end]
         else:
             _, _, chunks = self._part(seq, self._index_of(seq))
-        pixels = self._decoded(seq, content, chunks)
-        if crc32 is not None and crc32_of(pixels) != crc32:
-            raise StoreDamagedError(f"{self._where(seq)} is damaged: its checksum differs from the journal's")
-        pixels.flags.writeable = False
-        return pixels
+        return committed_pixels(self._decoded(seq, content, chunks), crc32, self._where(seq))
 
     def _where(self, seq: int) -> str:
         return f"Frame {seq} in {self.shard_path(seq)}"
