@@ -92,7 +92,7 @@ def test_every_pixel_of_a_field_lies_where_it_was_taken(
     assert bytes_of(store.path) == before
     yaozarrs.validate_zarr_store(str(made.path / "1"))
     upright = matrix == NOT_TURNED
-    assert (made.path / "1/0/c/0/0/0").samefile(store.path / "frames/0/c/1/0/0") is upright
+    assert (made.path / "1/0/c.0.0.0").samefile(store.path / "frames/0/c/1/0/0") is upright
     assert made.what.startswith("3 fields, sharing" if upright else "3 fields, turned")
     for seq, (pixels, scale, translation) in enumerate(images(made.path)):
         assert scale == [1.0, 0.325, 0.325]
@@ -129,7 +129,7 @@ def test_fields_are_copied_where_their_files_can_have_no_second_name(
     monkeypatch.undo()
     copied = export_fields(store, tmp_path / "copied.zarr", shared=False)
     assert copied.what == "2 fields, copied"
-    assert (copied.path / "0/0/c/0/0/0").stat().st_nlink == 1
+    assert (copied.path / "0/0/c.0.0.0").stat().st_nlink == 1
 
 
 def test_fields_of_a_packed_section_are_copied_and_those_shared_before_stay(tmp_path: Path) -> None:
