@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,7 @@ class _FieldWriter:
         self._can_link = shared
         self._n_linked = 0
         self._array = json_bytes(field_metadata(geometry.field_shape_yx))
+        self._array_file = ""
         (folder / "OME").mkdir(parents=True)
 
     def describe(self, n: int) -> str:
@@ -132,7 +134,7 @@ class _FieldWriter:
         array, shard = f"{image}/0", f"{image}/0/{FIELD_SHARD}"
         os.mkdir(image)  # noqa: PTH102 - a path object each would take as long as all else
         os.mkdir(array)  # noqa: PTH102 - as above
-        _write(f"{array}/zarr.json", self._array)
+        self._write_array(f"{array}/zarr.json")
         _write(f"{image}/zarr.json", json.dumps(self._image(field, entry), ensure_ascii=False).encode())
         if file is not None and is_linked and self._link(file, shard):
             return
@@ -143,6 +145,15 @@ class _FieldWriter:
                 shutil.rmtree(image)
                 raise
         write_field(Path(array), self._geometry.upright(frame.pixels))
+
+    def _write_array(self, path: str) -> None:
+        """Write the facts of an array: where files may be shared, as a second name of those of the array before."""
+        if self._can_link and self._array_file:
+            with suppress(OSError):  # no second names here, or no more of this file
+                os.link(self._array_file, path)
+                return
+        _write(path, self._array)
+        self._array_file = path
 
     def _link(self, file: Path, shard: str) -> bool:
         """Give a file of the store a second name; False where that cannot be done."""
