@@ -76,17 +76,17 @@ def exported(target: Path, need_bytes: int) -> Iterator[Path]:
     Parameters
     ----------
     target, need_bytes
-        As for `check_target`, which is called first.
+        As for `check_target`, which is called before anything is written.
 
     Raises
     ------
     HccScopeError
         As `check_target`, and if it cannot be renamed. Nothing half-made is left.
     """
+    _remove_left_over(target)  # before the room that there is counts
     check_target(target, need_bytes)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_over(target)
         with _owned_part(target) as part:
             yield part
             if os.path.lexists(target):  # made by another program meanwhile
@@ -107,18 +107,18 @@ def _owned_part(target: Path) -> Iterator[Path]:
         mark = uuid.uuid4().hex[:8]
         part = target.with_name(_part_name(target.stem[:_STEM_LETTERS], mark, target.suffix))
         own = part.with_name(part.name + _LOCK)
-        with own.open("xb") as file:
-            # another export may have taken the lock before this one could, and removed the file
-            if not lock(file.fileno()) or not own.exists():
-                continue
-            try:
-                yield part
-            finally:
-                _remove(part)
-                if os.name != "nt":
-                    own.unlink(missing_ok=True)
-        if os.name == "nt":  # which removes no open file
-            own.unlink(missing_ok=True)
+        try:
+            with own.open("xb") as file:
+                # another export may have taken the lock before this one could, and removed the file
+                if not lock(file.fileno()) or not own.exists():
+                    continue
+                try:
+                    yield part
+                finally:
+                    _remove(part)
+        finally:
+            with suppress(OSError):
+                own.unlink(missing_ok=True)
         return
 
 
