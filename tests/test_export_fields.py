@@ -21,6 +21,7 @@ from hcc_scope.datasets.ome import FRAME_NAMESPACE
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.exports.fields import export_fields
 from hcc_scope.exports.frames import export_frames
+from hcc_scope.exports.ome_xml import OmeImage, ome_xml
 from hcc_scope.orientation import NOT_TURNED, Orientation
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.retakes import retake_tags
@@ -204,6 +205,14 @@ def test_a_stack_holds_every_frame_and_what_is_known_about_it(tmp_path: Path, la
         assert (fact["seq"], fact["em_gain"], fact["camera_frame"]) == (str(seq), "300.0", str(1000 + seq))
         assert (fact["ImageNumber"], fact["hot"], fact["roi"]) == (f'"{seq}"', "true", "null")
         assert fact["line\nend"] == "\\u2028 \\udc80"
+
+
+def test_a_description_comes_in_pieces_that_do_not_grow_with_the_frames(tmp_path: Path) -> None:
+    store = stored(tmp_path)
+    image = OmeImage("many", (70, 90), [store.journal[0]] * 1000)
+    pieces = list(ome_xml(store.spec, [image], Orientation()))
+    assert max(map(len, pieces)) < 1 << 17 < sum(map(len, pieces))
+    assert len(plane_facts(b"".join(pieces).decode())) == 1000
 
 
 def test_a_damaged_frame_leaves_its_time_without_a_page(tmp_path: Path) -> None:
