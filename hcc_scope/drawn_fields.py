@@ -153,6 +153,14 @@ class DrawnFields:
         """The frames that show a drawn field, one for each field that was reached, by field."""
         return [seq for k, seq in sorted(self._frame_of.items()) if self._is_drawn(k)]
 
+    def instead_of(self, seq: int) -> int | None:
+        """Return the frame that counts for the drawn field that a frame shows, if it is another one."""
+        k = self._field_of.get(seq)
+        if k is None or seq in self._undone or not self._is_drawn(k):
+            return None
+        counting = self._frame_of.get(k)
+        return None if counting == seq else counting
+
     def _is_drawn(self, k: int) -> bool:
         return 0 <= k < self._n_drawn or not self._n_drawn  # without a record, the tags are all there is
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,14 +10,15 @@ from library_parts import stored_section
 
 from hcc_scope.errors import StoreExistsError, UsageError
 from hcc_scope.exports.kinds import KINDS, all_options, kinds_named
+from hcc_scope.exports.target import exported
 from hcc_scope.runs.export_sections import SectionExport, describe_exported
+from hcc_scope.storage.files import lock
 from hcc_scope.storage.find_stores import find_stores
+from hcc_scope.storage.naming import JOURNAL
 from hcc_scope.workers import Worker
 from tests.commands import cli
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hcc_scope.progress import Progress
 
 
@@ -73,6 +75,51 @@ def test_two_sections_of_one_name_need_two_folders(tmp_path: Path) -> None:
     found = SectionExport([*stores, stores[0]], ["frames"]).run()
     assert [one.target.parent.name for one in found] == ["monday", "tuesday"]
     assert describe_exported(found) == "2 exports written."
+
+
+def test_a_section_whose_run_has_not_ended_is_exported_and_states_it_once(tmp_path: Path) -> None:
+    store = stored_section(tmp_path, ended=False)
+    first, second = SectionExport([store], ["fields", "frames"]).run()
+    why = "Its run was not ended in order: what was stored until now is exported."
+    assert first.describe().endswith(why)
+    assert second.outcome is not None
+    assert second.outcome.left_out == ()
+    with (store / JOURNAL).open("rb+") as file:
+        assert lock(file.fileno())
+        done = cli("export", store, "--as", "csv")
+    assert done.code == 0
+    assert "  Its run is under way: what was stored until now is exported.\n" in done.out
+
+
+def test_an_export_removes_what_a_killed_one_left_and_nothing_of_one_under_way(tmp_path: Path) -> None:
+    target = tmp_path / "M1-fields.zarr"
+    target.mkdir()
+    other = tmp_path / "M1-frames.ome.tif"
+    with exported(other, 0) as alive:
+        alive.touch()
+        dead = tmp_path / f".{target.stem}.0123abcd.part.zarr"
+        (dead / "0").mkdir(parents=True)
+        Path(f"{dead}.lock").touch()
+        of_other = tmp_path / ".M1-frames.ome.0123abcd.part.tif"
+        of_other.touch()
+        Path(f"{of_other}.lock").touch()
+        unknown = tmp_path / ".M1-fields.89abcdef.part.zarr"
+        unknown.mkdir()  # without a lock, as an earlier version leaves it
+        target.rmdir()
+        with exported(target, 0) as part:
+            part.mkdir()
+            assert not dead.exists()
+            assert not Path(f"{dead}.lock").exists()
+        assert alive.exists()
+        with exported(tmp_path / "again" / other.name, 0) as elsewhere:
+            elsewhere.touch()
+        other_again = tmp_path / "M1-frames.ome.tif"
+        with exported(other_again, 0) as part:
+            assert alive.exists()
+            assert not of_other.exists()
+            part.touch()
+        other_again.unlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [unknown.name, target.name, other.name, "again"]
 
 
 def test_a_cancelled_export_leaves_nothing_half_made_and_keeps_what_is_whole(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from hcc_scope.datasets.ome import FRAME_NAMESPACE
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.exports.fields import export_fields
 from hcc_scope.exports.frames import export_frames
+from hcc_scope.exports.ome_xml import OmeImage, ome_xml
 from hcc_scope.orientation import NOT_TURNED, Orientation
 from hcc_scope.position_tags import PositionOrigin, position_tags
 from hcc_scope.retakes import retake_tags
@@ -92,7 +93,7 @@ def test_every_pixel_of_a_field_lies_where_it_was_taken(
     assert bytes_of(store.path) == before
     yaozarrs.validate_zarr_store(str(made.path / "1"))
     upright = matrix == NOT_TURNED
-    assert (made.path / "1/0/c/0/0/0").samefile(store.path / "frames/0/c/1/0/0") is upright
+    assert (made.path / "1/0/c.0.0.0").samefile(store.path / "frames/0/c/1/0/0") is upright
     assert made.what.startswith("3 fields, sharing" if upright else "3 fields, turned")
     for seq, (pixels, scale, translation) in enumerate(images(made.path)):
         assert scale == [1.0, 0.325, 0.325]
@@ -129,7 +130,7 @@ def test_fields_are_copied_where_their_files_can_have_no_second_name(
     monkeypatch.undo()
     copied = export_fields(store, tmp_path / "copied.zarr", shared=False)
     assert copied.what == "2 fields, copied"
-    assert (copied.path / "0/0/c/0/0/0").stat().st_nlink == 1
+    assert (copied.path / "0/0/c.0.0.0").stat().st_nlink == 1
 
 
 def test_fields_of_a_packed_section_are_copied_and_those_shared_before_stay(tmp_path: Path) -> None:
@@ -204,6 +205,14 @@ def test_a_stack_holds_every_frame_and_what_is_known_about_it(tmp_path: Path, la
         assert (fact["seq"], fact["em_gain"], fact["camera_frame"]) == (str(seq), "300.0", str(1000 + seq))
         assert (fact["ImageNumber"], fact["hot"], fact["roi"]) == (f'"{seq}"', "true", "null")
         assert fact["line\nend"] == "\\u2028 \\udc80"
+
+
+def test_a_description_comes_in_pieces_that_do_not_grow_with_the_frames(tmp_path: Path) -> None:
+    store = stored(tmp_path)
+    image = OmeImage("many", (70, 90), [store.journal[0]] * 1000)
+    pieces = list(ome_xml(store.spec, [image], Orientation()))
+    assert max(map(len, pieces)) < 1 << 17 < sum(map(len, pieces))
+    assert len(plane_facts(b"".join(pieces).decode())) == 1000
 
 
 def test_a_damaged_frame_leaves_its_time_without_a_page(tmp_path: Path) -> None:

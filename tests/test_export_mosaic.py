@@ -20,7 +20,7 @@ from hcc_scope.exports import blocks, pyramid
 from hcc_scope.exports import target as target_module
 from hcc_scope.exports.geometry import lay_out_fields, lay_out_section
 from hcc_scope.exports.kinds import KINDS
-from hcc_scope.exports.mosaic import export_mosaic
+from hcc_scope.exports.mosaic import export_heatmap, export_mosaic
 from hcc_scope.exports.pyramid import write_pyramid
 from hcc_scope.exports.pyramid_tiff import PyramidTiff, TiffFacts
 from hcc_scope.field_layout import StagePlace
@@ -321,6 +321,26 @@ def test_a_heatmap_has_the_probability_of_each_tile_over_its_pixels(tmp_path: Pa
     for level in levels:
         np.testing.assert_array_equal(level, truth)
         truth = truth[::2, ::2]
+
+
+def test_a_heatmap_leaves_out_the_fields_that_its_mosaic_leaves_out(tmp_path: Path) -> None:
+    store = stored(tmp_path / "in", [(0, 0), (50, 0)])
+    grid = TileGrid.for_frame(SHAPE_YX, 128)
+    writer = PredictionWriter(store.path, store.spec, run="one")
+    half, none = np.full(grid.n, 0.5, np.float32), np.zeros(grid.n, np.uint8)
+    for seq in range(2):
+        writer.append(make_result(seq, grid.n, logits=half - half, probabilities=half, flags=none))
+    writer.close()
+    shard(store.path, 1).write_bytes(b"nothing")
+    made = [
+        export(open_store(store.path), tmp_path / f"{export.__name__}.ome.tif")
+        for export in (export_mosaic, export_heatmap)
+    ]
+    assert made[0].left_out == made[1].left_out
+    assert "Frame 1" in made[1].left_out[0]
+    mosaic, heat = (tifffile.imread(one.path) for one in made)
+    np.testing.assert_array_equal(mosaic > 0, ~np.isnan(heat))
+    assert np.isnan(heat[:, SHAPE_YX[1] :]).all()
 
 
 def test_what_has_no_sense_as_a_mosaic_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hcc_scope.errors import StoreError, UsageError
+from hcc_scope.position_tags import DRAWN_TAG
 from hcc_scope.report.html_page import html_page
 from hcc_scope.report.overview import numbered_scores
 from hcc_scope.report.page import section_document
@@ -29,6 +30,7 @@ from hcc_scope.score_text import describe_score, why_not_valid
 from hcc_scope.scoring import FieldEntry, SectionScorer
 from hcc_scope.session.run_score import RunScore
 from hcc_scope.storage.drawn_sample import SampleWriter, read_sample_log, stored_sample
+from hcc_scope.storage.frames_out import frames_out
 from hcc_scope.storage.predictions import read_predictions, read_predictions_table
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import recover
@@ -358,6 +360,18 @@ def test_the_report_states_what_became_of_the_sample(whole: tuple[Path, SectionS
     assert 2 not in {tile.seq for tile in tiles}, "it shows no drawn field"
     (hatched,) = (field for field in facts.picture.fields if field.centre_um == (-500.0, -500.0))
     assert np.isnan(hatched.probabilities).all()
+
+
+def test_a_frame_that_a_later_one_of_its_drawn_field_replaces_names_it(
+    whole: tuple[Path, SectionScore], tmp_path: Path
+):
+    one = open_store(whole[0]).journal[0]
+    assert one is not None
+    entries = [replace(one, seq=seq, tags={} if k is None else {DRAWN_TAG: k}) for seq, k in enumerate((3, 3, None))]
+    assert frames_out(tmp_path, entries, lambda _seq: True, guided=True) == {
+        0: "frame 1 of the same drawn field counts",
+        2: "it shows no field of the drawn sample",
+    }
 
 
 def test_the_record_can_be_read_while_it_is_written(whole: tuple[Path, SectionScore], tmp_path: Path):

@@ -37,6 +37,7 @@ def stack(tmp_path: Path) -> Path:
     ("options", "code", "words"),
     [
         (["--animal", ""], 15, "animal id"),
+        (["s3://bucket/run", "--animal", ""], 2, "s3://bucket/run is an address, which cannot be imported"),
         (["--section", "S/1"], 15, "section id"),
         (["--time", "1.5"], 2, "--time is a number from 0, or 'all'"),
         ([], 2, "Choose with --time N or all"),

@@ -68,10 +68,14 @@ def test_every_fact_that_pycromanager_states_is_kept(tmp_path: Path):
     assert (plane.tags["PositionName"], plane.tags["axis_position"]) == ("A", 0)
 
 
+def positions(z_um: float) -> dict[str, float]:
+    return {"XPosition_um_Intended": 10.0, "YPosition_um_Intended": 20.0, "ZPosition_um_Intended": z_um}
+
+
 def test_images_come_field_by_field_and_in_each_by_time_z_and_channel(tmp_path: Path):
     """Written channel by channel from the last field on, with named channels and a field that is missing."""
     images = [
-        ({"position": position, "time": time, "z": z, "channel": channel}, {})
+        ({"position": position, "time": time, "z": z, "channel": channel}, positions(1.5 * z))
         for channel in ("DAPI", "BF")
         for position in (3, 1)
         for time in (0, 1)
@@ -83,6 +87,10 @@ def test_images_come_field_by_field_and_in_each_by_time_z_and_channel(tmp_path: 
         assert found == sorted(found)
         assert len(set(found)) == len(images)
         assert {one.tags["axis_position"] for one in dataset.planes if one.series == 0} == {1}
+        assert {(one.z, one.tags["axis_z"], one.stage_um) for one in dataset.planes} == {
+            (0, -1, (10.0, 20.0, -1.5)),  # planes are counted from 0; where they lie stays as it is
+            (1, 0, (10.0, 20.0, 0.0)),
+        }
         for index, plane in enumerate(dataset.planes):
             [number] = [
                 i for i, (axes, _) in enumerate(images)

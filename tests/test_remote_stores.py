@@ -268,7 +268,7 @@ def test_exports_read_object_storage_and_write_to_a_folder(storage: ObjectStorag
     for name, store in (("remote", URL), ("local", storage.folder / KEY)):
         done = cli("export", store, *kinds, "--out", tmp_path / name, "--json")
         assert done.code == 0, done.err
-    names = ["M1_S1-frames.ome.tif", "M1_S1-tiles.csv", "M1_S1-fields.zarr/0/0/c/0/0/0"]
+    names = ["M1_S1-frames.ome.tif", "M1_S1-tiles.csv", "M1_S1-fields.zarr/0/0/c.0.0.0"]
     for name in names:
         assert (tmp_path / "remote" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
     beside = cli("export", URL, "--as", "csv")

@@ -281,7 +281,7 @@ def test_what_the_card_states_differently_now_is_a_row(section: Path) -> None:
     text = page_text(section, model=ReportModel(card, "temperature 1 then, 2 now"))
     assert "its card differs since the run" in text
     assert "temperature 1 then, 2 now" in text
-    assert "There is no saliency: it was not asked for." in text
+    assert "There is no saliency: it takes the model, which was not given." in text
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------

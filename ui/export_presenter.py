@@ -90,7 +90,9 @@ class ExportPresenter(QObject):
         self.ask([Path(path)])
 
     def ask(self, stores: Sequence[Path]) -> None:
-        """Ask what is written of some sections; while another export is open, that is shown."""
+        """Ask what is written of some sections; while an export is under way, that is shown."""
+        if self._dialog is not None and self._dialog.busy and list(stores) != self._stores:
+            self._state.message.emit("warning", self._dialog.set_waiting(stores))
         if self._dialog is not None and not self._dialog.busy:
             self._dialog.end()
         if self._dialog is None:

@@ -23,6 +23,7 @@ from hcc_scope.colour import CONVERSIONS
 from hcc_scope.errors import UsageError
 from hcc_scope.formatting import counted
 from hcc_scope.imports.conversion import Conversion, parse_range
+from hcc_scope.imports.opening import refuse_address
 from hcc_scope.imports.selection import Selection, parse_index
 from hcc_scope.inference.base import AUTO
 from hcc_scope.report.summary import software_versions
@@ -74,6 +75,8 @@ class ImportOptions:
         IdError, UsageError
             If an option is missing or makes no sense.
         """
+        for source in self.sources:
+            refuse_address(source)
         animal, section = check_id(self.animal_id, "animal id"), check_id(self.section_id, "section id")
         if self.out is None:
             raise UsageError("no folder for the store is given", hint="Add --out FOLDER.")

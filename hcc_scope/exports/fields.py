@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,6 @@ from hcc_scope.storage.space import check_out_dir
 from hcc_scope.time_tags import time_is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from hcc_scope.exports.geometry import FieldPlace, SectionGeometry
     from hcc_scope.progress import OnProgress
     from hcc_scope.storage.journal import JournalEntry
@@ -105,6 +104,7 @@ class _FieldWriter:
         self._can_link = shared
         self._n_linked = 0
         self._array = json_bytes(field_metadata(geometry.field_shape_yx))
+        self._array_file = ""
         (folder / "OME").mkdir(parents=True)
 
     def describe(self, n: int) -> str:
@@ -130,11 +130,11 @@ class _FieldWriter:
         file = None if self._turned else self._store.own_file(field.seq)
         is_linked = file is not None and self._can_link
         frame = None if is_linked else self._store.read(field.seq)
-        image = self._folder / str(number)
+        image = f"{self._folder}/{number}"
         array, shard = f"{image}/0", f"{image}/0/{FIELD_SHARD}"
-        for folder in _folders(array, shard):
-            os.mkdir(folder)  # noqa: PTH102 - a path object each would take as long as all else
-        _write(f"{array}/zarr.json", self._array)
+        os.mkdir(image)  # noqa: PTH102 - a path object each would take as long as all else
+        os.mkdir(array)  # noqa: PTH102 - as above
+        self._write_array(f"{array}/zarr.json")
         _write(f"{image}/zarr.json", json.dumps(self._image(field, entry), ensure_ascii=False).encode())
         if file is not None and is_linked and self._link(file, shard):
             return
@@ -145,6 +145,15 @@ class _FieldWriter:
                 shutil.rmtree(image)
                 raise
         write_field(Path(array), self._geometry.upright(frame.pixels))
+
+    def _write_array(self, path: str) -> None:
+        """Write the facts of an array: where files may be shared, as a second name of those of the array before."""
+        if self._can_link and self._array_file:
+            with suppress(OSError):  # no second names here, or no more of this file
+                os.link(self._array_file, path)
+                return
+        _write(path, self._array)
+        self._array_file = path
 
     def _link(self, file: Path, shard: str) -> bool:
         """Give a file of the store a second name; False where that cannot be done."""
@@ -210,16 +219,8 @@ class _FieldWriter:
             OmeImage(self._name(field), self._geometry.field_shape_yx, [self._store.journal[field.seq]])
             for field in written
         ]
-        (ome / "METADATA.ome.xml").write_bytes(ome_xml(self._store.spec, images, self._geometry.orientation.of_upright))
-
-
-def _folders(array: str, shard: str) -> Iterator[str]:
-    """Yield the folders of an image and its array, down to that of the shard."""
-    yield array.rpartition("/")[0]
-    yield array
-    names = shard.removeprefix(f"{array}/").split("/")[:-1]
-    for n in range(1, len(names) + 1):
-        yield "/".join((array, *names[:n]))
+        with (ome / "METADATA.ome.xml").open("xb") as file:
+            file.writelines(ome_xml(self._store.spec, images, self._geometry.orientation.of_upright))
 
 
 def _write(path: str, data: bytes) -> None:

@@ -1,11 +1,14 @@
 """All frames of a section as one OME-TIFF: for Fiji, QuPath and whatever else reads a stack.
 
 Frame k is the plane at time k, as the camera took it: a frame that is damaged leaves its time without a page. Pages are
-not compressed, so that any program reads them; a file that would have more than 4 GB is a BigTIFF.
+not compressed, so that any program reads them; a file that would have more than 4 GB is a BigTIFF. The OME-XML is
+written piece by piece behind the pages, as that of 100,000 frames is hundreds of megabytes.
 """
 
 from __future__ import annotations
 
+import os
+import struct
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import StoreDamagedError, StoreError
@@ -18,7 +21,7 @@ from hcc_scope.orientation import Orientation
 from hcc_scope.progress import Progress, ignore_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from hcc_scope.progress import OnProgress
@@ -30,6 +33,10 @@ _LARGEST_CLASSIC = 2**32 - 2**26
 """Offsets in a TIFF have 32 bits; some room is for what follows the pixels."""
 _PAGE_BYTES = 1024
 """Of a page's tags, at most."""
+_BLOCK_BYTES = 96
+"""Of the line of OME-XML that states which page holds a frame, where some frame has none."""
+_DESCRIPTION = 270
+"""The tag whose text is the OME-XML."""
 _AHEAD = 4
 """Frames that are read while one is written."""
 
@@ -65,8 +72,8 @@ def export_frames(
     if not n:
         raise StoreError(f"{store.place} has no frame to export", hint="Its journal lists none.")
     height, width = store.spec.frame_shape_yx
-    xml = _description(store, range(n))
-    need_bytes = n * (2 * height * width + _PAGE_BYTES) + 2 * len(xml)
+    xml_bytes = sum(map(len, _description(store, range(n))))
+    need_bytes = n * (2 * height * width + _PAGE_BYTES + _BLOCK_BYTES) + xml_bytes
     pixel_um = store.spec.pixel_size_um
     per_cm = None if pixel_um < SMALLEST_PIXEL_UM else (1e4 / pixel_um, 1e4 / pixel_um)
     pages: list[int] = []
@@ -85,7 +92,7 @@ def export_frames(
                     rowsperstrip=height,
                     resolution=per_cm,
                     resolutionunit=None if per_cm is None else "CENTIMETER",
-                    description=None if pages else xml,
+                    description=None if pages else "OME-XML",  # until all pages are known
                     software=False,
                     metadata=None,
                     contiguous=False,
@@ -93,15 +100,30 @@ def export_frames(
                 pages.append(seq)
         if not pages:
             raise StoreError(f"{store.place} has no frame to export: every one is damaged or missing")
-        if left_out:
-            tifffile.tiffcomment(part, _description(store, pages))
+        _describe(part, _description(store, pages))
         on_progress(Progress("frames", n, n))
     return ExportOutcome(target, f"{counted(len(pages), 'frame')}, time = number of the frame", tuple(left_out))
 
 
-def _description(store: SectionStore, pages: Sequence[int]) -> bytes:
-    """Return the OME-XML of the stack."""
+def _description(store: SectionStore, pages: Sequence[int]) -> Iterator[bytes]:
+    """Yield the OME-XML of the stack, piece by piece."""
     present = set(pages)
     planes = [entry if seq in present else None for seq, entry in enumerate(store.journal)]
     image = OmeImage(export_name(store.place, ""), store.spec.frame_shape_yx, planes, pages)
     return ome_xml(store.spec, [image], Orientation(store.spec.camera_axes))
+
+
+def _describe(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write the description of a TIFF's first page at the end of the file, and let its tag lead there."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        entry, big = tiff.pages.first.tags[_DESCRIPTION].offset, tiff.is_bigtiff
+    with path.open("r+b") as file:
+        start = file.seek(0, os.SEEK_END)
+        start += file.write(bytes(start % 2))  # TIFF asks for even places
+        file.writelines(pieces)
+        file.write(b"\0")
+        n_bytes = file.tell() - start
+        file.seek(entry + 4)  # behind the number of the tag and its type
+        file.write(struct.pack("<QQ" if big else "<II", n_bytes, start))

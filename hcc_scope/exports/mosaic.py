@@ -122,6 +122,7 @@ def export_heatmap(
     """Write the probabilities of a section's tiles as a picture of the same size as its mosaic, in 32-bit floats.
 
     It is NaN where no tile enters the score, by the present notes; on top is the field that is on top in the mosaic.
+    Both leave out the fields whose frames are damaged.
 
     Parameters
     ----------

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
-from hcc_scope.exports.ome_xml import legal_text, map_annotation, ome_root
+from hcc_scope.exports.ome_xml import element, legal_text, map_annotation, ome_document
 from hcc_scope.storage.metadata import CHANNEL_NAME, omero_metadata
 
 if TYPE_CHECKING:
@@ -74,57 +73,57 @@ def mosaic_ome_xml(
     heat : bool
         Whether it shows probabilities in place of counts.
     """
-    root = ome_root()
-    image = ElementTree.SubElement(root, "Image", {"ID": "Image:0", "Name": legal_text(name)})
     height, width = geometry.mosaic_shape_yx
     size = repr(float(geometry.pixel_size_um))
     numbers = {"Type": "float"} if heat else {"Type": "uint16", "SignificantBits": str(spec.bit_depth)}
-    pixels = ElementTree.SubElement(
-        image,
-        "Pixels",
-        {
-            "ID": "Pixels:0",
-            "DimensionOrder": "XYZCT",
-            **numbers,
-            "BigEndian": "false",
-            "SizeX": str(width),
-            "SizeY": str(height),
-            "SizeZ": "1",
-            "SizeC": "1",
-            "SizeT": "1",
-            "PhysicalSizeX": size,
-            "PhysicalSizeXUnit": "µm",
-            "PhysicalSizeY": size,
-            "PhysicalSizeYUnit": "µm",
-        },
-    )
+    pixels = {
+        "ID": "Pixels:0",
+        "DimensionOrder": "XYZCT",
+        **numbers,
+        "BigEndian": "false",
+        "SizeX": str(width),
+        "SizeY": str(height),
+        "SizeZ": "1",
+        "SizeC": "1",
+        "SizeT": "1",
+        "PhysicalSizeX": size,
+        "PhysicalSizeXUnit": "µm",
+        "PhysicalSizeY": size,
+        "PhysicalSizeYUnit": "µm",
+    }
     channel = {"ID": "Channel:0:0", "Name": HEAT_CHANNEL if heat else CHANNEL_NAME, "SamplesPerPixel": "1"}
-    ElementTree.SubElement(pixels, "Channel", channel)
-    ElementTree.SubElement(pixels, "TiffData", {"IFD": "0", "PlaneCount": "1"})
     plane = {"TheZ": "0", "TheC": "0", "TheT": "0"}
     for axis, value in zip("XY", geometry.corner_um, strict=True):
         plane |= {f"Position{axis}": repr(float(value)), f"Position{axis}Unit": "µm"}
-    ElementTree.SubElement(pixels, "Plane", plane)
-    regions: list[ElementTree.Element] = []
-    for number, field in enumerate(fields):
-        region = ElementTree.Element("ROI", {"ID": f"ROI:{number}", "Name": f"field {field['seq']}"})
-        ElementTree.SubElement(image, "ROIRef", {"ID": f"ROI:{number}"})
-        shape = {
-            "ID": f"Shape:{number}:0",
-            "X": str(field["x_px"]),
-            "Y": str(field["y_px"]),
-            "Width": str(field["width_px"]),
-            "Height": str(field["height_px"]),
-        }
-        ElementTree.SubElement(ElementTree.SubElement(region, "Union"), "Rectangle", shape)
-        regions.append(region)
-    ElementTree.SubElement(image, "AnnotationRef", {"ID": "Annotation:0"})
-    notes = ElementTree.SubElement(root, "StructuredAnnotations")
-    map_annotation(notes, "Annotation:0", _NAMESPACE, facts)
-    root.extend(regions)
-    # Bio-Formats takes no character references, such as &#181; for the sign of micro, so the text is no plain ASCII
-    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return text
+    image = (
+        element(
+            "Pixels",
+            pixels,
+            element("Channel", channel)
+            + element("TiffData", {"IFD": "0", "PlaneCount": "1"})
+            + element("Plane", plane),
+        )
+        + "".join(element("ROIRef", {"ID": f"ROI:{number}"}) for number in range(len(fields)))
+        + element("AnnotationRef", {"ID": "Annotation:0"})
+    )
+    parts = [
+        element("Image", {"ID": "Image:0", "Name": legal_text(name)}, image),
+        element("StructuredAnnotations", {}, map_annotation("Annotation:0", _NAMESPACE, facts)),
+        *(_region(number, field) for number, field in enumerate(fields)),
+    ]
+    return b"".join(ome_document(parts))
+
+
+def _region(number: int, field: Mapping[str, Any]) -> str:
+    rectangle = {
+        "ID": f"Shape:{number}:0",
+        "X": str(field["x_px"]),
+        "Y": str(field["y_px"]),
+        "Width": str(field["width_px"]),
+        "Height": str(field["height_px"]),
+    }
+    union = element("Union", {}, element("Rectangle", rectangle))
+    return element("ROI", {"ID": f"ROI:{number}", "Name": f"field {field['seq']}"}, union)
 
 
 def mosaic_ngff(

@@ -67,6 +67,9 @@ class FramePictures:
 class TileProbabilities:
     """The probabilities of the tiles that enter a section's score, each over all of its pixels; NaN elsewhere.
 
+    A field whose frame is damaged is left out, as in the mosaic: one that lies below it shows in both. So each frame is
+    read once, and compared with its checksum.
+
     Where tiles of a field overlap, at its far edges, the later one is drawn.
 
     Parameters
@@ -80,19 +83,34 @@ class TileProbabilities:
     fill = float("nan")
 
     def __init__(self, geometry: SectionGeometry, tiles: SectionTiles) -> None:
+        self._store = tiles.store
+        self._checked: set[int] = set()
         self._shape_yx, self._tile_px = geometry.field_shape_yx, tiles.grid.tile_px
         self._corners = geometry.tile_corners_px(tiles.grid).tolist()
         self._rows = {seq: row for row, seq in enumerate(tiles.columns.seqs.tolist())}
         self._probabilities = np.where(tiles.included(), tiles.columns.probabilities, np.float32(np.nan))
         self.damaged: dict[int, str] = {}
-        """No field: results are read before."""
+        """`seq` of the frames that could not be read, and why."""
 
-    def read(self, seqs: Iterable[int]) -> Iterator[NDArray[np.float32]]:
-        """Yield the pictures (y, x) of fields."""
+    def read(self, seqs: Iterable[int]) -> Iterator[NDArray[np.float32] | None]:
+        """Yield the pictures (y, x) of fields; None of a damaged one."""
         for seq in seqs:
+            self._check(seq)
+            if seq in self.damaged:
+                yield None
+                continue
             picture = np.full(self._shape_yx, np.nan, np.float32)
             if seq in self._rows:
                 probabilities = self._probabilities[self._rows[seq]].tolist()
                 for (x, y), probability in zip(self._corners, probabilities, strict=True):
                     picture[y : y + self._tile_px, x : x + self._tile_px] = probability
             yield picture
+
+    def _check(self, seq: int) -> None:
+        if seq in self._checked:
+            return
+        self._checked.add(seq)
+        try:
+            self._store.read(seq)
+        except StoreDamagedError as error:
+            self.damaged[seq] = str(error)

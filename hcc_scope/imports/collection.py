@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
+    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -53,18 +54,23 @@ class Plane:
 
 
 class ImageCollection(Protocol):
-    """One file, folder or dataset of a foreign format, open for reading; a context manager.
+    """One file, folder or dataset of a foreign format, open for reading; a context manager, and the base of readers.
 
     Memory stays bounded: planes are described from headers, and pixels are read one plane at a time.
     """
 
-    @property
-    def path(self) -> Path:
-        """What was opened."""
+    path: Path
+    """What was opened."""
+    format: str
+    """The format by its name: ``OME-TIFF``, ``NDTiff``, ``OME-Zarr 0.4`` ...; several where files differ."""
 
-    @property
-    def format(self) -> str:
-        """The format by its name: ``OME-TIFF``, ``NDTiff``, ``OME-Zarr 0.4`` ..."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def planes(self) -> Sequence[Plane]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from hcc_scope.datasets.decoders import decoded
 from hcc_scope.datasets.image_kind import image_kind
@@ -17,6 +17,7 @@ from hcc_scope.datasets.pngs import png_facts, png_stored
 from hcc_scope.datasets.tiff_pages import load_tifffile
 from hcc_scope.errors import ImageError
 from hcc_scope.formatting import counted
+from hcc_scope.imports.collection import ImageCollection
 from hcc_scope.imports.described import Described, Found, as_found, few, listed
 from hcc_scope.imports.facts import Facts, plain
 from hcc_scope.imports.tiff_file import TiffPlace, describe_tiff, read_tiff
@@ -87,8 +88,8 @@ def image_files_in(folder: Path) -> list[Path]:
     return sorted((one for one in images if one.is_file()), key=natural_order)
 
 
-class ImageFiles:
-    """Files of images, given together or in one folder: an `hcc_scope.imports.collection.ImageCollection`.
+class ImageFiles(ImageCollection):
+    """Files of images, given together or in one folder.
 
     For one thread at a time.
 
@@ -116,7 +117,7 @@ class ImageFiles:
         describe: Callable[[Path], Described] = describe_file,
         problems: Iterable[str] = (),
     ) -> None:
-        self._path = path
+        self.path = path
         self._problems = list(problems)
         self._open: OrderedDict[Path, Any] = OrderedDict()
         found: list[Found] = []
@@ -148,20 +149,10 @@ class ImageFiles:
             self._problems.append(
                 f"{path.name} belongs to a dataset with {n} that this import does not read: {few(missing)}"
             )
-        self._format = " and ".join(formats)
+        self.format = " and ".join(formats)
         self._channel_names = names
         found, self._planes = _in_order(found)
         self._places = [(one.path, one.place) for one in found]
-
-    @property
-    def path(self) -> Path:
-        """What was opened."""
-        return self._path
-
-    @property
-    def format(self) -> str:
-        """The format by its name; several where files differ."""
-        return self._format
 
     @property
     def planes(self) -> Sequence[Plane]:
@@ -212,12 +203,6 @@ class ImageFiles:
         """Close the files. Idempotent."""
         while self._open:
             self._open.popitem()[1].close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _with_folder(found: Found) -> Found:

@@ -15,7 +15,7 @@ import numpy as np
 
 from hcc_scope.datasets.header import COPY_AGAIN
 from hcc_scope.errors import ImageError
-from hcc_scope.imports.collection import Plane
+from hcc_scope.imports.collection import ImageCollection, Plane
 from hcc_scope.imports.described import shared
 from hcc_scope.imports.lazy_planes import LazyPlanes, Problems
 from hcc_scope.imports.micromanager_tags import bit_depth_of, facts_of, names_of_channels
@@ -26,8 +26,6 @@ from hcc_scope.small_files import read_small_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
     from numpy.typing import NDArray
 
@@ -63,8 +61,8 @@ def _index_of(path: Path) -> Path | None:
         return None
 
 
-class NDTiff:
-    """One NDTiff dataset of version 2 or 3, open for reading; an `ImageCollection`.
+class NDTiff(ImageCollection):
+    """One NDTiff dataset of version 2 or 3, open for reading.
 
     Not thread-safe: its files are open once.
 
@@ -86,7 +84,7 @@ class NDTiff:
                 f"{path} is no NDTiff dataset: it has no {INDEX}",
                 hint=f"Copy {INDEX} beside the TIFF files, or import those by themselves.",
             )
-        self._path = path
+        self.path = path
         self._folder = index.parent
         self._problems = Problems()
         self._files: dict[str, BinaryIO] = {}
@@ -100,7 +98,7 @@ class NDTiff:
             reason = f": {self._problems[0]}" if self._problems else ""
             raise ImageError(f"{index} lists no image{reason}", hint=COPY_AGAIN)
         self._summary, version = self._header(entries)
-        self._format = f"NDTiff {version}" if version else "NDTiff"
+        self.format = f"NDTiff {version}" if version else "NDTiff"
         self._places = {name: _places(entries, name) for name in (_CHANNEL, _Z, _TIME)}
         fields = sorted({_field(entry) for entry in entries}, key=_sort_key)
         self._series = {field: number for number, field in enumerate(fields)}
@@ -112,16 +110,6 @@ class NDTiff:
 
     def _place(self, entry: Entry, name: str) -> int:
         return self._places[name].get(dict(entry.axes).get(name, 0), 0)
-
-    @property
-    def path(self) -> Path:
-        """What was opened."""
-        return self._path
-
-    @property
-    def format(self) -> str:
-        """``NDTiff`` and its version."""
-        return self._format
 
     @property
     def planes(self) -> Sequence[Plane]:
@@ -161,14 +149,6 @@ class NDTiff:
         for file in self._files.values():
             file.close()
         self._files.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # ---- files
 

@@ -16,7 +16,7 @@ import numpy as np
 from hcc_scope.datasets.header import LARGEST_PX
 from hcc_scope.datasets.ome import CAMERA_AXES_KEY
 from hcc_scope.errors import COPY_AGAIN, ImageError
-from hcc_scope.imports.collection import Plane
+from hcc_scope.imports.collection import ImageCollection, Plane
 from hcc_scope.imports.lazy_planes import LazyPlanes, Problems
 from hcc_scope.imports.ome_planes import OmeImage, Within, read_ome_images
 from hcc_scope.imports.ome_zarr_frames import facts_of_frame, frames_by_place
@@ -35,8 +35,6 @@ from hcc_scope.storage.metadata import JOURNAL
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
     from numpy.typing import NDArray
 
@@ -75,8 +73,8 @@ class _Image:
         return time * z * channel
 
 
-class OmeZarr:
-    """One OME-Zarr, open for reading; an `ImageCollection`.
+class OmeZarr(ImageCollection):
+    """One OME-Zarr, open for reading.
 
     Parameters
     ----------
@@ -95,8 +93,8 @@ class OmeZarr:
             raise ImageError(f"{path} is no OME-Zarr: it states no image", hint="Name the folder of an image.")
         if (path / JOURNAL).exists():
             raise ImageError(f"{path} is a section of this program's own", hint="Open it, or use replay.")
-        self._path = path
-        self._format = f"OME-Zarr {group.version}"
+        self.path = path
+        self.format = f"OME-Zarr {group.version}"
         self._problems = Problems()
         self._images: list[_Image] = []
         self._last: _Image | None = None
@@ -119,16 +117,6 @@ class OmeZarr:
         self._ends = list(itertools.accumulate(image.n_planes for image in self._images))
         if self._ends[-1] > _MOST_PLANES:
             raise ImageError(f"{path} claims to hold {self._ends[-1]} planes", hint=COPY_AGAIN)
-
-    @property
-    def path(self) -> Path:
-        """What was opened."""
-        return self._path
-
-    @property
-    def format(self) -> str:
-        """``OME-Zarr`` and its version."""
-        return self._format
 
     @property
     def planes(self) -> Sequence[Plane]:
@@ -182,14 +170,6 @@ class OmeZarr:
         if self._last is not None:
             self._last.array.release()
             self._last = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # ---- planes
 

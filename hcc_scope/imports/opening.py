@@ -12,6 +12,7 @@ from hcc_scope.errors import ImageError, UsageError
 from hcc_scope.imports.images import open_image_files, open_images
 from hcc_scope.imports.ndtiff import INDEX, NDTiff, is_ndtiff
 from hcc_scope.imports.ome_zarr import OmeZarr, is_ome_zarr
+from hcc_scope.storage.place import RemotePath, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.imports.collection import ImageCollection
 
-__all__ = ["OpenSource", "open_sources"]
+__all__ = ["OpenSource", "open_sources", "refuse_address"]
 
 _OF_DATASETS = frozenset({INDEX, "zarr.json", ".zattrs", ".zgroup", "metadata.txt"})
 """Files that stand for the dataset in whose folder they lie."""
@@ -31,6 +32,18 @@ class OpenSource(NamedTuple):
     images: ImageCollection
     files: tuple[Path, ...]
     """The files that were given; none of a folder."""
+
+
+def refuse_address(source: Path) -> None:
+    """Refuse a source on object storage: an import reads files.
+
+    Raises
+    ------
+    UsageError
+    """
+    place = place_of(source)
+    if isinstance(place, RemotePath):
+        raise UsageError(f"{place} is an address, which cannot be imported", hint="Copy it to this computer first.")
 
 
 def open_sources(paths: Sequence[Path]) -> list[OpenSource]:
@@ -45,6 +58,8 @@ def open_sources(paths: Sequence[Path]) -> list[OpenSource]:
     """
     if not paths:
         raise UsageError("no source is given", hint="Give files, or folders, of images.")
+    for path in paths:
+        refuse_address(path)
     given = [path.parent if path.name in _OF_DATASETS else path for path in paths]
     seen: set[Path] = set()
     files: dict[Path, None] = {}

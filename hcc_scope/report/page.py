@@ -303,7 +303,7 @@ def _tiles(facts: PageFacts) -> Iterator[Block]:
             "tile; it is no proof that the model looks at the right thing.",
             "quiet",
         )
-    problems = [] if saliency is not None else ["there is no saliency: it was not asked for"]
+    problems = [] if saliency is not None else ["there is no saliency: it takes the model, which was not given"]
     for group, title in (("typical", "Most typical"), ("least typical", "Least typical")):
         tiles = [one for one in chosen if one.group == group]
         if not tiles:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import HccScopeError, UsageError, from_os_error
@@ -13,6 +13,7 @@ from hcc_scope.formatting import counted, sentence
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.place import RemotePath, place_of
+from hcc_scope.storage.under_way import why_incomplete
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ExportedSection", "SectionExport", "describe_exported"]
 
 
+_AS_STORED = "what was stored until now is exported"
 _LOOK_AGAIN_S = 0.2
 """While it is held: so long a wish to cancel may go unnoticed."""
 
@@ -93,6 +95,8 @@ class SectionExport:
         self._may_go_on = threading.Event()
         self._may_go_on.set()
         self._step = Progress("export", 0, 0)
+        self._reported: set[StorePlace] = set()
+        """Sections of which it is stated that their runs have not ended."""
         named = list(dict.fromkeys(with_own_name(place_of(store)) for store in stores))
         self.planned = [
             ExportedSection(
@@ -171,7 +175,8 @@ class SectionExport:
         try:
             if self._cancelled:
                 return one
-            outcome = one.kind.run(open_store(one.store), one.target, options, step)
+            store = open_store(one.store)
+            outcome = one.kind.run(store, one.target, options, step)
         except _Cancelled:
             return one
         except HccScopeError as error:
@@ -181,6 +186,9 @@ class SectionExport:
         finally:
             self._step = Progress(name, 0, 0)  # else what is done counts twice
             self._n_done += 1
+        if not store.complete and one.store not in self._reported:
+            self._reported.add(one.store)
+            outcome = replace(outcome, left_out=(*outcome.left_out, f"{why_incomplete(one.store)}: {_AS_STORED}"))
         return ExportedSection(one.store, one.kind, one.target, outcome)
 
 

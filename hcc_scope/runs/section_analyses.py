@@ -6,7 +6,6 @@ recorded or not.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ from hcc_scope.focus.record import focus_records
 from hcc_scope.report.analysis_model import CardFacts, analysis_model, known_card
 from hcc_scope.report.run_log_text import notable_lines
 from hcc_scope.runs.replay import recorded_model
-from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.score_text import describe_assumed_threshold
 from hcc_scope.scoring import rescored
 from hcc_scope.storage.facts import ROOT
@@ -28,6 +26,7 @@ from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD
 from hcc_scope.storage.run_log import read_run_log
 from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.storage.section_labels import certain_label
+from hcc_scope.storage.under_way import UNDER_WAY, why_incomplete
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:
@@ -322,10 +321,10 @@ def _events_of_run(path: Path, problems: list[str]) -> tuple[RunEvent, ...] | No
 
 
 def _why_incomplete(path: Path) -> str:
-    with suppress(OSError):
-        if is_written_to(path):
-            return "its run is under way: what was stored until now is shown; open it again for more"
-    return "the run was not ended in order; recover it to make the store whole"
+    why = why_incomplete(path)
+    if why == UNDER_WAY:
+        return f"{why}: what was stored until now is shown; open it again for more"
+    return f"{why}; recover it to make the store whole"
 
 
 def _prediction_names(path: Path) -> list[str]:

@@ -2,6 +2,9 @@
 
 A frame's shard is one plane of a stack (t, y, x); the same file is the only one of an array (z, y, x) of one plane, as
 the codecs are the same. So a field can be a second name of that file. One that is turned is written anew.
+
+The shard is the file ``c.0.0.0`` and not ``c/0/0/0``: Zarr allows both, and a folder takes longer to make than the
+second name itself.
 """
 
 from __future__ import annotations
@@ -22,13 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELD_SHARD", "field_metadata", "write_field"]
 
-FIELD_SHARD = "c/0/0/0"
-"""The only shard, below the array's folder."""
+FIELD_SHARD = "c.0.0.0"
+"""The only shard, in the array's folder."""
 
 
 def field_metadata(shape_yx: tuple[int, int]) -> dict[str, Any]:
     """Return the ``zarr.json`` of an array (z, y, x) that holds one field."""
-    return stack_metadata((1, *shape_yx), (1, *shard_shape_yx(shape_yx)), CHUNK_PX, "z")
+    return stack_metadata((1, *shape_yx), (1, *shard_shape_yx(shape_yx)), CHUNK_PX, "z", separator=".")
 
 
 def write_field(folder: Path, pixels: NDArray[np.uint16]) -> None:

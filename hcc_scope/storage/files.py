@@ -247,19 +247,25 @@ def ends_whole(handle: int, end: int) -> bool:
     return os.read(handle, 1) == b"\n"
 
 
-def lock(handle: int) -> bool:
-    """Take the writer's lock on an open journal, until the file is closed or the process dies.
+def lock(handle: int, *, certainly: bool = False) -> bool:
+    """Take the lock of an open file, such as that of a journal's writer, until it is closed or the process dies.
+
+    Parameters
+    ----------
+    handle : int
+    certainly : bool
+        Whether the answer is False where the file system knows no locks (some network drives).
 
     Returns
     -------
     bool
-        False if another process writes to this store. True also where the file system knows no locks (some network
-        drives): then nothing is known.
+        False if another process holds it. True also where the file system knows no locks, unless `certainly`: then
+        nothing is known.
     """
     try:
         _take_lock(handle)
     except OSError as error:
-        return error.errno not in _HELD_BY_ANOTHER
+        return not certainly and error.errno not in _HELD_BY_ANOTHER
     return True
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.storage.drawn_sample import frames_of_sample
+from hcc_scope.drawn_fields import DrawnFields
+from hcc_scope.storage.drawn_sample import give_sample
 from hcc_scope.storage.notes import excluded_fields, read_notes, stored_retakes
 
 if TYPE_CHECKING:
@@ -41,8 +42,12 @@ def frames_out(
     n = len(entries)
     out: dict[int, str] = {}
     if guided:
-        counted = frames_of_sample(store, entries)
-        out |= {seq: "it shows no field of the drawn sample" for seq in range(n) if seq not in counted}
+        drawn = DrawnFields()
+        give_sample(drawn, store, entries)
+        for seq in set(range(n)).difference(drawn.frames):
+            later = drawn.instead_of(seq)
+            no_field = "it shows no field of the drawn sample"
+            out[seq] = no_field if later is None else f"frame {later} of the same drawn field counts"
     for seq, why in excluded_fields(notes).items():
         if seq < n:
             out[seq] = f"excluded by the operator: {why}" if why else "excluded by the operator"

@@ -10,6 +10,7 @@ the disk neither took nor gave up what was written. Journals of store version 1 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -214,7 +215,11 @@ def entry_of(value: dict[str, Any]) -> JournalEntry:
         bit_depth=values.integer(value["bit_depth"], "bit_depth", 0, 1 << 16),
         temperature_c=_number_or_none(value["temperature_c"], "temperature_c"),
         objective=None if objective is None else values.text(objective, "objective"),
-        tags=values.scalars(value["tags"], "tags"),
+        # most tags are the same in every frame, and are kept once
+        tags={
+            sys.intern(key): sys.intern(one) if isinstance(one, str) else one
+            for key, one in values.scalars(value["tags"], "tags").items()
+        },
     )
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from hcc_scope.errors import IdError, StoreError
 from hcc_scope.orientation import NOT_TURNED
@@ -177,7 +177,13 @@ def array_metadata(shape_yx: tuple[int, int], n_frames: int, layout: Layout = LI
 
 
 def stack_metadata(
-    shape: tuple[int, int, int], shard_shape: tuple[int, int, int], chunk_px: int, axis: str, *, checksums: bool = False
+    shape: tuple[int, int, int],
+    shard_shape: tuple[int, int, int],
+    chunk_px: int,
+    axis: str,
+    *,
+    checksums: bool = False,
+    separator: Literal["/", "."] = "/",
 ) -> dict[str, Any]:
     """Return the ``zarr.json`` of a stack (n, y, x) of uint16 images in shards, compressed as in `array_metadata`.
 
@@ -192,6 +198,8 @@ def stack_metadata(
         Name of the first axis.
     checksums : bool
         Whether each chunk ends with its CRC-32C; frames have theirs in the journal.
+    separator : {"/", "."}
+        Between the numbers in a shard's name: ``c/0/0/0``, in a folder for each number, or the file ``c.0.0.0``.
     """
     codecs: list[dict[str, Any]] = [
         {"name": "bytes", "configuration": {"endian": "little"}},
@@ -214,7 +222,7 @@ def stack_metadata(
         "shape": list(shape),
         "data_type": "uint16",
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(shard_shape)}},
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": separator}},
         "fill_value": 0,
         "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
         "dimension_names": [axis, "y", "x"],

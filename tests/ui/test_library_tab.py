@@ -347,9 +347,14 @@ def test_from_the_library_a_section_fills_replay_map_and_tiles_and_several_are_w
     export.kinds["frames"].setChecked(True)
     export.begin_button.click()
     wait_for(lambda: "waits until the section under way has ended" in export.state.text(), "the camera comes first")
+    shell.export.ask([first])
+    waiting = "M1_S2 can be exported when this export has ended: choose it again then."
+    assert waiting in export.about.text()
+    assert waiting in notices(shell)
     assert not (tmp_path / "later" / "M1_S2-frames.ome.tif").exists()
     shell.run._set_phase("idle")
     wait_for(lambda: export.state.text() == "2 exports written.", "the section has ended")
+    assert waiting not in export.about.text()
     export.close_button.click()
     assert shell.export.dialog is None
     views.open_store(first)

@@ -65,9 +65,8 @@ class ExportDialog(QDialog):
         self._folder: Path | None = None
         self._busy = False
         self._written: Path | None = None
-        names = [export_name(store, "") for store in stores]
-        about = listed(names) if len(names) <= _MOST_NAMED else counted(len(names), "section")
-        self.about = words(f"{about}: what is stored stays as it is.")
+        self._about = f"{_named(stores)}: what is stored stays as it is."
+        self.about = words(self._about)
         self.kinds: dict[str, QCheckBox] = {}
         self.options: dict[str, QComboBox] = {}
         self.where = QComboBox()
@@ -201,6 +200,14 @@ class ExportDialog(QDialog):
         options = {name: box.currentData() for name, box in self.options.items() if name in taken}
         self.asked.emit(self.chosen, self._folder, options)
 
+    def set_waiting(self, stores: Sequence[Path]) -> str:
+        """Show that other sections were chosen while this export is under way; return that as a sentence."""
+        sentence = f"{_named(stores)} can be exported when this export has ended: choose it again then."
+        if len(stores) > 1:
+            sentence = sentence.replace("choose it", "choose them")
+        self.about.setText(f"{self._about} {sentence}")
+        return f"An export is under way. {sentence}"
+
     def set_problem(self, sentence: str) -> None:
         """Show why it cannot begin."""
         self._say(sentence)
@@ -261,6 +268,7 @@ class ExportDialog(QDialog):
         self._busy = False
         self._enable(True)
         self.bar.hide()
+        self.about.setText(self._about)
         self.close_button.setText("Close")
         if written is not None:
             for box in self.kinds.values():
@@ -291,3 +299,8 @@ class ExportDialog(QDialog):
             event.ignore()
         else:
             super().closeEvent(event)
+
+
+def _named(stores: Sequence[Path]) -> str:
+    names = [export_name(store, "") for store in stores]
+    return listed(names) if len(names) <= _MOST_NAMED else counted(len(names), "section")
