@@ -16,6 +16,7 @@ from hcc_scope.research_use import research_use
 from hcc_scope.runs.batch import Batch, stores_given
 from hcc_scope.runs.batch_report import describe_agreement, describe_engines, write_report
 from hcc_scope.runs.batch_result import ResultFolder
+from hcc_scope.runs.store_hashes import StoreHashes
 from hcc_scope.training.folder_lock import lock_folder
 from hcc_scope.workers import StopToken
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.executors.tasks import Executor
     from hcc_scope.runs.batch import BatchOutcome
+    from hcc_scope.runs.batch_agreement import Agreement
     from hcc_scope.runs.batch_report import BatchReport
-    from hcc_scope.runs.batch_tables import Agreement
 
 __all__ = ["BatchOptions", "run_batch"]
 
@@ -113,6 +114,7 @@ def _run(
             options.engine,
             results,
             allow_phantom_model=options.allow_phantom_model,
+            hashes=StoreHashes.of_user(),
             note=lambda words: console.note(words, "dim"),
         )
         with called_on_signals(lambda _number, _frame: _on_signal(stop, console)), steps_shown(console) as on_step:

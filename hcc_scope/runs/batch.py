@@ -24,12 +24,13 @@ from hcc_scope.executors.tasks import SentFile, Setup, Task
 from hcc_scope.inference.base import AUTO
 from hcc_scope.inference.card import MODEL_FILE, read_card
 from hcc_scope.inference.catalogue import find_model
+from hcc_scope.memory import no_collection
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.runs.batch_result import ResultKey, model_hash
+from hcc_scope.runs.store_hashes import StoreHashes
 from hcc_scope.storage.find_stores import find_stores, stores_at
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.place import RemotePath, place_of
-from hcc_scope.storage.store_hash import store_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,6 +45,8 @@ __all__ = ["Batch", "BatchFailure", "BatchOutcome", "ScoredStore", "chosen_engin
 _MODEL_FILES = ("card.yaml", MODEL_FILE, "test_input.npy", "test_output.npy")
 """What a worker needs of a model."""
 _SKIP, _SCORE = "skip what is done", "score"
+_SKIP_STEP = 100
+"""Sections that are skipped between two reports of progress."""
 
 
 class ScoredStore(NamedTuple):
@@ -167,6 +170,8 @@ class Batch:
     results : ResultFolder
     allow_phantom_model : bool
         Let a model that was trained on a phantom only score what may be tissue.
+    hashes : StoreHashes, optional
+        Of stores that were hashed before; None: each is hashed.
     note : callable
         Takes a sentence on what was chosen.
 
@@ -184,6 +189,7 @@ class Batch:
         results: ResultFolder,
         *,
         allow_phantom_model: bool = False,
+        hashes: StoreHashes | None = None,
         note: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         folder = find_model(model)
@@ -191,6 +197,7 @@ class Batch:
         self.engine = chosen_engine(engine, folder, self.card, results, note)
         self._stores = stores
         self._results = results
+        self._hashes = StoreHashes() if hashes is None else hashes
         self.model_hash = model_hash(self.card)
         self._folder, self._allow_phantom_model = folder, allow_phantom_model
         self._answers = results.answers(self.model_hash)
@@ -235,7 +242,8 @@ class Batch:
         """
         self._on_progress = on_progress
         tasks = self._tasks(stop)
-        first = next(tasks, None)
+        with no_collection():  # of thousands of results that are there
+            first = next(tasks, None)
         if first is not None:
             with open_executor() as executor:
                 on_open(executor)
@@ -264,24 +272,35 @@ class Batch:
 
     def _tasks(self, stop: Callable[[], bool]) -> Iterator[Task]:
         """Yield a task for each store without a result; take the results that are there."""
-        for store in self._stores:
-            if stop():
-                return
-            try:
-                key = ResultKey(store_hash(place_of(store)), self.model_hash, self.engine)
-            except StoreError as error:
-                self._fail(store, error)
-                continue
-            ids = self._results.ids(key)
-            if ids is not None and ids[2] in self._answers:  # without its engine's answers nothing can be compared
-                self._n_before += 1
-                self._scored.append(ScoredStore(ids[0], ids[1], store, key, ids[2]))
+        try:
+            for store in self._stores:
+                if stop():
+                    return
+                task = self._to_do(store)
+                if task is not None:
+                    yield task
+        finally:
+            self._hashes.close()
+
+    def _to_do(self, store: str) -> Task | None:
+        """Return the task of a store; None if it has its result, or shares that of a copy, or cannot be read."""
+        try:
+            key = ResultKey(self._hashes.of(place_of(store)), self.model_hash, self.engine)
+        except StoreError as error:
+            self._fail(store, error)
+            return None
+        ids = self._results.ids(key)
+        if ids is not None and ids[2] in self._answers:  # without its engine's answers nothing can be compared
+            self._n_before += 1
+            self._scored.append(ScoredStore(ids[0], ids[1], store, key, ids[2]))
+            if self._n_before % _SKIP_STEP == 0:
                 self._on_progress(Progress(_SKIP, self._n_before, len(self._stores)))
-            elif key.name in self._stores_of:  # a copy of one that is at work
-                self._stores_of[key.name][1].append(store)
-            else:
-                self._stores_of[key.name] = key, [store]
-                yield self._task(store, key)
+            return None
+        if key.name in self._stores_of:  # a copy of one that is at work
+            self._stores_of[key.name][1].append(store)
+            return None
+        self._stores_of[key.name] = key, [store]
+        return self._task(store, key)
 
     def _tasks_of_copies(self) -> list[Task]:
         """Return a task for the next copy of each store that failed and has one."""
