@@ -15,6 +15,7 @@ import math
 import os
 import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import json_bytes, replace_file
@@ -24,7 +25,6 @@ from hcc_scope.types import Drift, ExcludedBounds, SampleCounts, SectionScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from hcc_scope.inference.card import ModelCard
 
@@ -283,8 +283,7 @@ class ResultFolder:
         if name not in self.names():
             return None
         try:
-            with open(f"{self._results}{os.sep}{name[:2]}{os.sep}{name}", "rb") as file:  # noqa: PTH123 - of thousands
-                found = json.loads(file.read())
+            found = json.loads(_bytes_of(self._path(name)))
             if found["version"] != VERSION or ResultKey(**found["key"]) != key:
                 return None
             return found["animal_id"], found["section_id"], found["answers"]
@@ -299,9 +298,9 @@ class ResultFolder:
         StoreDamagedError
             If it cannot be read.
         """
-        path = self._path(key)
+        path = self._path(key.name)
         try:
-            return SectionResult.parse(path.read_bytes())
+            return SectionResult.parse(_bytes_of(path))
         except (OSError, ValueError) as error:
             raise StoreDamagedError(f"The result {path} cannot be read: {error}", hint="Delete it.") from error
 
@@ -313,9 +312,9 @@ class ResultFolder:
         StoreUnwritableError
             If it cannot be written.
         """
-        path = self._path(result.key)
-        self._replace(path, result.as_bytes())
-        self.names().add(path.name)
+        name = result.key.name
+        self._replace(Path(self._path(name)), result.as_bytes())
+        self.names().add(name)
 
     def answers(self, model: str) -> dict[str, EngineAnswers]:
         """Return what the engines answered that made results of a model, by digest; the model by its hash."""
@@ -340,8 +339,9 @@ class ResultFolder:
         """
         self._replace(self._engines / f"{answers.digest}.json", json_bytes(asdict(answers)))
 
-    def _path(self, key: ResultKey) -> Path:
-        return self._results / key.store_hash[:2] / key.name
+    def _path(self, name: str) -> str:
+        """Return the path of the result of a name, as text: of thousands, each is read when the batch goes on."""
+        return f"{self._results}{os.sep}{name[:2]}{os.sep}{name}"
 
     @staticmethod
     def _replace(path: Path, content: bytes) -> None:
@@ -353,6 +353,11 @@ class ResultFolder:
                 f"The result {path} cannot be written: {error.strerror or error}",
                 hint="What is written stays; make room, or correct the permissions, and give the command again.",
             ) from error
+
+
+def _bytes_of(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 - a path as text, for thousands of files
+        return file.read()
 
 
 def _names_below(folder: Path) -> Iterator[str]:
