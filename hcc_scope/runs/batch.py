@@ -35,7 +35,7 @@ from hcc_scope.storage.place import RemotePath, place_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from hcc_scope.executors.tasks import Executor, TaskEnd, TaskFailure
+    from hcc_scope.executors.tasks import Executor, TaskEnd, TaskFailure, WorkerFacts
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.progress import OnProgress
     from hcc_scope.runs.batch_result import EngineAnswers, ResultFolder
@@ -100,12 +100,14 @@ class BatchOutcome:
 def stores_given(given: Iterable[Path]) -> list[str]:
     """Return the stores that are named, and those in the folders that are, by path.
 
+    Each store comes once, whatever links lead to it: under its own path if that is given, else under the first by name.
+
     Raises
     ------
     StoreError
         If one of them is not there, or a folder cannot be opened or holds no store.
     """
-    found: set[str] = set()
+    found: dict[str, list[str]] = {}
     for one in given:
         place = place_of(one)
         if isinstance(place, RemotePath):
@@ -114,7 +116,8 @@ def stores_given(given: Iterable[Path]) -> list[str]:
                 raise StoreError(
                     f"There is no store below {place}", hint=f"Give stores (*{STORE_SUFFIX}), or what they lie in."
                 )
-            found.update(map(str, below))
+            for address in map(str, below):
+                found[address] = [address]
             continue
         whole = Path(os.path.abspath(one))  # noqa: PTH100 - a link keeps its name
         if not whole.is_dir():
@@ -125,8 +128,9 @@ def stores_given(given: Iterable[Path]) -> list[str]:
             raise StoreError(f"The folder {unread[0]} cannot be opened", hint="Check its permissions.")
         if not here:
             raise StoreError(f"There is no store in {one}", hint=f"Give stores (*{STORE_SUFFIX}), or folders of them.")
-        found.update(map(str, here))
-    return sorted(found)
+        for path in map(str, here):
+            found.setdefault(os.path.realpath(path), []).append(path)
+    return sorted(real if real in paths else min(paths) for real, paths in found.items())
 
 
 def chosen_engine(
@@ -211,12 +215,14 @@ class Batch:
         """Of each result that is missing: the stores that failed."""
         self._n_done = self._n_before = 0
         self._on_progress: OnProgress = ignore_progress
+        self._refuse: Callable[[WorkerFacts | None], HccScopeError | None] = lambda _worker: None
 
     def run(
         self,
         open_executor: Callable[[], Executor],
         *,
         on_open: Callable[[Executor], None] = lambda _executor: None,
+        refuse: Callable[[WorkerFacts | None], HccScopeError | None] = lambda _worker: None,
         stop: Callable[[], bool] = lambda: False,
         on_progress: OnProgress = ignore_progress,
     ) -> BatchOutcome:
@@ -228,6 +234,9 @@ class Batch:
             Called only if there is anything to score.
         on_open : callable
             Takes the executor before its first task; may refuse it.
+        refuse : callable
+            Takes the worker that made a result, and returns why that may not count, or None. Workers may join a cluster
+            at any time.
         stop : callable
             Asked often; once it returns True, no section begins any more, and those at work are finished.
         on_progress : callable
@@ -240,7 +249,7 @@ class Batch:
         HccScopeError
             If a worker cannot load the model, or the executor cannot go on. What is written stays.
         """
-        self._on_progress = on_progress
+        self._on_progress, self._refuse = on_progress, refuse
         tasks = self._tasks(stop)
         with no_collection():  # of thousands of results that are there
             first = next(tasks, None)
@@ -323,7 +332,7 @@ class Batch:
                 self._other_copies.setdefault(end.key, (key, []))[1].extend(others)
             return
         result, answers = end.value
-        refused = self._compare_answers(answers)
+        refused = self._refuse(end.worker) or self._compare_answers(answers)
         if refused is not None:
             for store in stores:
                 self._fail_copy(key, store, refused, end.attempts)
@@ -343,6 +352,8 @@ class Batch:
         if answers.digest in self._answers:
             return None
         for other in self._answers.values():
+            if not answers.stands_beside(other):
+                continue
             apart = answers.largest_difference(other)
             if not apart <= self.card.probability_tolerance:
                 return ModelSelfTestError(

@@ -237,11 +237,18 @@ class EngineAnswers:
     engine: str
     """`engine_build`."""
     probabilities: tuple[float, ...]
+    name: str = ""
+    """Short name of the engine, as in `ResultKey`; empty if that is not known."""
 
     @property
     def digest(self) -> str:
         """The same for the same answers of the same engine."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
+        facts = {"model_hash": self.model_hash, "engine": self.engine, "probabilities": self.probabilities}
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    def stands_beside(self, other: EngineAnswers) -> bool:
+        """Return whether one table may have results of both: tables are of one short name of an engine."""
+        return not self.name or not other.name or self.name == other.name
 
     def largest_difference(self, other: EngineAnswers) -> float:
         """Return the largest difference of a probability; infinite where the test tiles are not the same."""
@@ -322,8 +329,9 @@ class ResultFolder:
         for name in _names_in(self._engines):
             try:
                 content = json.loads((self._engines / name).read_bytes())
-                one = EngineAnswers(content["model_hash"], content["engine"], tuple(content["probabilities"]))
-            except (OSError, ValueError, LookupError, TypeError):
+                probabilities = tuple(content["probabilities"])
+                one = EngineAnswers(content["model_hash"], content["engine"], probabilities, content.get("name", ""))
+            except (OSError, ValueError, LookupError, TypeError, AttributeError):
                 continue
             if one.model_hash == model and name == f"{one.digest}.json":
                 found[one.digest] = one
