@@ -1,13 +1,22 @@
-"""The memory that this process may still take, as the system reports it; nothing is allocated to find out."""
+"""The memory that this process may still take, as the system reports it; nothing is allocated to find out.
+
+And work without a search for garbage.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["FreeMemory", "free_memory"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["FreeMemory", "free_memory", "no_collection"]
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _PROC = Path("/proc")
@@ -121,3 +130,15 @@ def _address_space(proc: Path) -> FreeMemory | None:
         return None
     used = int(pages[0]) * os.sysconf("SC_PAGE_SIZE")
     return FreeMemory(max(0, limit - used), "this process's limit (ulimit -v) leaves")
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Search for no garbage meanwhile: a tenth of the time goes there, and of thousands of rows none is garbage."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

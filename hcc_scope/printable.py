@@ -36,6 +36,8 @@ def printable(text: str) -> str:
 _FORMULA = re.compile(r"""(^|[;,\t\r\n|"'])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20\t\r])""")
 """What makes a spreadsheet compute: a sign of a formula, also of full width, at the start of a cell. In a country whose
 spreadsheets separate cells by another sign than the comma, a cell starts behind that sign."""
+_SIGN = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20\t\r]")
+"""Without one of them there is no formula: most cells have none, and lists have many."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -49,6 +51,6 @@ def spreadsheet_text(text: str) -> str:
     >>> spreadsheet_text('=HYPERLINK("x")'), spreadsheet_text("-3.5"), spreadsheet_text("fold; =1+1")
     ('\'=HYPERLINK("x")', '-3.5', "fold;' =1+1")
     """
-    if _NUMBER.fullmatch(text):
+    if _SIGN.search(text) is None or _NUMBER.fullmatch(text):
         return text
     return _FORMULA.sub(r"\1'\2", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +17,28 @@ from storage_cases import change_facts, shard
 from typer.testing import CliRunner
 
 from hcc_scope.cli.acquisition_commands import app
-from hcc_scope.errors import CheckError, ModelMismatchError, ModelSelfTestError, StoreDamagedError, StoreError
+from hcc_scope.errors import (
+    CheckError,
+    ModelMismatchError,
+    ModelSelfTestError,
+    StoreDamagedError,
+    StoreError,
+    UsageError,
+)
 from hcc_scope.executors.choice import open_executor
 from hcc_scope.executors.this_process import ThisProcess
+from hcc_scope.executors.versions import WorkerVersions
 from hcc_scope.inference.card import read_card, write_card
-from hcc_scope.runs import batch_worker
+from hcc_scope.runs import batch_worker, store_hashes
 from hcc_scope.runs.batch import Batch, stores_given
 from hcc_scope.runs.batch_report import describe_engines, write_report
 from hcc_scope.runs.batch_result import ResultFolder, SectionResult, model_hash
 from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.scoring_model import load_scoring_model
+from hcc_scope.runs.stamp_index import StampIndex
+from hcc_scope.runs.store_hashes import StoreHashes
 from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
+from hcc_scope.storage import files
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.storage.packing import pack_store
@@ -73,7 +85,7 @@ def one_worker() -> Executor:
 
 
 def scored(
-    folder: Path, model: Path, out: Path, executor: Callable[[], Executor] = one_worker, **how: Callable[..., bool]
+    folder: Path, model: Path, out: Path, executor: Callable[[], Executor] = one_worker, **how: Callable[..., Any]
 ) -> tuple[BatchOutcome, dict[str, bytes]]:
     """Score a folder; return how it ended and the tables."""
     results = ResultFolder(out)
@@ -278,6 +290,66 @@ def test_a_section_that_is_unreadable_for_a_moment_is_tried_again(
     assert (len(opened), len(outcome.scored)) == (3, 1)
 
 
+@pytest.mark.parametrize("part", ["its end", "a line", "the header"])
+def test_damaged_predictions_of_the_old_model_are_compared_with_nothing(
+    part: str, copied: Path, models: tuple[Path, Path], tmp_path: Path
+):
+    store = copied / "M0_S0.ome.zarr"
+    log = store / "predictions.jsonl"
+    whole = log.read_bytes()
+    at = {"its end": len(whole), "a line": whole.index(b"\n") + 40, "the header": 20}[part]
+    log.write_bytes(whole[: at - 10] + (b"" if part == "its end" else b"#" + whole[at - 9 :]))
+    outcome, _ = scored(store, models[1], tmp_path)
+    assert outcome.failures == ()
+    (row,) = rows(tmp_path)
+    assert row["score"] is not None
+    assert (row["previous_score"], row["tiles_compared"]) == (None, None)
+    assert "recorded predictions are damaged, so it is compared with nothing" in str(row["remarks"])
+    assert str(log) in str(row["remarks"])
+
+
+def test_a_worker_of_other_versions_that_joins_later_is_reported_or_refused(
+    library: Path, models: tuple[Path, Path], tmp_path: Path
+):
+    (here,) = one_worker().workers()
+    later = replace(here, name="tcp://late:1", versions={**here.versions, "numpy": "1.0"})
+
+    class Joined(ThisProcess):
+        def each(self, tasks: Iterable[Task], **how: Any) -> Iterator[TaskEnd]:  # noqa: ANN401
+            for n, end in enumerate(super().each(tasks, **how)):
+                yield end if n == 0 else replace(end, worker=later)
+
+    def run(out: Path, required_by: str | None) -> tuple[BatchOutcome, list[str]]:
+        said: list[str] = []
+        versions = WorkerVersions(said.append, required_by)
+        how = {"on_open": lambda executor: versions.begin(executor.workers()), "refuse": versions.refuse}
+        return scored(library, models[0], out, Joined, **how)[0], said
+
+    outcome, said = run(tmp_path / "checked", "--check")
+    assert (len(outcome.scored), said) == (1, [])
+    assert {type(one.error) for one in outcome.failures} == {UsageError}
+    assert "numpy is" in outcome.failures[0].reason
+    assert "and 1.0 on tcp://late:1" in outcome.failures[0].reason
+    assert len(list((tmp_path / "checked/results").rglob("*.json"))) == 1
+    outcome, said = run(tmp_path / "free", None)
+    assert (len(outcome.scored), outcome.failures) == (4, ())
+    assert len(said) == 1
+    assert said[0].endswith("and 1.0 on tcp://late:1")
+
+
+def test_engines_of_one_name_alone_are_compared(library: Path, models: tuple[Path, Path], tmp_path: Path):
+    store = library / "M0_S0.ome.zarr"
+    scored(store, models[0], tmp_path)
+    (mine,) = ResultFolder(tmp_path).answers(model_hash(read_card(models[0]))).values()
+    shutil.rmtree(tmp_path / "results")
+    (tmp_path / "engines" / f"{mine.digest}.json").unlink()
+    moved = tuple(one + 0.1 for one in mine.probabilities)
+    other = replace(mine, engine="openvino 1", probabilities=moved, name="openvino-bf16")
+    ResultFolder(tmp_path).write_answers(other)
+    assert scored(store, models[0], tmp_path)[0].failures == ()
+    assert ResultFolder(tmp_path).answers(mine.model_hash)[other.digest] == other
+
+
 def test_engines_of_two_computers_may_differ_by_the_tolerance_and_no_more(
     library: Path, models: tuple[Path, Path], tmp_path: Path
 ):
@@ -303,6 +375,19 @@ def test_engines_of_two_computers_may_differ_by_the_tolerance_and_no_more(
     assert "torchscript of another computer" in outcome.failures[0].reason
 
 
+def test_a_store_and_a_link_to_it_are_one(library: Path, tmp_path: Path):
+    store = library / "M1_S1.ome.zarr"
+    (tmp_path / "a.ome.zarr").symlink_to(store)
+    (tmp_path / "all").symlink_to(library)
+    assert stores_given([tmp_path / "a.ome.zarr", store]) == [str(store)]
+    assert stores_given([tmp_path / "all", library, tmp_path / "a.ome.zarr"]) == stores_given([library])
+    both = [
+        str(tmp_path / "a.ome.zarr"),
+        *(str(tmp_path / "all" / f"{n}.ome.zarr") for n in ("M0_S0", "M0_S1", "M1_S0")),
+    ]
+    assert stores_given([tmp_path / "all", tmp_path / "a.ome.zarr"]) == both
+
+
 # -- what a result rests on --------------------------------------------------------------------------------------------
 
 
@@ -323,6 +408,44 @@ def test_the_hash_of_a_store_changes_with_what_counts_and_with_nothing_else(copi
     assert store_hash(store) not in (before, excluded)
     change_facts(copied / "copy.ome.zarr", n_frames=3)
     assert store_hash(copied / "copy.ome.zarr") != before
+
+
+def test_a_hash_is_kept_until_a_file_that_it_rests_on_is_another(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(files, "_YOUNG_S", -1000)  # files that were written just now are indexed, too
+    hashed: list[Path] = []
+    monkeypatch.setattr(store_hashes, "store_hash", lambda place: hashed.append(place) or store_hash(place))
+    stores = sorted(copied.iterdir())
+
+    def hashes(folder: Path = copied) -> list[str]:
+        hashed.clear()
+        index = StoreHashes(StampIndex(tmp_path / "index.sqlite", 1))
+        found = [index.of(folder / store.name) for store in stores if store.exists()]
+        index.close()
+        return found
+
+    before = hashes()
+    assert hashed == stores
+    assert hashes() == before
+    assert hashed == []
+    (tmp_path / "link").symlink_to(copied)
+    assert hashes(tmp_path / "link") == before
+    assert hashed == []
+    NotesWriter(stores[0]).add("exclude", "fold", 1)
+    change_facts(stores[1], n_frames=3)
+    journal = stores[2] / "frames.jsonl"
+    status, lines = journal.stat(), journal.read_bytes()
+    journal.write_bytes(lines.replace(b"0", b"1", 1))  # in place, of the same size and time
+    os.utime(journal, ns=(status.st_atime_ns, status.st_mtime_ns))
+    after = hashes()
+    changed = 3 if os.name != "nt" else 2  # there, no time shows a change in place
+    assert hashed == stores[:changed]
+    assert after == [store_hash(store) for store in stores[:changed]] + before[changed:]
+    assert not set(after[:changed]) & set(before)
+    shutil.rmtree(stores[3])
+    hashes()
+    assert set(StampIndex(tmp_path / "index.sqlite", 1).rows(os.path.realpath(copied))) == {s.name for s in stores[:3]}
 
 
 def test_packing_a_store_leaves_its_hash(copied: Path):

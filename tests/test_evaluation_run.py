@@ -23,6 +23,7 @@ from hcc_scope.errors import (
     TrainingError,
 )
 from hcc_scope.evaluation import labellings, published
+from hcc_scope.evaluation import run as evaluation_run
 from hcc_scope.evaluation.aggregation import scored
 from hcc_scope.evaluation.analysis import analyse
 from hcc_scope.evaluation.calibration import calibrate_folds
@@ -42,10 +43,11 @@ from hcc_scope.evaluation.run import _explained, _StartProgress, evaluate
 from hcc_scope.evaluation.splits import protocol_splits
 from hcc_scope.evaluation.start_task import start_tasks
 from hcc_scope.evaluation.tables import table_1
-from hcc_scope.evaluation.worker_record import WORKERS_FILE
+from hcc_scope.evaluation.worker_record import WORKERS_FILE, record_worker
 from hcc_scope.executors.dask import DaskExecutor
 from hcc_scope.executors.local import LocalExecutor
 from hcc_scope.executors.tasks import TaskFailure
+from hcc_scope.executors.this_process import ThisProcess
 from hcc_scope.executors.versions import versions_here
 from hcc_scope.progress import Progress
 from hcc_scope.research_use import RESEARCH_USE_ONLY
@@ -412,6 +414,24 @@ def test_the_files_do_not_depend_on_where_networks_are_trained(
     assert files_written(there, tmp_path / "there") == files_written(varied, tmp_path / "here")
     lines = (tmp_path / "there" / WORKERS_FILE).read_text().splitlines() if cluster else []
     assert [json.loads(line)["versions"] == versions_here() for line in lines] == [True] * (len(there.folds) * cluster)
+
+
+def test_the_worker_of_a_network_is_recorded_before_the_network_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluation_run, "keep_files", killed)
+    monkeypatch.setattr(ThisProcess, "shares_files", False)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "e", small(class_effect=0.2), work=lambda *_: None)
+    record = tmp_path / "e" / WORKERS_FILE
+    (line,) = record.read_text().splitlines()
+    (worker,) = ThisProcess(1).workers()
+    record.write_text(line[:10])  # the system went down meanwhile
+    record_worker(tmp_path / "e", json.loads(line)["network"], worker)
+    assert [json.loads(one)["worker"] for one in record.read_text().splitlines()[1:]] == ["this process"]
 
 
 def test_tiles_that_a_worker_cannot_see_are_named(tmp_path: Path, dask_cluster: str) -> None:

@@ -13,11 +13,11 @@ import pytest
 from library_parts import stored_section
 
 from benchmarks.library import write_section
-from hcc_scope.runs import library_index, section_reading
+from hcc_scope.runs import section_reading, stamp_index
 from hcc_scope.runs.library import SectionLister
-from hcc_scope.runs.library_index import LibraryIndex
-from hcc_scope.runs.library_rows import row_from_text, row_to_text
+from hcc_scope.runs.library_rows import FORMAT, row_from_text, row_to_text
 from hcc_scope.runs.listed_section import ListedSection
+from hcc_scope.runs.stamp_index import StampIndex
 from hcc_scope.storage import files
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.types import Drift, ExcludedBounds, SampleCounts, SectionScore
@@ -38,12 +38,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "library"
 
 
-def listed(folder: Path, index: LibraryIndex | None = None) -> list[ListedSection]:
+def listed(folder: Path, index: StampIndex | None = None) -> list[ListedSection]:
     return sorted(SectionLister(index).each([folder]), key=lambda one: one.path)
 
 
-def index_of(tmp_path: Path) -> LibraryIndex:
-    return LibraryIndex(tmp_path / "cache" / "library.sqlite")
+def index_of(tmp_path: Path) -> StampIndex:
+    return StampIndex(tmp_path / "cache" / "library.sqlite", FORMAT)
 
 
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -196,7 +196,7 @@ def test_an_index_that_cannot_be_written_is_none(folder: Path, tmp_path: Path, m
     (tmp_path / "cache").write_bytes(b"a file in the place of the folder")
     assert len(listed(folder, index_of(tmp_path))) == 3
     (tmp_path / "cache").unlink()
-    monkeypatch.setattr(library_index, "_LOCK_S", 0.01)
+    monkeypatch.setattr(stamp_index, "_LOCK_S", 0.01)
     before = listed(folder, index_of(tmp_path))
     file = tmp_path / "cache" / "library.sqlite"
     other = sqlite3.connect(file, isolation_level=None)

@@ -10,12 +10,13 @@ from hcc_scope.cli.progress_bar import steps_shown
 from hcc_scope.cli.signals import Interrupted, called_on_signals
 from hcc_scope.errors import CheckError
 from hcc_scope.executors.choice import open_executor
-from hcc_scope.executors.versions import describe_differences, require_equal_versions
+from hcc_scope.executors.versions import WorkerVersions
 from hcc_scope.formatting import counted, sentence
 from hcc_scope.research_use import research_use
 from hcc_scope.runs.batch import Batch, stores_given
 from hcc_scope.runs.batch_report import describe_agreement, describe_engines, write_report
 from hcc_scope.runs.batch_result import ResultFolder
+from hcc_scope.runs.store_hashes import StoreHashes
 from hcc_scope.training.folder_lock import lock_folder
 from hcc_scope.workers import StopToken
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from hcc_scope.cli.console import People
     from hcc_scope.executors.tasks import Executor
     from hcc_scope.runs.batch import BatchOutcome
+    from hcc_scope.runs.batch_agreement import Agreement
     from hcc_scope.runs.batch_report import BatchReport
-    from hcc_scope.runs.batch_tables import Agreement
 
 __all__ = ["BatchOptions", "run_batch"]
 
@@ -106,6 +107,9 @@ def _run(
     options: BatchOptions, stores: Sequence[str], stop: StopToken, console: People
 ) -> tuple[BatchOutcome, BatchReport]:
     results = ResultFolder(options.out)
+    versions = WorkerVersions(
+        lambda words: console.note(sentence(words), "yellow"), "--check" if options.check else None
+    )
     try:
         batch = Batch(
             stores,
@@ -113,12 +117,14 @@ def _run(
             options.engine,
             results,
             allow_phantom_model=options.allow_phantom_model,
+            hashes=StoreHashes.of_user(),
             note=lambda words: console.note(words, "dim"),
         )
         with called_on_signals(lambda _number, _frame: _on_signal(stop, console)), steps_shown(console) as on_step:
             outcome = batch.run(
                 lambda: open_executor(options.workers, options.scheduler),
-                on_open=lambda executor: _look_at_workers(executor, console, check=options.check),
+                on_open=lambda executor: _look_at_workers(executor, console, versions),
+                refuse=versions.refuse,
                 stop=lambda: stop.requested,
                 on_progress=on_step,
             )
@@ -127,14 +133,10 @@ def _run(
         raise Interrupted("interrupted: every section that was scored is kept; the same command goes on") from error
 
 
-def _look_at_workers(executor: Executor, console: People, *, check: bool) -> None:
+def _look_at_workers(executor: Executor, console: People, versions: WorkerVersions) -> None:
     """Report where sections are scored, and in what versions differ; refuse such workers for ``--check``."""
     console.note(f"Scoring on {executor.describe()}.", "dim")
-    workers = executor.workers()
-    if check:
-        require_equal_versions(workers, "--check")
-    if (words := describe_differences(workers)) is not None:
-        console.note(sentence(words), "yellow")
+    versions.begin(executor.workers())
 
 
 def _on_signal(stop: StopToken, console: People) -> None:

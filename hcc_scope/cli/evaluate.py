@@ -114,13 +114,15 @@ def _evaluate_set(options: EvaluateOptions, voice: People, data: LabelledSet) ->
     from hcc_scope.evaluation.record import write_evaluation
     from hcc_scope.evaluation.run import evaluate, open_evaluation_executor
     from hcc_scope.evaluation.worker_record import WORKERS_FILE
-    from hcc_scope.executors.versions import describe_differences
+    from hcc_scope.executors.versions import WorkerVersions
 
     figures: list[Path] = []
+    versions = WorkerVersions(
+        lambda words: voice.note(f"{capital(words)}; {WORKERS_FILE} records which network is whose.", "yellow")
+    )
     with steps_shown(voice) as on_step:
         with open_evaluation_executor(options.config, options.workers, options.scheduler) as executor:
-            if (differences := describe_differences(executor.workers())) is not None:
-                voice.note(f"{capital(differences)}; {WORKERS_FILE} records which network is whose.", "yellow")
+            versions.begin(executor.workers())
             tiles = cut_tiles(data, options.cache, on_step)
             result = evaluate(
                 data,
@@ -130,6 +132,7 @@ def _evaluate_set(options: EvaluateOptions, voice: People, data: LabelledSet) ->
                 folds=options.folds,
                 starts=options.starts,
                 executor=executor,
+                on_worker=versions.refuse,
                 on_progress=on_step,
                 resume=options.resume,
                 leave_one_out=options.leave_one_out,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hcc_scope.cli.console import people, print_data
 from hcc_scope.errors import UsageError
 from hcc_scope.formatting import counted
+from hcc_scope.memory import no_collection
 from hcc_scope.research_use import RESEARCH_USE_ONLY
 from hcc_scope.runs.section_query import parse_condition, parse_order, query_sections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hcc_scope.runs.section_columns import SectionRow
@@ -61,7 +60,7 @@ def run_query(
         raise UsageError(f"--first must be 1 or more, not {first}")
     conditions = [parse_condition(one) for one in where]
     orders = [parse_order(one) for several in sort for one in several.split(",")]
-    with _no_collection():
+    with no_collection():
         found = query_sections(folders, conditions, orders)
     rows = found.rows[:first]
     console = people(json_mode=json_mode or csv_mode)
@@ -82,18 +81,6 @@ def run_query(
     unread = f"; {counted(found.n_unread, 'folder')} cannot be opened" if found.n_unread else ""
     console.note(f"{len(found.rows):,}{of_all} {'section' if found.n_sections == 1 else 'sections'}{only}{unread}")
     console.note(RESEARCH_USE_ONLY, "italic")
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Look for no garbage meanwhile: a tenth of the time goes there, and ten thousands of rows are none."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _json(rows: Sequence[SectionRow]) -> str:

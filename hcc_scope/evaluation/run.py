@@ -62,6 +62,7 @@ def evaluate(
     folds: int = 5,
     starts: int = DEFAULT_STARTS,
     executor: Executor | None = None,
+    on_worker: Callable[[WorkerFacts | None], object] = lambda _worker: None,
     on_progress: OnProgress,
     resume: bool = False,
     leave_one_out: bool = False,
@@ -87,6 +88,8 @@ def evaluate(
     executor : Executor, optional
         Where the starts run, as `open_evaluation_executor` gives it; None: in this process, one after the other. The
         result does not depend on it. Workers of a cluster have to see the cut tiles under the same path.
+    on_worker : callable
+        Takes the worker of each network that comes back from another machine: workers may join a cluster at any time.
     on_progress : callable
         Takes a `Progress` in tiles to train on, over all networks.
     resume : bool
@@ -133,7 +136,7 @@ def evaluate(
     everything = [task for tasks in of_folds for task in tasks]
     to_do = [task for task in everything if load_start(task, tiles) is None]
     progress = _StartProgress(to_do, everything, tiles, config, on_progress, starts)
-    _run_starts(executor or ThisProcess(), tiles, to_do, folder, work, progress)
+    _run_starts(executor or ThisProcess(), tiles, to_do, folder, work, progress, on_worker)
 
     results = tuple(_finished(load_fold(tasks, tiles), folder) for tasks in of_folds)
     for name in dict.fromkeys(split.protocol for split in plan.splits):
@@ -180,7 +183,13 @@ def open_evaluation_executor(config: TrainConfig, workers: int | None, scheduler
 
 
 def _run_starts(
-    executor: Executor, tiles: TileTable, to_do: Sequence[StartTask], folder: Path, work: Work, progress: _StartProgress
+    executor: Executor,
+    tiles: TileTable,
+    to_do: Sequence[StartTask],
+    folder: Path,
+    work: Work,
+    progress: _StartProgress,
+    on_worker: Callable[[WorkerFacts | None], object],
 ) -> None:
     """Do the starts that are not done, and keep those that come back from other machines."""
     if not to_do:
@@ -203,8 +212,9 @@ def _run_starts(
             raise _explained(end.failure)
         if there:
             files: FilesOfStart = end.value
+            on_worker(end.worker)
+            record_worker(folder, end.key, end.worker)  # first: a network that is kept has its line, even after a kill
             keep_files(to_do[numbers[end.key]], files)
-            record_worker(folder, end.key, end.worker)
         progress.add(numbers[end.key], None)
 
 

@@ -1,11 +1,16 @@
-"""``workers.jsonl`` of an evaluation on a cluster: which worker trained which network, with which versions."""
+"""``workers.jsonl`` of an evaluation on a cluster: which worker trained which network, with which versions.
+
+The line of a network is written before the network is kept. After a kill in between, the network is trained again and
+has a second line: the last one counts.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
-from hcc_scope.storage.files import explain
+from hcc_scope.storage.files import ends_whole, explain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +43,8 @@ def record_worker(folder: Path, network: str, worker: WorkerFacts | None) -> Non
         return
     line = {"network": network, "worker": worker.name, "host": worker.host, "versions": dict(worker.versions)}
     try:
-        with (folder / WORKERS_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, sort_keys=True) + "\n")
+        with (folder / WORKERS_FILE).open("ab+") as file:
+            cut = "" if ends_whole(file.fileno(), file.seek(0, os.SEEK_END)) else "\n"
+            file.write(f"{cut}{json.dumps(line, sort_keys=True)}\n".encode())
     except OSError as error:
         raise explain(error, f"{folder / WORKERS_FILE} could not be written") from error

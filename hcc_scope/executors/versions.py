@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hcc_scope.executors.tasks import WorkerFacts
 
-__all__ = ["describe_differences", "require_equal_versions", "versions_here"]
+__all__ = ["WorkerVersions", "describe_differences", "require_equal_versions", "versions_here"]
 
 _PACKAGES = ("hcc-scope", "torch", "openvino", "llvmlite", "numpy", "scipy", "tensorstore")
 _ABSENT = "not installed"
@@ -65,4 +65,63 @@ def require_equal_versions(workers: Iterable[WorkerFacts], what: str) -> None:
         If a version differs.
     """
     if (sentence := describe_differences(workers)) is not None:
-        raise UsageError(sentence, hint=f"{what} needs the same on all: install the same versions on every worker.")
+        raise _refusal(sentence, what)
+
+
+def _refusal(sentence: str, what: str) -> UsageError:
+    return UsageError(sentence, hint=f"{what} needs the same on all: install the same versions on every worker.")
+
+
+class WorkerVersions:
+    """Judges the workers of one command: those that are there when it connects, and those that join later.
+
+    Parameters
+    ----------
+    note : callable
+        Takes a sentence on the versions that differ; about each worker once.
+    required_by : str, optional
+        What needs the same versions on all, ``--check``; None: workers that differ may work.
+    """
+
+    def __init__(self, note: Callable[[str], None], required_by: str | None = None) -> None:
+        self._note, self._required_by = note, required_by
+        self._known: dict[tuple[str, tuple[tuple[str, str], ...]], str | None] = {}
+        """In what the workers differ that were judged before."""
+
+    def begin(self, workers: Iterable[WorkerFacts]) -> None:
+        """Judge the workers that are there.
+
+        Raises
+        ------
+        UsageError
+            If one of them may not work.
+        """
+        workers = tuple(workers)
+        if self._required_by is not None:
+            require_equal_versions(workers, self._required_by)
+        self._known |= {_identity(worker): describe_differences([worker]) for worker in workers}
+        if (sentence := describe_differences(workers)) is not None:
+            self._note(sentence)
+
+    def refuse(self, worker: WorkerFacts | None) -> UsageError | None:
+        """Return why a result of a worker may not count, or None.
+
+        Parameters
+        ----------
+        worker : WorkerFacts or None
+            That made the result; None if it is not known any more, as after its death, which leaves no result.
+        """
+        if worker is None:
+            return None
+        identity = _identity(worker)
+        if identity not in self._known:
+            sentence = self._known[identity] = describe_differences([worker])
+            if sentence is not None and self._required_by is None:
+                self._note(sentence)
+        found = self._known[identity]
+        return None if found is None or self._required_by is None else _refusal(found, self._required_by)
+
+
+def _identity(worker: WorkerFacts) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return what makes a worker another one: a new process may have the address of an old one."""
+    return worker.name, tuple(sorted(worker.versions.items()))

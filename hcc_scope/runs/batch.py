@@ -24,17 +24,18 @@ from hcc_scope.executors.tasks import SentFile, Setup, Task
 from hcc_scope.inference.base import AUTO
 from hcc_scope.inference.card import MODEL_FILE, read_card
 from hcc_scope.inference.catalogue import find_model
+from hcc_scope.memory import no_collection
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.runs.batch_result import ResultKey, model_hash
+from hcc_scope.runs.store_hashes import StoreHashes
 from hcc_scope.storage.find_stores import find_stores, stores_at
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.place import RemotePath, place_of
-from hcc_scope.storage.store_hash import store_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from hcc_scope.executors.tasks import Executor, TaskEnd, TaskFailure
+    from hcc_scope.executors.tasks import Executor, TaskEnd, TaskFailure, WorkerFacts
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.progress import OnProgress
     from hcc_scope.runs.batch_result import EngineAnswers, ResultFolder
@@ -44,6 +45,8 @@ __all__ = ["Batch", "BatchFailure", "BatchOutcome", "ScoredStore", "chosen_engin
 _MODEL_FILES = ("card.yaml", MODEL_FILE, "test_input.npy", "test_output.npy")
 """What a worker needs of a model."""
 _SKIP, _SCORE = "skip what is done", "score"
+_SKIP_STEP = 100
+"""Sections that are skipped between two reports of progress."""
 
 
 class ScoredStore(NamedTuple):
@@ -97,12 +100,14 @@ class BatchOutcome:
 def stores_given(given: Iterable[Path]) -> list[str]:
     """Return the stores that are named, and those in the folders that are, by path.
 
+    Each store comes once, whatever links lead to it: under its own path if that is given, else under the first by name.
+
     Raises
     ------
     StoreError
         If one of them is not there, or a folder cannot be opened or holds no store.
     """
-    found: set[str] = set()
+    found: dict[str, list[str]] = {}
     for one in given:
         place = place_of(one)
         if isinstance(place, RemotePath):
@@ -111,7 +116,8 @@ def stores_given(given: Iterable[Path]) -> list[str]:
                 raise StoreError(
                     f"There is no store below {place}", hint=f"Give stores (*{STORE_SUFFIX}), or what they lie in."
                 )
-            found.update(map(str, below))
+            for address in map(str, below):
+                found[address] = [address]
             continue
         whole = Path(os.path.abspath(one))  # noqa: PTH100 - a link keeps its name
         if not whole.is_dir():
@@ -122,8 +128,9 @@ def stores_given(given: Iterable[Path]) -> list[str]:
             raise StoreError(f"The folder {unread[0]} cannot be opened", hint="Check its permissions.")
         if not here:
             raise StoreError(f"There is no store in {one}", hint=f"Give stores (*{STORE_SUFFIX}), or folders of them.")
-        found.update(map(str, here))
-    return sorted(found)
+        for path in map(str, here):
+            found.setdefault(os.path.realpath(path), []).append(path)
+    return sorted(real if real in paths else min(paths) for real, paths in found.items())
 
 
 def chosen_engine(
@@ -167,6 +174,8 @@ class Batch:
     results : ResultFolder
     allow_phantom_model : bool
         Let a model that was trained on a phantom only score what may be tissue.
+    hashes : StoreHashes, optional
+        Of stores that were hashed before; None: each is hashed.
     note : callable
         Takes a sentence on what was chosen.
 
@@ -184,6 +193,7 @@ class Batch:
         results: ResultFolder,
         *,
         allow_phantom_model: bool = False,
+        hashes: StoreHashes | None = None,
         note: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         folder = find_model(model)
@@ -191,6 +201,7 @@ class Batch:
         self.engine = chosen_engine(engine, folder, self.card, results, note)
         self._stores = stores
         self._results = results
+        self._hashes = StoreHashes() if hashes is None else hashes
         self.model_hash = model_hash(self.card)
         self._folder, self._allow_phantom_model = folder, allow_phantom_model
         self._answers = results.answers(self.model_hash)
@@ -204,12 +215,14 @@ class Batch:
         """Of each result that is missing: the stores that failed."""
         self._n_done = self._n_before = 0
         self._on_progress: OnProgress = ignore_progress
+        self._refuse: Callable[[WorkerFacts | None], HccScopeError | None] = lambda _worker: None
 
     def run(
         self,
         open_executor: Callable[[], Executor],
         *,
         on_open: Callable[[Executor], None] = lambda _executor: None,
+        refuse: Callable[[WorkerFacts | None], HccScopeError | None] = lambda _worker: None,
         stop: Callable[[], bool] = lambda: False,
         on_progress: OnProgress = ignore_progress,
     ) -> BatchOutcome:
@@ -221,6 +234,9 @@ class Batch:
             Called only if there is anything to score.
         on_open : callable
             Takes the executor before its first task; may refuse it.
+        refuse : callable
+            Takes the worker that made a result, and returns why that may not count, or None. Workers may join a cluster
+            at any time.
         stop : callable
             Asked often; once it returns True, no section begins any more, and those at work are finished.
         on_progress : callable
@@ -233,9 +249,10 @@ class Batch:
         HccScopeError
             If a worker cannot load the model, or the executor cannot go on. What is written stays.
         """
-        self._on_progress = on_progress
+        self._on_progress, self._refuse = on_progress, refuse
         tasks = self._tasks(stop)
-        first = next(tasks, None)
+        with no_collection():  # of thousands of results that are there
+            first = next(tasks, None)
         if first is not None:
             with open_executor() as executor:
                 on_open(executor)
@@ -264,24 +281,35 @@ class Batch:
 
     def _tasks(self, stop: Callable[[], bool]) -> Iterator[Task]:
         """Yield a task for each store without a result; take the results that are there."""
-        for store in self._stores:
-            if stop():
-                return
-            try:
-                key = ResultKey(store_hash(place_of(store)), self.model_hash, self.engine)
-            except StoreError as error:
-                self._fail(store, error)
-                continue
-            ids = self._results.ids(key)
-            if ids is not None and ids[2] in self._answers:  # without its engine's answers nothing can be compared
-                self._n_before += 1
-                self._scored.append(ScoredStore(ids[0], ids[1], store, key, ids[2]))
+        try:
+            for store in self._stores:
+                if stop():
+                    return
+                task = self._to_do(store)
+                if task is not None:
+                    yield task
+        finally:
+            self._hashes.close()
+
+    def _to_do(self, store: str) -> Task | None:
+        """Return the task of a store; None if it has its result, or shares that of a copy, or cannot be read."""
+        try:
+            key = ResultKey(self._hashes.of(place_of(store)), self.model_hash, self.engine)
+        except StoreError as error:
+            self._fail(store, error)
+            return None
+        ids = self._results.ids(key)
+        if ids is not None and ids[2] in self._answers:  # without its engine's answers nothing can be compared
+            self._n_before += 1
+            self._scored.append(ScoredStore(ids[0], ids[1], store, key, ids[2]))
+            if self._n_before % _SKIP_STEP == 0:
                 self._on_progress(Progress(_SKIP, self._n_before, len(self._stores)))
-            elif key.name in self._stores_of:  # a copy of one that is at work
-                self._stores_of[key.name][1].append(store)
-            else:
-                self._stores_of[key.name] = key, [store]
-                yield self._task(store, key)
+            return None
+        if key.name in self._stores_of:  # a copy of one that is at work
+            self._stores_of[key.name][1].append(store)
+            return None
+        self._stores_of[key.name] = key, [store]
+        return self._task(store, key)
 
     def _tasks_of_copies(self) -> list[Task]:
         """Return a task for the next copy of each store that failed and has one."""
@@ -304,7 +332,7 @@ class Batch:
                 self._other_copies.setdefault(end.key, (key, []))[1].extend(others)
             return
         result, answers = end.value
-        refused = self._compare_answers(answers)
+        refused = self._refuse(end.worker) or self._compare_answers(answers)
         if refused is not None:
             for store in stores:
                 self._fail_copy(key, store, refused, end.attempts)
@@ -324,6 +352,8 @@ class Batch:
         if answers.digest in self._answers:
             return None
         for other in self._answers.values():
+            if not answers.stands_beside(other):
+                continue
             apart = answers.largest_difference(other)
             if not apart <= self.card.probability_tolerance:
                 return ModelSelfTestError(

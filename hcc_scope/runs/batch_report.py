@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from hcc_scope.inference.card import ModelCard
     from hcc_scope.runs.batch import BatchOutcome
+    from hcc_scope.runs.batch_agreement import Agreement
     from hcc_scope.runs.batch_result import EngineAnswers, ResultFolder
-    from hcc_scope.runs.batch_tables import Agreement
 
 __all__ = ["BatchReport", "describe_agreement", "describe_engines", "write_report"]
 

@@ -15,6 +15,7 @@ import math
 import os
 import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.atomic_file import json_bytes, replace_file
@@ -24,7 +25,6 @@ from hcc_scope.types import Drift, ExcludedBounds, SampleCounts, SectionScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from hcc_scope.inference.card import ModelCard
 
@@ -237,11 +237,18 @@ class EngineAnswers:
     engine: str
     """`engine_build`."""
     probabilities: tuple[float, ...]
+    name: str = ""
+    """Short name of the engine, as in `ResultKey`; empty if that is not known."""
 
     @property
     def digest(self) -> str:
         """The same for the same answers of the same engine."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
+        facts = {"model_hash": self.model_hash, "engine": self.engine, "probabilities": self.probabilities}
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    def stands_beside(self, other: EngineAnswers) -> bool:
+        """Return whether one table may have results of both: tables are of one short name of an engine."""
+        return not self.name or not other.name or self.name == other.name
 
     def largest_difference(self, other: EngineAnswers) -> float:
         """Return the largest difference of a probability; infinite where the test tiles are not the same."""
@@ -279,10 +286,11 @@ class ResultFolder:
 
         Cheaper than `read`: to skip what is done takes no more.
         """
-        if key.name not in self.names():
+        name = key.name
+        if name not in self.names():
             return None
         try:
-            found = json.loads(self._path(key).read_bytes())
+            found = json.loads(_bytes_of(self._path(name)))
             if found["version"] != VERSION or ResultKey(**found["key"]) != key:
                 return None
             return found["animal_id"], found["section_id"], found["answers"]
@@ -297,9 +305,9 @@ class ResultFolder:
         StoreDamagedError
             If it cannot be read.
         """
-        path = self._path(key)
+        path = self._path(key.name)
         try:
-            return SectionResult.parse(path.read_bytes())
+            return SectionResult.parse(_bytes_of(path))
         except (OSError, ValueError) as error:
             raise StoreDamagedError(f"The result {path} cannot be read: {error}", hint="Delete it.") from error
 
@@ -311,9 +319,9 @@ class ResultFolder:
         StoreUnwritableError
             If it cannot be written.
         """
-        path = self._path(result.key)
-        self._replace(path, result.as_bytes())
-        self.names().add(path.name)
+        name = result.key.name
+        self._replace(Path(self._path(name)), result.as_bytes())
+        self.names().add(name)
 
     def answers(self, model: str) -> dict[str, EngineAnswers]:
         """Return what the engines answered that made results of a model, by digest; the model by its hash."""
@@ -321,8 +329,9 @@ class ResultFolder:
         for name in _names_in(self._engines):
             try:
                 content = json.loads((self._engines / name).read_bytes())
-                one = EngineAnswers(content["model_hash"], content["engine"], tuple(content["probabilities"]))
-            except (OSError, ValueError, LookupError, TypeError):
+                probabilities = tuple(content["probabilities"])
+                one = EngineAnswers(content["model_hash"], content["engine"], probabilities, content.get("name", ""))
+            except (OSError, ValueError, LookupError, TypeError, AttributeError):
                 continue
             if one.model_hash == model and name == f"{one.digest}.json":
                 found[one.digest] = one
@@ -338,8 +347,9 @@ class ResultFolder:
         """
         self._replace(self._engines / f"{answers.digest}.json", json_bytes(asdict(answers)))
 
-    def _path(self, key: ResultKey) -> Path:
-        return self._results / key.store_hash[:2] / key.name
+    def _path(self, name: str) -> str:
+        """Return the path of the result of a name, as text: of thousands, each is read when the batch goes on."""
+        return f"{self._results}{os.sep}{name[:2]}{os.sep}{name}"
 
     @staticmethod
     def _replace(path: Path, content: bytes) -> None:
@@ -351,6 +361,11 @@ class ResultFolder:
                 f"The result {path} cannot be written: {error.strerror or error}",
                 hint="What is written stays; make room, or correct the permissions, and give the command again.",
             ) from error
+
+
+def _bytes_of(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 - a path as text, for thousands of files
+        return file.read()
 
 
 def _names_below(folder: Path) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The work of a batch in one worker: load the model once, then score one store after the other, and write to none.
 
 One unit of work is what ``hcc-scope replay`` does with one store, so the score is the same number for number. A store
-with damaged frames, or a damaged record of what counts, gets no score here: `replay` scores what is left of one.
+with damaged frames, or a damaged record of what counts, gets no score here: `replay` scores what is left of one. One
+whose recorded predictions are damaged is scored, and compared with nothing.
 """
 
 from __future__ import annotations
@@ -30,15 +31,16 @@ from hcc_scope.runs.scoring_model import ScoringModel
 from hcc_scope.runs.section_analyses import recorded_analysis, replay_analysis
 from hcc_scope.runs.unfinished import is_written_to
 from hcc_scope.scoring import calibrate, log_odds, share_of_confidence
+from hcc_scope.storage.files import cannot_read, read_plain
 from hcc_scope.storage.place import place_of
 from hcc_scope.storage.place_files import exists
-from hcc_scope.storage.prediction_log import PREDICTIONS
+from hcc_scope.storage.prediction_log import MAX_LOG_BYTES, PREDICTIONS
 from hcc_scope.storage.present_score import score_of_entries
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.store_hash import store_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from hcc_scope.executors.tasks import Here, WorkerFacts
     from hcc_scope.runs.replay import ReplayRun
@@ -97,7 +99,7 @@ def prepare_model(job: ScoreJob, files: Mapping[str, Path], worker: WorkerFacts)
         raise type(error)(f"on {worker.host}: {error.message}", hint=error.hint) from error
     tiles = classifier.classify(comparison_tiles(model.test_input))
     found = calibrate(log_odds(tiles.logits), model.card.temperature)
-    answers = EngineAnswers(job.model_hash, engine_build(classifier.engine), tuple(float(one) for one in found))
+    answers = EngineAnswers(job.model_hash, engine_build(classifier.engine), tuple(map(float, found)), job.engine)
     return Prepared(ScoringModel(model, classifier, allow_phantom_model=job.allow_phantom_model), answers)
 
 
@@ -121,7 +123,7 @@ def score_store(task: StoreTask, here: Here) -> tuple[SectionResult, EngineAnswe
         raise StoreError(
             f"{path} is being written: its run is under way", hint="Give the command again when it has ended."
         )
-    _refuse_problems([str(problem) for problem in store.problems])
+    _refuse_problems(store, store.problems)
     run = start_replay(store, prepared.scoring_model)
     report = run.finish()
     outcome = report.outcome
@@ -129,10 +131,11 @@ def score_store(task: StoreTask, here: Here) -> tuple[SectionResult, EngineAnswe
         raise _why(outcome)
     if outcome.counts.failed:
         raise ModelError(f"{path}: {counted(outcome.counts.failed, 'frame')} could not be classified: {_first(run)}")
-    _refuse_problems([str(problem) for problem in (*run.problems, *run.damaged)])
+    _refuse_problems(store, map(str, (*run.problems, *run.damaged)))
     if store_hash(path) != task.key.store_hash:
         raise StoreError(f"{path} was changed while it was scored", hint="Give the command again.")
     results = dict(run.results)
+    damage = _damage_of_predictions(store)
     card = prepared.scoring_model.model.card
     worker = here.worker
     result = SectionResult(
@@ -148,8 +151,8 @@ def score_store(task: StoreTask, here: Here) -> tuple[SectionResult, EngineAnswe
         answers=prepared.answers.digest,
         score=outcome.score,
         intervals=_intervals(store, results, outcome.score),
-        previous=_previous(run, prepared.scoring_model, results, outcome),
-        remarks=_remarks(store, outcome),
+        previous=None if damage else _previous(run, prepared.scoring_model, results, outcome),
+        remarks=_remarks(store, outcome, damage),
         made_by={
             "worker": worker.name,
             "host": worker.host,
@@ -169,7 +172,10 @@ def _is_being_written(path: Path) -> bool:
         return False
 
 
-def _refuse_problems(problems: list[str]) -> None:
+def _refuse_problems(store: SectionStore, found: Iterable[str]) -> None:
+    """Raise an error for what is damaged of a store, but for its predictions: new ones do not rest on them."""
+    of_results = store.result_problems()
+    problems = [problem for problem in found if problem not in of_results]
     if not problems:
         return
     more = f" ({counted(len(problems) - 1, 'more problem')})" if len(problems) > 1 else ""
@@ -200,6 +206,25 @@ def _intervals(
     return (score.interval, *others)
 
 
+def _damage_of_predictions(store: SectionStore) -> str:
+    """Return what is damaged of the predictions that the store records; empty if it has none, or they are whole.
+
+    Raises
+    ------
+    StoreError
+        If they are there and cannot be read, which may pass.
+    """
+    problems = store.result_problems(PREDICTIONS)
+    if not problems:
+        return ""
+    path = store.place / f"{PREDICTIONS}.jsonl"
+    try:
+        read_plain(path, MAX_LOG_BYTES)
+    except OSError as error:
+        raise cannot_read(error, f"The predictions {path}") from error
+    return problems[0]
+
+
 def _previous(
     run: ReplayRun, scoring_model: ScoringModel, results: Mapping[int, FrameResult], outcome: RunOutcome
 ) -> PreviousResult | None:
@@ -224,10 +249,12 @@ def _previous(
     )
 
 
-def _remarks(store: SectionStore, outcome: RunOutcome) -> tuple[str, ...]:
+def _remarks(store: SectionStore, outcome: RunOutcome, damage: str) -> tuple[str, ...]:
     remarks = []
     if not store.complete:
         remarks.append(f"Its run did not end in order: its {counted(store.n_frames, 'journalled frame')} are scored.")
+    if damage:
+        remarks.append(full_stop(f"Its recorded predictions are damaged, so it is compared with nothing: {damage}"))
     if outcome.remark is not None:
         remarks.append(full_stop(outcome.remark))
     return tuple(remarks)

@@ -9,7 +9,7 @@ Design notes
 - A store records the score at the end of its run. Where that is not the present one (fields were excluded later, or the
   run never ended), `ListedSection.has_old_score` is true, and `SectionLister.with_present_scores` reads the results.
 - `each` may run beside runs that make, fill and end stores, and beside other programs that move and delete them.
-- An index on disk can stand behind a lister (`hcc_scope.runs.library_index`). It is never the truth: a row is taken
+- An index on disk can stand behind a lister (`hcc_scope.runs.stamp_index`). It is never the truth: a row is taken
   from it only if the files that the row rests on are those that it was read from.
 """
 
@@ -21,23 +21,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hcc_scope.errors import StoreError
-from hcc_scope.runs.library_rows import row_from_text
+from hcc_scope.inference.user_cache import cache_dir
+from hcc_scope.runs.library_rows import FORMAT, row_from_text, row_to_text
+from hcc_scope.runs.stamp_index import StampIndex, StorePlaces, gone
 from hcc_scope.runs.unfinished import is_written_to
-from hcc_scope.storage.files import files_stamp, is_settled
+from hcc_scope.storage.files import is_settled, store_stamp
 from hcc_scope.storage.find_stores import each_store, stores_at
-from hcc_scope.storage.naming import JOURNAL, NOTES, PREDICTIONS, ROOT, SAMPLE
+from hcc_scope.storage.naming import PREDICTIONS
 from hcc_scope.storage.place import RemotePath, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from hcc_scope.runs.library_index import IndexedRow, LibraryIndex
     from hcc_scope.runs.listed_section import ListedSection
+    from hcc_scope.runs.stamp_index import Indexed
 
 __all__ = ["SectionLister", "existing_folders"]
 
-_RESTS_ON = (ROOT, NOTES, JOURNAL, SAMPLE, f"{PREDICTIONS}.jsonl")
-"""The files of a store that its row rests on."""
+_INDEX = "library.sqlite"
 _INDEXED_AT_ONCE = 1000
 
 
@@ -52,14 +53,14 @@ class SectionLister:
 
     Parameters
     ----------
-    index : LibraryIndex, optional
+    index : StampIndex, optional
         Where rows are kept for the next process; None: each is read anew.
     """
 
-    def __init__(self, index: LibraryIndex | None = None) -> None:
+    def __init__(self, index: StampIndex | None = None) -> None:
         self._index = index
         self._known: dict[Path, _Remembered] = {}
-        self._real: dict[str, str] = {}
+        self._places = StorePlaces()
         self._to_index: list[Path] = []
         self.n_unread = 0
         """Folders below that could not be opened the last time."""
@@ -67,9 +68,7 @@ class SectionLister:
     @classmethod
     def of_user(cls) -> SectionLister:
         """Return a lister that shares the user's index with all other processes."""
-        from hcc_scope.runs.library_index import LibraryIndex
-
-        return cls(LibraryIndex.of_user())
+        return cls(StampIndex(cache_dir() / _INDEX, FORMAT))
 
     def each(self, folders: Iterable[Path], deepest: int | None = None) -> Iterator[ListedSection]:
         """Yield a row for each store in some folders and those below, as they are found.
@@ -88,8 +87,8 @@ class SectionLister:
         """
         addresses, folders = _apart(folders)
         unread: list[Path] = []
-        known, self._known, self._real, self._to_index = self._known, {}, {}, []
-        indexed: dict[str, dict[str, IndexedRow]] = {}
+        known, self._known, self._places, self._to_index = self._known, {}, StorePlaces(), []
+        indexed: dict[str, dict[str, Indexed]] = {}
         stores = (
             each_store(folders, unread=unread.append)
             if deepest is None
@@ -97,7 +96,7 @@ class SectionLister:
         )
         try:
             for path in stores:
-                stamp = _stamp(path)
+                stamp = store_stamp(path)
                 before = known.get(path)
                 if before is None or before.stamp != stamp:
                     before = self._from_index(path, stamp, indexed) or self._read(path, stamp)
@@ -113,7 +112,7 @@ class SectionLister:
                         found.add(place)
                         yield self._read(Path(str(place)), ()).section
         finally:  # also where the caller stops early
-            self._keep([place for folder, rows in indexed.items() if rows for place in _gone(folder, rows)])
+            self._keep([place for folder, rows in indexed.items() if rows for place in gone(folder, rows)])
         self.n_unread = len(unread)
         for folder in folders:
             if folder in unread and os.path.lexists(folder):
@@ -150,11 +149,11 @@ class SectionLister:
         return _Remembered(row.stamp, row, False)
 
     def _from_index(
-        self, path: Path, stamp: tuple[int, ...], indexed: dict[str, dict[str, IndexedRow]]
+        self, path: Path, stamp: tuple[int, ...], indexed: dict[str, dict[str, Indexed]]
     ) -> _Remembered | None:
         if self._index is None:
             return None
-        folder, name = self._place(path)
+        folder, name = self._places.of(path)
         rows = indexed.get(folder)
         if rows is None:
             rows = indexed[folder] = self._index.rows(folder)
@@ -166,13 +165,6 @@ class SectionLister:
         except (ValueError, TypeError):  # of a program that differs from this one
             return None
 
-    def _place(self, path: Path) -> tuple[str, str]:
-        """Return the real path of a store's folder, and its name there."""
-        folder, name = os.path.split(path)
-        if folder not in self._real:
-            self._real[folder] = os.path.realpath(folder)
-        return self._real[folder], name
-
     def _remember(self, path: Path, row: _Remembered) -> None:
         self._known[path] = row
         if self._index is None or row.is_indexed:
@@ -183,12 +175,13 @@ class SectionLister:
             if len(self._to_index) >= _INDEXED_AT_ONCE:
                 self._keep()
 
-    def _keep(self, gone: Sequence[tuple[str, str]] = ()) -> None:
+    def _keep(self, forget: Sequence[tuple[str, str]] = ()) -> None:
         """Put the rows into the index that are not there yet, and remove others from it."""
-        if self._index is None or not (self._to_index or gone):
+        if self._index is None or not (self._to_index or forget):
             return
-        rows = {self._place(path): self._known[path].section for path in self._to_index}
-        if self._index.keep(rows, gone):
+        sections = {path: self._known[path].section for path in self._to_index}
+        rows = {self._places.of(path): (one.stamp, row_to_text(one)) for path, one in sections.items()}
+        if self._index.keep(rows, forget):
             for path in self._to_index:
                 self._known[path] = self._known[path]._replace(is_indexed=True)
         self._to_index = []
@@ -216,22 +209,6 @@ def existing_folders(folders: Iterable[Path]) -> list[Path]:
         if isinstance(place_of(folder), Path) and not os.path.isdir(folder):  # noqa: PTH112 - false also where it cannot be asked
             raise StoreError(f"{folder} is no folder", hint="Give the folder that holds the sections.")
     return found
-
-
-def _gone(folder: str, rows: Iterable[str]) -> list[tuple[str, str]]:
-    """Return which of some indexed stores of a folder are not there any more."""
-    try:
-        with os.scandir(folder) as entries:
-            there = {entry.name for entry in entries}
-    except OSError:
-        return []  # a share that is away for a while comes back
-    return [(folder, name) for name in rows if name not in there]
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """Return times and sizes of what a row rests on, without reading any of it."""
-    store = str(path)
-    return files_stamp([f"{store}{os.sep}{name}" for name in _RESTS_ON])
 
 
 def _with_state(section: ListedSection) -> ListedSection:

@@ -11,9 +11,8 @@ from hcc_scope.atomic_file import json_bytes, replace_file, replacing
 from hcc_scope.errors import StoreUnwritableError
 from hcc_scope.report.summary import score_account
 from hcc_scope.runs.section_columns import COLUMNS, csv_cells, section_rows
-from hcc_scope.storage.naming import STORE_SUFFIX
+from hcc_scope.storage.naming import PREDICTIONS, STORE_SUFFIX
 from hcc_scope.storage.place import place_of
-from hcc_scope.storage.prediction_log import PREDICTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

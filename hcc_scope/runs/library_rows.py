@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "row_from_text", "row_to_text"]
 
+_DECODE = json.JSONDecoder().raw_decode
 _LAYOUT = 1
 """Counts up when a field means something else, under the same name."""
 # by place, as thousands of rows are read; the path is the first field, and the stamp the last
@@ -59,7 +60,7 @@ def row_from_text(text: str, path: Path, stamp: tuple[int, ...]) -> ListedSectio
     ValueError, TypeError
         If it is none.
     """
-    values = json.loads(text)
+    values, _ = _DECODE(text)
     if len(values) != len(_ROW):
         raise ValueError(f"{len(values)} values are no row, which has {len(_ROW)}")
     for place in _TIMES_AT:
@@ -98,5 +99,5 @@ def _score(values: list[Any]) -> SectionScore:
     for place, part in _PARTS_AT:
         if values[place] is not None:
             values[place] = part(*(tuple(one) if isinstance(one, list) else one for one in values[place]))
-    values[_RETAKEN_AT] = {int(field): int(seq) for field, seq in values[_RETAKEN_AT]}
+    values[_RETAKEN_AT] = dict(values[_RETAKEN_AT])
     return SectionScore(*values)

@@ -1,9 +1,8 @@
 """The facts of a store, read and checked: what its JSON files state, and whether it is possible.
 
 They stand twice: in the attribute ``hcc_scope`` of ``zarr.json``, and, as they were at the start, in
-``hcc_scope.json``. Each carries a hash. Array metadata and the part for other programs follow from them, so a
-difference is seen at once; it is a problem of the store and no reason to refuse its frames, since another program may
-have made it.
+``hcc_scope.json``. Each carries a hash. What follows from them for other programs is checked in
+`hcc_scope.storage.metadata_check`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hcc_scope.atomic_file import json_bytes
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.storage import values
 from hcc_scope.storage.drawn_sample import SAMPLE
@@ -28,11 +26,7 @@ from hcc_scope.storage.metadata import (
     MANIFEST_COPY,
     SCHEMA_VERSIONS,
     START_FACTS,
-    array_metadata,
     facts_hash,
-    frames_group_metadata,
-    group_metadata,
-    packed_group_metadata,
     spec_from_json,
     start_facts,
 )
@@ -52,28 +46,19 @@ if TYPE_CHECKING:
     from hcc_scope.types import RunSpec
 
 __all__ = [
-    "CONSOLIDATED",
     "ROOT",
     "Facts",
-    "array_files",
     "check_folders",
     "check_is_store",
     "contradicted_key",
     "copied_facts",
-    "describes_image",
-    "hides_array",
-    "is_group",
-    "metadata_problems",
+    "object_in",
     "read_array_metadata",
     "read_packed_group",
     "recorded_attributes",
     "recorded_facts",
-    "root_bytes",
-    "unknown_keys",
 ]
 
-CONSOLIDATED = "consolidated_metadata"
-"""Key of ``zarr.json`` under which zarr-python keeps copies of the metadata below, if requested."""
 MAX_METADATA_BYTES = 64 * 2**20
 """Of one JSON file; a plan with its outline has some kilobytes."""
 
@@ -210,7 +195,7 @@ def recorded_facts(path: StorePlace) -> Facts:
         If it is not there.
     """
     file = path / ROOT
-    root = _object_in(file)
+    root = object_in(file)
     try:
         attributes = values.object_of(values.member(root, "attributes"), "attributes").get(ATTRIBUTE)
     except ValueError as error:
@@ -226,7 +211,7 @@ def recorded_attributes(path: StorePlace) -> dict[str, Any]:
     For looking at many stores at once; the caller checks the values that it takes. Raises like `recorded_facts`.
     """
     file = path / ROOT
-    root = _object_in(file)
+    root = object_in(file)
     try:
         attributes = values.object_of(values.member(root, "attributes"), "attributes").get(ATTRIBUTE)
         attributes = values.object_of(attributes, f"attributes.{ATTRIBUTE}")
@@ -240,11 +225,22 @@ def recorded_attributes(path: StorePlace) -> dict[str, Any]:
 def copied_facts(path: StorePlace) -> Facts:
     """Return what ``hcc_scope.json`` of the store at `path` states; raises like `recorded_facts`."""
     file = path / MANIFEST_COPY
-    attributes = _object_in(file)
+    attributes = object_in(file)
     return _checked(file, attributes, attributes, ATTRIBUTE)
 
 
-def _object_in(file: StorePlace) -> dict[str, Any]:
+def object_in(file: StorePlace) -> dict[str, Any]:
+    """Return the JSON object that a metadata file of a store holds.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    StoreDamagedError
+        If it holds none.
+    StoreError
+        If something else is in its place, or it cannot be read.
+    """
     try:
         return parse_object(read_plain(file, MAX_METADATA_BYTES))
     except FileNotFoundError:
@@ -304,7 +300,7 @@ def read_array_metadata(path: StorePlace) -> dict[str, Any] | None:
         If something else is in the file's place, or it cannot be read.
     """
     try:
-        metadata = _object_in(path / LIVE.array_path() / ROOT)
+        metadata = object_in(path / LIVE.array_path() / ROOT)
         for side in values.numbers(metadata.get("shape"), "shape", 3):
             values.integer(side, "shape", 0, 1 << 40)
     except (FileNotFoundError, StoreDamagedError, ValueError):
@@ -321,7 +317,7 @@ def read_packed_group(path: StorePlace) -> dict[str, Any] | None:
         If something else is in the file's place, or it cannot be read.
     """
     try:
-        root = _object_in(path / PACKED_FOLDER / ROOT)
+        root = object_in(path / PACKED_FOLDER / ROOT)
         attributes = values.object_of(values.member(root, "attributes"), "attributes")
         found = values.object_of(attributes.get(ATTRIBUTE), ATTRIBUTE)
         values.integer(values.member(found, "n_frames"), "n_frames", 0, 1 << 40)
@@ -332,133 +328,3 @@ def read_packed_group(path: StorePlace) -> dict[str, Any] | None:
     except (FileNotFoundError, StoreDamagedError, ValueError):
         return None
     return found if PACKED in found else None
-
-
-def array_files(facts: Facts, n_frames: int) -> dict[str, dict[str, Any]]:
-    """Return the metadata files of the frames' group and arrays, by their paths below the store."""
-    layout = facts.layout
-    group = packed_group_metadata(facts.attributes, n_frames) if layout.is_packed else frames_group_metadata()
-    arrays = {
-        f"{layout.array_path(level)}/{ROOT}": array_metadata(facts.spec.frame_shape_yx, n_frames, layout, level)
-        for level in range(layout.n_levels)
-    }
-    return {f"{layout.folder}/{ROOT}": group, **arrays}
-
-
-def metadata_problems(path: StorePlace, facts: Facts, n_frames: int) -> list[str]:
-    """Return where the metadata for other programs differs from the facts: another program's doing, or damage.
-
-    Raises
-    ------
-    StoreError
-        If something else is in a file's place.
-    """
-    hint = "hcc-scope recover writes it again"
-    problems = []
-    if not describes_image(facts):
-        problems.append(f"{path / ROOT} describes the image (axes, scale, display) not as its facts do: {hint}")
-    if not is_group(facts):
-        problems.append(f"{path / ROOT} is no group of zarr format 3 any more: {hint}")
-    complete = facts.run.complete
-    if complete and hides_array(facts, n_frames):
-        problems.append(f"{path / ROOT} has a copy of the array's metadata ({CONSOLIDATED}) that is wrong: {hint}")
-    for name, wanted in array_files(facts, n_frames).items():
-        file = path / name
-        try:
-            found = _object_in(file)
-        except FileNotFoundError:
-            problems.append(f"{file} is missing, so other programs see no frames: {hint}")
-            continue
-        except StoreDamagedError as error:
-            problems.append(f"{error.message}: {hint}")
-            continue
-        changed = [
-            key
-            for key in wanted
-            if key != "attributes" and not _same(key, found.get(key), wanted[key], complete=complete)
-        ]
-        changed += unknown_keys(found, wanted)
-        added = found.get("attributes")  # any program may add to its content
-        if not isinstance(added, dict) or any(added.get(key) != one for key, one in wanted["attributes"].items()):
-            changed.append("attributes")
-        if changed:
-            problems.append(f"{file} was changed ({', '.join(changed)}), by another program or by damage: {hint}")
-    return problems
-
-
-def is_group(facts: Facts) -> bool:
-    """Return whether ``zarr.json`` is one of a group, for other programs; they refuse a key that they do not know."""
-    same = all(facts.file.get(key) == value for key, value in frames_group_metadata().items() if key != "attributes")
-    return same and not unknown_keys(facts.file, frames_group_metadata())
-
-
-def hides_array(facts: Facts, n_frames: int) -> bool:
-    """Return whether ``zarr.json`` holds a wrong copy of the array's metadata, made by another program.
-
-    Programs that read zarr go by such a copy (`CONSOLIDATED`) and not by the array's own metadata.
-    """
-    copy = facts.file.get(CONSOLIDATED)
-    if copy is None:
-        return False
-    for name, wanted in array_files(facts, n_frames).items():
-        if wanted["node_type"] != "array":
-            continue
-        try:
-            copies = values.object_of(copy["metadata"], CONSOLIDATED)
-            found = values.object_of(copies[name.removesuffix(f"/{ROOT}")], CONSOLIDATED)
-        except (KeyError, TypeError, ValueError):
-            return True
-        if any(
-            not _same(key, found.get(key), one, complete=True) for key, one in wanted.items() if key != "attributes"
-        ):
-            return True
-    return False
-
-
-def unknown_keys(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Return the keys of metadata that zarr does not let a program add: it has to mark them as not needed."""
-    return [
-        key
-        for key, value in found.items()
-        if key not in wanted
-        and value not in (None, {}, [])
-        and not (isinstance(value, dict) and value.get("must_understand") is False)
-    ]
-
-
-def root_bytes(facts: Facts, attributes: Mapping[str, Any]) -> bytes:
-    """Return ``zarr.json`` with these attributes of ours; what other programs added to it stays."""
-    wanted = group_metadata(facts.spec, attributes)
-    found = facts.file if "attributes" in facts.file else {}
-    unknown = [*unknown_keys(found, wanted), CONSOLIDATED]  # a program that wants such a copy can make it again
-    found = {key: value for key, value in found.items() if key not in unknown}
-    return json_bytes({**found, **wanted, "attributes": {**found.get("attributes", {}), **wanted["attributes"]}})
-
-
-def describes_image(facts: Facts) -> bool:
-    """Return whether ``zarr.json`` describes the image to other programs as its facts are."""
-    found = facts.file["attributes"].get("ome")
-    expected = group_metadata(facts.spec, facts.attributes)["attributes"]["ome"]
-    if found == expected:
-        return True
-    if facts.attributes["schema_version"] != 1 or facts.attributes.get("interval_s"):
-        return False
-    # version 1 called the frame's number a second where the interval was unknown
-    expected["multiscales"][0]["axes"][0]["unit"] = "second"
-    return bool(found == expected)
-
-
-def _same(key: str, found: object, wanted: object, *, complete: bool) -> bool:
-    if key == "shape" and not complete and isinstance(found, list) and isinstance(wanted, list):
-        # a run under way is ahead of its journal, or behind
-        return found[1:] == wanted[1:] and len(found) == len(wanted) and type(found[0]) is int and found[0] >= 0
-    return _plain(found) == _plain(wanted)
-
-
-def _plain(value: object) -> object:
-    """Return metadata without what programs leave out or add as they like: empty configurations and lists."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items() if one not in ({}, [])}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return value

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import FREE_SPACE_HINT, FULL_DISK, DiskFullError, StoreError, StoreUnwritableError
+from hcc_scope.storage.naming import JOURNAL, NOTES, PREDICTIONS, ROOT, SAMPLE
 from hcc_scope.storage.place import RemotePath
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "open_own",
     "open_plain",
     "read_plain",
+    "store_stamp",
     "too_large",
 ]
 
@@ -221,13 +223,23 @@ def files_stamp(paths: Iterable[str | Path]) -> tuple[int, ...]:
     file was made).
     """
     stamp: list[int] = []
+    look = os.stat
     for path in paths:
         try:
-            status = os.stat(path)  # noqa: PTH116 - a path as text, for thousands of files
+            status = look(path)
             stamp += (status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns)
         except OSError as error:
             stamp += (-1, error.errno or 0, 0, 0)
     return tuple(stamp)
+
+
+_DECISIVE = (ROOT, NOTES, JOURNAL, SAMPLE, f"{PREDICTIONS}.jsonl")
+
+
+def store_stamp(path: Path) -> tuple[int, ...]:
+    """Return the stamp of the files of a store on which its score, and its row in a list, rest."""
+    folder = f"{path}{os.sep}"
+    return files_stamp([folder + name for name in _DECISIVE])
 
 
 def is_settled(stamp: tuple[int, ...]) -> bool:

@@ -33,7 +33,7 @@ from hcc_scope.atomic_file import json_bytes, replace_file, sync_folder
 from hcc_scope.errors import StoreDamagedError, StoreError, UsageError
 from hcc_scope.formatting import format_bytes
 from hcc_scope.progress import Progress, ignore_progress
-from hcc_scope.storage.facts import ROOT, Facts, array_files, recorded_facts, root_bytes
+from hcc_scope.storage.facts import ROOT, Facts, recorded_facts
 from hcc_scope.storage.files import explain, lock, open_own
 from hcc_scope.storage.frame_array import FrameArray, crc32_of
 from hcc_scope.storage.layout import (
@@ -45,6 +45,7 @@ from hcc_scope.storage.layout import (
     start_version,
 )
 from hcc_scope.storage.metadata import JOURNAL
+from hcc_scope.storage.metadata_check import array_files, root_bytes
 from hcc_scope.storage.other_frames import remove_frames, remove_other_frames
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.recover import refuse_links

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from hcc_scope.errors import StoreUnwritableError, UsageError
 
@@ -103,6 +102,8 @@ def place_of(given: str | StorePlace) -> StorePlace:
     if scheme not in (*SCHEMES, "file") and len(found[2]) == 1:
         return Path(given)  # one slash: `pathlib` makes it of the two of an address, but this is a folder's name
     if scheme == "file":
+        from urllib.request import url2pathname  # loads all of http
+
         return Path(url2pathname(urlsplit(f"file:///{rest}").path))
     address = f"{scheme}://{rest}"
     if scheme not in SCHEMES:

@@ -5,25 +5,19 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.retakes import replaced_frame
 from hcc_scope.shading.correction import analysed_pixels
 from hcc_scope.storage.drawn_sample import sample_problems
-from hcc_scope.storage.facts import (
-    ROOT,
-    check_folders,
-    check_is_store,
-    contradicted_key,
-    copied_facts,
-    metadata_problems,
-    recorded_facts,
-)
+from hcc_scope.storage.facts import ROOT, check_folders, check_is_store, contradicted_key, copied_facts, recorded_facts
 from hcc_scope.storage.files import cannot_read
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY
+from hcc_scope.storage.metadata_check import metadata_problems
 from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.notes import lost_notes
 from hcc_scope.storage.place import RemotePath, local_place, place_of
@@ -162,6 +156,7 @@ class SectionStore:
         self._journal = journal
         self._known_problems = problems
         self._other_problems: tuple[str, ...] | None = None
+        self._result_problems: dict[str, list[str]] = {}
         self._lock = threading.Lock()
         self._array = _frames_at(path, facts.spec.frame_shape_yx, facts.layout)
         self._pictures: FrameReader | None = None
@@ -235,7 +230,25 @@ class SectionStore:
         with self._lock:
             if self._other_problems is None:
                 self._other_problems = tuple(self._look_at_other_files())
-        return (*self.journal_problems, *self._known_problems, *self._other_problems)
+                self._result_problems = self._look_at_results()
+        return (
+            *self.journal_problems,
+            *self._known_problems,
+            *self._other_problems,
+            *chain(*self._result_problems.values()),
+        )
+
+    def result_problems(self, name: str | None = None) -> tuple[str, ...]:
+        """Return the part of `problems` that is about recorded predictions: without it, new ones are right.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of the predictions; None: of all analyses.
+        """
+        _ = self.problems
+        by_name = self._result_problems
+        return tuple(chain(*by_name.values()) if name is None else by_name.get(name, ()))
 
     @property
     def journal_problems(self) -> tuple[str, ...]:
@@ -255,11 +268,18 @@ class SectionStore:
             problems += sample_problems(self.place, self.spec, self.journal)
             if self.complete:
                 problems += lost_notes(self.place, self.recorded.excluded_by_operator, self.tagged_retakes)
-            for log in log_files(self.place):
-                problems += log_problems(log, ended=self.complete and log.stem == PREDICTIONS)
         except OSError as error:
             raise cannot_read(error, f"The store {self.place}") from error
         return problems
+
+    def _look_at_results(self) -> dict[str, list[str]]:
+        try:
+            return {
+                log.stem: log_problems(log, ended=self.complete and log.stem == PREDICTIONS)
+                for log in log_files(self.place)
+            }
+        except OSError as error:
+            raise cannot_read(error, f"The store {self.place}") from error
 
     @property
     def shading(self) -> Shading | None:

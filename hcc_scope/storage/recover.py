@@ -17,21 +17,13 @@ from hcc_scope.atomic_file import TEMPORARY_SUFFIX, json_bytes, replace_file, sy
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.formatting import counted
 from hcc_scope.storage.drawn_sample import SAMPLE, read_sample_log, sample_problems
-from hcc_scope.storage.facts import (
-    ROOT,
-    array_files,
-    check_folders,
-    check_is_store,
-    describes_image,
-    hides_array,
-    is_group,
-    root_bytes,
-)
+from hcc_scope.storage.facts import ROOT, check_folders, check_is_store
 from hcc_scope.storage.files import check_plain, explain, lock, open_own, read_plain
 from hcc_scope.storage.journal import read_journal
 from hcc_scope.storage.layout import ARRAY_PATH, FRAMES_FOLDER, PACKED_FOLDER
 from hcc_scope.storage.lines import parse_object
 from hcc_scope.storage.metadata import JOURNAL, MANIFEST_COPY, sealed, start_facts
+from hcc_scope.storage.metadata_check import array_files, describes_image, hides_array, is_group, root_bytes
 from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.notes import NOTES, lost_notes, read_notes_log
 from hcc_scope.storage.other_frames import missing_pictures, remove_other_frames

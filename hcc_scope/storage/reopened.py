@@ -23,11 +23,12 @@ from hcc_scope.atomic_file import replace_file
 from hcc_scope.errors import StoreDamagedError, StoreError
 from hcc_scope.storage.drawn_sample import SAMPLE, drop_lost_frames, read_sample_log
 from hcc_scope.storage.earlier_frames import EarlierFrames
-from hcc_scope.storage.facts import ROOT, check_is_store, root_bytes
+from hcc_scope.storage.facts import ROOT, check_is_store
 from hcc_scope.storage.files import cannot_read, explain, open_own
 from hcc_scope.storage.frame_array import FrameArray
 from hcc_scope.storage.journal_writer import JournalWriter
 from hcc_scope.storage.metadata import ARRAY_PATH, JOURNAL, check_spec
+from hcc_scope.storage.metadata_check import root_bytes
 from hcc_scope.storage.naming import with_own_name
 from hcc_scope.storage.notes import NOTES, excluded_fields, read_notes_log, release_lost_frames
 from hcc_scope.storage.parts import PARTS, begun_part, n_parts

@@ -37,7 +37,6 @@ import numpy as np
 
 from hcc_scope.atomic_file import HOLD_S, json_bytes, replace_file, sync_folder, write_all
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError
-from hcc_scope.storage.facts import root_bytes
 from hcc_scope.storage.files import explain, open_own
 from hcc_scope.storage.frame_array import FrameArray, crc32_of
 from hcc_scope.storage.journal import line_of
@@ -48,6 +47,7 @@ from hcc_scope.storage.metadata import (
     array_metadata,
     group_metadata,
 )
+from hcc_scope.storage.metadata_check import root_bytes
 from hcc_scope.storage.shading_copy import SHADING_FILES, is_corrected
 from hcc_scope.storage.skeleton import remove_empty
 from hcc_scope.storage.space import require_space

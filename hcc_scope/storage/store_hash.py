@@ -11,14 +11,11 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from hcc_scope.storage.drawn_sample import SAMPLE
-from hcc_scope.storage.facts import ROOT
 from hcc_scope.storage.files import cannot_read, read_plain
 from hcc_scope.storage.layout import PACKED
-from hcc_scope.storage.metadata import ATTRIBUTE, FACTS_HASH, JOURNAL
-from hcc_scope.storage.notes import NOTES
+from hcc_scope.storage.metadata import ATTRIBUTE, FACTS_HASH
+from hcc_scope.storage.naming import JOURNAL, NOTES, PREDICTIONS, ROOT, SAMPLE
 from hcc_scope.storage.place import RemotePath
-from hcc_scope.storage.prediction_log import PREDICTIONS
 
 if TYPE_CHECKING:
     from hcc_scope.storage.place import StorePlace

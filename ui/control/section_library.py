@@ -2,7 +2,7 @@
 
 Rows come in batches, so a folder with thousands of sections fills the table while it is read. While the library is
 looked at, the folder is listed again every few seconds; files that did not change are not read again, nor those that an
-earlier start of the program or a command has read (`hcc_scope.runs.library_index`). While a disk is behind the camera
+earlier start of the program or a command has read (`hcc_scope.runs.stamp_index`). While a disk is behind the camera
 nothing is listed.
 """
 

@@ -1,15 +1,16 @@
-"""The index behind the library: rows that were read before, on disk, so that the next process need not read them again.
+"""Indexes of what was read from stores before, on disk, so that the next process need not read it again.
 
-The index is a cache and never the truth. A row is taken from it only if times, sizes and numbers of the files that the
-row rests on are those that it was read from; anything else is read from the store. An index that is missing, damaged,
+An index is a cache and never the truth. An entry is taken from it only if times, sizes and numbers of the files that
+it rests on are those that it was read from; anything else is read from the store. An index that is missing, damaged,
 of another version, locked, or in a folder that cannot be written costs time and nothing else.
 
 Design notes
 ------------
-- It is a SQLite database in the user's folder for caches, one for all libraries. Nothing is written beside the stores:
-  a library may be on a medium that is read only, or on a network share, where SQLite's locks do not hold.
-- Rows are found by the real path of their folder and the name of the store, whatever links lead there.
-- Each row has a checksum over all that it is found by and all that it states: a flipped bit is a row that is not there.
+- An index is a SQLite database in the user's folder for caches. Nothing is written beside the stores: a library may be
+  on a medium that is read only, or on a network share, where SQLite's locks do not hold.
+- Entries are found by the real path of their folder and the name of the store, whatever links lead there.
+- Each entry has a checksum over all that it is found by and all that it states: a flipped bit is an entry that is not
+  there.
 - Several processes use one index at once. Each change is one short transaction; one that finds the index locked for
   longer than `_LOCK_S` leaves it as it is.
 """
@@ -22,21 +23,15 @@ import zlib
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from hcc_scope.inference.user_cache import cache_dir
-from hcc_scope.runs.library_rows import FORMAT, row_to_text
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from hcc_scope.runs.listed_section import ListedSection
+__all__ = ["Indexed", "StampIndex", "StorePlaces", "gone"]
 
-__all__ = ["IndexedRow", "LibraryIndex"]
-
-_NAME = "library.sqlite"
 _LOCK_S = 0.5
 _MOST_BYTES = 2**30
-"""Of the index: about a million sections. A larger one begins anew, without the folders that are gone."""
+"""Of an index: about a million rows of a library. A larger one begins anew, without the folders that are gone."""
 
 _PASSING = frozenset(
     {
@@ -53,29 +48,26 @@ _PASSING = frozenset(
 """Errors that do not mean that the database is damaged."""
 _Found = TypeVar("_Found")
 
-IndexedRow = tuple[tuple[int, ...], str]
-"""The stamp of a row, and its text."""
+Indexed = tuple[tuple[int, ...], str]
+"""The stamp of the files that an entry rests on (`hcc_scope.storage.files.files_stamp`), and its text."""
 
 
-class LibraryIndex:
-    """The rows of all libraries that this user has listed. Not thread-safe.
+class StampIndex:
+    """A text for each of many stores, valid as long as their files have the same stamp. Not thread-safe.
 
     Parameters
     ----------
     file : Path
         The database; made when there is something to keep.
+    form : int
+        Of the texts: an index with another one begins anew.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, file: Path, form: int) -> None:
+        self._file, self._form = file, form
 
-    @classmethod
-    def of_user(cls) -> LibraryIndex:
-        """Return the index in the user's folder for caches."""
-        return cls(cache_dir() / _NAME)
-
-    def rows(self, folder: str) -> dict[str, IndexedRow]:
-        """Return the rows of a folder by the names of their stores; none if the index cannot be read.
+    def rows(self, folder: str) -> dict[str, Indexed]:
+        """Return the entries of a folder by the names of their stores; none if the index cannot be read.
 
         Parameters
         ----------
@@ -85,8 +77,8 @@ class LibraryIndex:
         if not self._file.is_file():
             return {}
 
-        def select(database: sqlite3.Connection) -> dict[str, IndexedRow]:
-            if not _is_ours(database):
+        def select(database: sqlite3.Connection) -> dict[str, Indexed]:
+            if not self._is_ours(database):
                 return {}
             found = database.execute(
                 "SELECT name, stamp, text, crc FROM sections WHERE folder = ?", (os.fsencode(folder),)
@@ -100,8 +92,8 @@ class LibraryIndex:
 
         return self._attempt(select) or {}
 
-    def keep(self, rows: Mapping[tuple[str, str], ListedSection], gone: Iterable[tuple[str, str]] = ()) -> bool:
-        """Keep some rows, and forget others.
+    def keep(self, rows: Mapping[tuple[str, str], Indexed], gone: Iterable[tuple[str, str]] = ()) -> bool:
+        """Keep some entries, and forget others.
 
         Parameters
         ----------
@@ -116,8 +108,8 @@ class LibraryIndex:
             Whether that was possible.
         """
         new = []
-        for (folder, name), section in rows.items():
-            stamp, text = " ".join(map(str, section.stamp)), row_to_text(section)
+        for (folder, name), (numbers, text) in rows.items():
+            stamp = " ".join(map(str, numbers))
             new.append((os.fsencode(folder), os.fsencode(name), stamp, text, _crc(folder, name, stamp, text)))
         old = [(os.fsencode(folder), os.fsencode(name)) for folder, name in gone]
         try:
@@ -133,8 +125,8 @@ class LibraryIndex:
         def write(database: sqlite3.Connection) -> bool:
             with database:
                 database.execute("BEGIN IMMEDIATE")
-                if not _is_ours(database):
-                    _begin(database)
+                if not self._is_ours(database):
+                    self._begin(database)
                 database.executemany("DELETE FROM sections WHERE folder = ? AND name = ?", old)
                 database.executemany("INSERT OR REPLACE INTO sections VALUES (?, ?, ?, ?, ?)", new)
             return True
@@ -166,20 +158,51 @@ class LibraryIndex:
             with suppress(OSError):
                 self._file.with_name(f"{self._file.name}{ending}").unlink()
 
+    def _is_ours(self, database: sqlite3.Connection) -> bool:
+        (found,) = database.execute("PRAGMA user_version").fetchone()
+        return bool(found == self._form)
 
-def _is_ours(database: sqlite3.Connection) -> bool:
-    (found,) = database.execute("PRAGMA user_version").fetchone()
-    return bool(found == FORMAT)
+    def _begin(self, database: sqlite3.Connection) -> None:
+        """Make the tables anew, inside a transaction."""
+        database.execute("DROP TABLE IF EXISTS sections")
+        database.execute(
+            "CREATE TABLE sections (folder BLOB, name BLOB, stamp TEXT, text TEXT, crc INTEGER,"
+            " PRIMARY KEY (folder, name)) WITHOUT ROWID"
+        )
+        database.execute(f"PRAGMA user_version = {self._form}")
 
 
-def _begin(database: sqlite3.Connection) -> None:
-    """Make the tables anew, inside a transaction."""
-    database.execute("DROP TABLE IF EXISTS sections")
-    database.execute(
-        "CREATE TABLE sections (folder BLOB, name BLOB, stamp TEXT, text TEXT, crc INTEGER, PRIMARY KEY (folder, name))"
-        " WITHOUT ROWID"
-    )
-    database.execute(f"PRAGMA user_version = {FORMAT}")
+class StorePlaces:
+    """Where stores are, as an index finds them: the real path of their folder, and their name there."""
+
+    def __init__(self) -> None:
+        self._real: dict[str, str] = {}
+
+    def of(self, path: Path) -> tuple[str, str]:
+        """Return the place of one store."""
+        folder, name = os.path.split(path)
+        real = self._real.get(folder)
+        if real is None:
+            real = self._real[folder] = os.path.realpath(folder)
+        return real, name
+
+
+def gone(folder: str, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return which of some indexed stores of a folder are not there any more.
+
+    Parameters
+    ----------
+    folder : str
+        Its real path.
+    names : iterable of str
+        Of the stores.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            there = {entry.name for entry in entries}
+    except OSError:
+        return []  # a share that is away for a while comes back
+    return [(folder, name) for name in names if name not in there]
 
 
 def _crc(folder: str, name: str, stamp: str, text: str) -> int:
