@@ -18,6 +18,7 @@ from ui.control.continued import request_to_continue
 from ui.control.resumed import request_to_resume
 from ui.control.run_control import describe_end
 from ui.control.settings import with_recent
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.error_report import describe
 from ui.shell.about import show_about
 from ui.shell.file_dialogs import choose_folder, choose_new_picture, choose_rig_file
@@ -452,6 +453,7 @@ class Commands(QObject):
         go_on.clicked.connect(partial(self._resume, request))
         box.setDefaultButton(go_on)
         box.setEscapeButton(box.addButton(QMessageBox.StandardButton.Cancel))
+        without_icons(box)
         box.open()
 
     def _resume(self, request: SectionRequest, _checked: bool = False) -> None:

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.formatting import format_utc, full_stop, significant
 from hcc_scope.report.control_charts import control_charts
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ class QcDialog(QDialog):
         split.addWidget(right)
         split.setSizes([520, 560])
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        without_icons(buttons)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)

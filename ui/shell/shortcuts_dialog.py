@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout
 
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.theme import GRID_PX
 from ui.shell.actions import MENUS
 from ui.shell.hand_keys import HAND_KEYS
@@ -94,6 +95,7 @@ class ShortcutsDialog(QDialog):
         text.setAccessibleName("All keys")
         text.setHtml(_html(keys_of(window, actions)))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        without_icons(buttons)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)

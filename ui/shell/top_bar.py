@@ -386,9 +386,8 @@ class TopBar(QWidget):
             f"QToolButton:hover {{ background: #c93a31; }} QToolButton:focus {{ border: 2px solid {c.text}; }}"
             f"QToolButton:disabled {{ background: {c.window}; color: {c.text_muted}; border-color: {c.border}; }}"
         )
-        ink = c.surface if theme == "dark" else "#ffffff"
         self._buttons["start"].setStyleSheet(
-            f"QToolButton {{ background: {c.accent}; color: {ink}; font-weight: bold; padding: 2px 10px;"
+            f"QToolButton {{ background: {c.accent}; color: {c.surface}; font-weight: bold; padding: 2px 10px;"
             f" border: 1px solid {c.accent}; border-radius: 4px; }}"
             f"QToolButton:hover, QToolButton:focus {{ border: 2px solid {c.text}; }}"
             f"QToolButton:disabled {{ background: {c.window}; color: {c.text_muted}; border-color: {c.border}; }}"
