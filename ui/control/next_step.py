@@ -57,7 +57,7 @@ def next_step(now: Situation) -> str:
         case "paused":
             if now.pause_reason:  # with what to do before
                 return full_stop(capital(now.pause_reason))
-            return "Paused: Resume (F9) continues, Stop (F10) ends the section."
+            return "Paused: Resume (F9), or end the section with Stop (F10)."
         case "stopping" | "analysis_skipped" | "finishing":
             return "Finishing: storing and classifying what was taken …"
         case "idle":

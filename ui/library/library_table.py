@@ -27,7 +27,7 @@ _WIDTHS = {
     Column.SCORE: 34,
     Column.STATE: 24,
     Column.ACQUIRED: 16,
-    Column.FIELDS: 8,
+    Column.FIELDS: 9,
     Column.LABEL: 9,
     Column.MODEL: 18,
     Column.LEFT_OUT: 16,

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QStackedWidget,
     QTabWidget,
     QToolBar,
+    QTreeView,
     QVBoxLayout,
     QWidget,
 )
@@ -266,7 +267,7 @@ class MainWindow(QMainWindow):
         tab = self.shown_tab
         if tab is None:
             return None
-        for kind in (Canvas, QListView):
+        for kind in (Canvas, QListView, QTreeView):
             seen = [one for one in tab.findChildren(kind) if one.isVisible() and one.width() > _LEAST_PICTURE_PX]
             if seen:
                 return max(seen, key=lambda one: one.width() * one.height())

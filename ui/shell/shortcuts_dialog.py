@@ -68,14 +68,14 @@ def _row(action: QAction) -> tuple[str, str]:
 
 def _html(sections: list[tuple[str, list[tuple[str, str]]]]) -> str:
     parts = []
-    for heading, rows in sections:
+    for heading, rows in sections:  # one table, so that all keys have one width
         lines = "".join(
             f"<tr><td style='white-space:nowrap; padding:2px 24px 2px 0'><b>{escape(keys)}</b></td>"
             f"<td style='padding:2px 0'>{escape(text)}</td></tr>"
             for keys, text in rows
         )
-        parts.append(f"<h3>{escape(heading)}</h3><table>{lines}</table>")
-    return "".join(parts)
+        parts.append(f"<tr><td colspan='2'><h3>{escape(heading)}</h3></td></tr>{lines}")
+    return f"<table>{''.join(parts)}</table>"
 
 
 class ShortcutsDialog(QDialog):
