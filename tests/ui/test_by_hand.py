@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ui.kit.theme import ThemeName
 
 PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
-TARGET = Guidance(3, (10.0, 20.0), 24, 9, 2, (-2.3, -0.5), 700.0, text="2.3 fields left, 0.5 up")
+TARGET = Guidance(3, (10.0, 20.0), 24, 9, 2, (-2.3, -0.5), 700.0, text="left 2.3 fields, up 0.5")
 
 
 def view(
