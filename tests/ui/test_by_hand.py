@@ -403,7 +403,7 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
 
     seen: list[int] = []
     hand.capture_seen.connect(seen.append)
-    shell.commands.continue_section(str(shell.run.last_store))
+    shell.resumes.continue_section(str(shell.run.last_store))
     wait_for(lambda: shell.state.hand is not None and shell.run.phase == "running", "the section to go on")
     assert shell.window.top.section.value == "S1", "not the next one"
     assert shell.run.is_excluded(seq), "the mark of the first part is on the map"

@@ -477,7 +477,7 @@ def test_a_section_that_ended_early_is_resumed_and_a_field_of_it_taken_again(rea
     wait_for(lambda: replay.opened is not None and replay.opened.store.n_frames == n, "the store in Replay")
     ready.views.show_live()
     with patch.object(ready.window.notice, "show_notice", wraps=ready.window.notice.show_notice) as shown:
-        ready.commands.resume_section(str(store))  # as the menu does; the offer goes with it
+        ready.resumes.resume_section(str(store))  # as the menu does; the offer goes with it
     shown.assert_called_once_with("info", "Checking every stored frame of M7_S1.ome.zarr …")
     wait_for(lambda: ready.window.findChildren(QMessageBox), "the question")
     (box,) = ready.window.findChildren(QMessageBox)
