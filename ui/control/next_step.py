@@ -70,7 +70,8 @@ def _before_start(now: Situation) -> str:
     if now.missing:
         return full_stop(f"To start: {now.missing}")
     if now.just_stored:
-        return f"{now.just_stored} is stored: place the next one and press Start (F8)."
+        # of a long name the end is cut, and not what to do
+        return f"Place the next section and press Start (F8): {now.just_stored} is stored."
     if now.live:
         return "Focus, set the exposure, and press Start (F8)."
     return "Check the picture with Live (F5), then press Start (F8)."
