@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.app_cost [ROUNDS] [FRAMES]``; frames of 2048 x 2048 from the demo camera at full rate, stored and
 classified. They show fields of a phantom section that are drawn before: tiles with tissue, at no cost while it is
-measured. Rounds alternate, since a computer's speed drifts; each is a process of its own.
+measured. Each run is a process of its own. The two runs of a round follow one another, in turns with the window first
+or second, and the cost is the median over the rounds: a computer's speed drifts by more than a window costs.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-ROUNDS = 3
-FRAMES = 400
+ROUNDS = 6
+FRAMES = 300
 MODEL, ENGINE = "phantom-meng2019", "auto"
 EXPOSURE_MS = 10.0
 SIDE_PX, PIXEL_UM = 2048, 0.325
@@ -182,13 +183,19 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     frames = int(sys.argv[2]) if len(sys.argv) > 2 else FRAMES
     found: dict[str, list[dict[str, float]]] = {"plain": [], "window": []}
-    for _ in range(rounds):
-        for kind, answers in found.items():
-            answers.append(_round(kind, frames))
-            print(kind, {name: round(value, 2) for name, value in answers[-1].items()}, flush=True)
-    best = {kind: max(one["end_to_end_fps"] for one in answers) for kind, answers in found.items()}
-    print(f"without the window {best['plain']:.1f} frames/s, with it {best['window']:.1f}")
-    print(f"the window costs {100 * (1 - best['window'] / best['plain']):.1f} % of the frame rate")
+    for n in range(rounds):
+        for kind in ("plain", "window") if n % 2 == 0 else ("window", "plain"):
+            found[kind].append(_round(kind, frames))
+            print(kind, {name: round(value, 2) for name, value in found[kind][-1].items()}, flush=True)
+    rates = {kind: [one["end_to_end_fps"] for one in answers] for kind, answers in found.items()}
+    middle = {kind: statistics.median(each) for kind, each in rates.items()}
+    costs = sorted(1 - window / plain for plain, window in zip(rates["plain"], rates["window"], strict=True))
+    shares = [one["window_thread_share"] for one in found["window"]]
+    print(f"without the window {middle['plain']:.1f} frames/s, with it {middle['window']:.1f} (medians)")
+    print(
+        f"the window costs {statistics.median(costs):.1%} of the frame rate (median of {rounds} rounds, "
+        f"{costs[0]:.1%} to {costs[-1]:.1%}); its thread takes {statistics.median(shares):.1%} of the processors"
+    )
     print(f"worst wait for a tab or a repaint: {max(one['wait_worst_ms'] for one in found['window']):.0f} ms")
 
 

@@ -65,6 +65,15 @@ def test_a_result_comes_back_bit_for_bit(changes: dict[str, object]):
     assert results.get(8) is None
 
 
+def test_what_arrived_is_listed_once_and_again_where_it_was_replaced():
+    results = ResultLog(earlier={3: made(3), 1: made(1)})
+    for seq in (5, 4, 5):
+        results.append(made(seq))
+    assert results.arrived() == [3, 1, 5, 4, 5]
+    assert results.arrived(3) == [4, 5]
+    assert results.arrived(5) == []
+
+
 def test_a_score_made_again_is_the_same(monkeypatch: pytest.MonkeyPatch):
     score = RunScore(SectionScorer(0.5, 1.0, "random"))
     for seq in range(40):

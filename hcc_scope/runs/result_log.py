@@ -88,16 +88,29 @@ class ResultLog(Mapping[int, FrameResult]):
         self._inner = inner
         self._results: dict[int, _Packed] = {}
         self._known: dict[object, object] = {}
+        self._arrived: list[int] = []
         self._lock = threading.Lock()
         for seq, result in (earlier or {}).items():
-            self._results[seq] = _Packed(result, self._known)
+            self._keep(seq, result)
 
     def append(self, result: FrameResult) -> None:
         """Take one frame's result; the last one of a frame counts."""
         if self._inner is not None:
             self._inner.append(result)
         with self._lock:
-            self._results[result.seq] = _Packed(result, self._known)
+            self._keep(result.seq, result)
+
+    def _keep(self, seq: int, result: FrameResult) -> None:
+        self._results[seq] = _Packed(result, self._known)
+        self._arrived.append(seq)
+
+    def arrived(self, after: int = 0) -> list[int]:
+        """Return whose results came after the first `after` ones, in that order.
+
+        A frame that got another result is there again.
+        """
+        with self._lock:
+            return self._arrived[after:]
 
     def close(self) -> None:
         """Close what keeps them on disk."""

@@ -26,11 +26,10 @@ from hcc_scope.types import Frame, FrameResult, Snapshot
 from ui.control.system_usage import resident_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from hcc_scope.by_hand import HandCommands
+    from hcc_scope.runs.result_log import ResultLog
     from hcc_scope.session.session import Session
     from hcc_scope.tiling import TileGrid
     from hcc_scope.types import RunSpec, SectionScore
@@ -64,7 +63,7 @@ class RunningSection(Protocol):
         """How its frames are cut into tiles."""
 
     @property
-    def results(self) -> Mapping[int, FrameResult]:
+    def results(self) -> ResultLog:
         """The results of its frames so far, by `seq`, in the order of analysis."""
 
     @property
@@ -184,7 +183,7 @@ class AppState(QObject):
         self.out_dir = Path()
         self._controls: Reader | None = None
         self._preview: Camera | None = None
-        self._reported: dict[int, FrameResult] = {}
+        self._n_reported = 0
         self._last_message = ""
         self._asking_rig = self._asking_system = self._refresh_rig = False
         self._shown: deque[float] = deque()
@@ -286,7 +285,7 @@ class AppState(QObject):
         self._preview = None
         self.course = Course()
         self._course_of = run
-        self._reported, self._last_message = {}, ""
+        self._n_reported, self._last_message = 0, ""
         self.snapshot = run.session.snapshot()
         self.frame = self._run_frame = self.hand = None
         self._seen.clear()
@@ -350,7 +349,7 @@ class AppState(QObject):
                 self._set_frame(snapshot.latest)
             if run.hand is not None:
                 self._set_hand(run.hand.hand.view())
-        self._new_results(run, over=over)
+        self._new_results(run)
         if (before is None or before.score != snapshot.score or over) and self.course.add(snapshot.score):
             self.course_changed.emit()
         if over or (before is not None and before.score.retaken != snapshot.score.retaken):
@@ -370,18 +369,11 @@ class AppState(QObject):
             self._pace()
             self.run_ended.emit(run)
 
-    def _new_results(self, run: RunningSection, *, over: bool) -> None:
+    def _new_results(self, run: RunningSection) -> None:
         """Signal every result that is new, in the order of analysis."""
-        results = run.results
-        n = len(self._reported)
-        if not over and len(results) == n:
-            return
-        # the order is that of analysis, so what is new is at the end; only the end of a run may change earlier ones
-        for seq in list(results)[0 if over else n :]:
-            result = results[seq]
-            if self._reported.get(seq) is not result:
-                self._reported[seq] = result
-                self.result_arrived.emit(result)
+        for seq in run.results.arrived(self._n_reported):
+            self._n_reported += 1
+            self.result_arrived.emit(run.results[seq])
 
     def _set_frame(self, frame: Frame) -> None:
         if frame is self.frame:

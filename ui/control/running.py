@@ -20,7 +20,7 @@ from ui.control.loaded_rig import DRAWING, end_preview
 from ui.control.paced_operator import PacedOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from hcc_scope.runs.import_section import ImportRequest
     from hcc_scope.runs.plan_options import StageRig
     from hcc_scope.runs.references import SectionReferences
+    from hcc_scope.runs.result_log import ResultLog
     from hcc_scope.runs.scoring_model import ScoringModel
     from hcc_scope.runs.section import SectionRun
     from hcc_scope.session.session import Session
     from hcc_scope.tiling import TileGrid
-    from hcc_scope.types import FrameResult, RunSpec
+    from hcc_scope.types import RunSpec
     from hcc_scope.workers import StopToken
     from ui.control.loaded_rig import LoadedRig
     from ui.control.rig_control import RigControl
@@ -88,7 +89,7 @@ class Running:
         return self.section.grid
 
     @property
-    def results(self) -> Mapping[int, FrameResult]:
+    def results(self) -> ResultLog:
         """The results of its frames so far."""
         return self.section.results
 

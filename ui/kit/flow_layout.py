@@ -38,6 +38,7 @@ class FlowLayout(QLayout):
         self._line_spacing_px = spacing_px if line_spacing_px is None else line_spacing_px
         self._widest_px = widest_px
         self._items: list[QLayoutItem] = []
+        self._heights_px: dict[int, int] = {}
         self.setSpacing(spacing_px)
         self.setContentsMargins(QMargins(0, 0, 0, 0))
 
@@ -65,9 +66,17 @@ class FlowLayout(QLayout):
         """Say that a narrow row is a tall one."""
         return True
 
+    def invalidate(self) -> None:
+        """Measure again: something in it has changed."""
+        self._heights_px.clear()
+        super().invalidate()
+
     def heightForWidth(self, width: int) -> int:  # noqa: N802
-        """Return how tall the row is at a width."""
-        return self._arrange(QRect(0, 0, width, 0), place=False)
+        """Return how tall the row is at a width. Qt asks many times between two changes."""
+        height_px = self._heights_px.get(width)
+        if height_px is None:
+            height_px = self._heights_px[width] = self._arrange(QRect(0, 0, width, 0), place=False)
+        return height_px
 
     def setGeometry(self, rect: QRect) -> None:  # noqa: N802
         """Place the items."""

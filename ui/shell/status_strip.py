@@ -198,10 +198,10 @@ class StatusStrip(QFrame):
         """Show what an operator needs, or everything; what needs attention is shown in both modes."""
         for key, cell in self._cells.items():
             cell.set_mode(mode, always=mode == "expert" or key in _FOR_OPERATORS)
-        self._flow.invalidate()
         self._fit_height()
 
     def _fit_height(self) -> None:
+        self._flow.invalidate()  # a cell that has just changed has not asked for it yet
         self.setMinimumHeight(self._flow.heightForWidth(self.width()))
 
     def value(self, key: str) -> str:
