@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
     from ui.plan_presenter import PlanPresenter
-    from ui.shell.actions import ActionName
+    from ui.shell.action_specs import ActionName
     from ui.shell.main_window import MainWindow
     from ui.views import Views
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ui.kit.jobs import Jobs
     from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
-    from ui.shell.actions import ActionName
+    from ui.shell.action_specs import ActionName
     from ui.shell.main_window import MainWindow
 
 __all__ = ["Views"]

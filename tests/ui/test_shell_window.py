@@ -36,7 +36,7 @@ from ui.control.field_spot import FIELD_ENTRIES
 from ui.control.rig_control import RigLight
 from ui.control.section_request import next_id
 from ui.kit.theme import colours
-from ui.shell.actions import SPECS
+from ui.shell.action_specs import SPECS
 from ui.shell.messages import LEVELS, Message
 from ui.shell.note_dialog import NoteDialogs
 from ui.shell.shortcuts_dialog import keys_of
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from ui.app import App
-    from ui.shell.actions import ActionName
+    from ui.shell.action_specs import ActionName
 
 NEEDS_RIG = {"reconnect", "close_rig", "live", "snap", "references", "emergency", "start", "continue", "resume"} | {
     "save_plan", "export_positions", "mark_here", "go_there", "quick_scan",

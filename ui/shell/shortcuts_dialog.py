@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayo
 
 from ui.kit.dialog_buttons import without_icons
 from ui.kit.theme import GRID_PX
-from ui.shell.actions import MENUS
+from ui.shell.action_specs import MENUS
 from ui.shell.hand_keys import HAND_KEYS
 
 if TYPE_CHECKING:

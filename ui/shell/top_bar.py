@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from ui.control.settings import Settings
     from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
-    from ui.shell.actions import ActionName, Actions
+    from ui.shell.action_specs import ActionName
+    from ui.shell.actions import Actions
 
 __all__ = ["TopBar"]
 
