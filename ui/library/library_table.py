@@ -29,8 +29,8 @@ _WIDTHS = {
     Column.ACQUIRED: 16,
     Column.FIELDS: 9,
     Column.LABEL: 9,
-    Column.MODEL: 18,
-    Column.LEFT_OUT: 16,
+    Column.MODEL: 20,
+    Column.LEFT_OUT: 26,
     Column.NOTES: 8,
 }
 """In average characters; the last column takes what is left."""
