@@ -257,7 +257,7 @@ def _let_hands_slip() -> list[SlippingHand]:
 
 
 def _with_few_colours(picture: Image.Image, theme: ThemeName) -> Image.Image:
-    """Return a picture of 256 colours, a third of the size: those of the widgets as they are, the rest nearly so."""
+    """Return a picture of 256 colours, a third of the size: those of the theme as they are, the rest nearly so."""
     found = picture.getcolors(picture.width * picture.height) or []
     named = [ImageColor.getrgb(colour) for colour in dataclasses.astuple(colours(theme))]
     # the heatmap's bar is small: a colour of its own for each step, over the window's
@@ -271,8 +271,8 @@ def _with_few_colours(picture: Image.Image, theme: ThemeName) -> Image.Image:
         [part for colour in widgets for part in cast("tuple[int, ...]", colour)] + rest[: 3 * (256 - OF_WIDGETS)]
     )
     few = picture.quantize(palette=palette, dither=Image.Dither.NONE)
-    # Pillow takes a colour near the nearest one; those of the widgets are put back as they are
-    colour_ids, places = np.unique(_colour_ids(np.array(widgets)), return_index=True)
+    # Pillow takes a colour near the nearest one; those of the theme are put back as they are
+    colour_ids, places = np.unique(_colour_ids(np.array(named)), return_index=True)
     wanted, indices = _colour_ids(np.asarray(picture)), np.array(few)
     found_at = np.minimum(np.searchsorted(colour_ids, wanted), len(colour_ids) - 1)
     exact = colour_ids[found_at] == wanted
