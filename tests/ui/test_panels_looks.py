@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QComboBox,
+    QDialogButtonBox,
     QLabel,
     QScrollBar,
     QStyle,
@@ -24,8 +25,9 @@ from PySide6.QtWidgets import (
 from hcc_scope.runs.animal_sections import OtherSection
 from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.scrolled import scrolled
-from ui.kit.symbols import SymbolBadge
+from ui.kit.symbols import SignedLine, SymbolBadge
 from ui.kit.theme import apply_theme, colours, theme_palette
 from ui.score.quality import QualityPanel
 from ui.score.score import ScorePanel
@@ -146,6 +148,27 @@ def test_every_text_can_be_told_from_its_ground(name: ThemeName):
         assert contrast(palette.color(text), palette.color(ground)) >= 4.5, (text, ground)
     if name == "dark":  # Fusion draws the lines below tabs in it: they are no brighter than a text
         assert contrast(palette.color(roles.Light), palette.color(roles.Window)) < 2
+
+
+def test_the_sign_stands_beside_its_words(qtbot: QtBot):
+    line = SignedLine("Where to turn the focus")
+    qtbot.addWidget(line)
+    line.show_line("unknown", "Turn slowly")
+    line.resize(200, 60)
+    with qtbot.waitExposed(line):
+        line.show()
+    badge = line.findChild(SymbolBadge)
+    assert abs(badge.geometry().center().y() - 30) <= 1
+    line.show_line("unknown", "Turn the focus slowly through the best and back to it")
+    qtbot.waitUntil(lambda: badge.geometry().top() == 0)
+
+
+def test_dialogs_take_no_icons_of_the_desktop(qtbot: QtBot):
+    box = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok)
+    qtbot.addWidget(box)
+    box.buttons()[0].setIcon(box.style().standardIcon(QStyle.StandardPixmap.SP_DialogOkButton))
+    without_icons(box)
+    assert box.buttons()[0].icon().isNull()
 
 
 @pytest.mark.parametrize("make", MAKERS)

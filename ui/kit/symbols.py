@@ -175,6 +175,7 @@ class SignedLine(QWidget):
         self.setAccessibleName(name)
         self._badge = SymbolBadge()
         self._words = words()
+        self._single = False
         if font is not None:
             self._badge.setFont(font)
             self._words.setFont(font)
@@ -187,9 +188,10 @@ class SignedLine(QWidget):
     def show_line(self, shape: Shape, text: str) -> None:
         """Show another sign and other words."""
         self._badge.show_shape(shape, text)
-        self._words.setText(text)
+        if text != self._words.text():
+            self._words.setText(text)
+            self._place_badge()
         self.setAccessibleDescription(text)
-        self._place_badge()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """Follow the lines that the words take now."""
@@ -199,8 +201,9 @@ class SignedLine(QWidget):
     def _place_badge(self) -> None:
         """Put the sign beside the words: in the middle of a single line, at the first of several."""
         single = self._words.heightForWidth(self._words.width()) < 2 * self._words.fontMetrics().height()
-        align = Qt.AlignmentFlag
-        self._row.setAlignment(self._badge, align.AlignVCenter if single else align.AlignTop)
+        if single != self._single:  # else everything would be laid out again
+            self._single, align = single, Qt.AlignmentFlag
+            self._row.setAlignment(self._badge, align.AlignVCenter if single else align.AlignTop)
 
     def text(self) -> str:
         """Return the words."""
