@@ -29,7 +29,7 @@ _WIDTHS = {
     Column.ACQUIRED: 16,
     Column.FIELDS: 9,
     Column.LABEL: 9,
-    Column.MODEL: 20,
+    Column.MODEL: 24,
     Column.LEFT_OUT: 26,
     Column.NOTES: 8,
 }
