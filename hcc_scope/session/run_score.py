@@ -108,7 +108,8 @@ class RunScore:
         with self.lock:
             scorer = self._scorer.fresh()
             fields = prepare(scorer, self._entries, self._excluded)
-        steps, scores = scores_in_order(scorer, fields), []
+        steps = scores_in_order(scorer, fields)
+        scores: list[SectionScore] = []
         while True:
             with self.lock:  # retakes are shared
                 score = next(steps, None)
