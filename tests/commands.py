@@ -20,6 +20,7 @@ import pytest
 import zarr
 
 from hcc_scope.cli.program import run
+from hcc_scope.resources import hardware_configs_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,6 +128,19 @@ def assert_frames_readable(store: Path) -> int:
 
 def acquire_arguments(out: Path, *more: str) -> list[str | Path]:
     return ["acquire", "--rig", "demo", "--animal", "m1", "--section", "s1", "--out", out, *more]
+
+
+def small_rig_file(path: Path, cfg: Path | None = None) -> Path:
+    """Write the demo's rig file with a camera's buffer of 64 MiB, for the demo's configuration or one beside it.
+
+    The core fills the buffer with zeros whenever a rig is opened: half a second for its usual GiB.
+    """
+    shipped = (hardware_configs_dir() / "demo.rig.yaml").read_text(encoding="utf-8")
+    config = (hardware_configs_dir() / "demo.cfg").as_posix() if cfg is None else cfg.name
+    text = shipped.replace("config: demo.cfg", f"config: {json.dumps(config)}")
+    assert text != shipped
+    path.write_text(text + "buffer_size_mb: 64\n", encoding="utf-8")
+    return path
 
 
 def edited(source: Path, target: Path, *changes: tuple[str, str]) -> Path:

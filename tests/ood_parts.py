@@ -11,6 +11,7 @@ from hcc_scope.inference.catalogue import find_model
 from hcc_scope.training.export import WEIGHTS_FILE, export_model, to_torchscript
 from hcc_scope.training.ood_distance import distances_of, fit_distance, mean_activations, table_of
 from hcc_scope.training.predict import load_weights
+from tests.quick_model_parts import without_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +57,10 @@ def measuring_model(folder: Path, threshold: float | None = None) -> Path:
     """Write a model's folder; without a threshold it is that of 1 % of the made-up tiles."""
     measuring, distances = measuring_network()
     record = unlike_training(float(np.quantile(distances, 0.99)) if threshold is None else threshold)
-    return export_model(
-        to_torchscript(measuring), measuring.network, test_tiles(), card_with(record, folder.name), folder
-    )
+    with without_program():  # which concerns no test of the distance
+        return export_model(
+            to_torchscript(measuring), measuring.network, test_tiles(), card_with(record, folder.name), folder
+        )
 
 
 def card_with(record: UnlikeTraining | None, name: str = "measuring") -> ModelCard:

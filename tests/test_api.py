@@ -19,8 +19,10 @@ import pytest
 from hcc_scope import api
 from hcc_scope.evaluation.run import evaluate
 from hcc_scope.storage.notes import NotesWriter
+from hcc_scope.training.metrics import LearningCheck
 from hcc_scope.workers import StopToken
 from tests.dataset_parts import small_set
+from tests.quick_model_parts import at_most_attempts, without_program
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 DATA = Path(__file__).parent / "data"
@@ -180,7 +182,8 @@ def test_a_replay_that_makes_no_sense_is_refused_in_words(store: Path, options: 
 
 def test_a_model_is_trained_and_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = small_set(tmp_path, animals_per_class=2, images=1)
-    run_example("train_model", manifest, tmp_path / "liver")
+    with at_most_attempts(1), without_program():
+        run_example("train_model", manifest, tmp_path / "liver")
     out = capsys.readouterr().out
     assert f"{tmp_path / 'liver' / 'model'}: " in out
     model = api.load_model(tmp_path / "liver" / "model", "torchscript")
@@ -194,7 +197,13 @@ def test_a_model_is_trained_and_used(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_a_network_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(evaluate.__kwdefaults__, "starts", 1)  # as many networks a fold as any other number shows
     manifest = small_set(tmp_path, animals_per_class=2, images=1)
-    content = api.evaluate_model(manifest, tmp_path / "validation", epochs=1, folds=2, jobs=1)
+    nothing = LearningCheck(loss=0.693, chance=0.693, auc=0.52, luck=0.56)
+    monkeypatch.setattr("hcc_scope.training.attempts.check_network", lambda *_, **__: nothing)
+    with at_most_attempts(2):
+        content = api.evaluate_model(manifest, tmp_path / "validation", epochs=1, folds=2, jobs=1)
+    starts = [json.loads(path.read_bytes()) for path in (tmp_path / "validation").rglob("start.json")]
+    assert [len(start["learnt"]) for start in starts] == [2] * 4
+    assert content["silent"] == {"paper": [0, 1], "by_animal": [0, 1]}
     assert content == json.loads((tmp_path / "validation" / "evaluation.json").read_text(encoding="utf-8"))
     assert content["command"].startswith("hcc_scope.api.evaluate_model('manifest.csv', 'validation'")
     assert (tmp_path / "validation" / "report.md").exists()

@@ -16,7 +16,7 @@ import torch
 from hcc_scope.cli.train import TrainOptions, run_train
 from hcc_scope.datasets.cache import cut_tiles
 from hcc_scope.datasets.manifest import read_manifest
-from hcc_scope.errors import DivergedError, ModelError, ResumeError, TrainingError, UsageError
+from hcc_scope.errors import DivergedError, ResumeError, TrainingError, UsageError
 from hcc_scope.evaluation.analysis import analyse
 from hcc_scope.evaluation.record import load_calibration, write_evaluation
 from hcc_scope.evaluation.run import evaluate
@@ -35,6 +35,7 @@ from hcc_scope.training.training_result import TrainingResult
 from hcc_scope.training.validation_split import hold_out
 from tests.evaluation_parts import quick_start
 from tests.labelled_image_parts import texture_set, texture_tile
+from tests.quick_model_parts import at_most_attempts, without_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,14 +46,9 @@ CONFIG = TrainConfig(steps=4, batch=4, threads=1, learning_rate=1e-3)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def without_program() -> Iterator[None]:
-    """Let torch.export fail: a model is whole without its program, which takes seconds and concerns no test here."""
-
-    def fail(*_: object) -> bytes:
-        raise ModelError("torch.export cannot make a program of this network")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hcc_scope.training.export.to_program", fail)
+def quick_models() -> Iterator[None]:
+    """Models without a program, and of one attempt: neither concerns a test here."""
+    with without_program(), at_most_attempts(1):
         yield
 
 

@@ -29,6 +29,7 @@ from commands import (
     cli,
     cli_on_descriptors,
     edited,
+    small_rig_file,
     start,
     wait_for_frames,
 )
@@ -52,6 +53,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     done = cli_on_descriptors("demo", "--fields", "2", "--out", out, "--json")
     assert done.code == 0, done.err
     return out, done
+
+
+def quick(folder: Path) -> list[str]:
+    """Options for a process of its own: a small buffer, frames of one tile, more fields than are taken."""
+    folder.mkdir()
+    size = [f"--property=Camera,OnCameraCCD{axis}Size,512" for axis in "XY"]
+    rig = small_rig_file(folder / "demo.rig.yaml")
+    return ["--rig", str(rig), "--engine", "torchscript", *size, "--fields", "480"]
 
 
 def copy_of(store: Path, folder: Path) -> Path:
@@ -225,7 +234,7 @@ def test_recover_leaves_a_sound_store_alone(demo: tuple[Path, Done], tmp_path: P
 
 def test_kill_9_loses_no_journalled_frame(tmp_path: Path) -> None:
     store = tmp_path / "m1_s1.ome.zarr"
-    process = start(*acquire_arguments(tmp_path, "--fields", "120", "--phantom", "high", *FAST))
+    process = start(*acquire_arguments(tmp_path, "--phantom", "high", *quick(tmp_path / "rig")))
     wait_for_frames(process, store, 3)
     process.kill()
     process.communicate()
@@ -247,7 +256,7 @@ def test_kill_9_loses_no_journalled_frame(tmp_path: Path) -> None:
 @pytest.mark.parametrize("presses", [1, 6])
 def test_ctrl_c_finishes_cleanly(tmp_path: Path, presses: int) -> None:
     store = tmp_path / "m1_s1.ome.zarr"
-    process = start(*acquire_arguments(tmp_path, "--fields", "120", "--phantom", "low", "--json", *FAST))
+    process = start(*acquire_arguments(tmp_path, "--phantom", "low", "--json", *quick(tmp_path / "rig")))
     wait_for_frames(process, store, 3)
     for _ in range(presses):
         process.send_signal(signal.SIGINT)
@@ -258,7 +267,7 @@ def test_ctrl_c_finishes_cleanly(tmp_path: Path, presses: int) -> None:
     summary = json.loads(out)
     assert summary["outcome"] == "cancelled"
     counts = summary["counts"]
-    assert counts["stored"] == counts["acquired"] < 120
+    assert counts["stored"] == counts["acquired"] < 480
     skipping = "Skipping" in err
     assert presses == 6 or not skipping
     if not skipping:  # further presses may come when everything is done already
@@ -295,7 +304,7 @@ class Crashing(MicroManagerSource):
 
 console = people(json_mode=True)
 scoring_model = load_scoring_model("phantom-meng2019", "torchscript", console)
-with open_rig("demo", console) as rig:
+with open_rig(sys.argv[2], console) as rig:
     plan = PositionList(positions_um=[(700.0 * i, 0.0) for i in range(20)])
     sha256 = scoring_model.model.card.sha256
     source = Crashing(rig.microscope, plan, animal_id="m1", section_id="s1", model_sha256=sha256)
@@ -306,8 +315,9 @@ with open_rig("demo", console) as rig:
 @pytest.mark.skipif(sys.platform == "win32", reason="a crash of the demo camera opens a dialog on Windows")
 def test_a_crashing_camera_driver_leaves_the_store_readable(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _CRASH, str(tmp_path)], capture_output=True, timeout=WAIT_S, check=False
-    )
+        [sys.executable, "-c", _CRASH, str(tmp_path), str(small_rig_file(tmp_path / "demo.rig.yaml"))],
+        capture_output=True, timeout=WAIT_S, check=False,
+    )  # fmt: skip
     assert done.returncode == -signal.SIGSEGV, done.stderr
     store = tmp_path / "m1_s1.ome.zarr"
     assert assert_frames_readable(store) >= 3

@@ -185,7 +185,7 @@ def test_the_largest_effects_together_can_be_drawn():
         "class_separation": 20.0,
         "arrangement": 20.0,
     }
-    for seed in range(3):
+    for seed in range(2):
         spec = CohortSpec(1, 1, sections=1, image_px=512, seed=seed, **largest, exposure_sd=3.0, defocus_um=30.0)
         planned = plan_cohort(spec)
         json.dumps(truth(spec, planned), allow_nan=False)

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from hcc_scope import __version__, api, errors
 from tests.commands import SMALL_FRAMES, cli
+from tests.quick_model_parts import at_most_attempts
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md")
@@ -65,7 +66,7 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
     assert len(commands) >= 6
     for command in commands:
         arguments = [one for argument in shlex.split(command)[1:] for one in _expanded(argument, tmp_path)]
-        # figures, processes and starts have tests of their own
+        # figures, processes, starts and attempts have tests of their own
         if arguments[0] == "evaluate":
             arguments += (
                 ["--no-figures"] if "--model" in arguments else ["--no-figures", "--jobs", "1", "--starts", "1"]
@@ -75,8 +76,9 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
         elif arguments[0] == "import":
             arguments += ["--engine", "torchscript"]
         elif arguments[0] == "phantom":
-            arguments += ["--jobs", "1"]
-        done = cli(*arguments, cwd=tmp_path)
+            arguments += ["--jobs", "1", "--images-per-class", "2"]
+        with at_most_attempts(1):
+            done = cli(*arguments, cwd=tmp_path)
         assert done.code == 0, f"{command}\n{done.err}"
 
 

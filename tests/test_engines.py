@@ -78,12 +78,28 @@ def on(model: LoadedModel, name: str, threads: int | None = None) -> Engine:
     return model.classifier(name, threads=threads)
 
 
+@pytest.fixture(scope="module")
+def kept() -> Callable[[LoadedModel, str], Engine]:
+    """As `on`, but one engine of a model for all tests: making one and comparing it takes half a second."""
+    made: dict[tuple[str, str], Engine] = {}
+
+    def engine(model: LoadedModel, name: str) -> Engine:
+        key = (model.card.sha256, name)
+        if key not in made:
+            made[key] = on(model, name)
+        return made[key]
+
+    return engine
+
+
 # ---- bits -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", EACH_ENGINE)
-def test_bits_do_not_depend_on_batch_order_strides_or_calling_thread(model: LoadedModel, name: str):
-    classifier, tiles = on(model, name), six(model)
+def test_bits_do_not_depend_on_batch_order_strides_or_calling_thread(
+    model: LoadedModel, name: str, kept: Callable[[LoadedModel, str], Engine]
+):
+    classifier, tiles = kept(model, name), six(model)
     threads_before = torch.get_num_threads()
     first = classifier.classify(tiles).logits
     assert np.array_equal(classifier.classify(tiles[::-1]).logits[::-1], first)
@@ -108,8 +124,10 @@ def test_bits_do_not_depend_on_batch_order_strides_or_calling_thread(model: Load
 
 @pytest.mark.usefixtures("shipped_model_each_time")
 @pytest.mark.parametrize("name", EACH_ENGINE)
-def test_a_second_instance_gives_the_same_bits(model: LoadedModel, name: str):
-    first = on(model, name)
+def test_a_second_instance_gives_the_same_bits(
+    model: LoadedModel, name: str, kept: Callable[[LoadedModel, str], Engine]
+):
+    first = kept(model, name)
     second = on(load_model(model.folder), name)
     assert second is not first
     assert np.array_equal(second.classify(six(model)).logits, first.classify(six(model)).logits)
@@ -126,9 +144,11 @@ def test_bits_do_not_depend_on_the_number_of_threads(model: LoadedModel, name: E
 
 
 @pytest.mark.parametrize("name", EACH_ENGINE)
-def test_normalisation_is_not_done_in_low_precision(model: LoadedModel, name: str):
+def test_normalisation_is_not_done_in_low_precision(
+    model: LoadedModel, name: str, kept: Callable[[LoadedModel, str], Engine]
+):
     """In bfloat16 a count of 40000 is a multiple of 256: light that is added to all would change every logit."""
-    classifier, tiles = on(model, name), six(model)
+    classifier, tiles = kept(model, name), six(model)
     more = np.uint16(65535 - tiles.max())
     assert more > 1000
     assert np.allclose(
@@ -139,8 +159,8 @@ def test_normalisation_is_not_done_in_low_precision(model: LoadedModel, name: st
 
 
 @pytest.mark.parametrize("name", EACH_ENGINE)
-def test_no_tiles_and_tiles_of_another_size(model: LoadedModel, name: str):
-    classifier, size = on(model, name), model.card.tile_px
+def test_no_tiles_and_tiles_of_another_size(model: LoadedModel, name: str, kept: Callable[[LoadedModel, str], Engine]):
+    classifier, size = kept(model, name), model.card.tile_px
     logits = classifier.classify(np.empty((0, size, size), np.uint16)).logits
     assert (logits.shape, logits.dtype) == ((0, 2), np.float32)
     with pytest.raises(ValueError, match="expected tiles"):
@@ -150,8 +170,10 @@ def test_no_tiles_and_tiles_of_another_size(model: LoadedModel, name: str):
 
 
 @pytest.mark.parametrize("name", EACH_ENGINE)
-def test_an_engine_names_itself_with_its_precision(model: LoadedModel, name: str):
-    classifier = on(model, name)
+def test_an_engine_names_itself_with_its_precision(
+    model: LoadedModel, name: str, kept: Callable[[LoadedModel, str], Engine]
+):
+    classifier = kept(model, name)
     assert classifier.name == name.removesuffix(" on the CPU")
     assert ("bfloat16" if "bf16" in name else "float32") in classifier.engine
     assert classifier.engine.startswith(classifier.name.partition("-")[0])
@@ -162,7 +184,7 @@ def test_an_engine_names_itself_with_its_precision(model: LoadedModel, name: str
 
 @pytest.mark.parametrize("name", EACH_ENGINE)
 def test_engines_agree_with_the_reference_on_tiles_that_no_check_has_seen(
-    shipped: LoadedModel, name: str, monkeypatch: pytest.MonkeyPatch
+    shipped: LoadedModel, name: str, kept: Callable[[LoadedModel, str], Engine], monkeypatch: pytest.MonkeyPatch
 ):
     if name == "cuda on the CPU":  # the processor takes long for this network: smaller batches to warm up with
         monkeypatch.setattr("hcc_scope.inference.cuda.BATCH", 4)
@@ -171,7 +193,7 @@ def test_engines_agree_with_the_reference_on_tiles_that_no_check_has_seen(
     card = shipped.card
     reference = log_odds(shipped.classifier().classify(others).logits)
     agreement = Agreement(others, calibrate(reference, card.temperature), card.temperature, card.probability_tolerance)
-    worst = agreement.largest_difference(on(shipped, name))
+    worst = agreement.largest_difference(kept(shipped, name))
     assert worst <= card.probability_tolerance
     if "bf16" not in name:
         assert worst < 1e-4

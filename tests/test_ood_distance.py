@@ -230,18 +230,18 @@ def phantoms() -> TileTable:
 
 def test_tiles_that_the_shipped_network_was_not_trained_for_are_flagged(phantoms: TileTable):
     assert TWICE_AS_DENSE not in draw_ood_tiles(1, of_phantom=False)  # it is not the stain of a real training
-    kinds = draw_ood_tiles(20, seed=3)  # of 8 tiles, one more or less is 12 %
+    kinds = draw_ood_tiles(8, seed=3)
     assert list(kinds) == ["noise", "fluorescent beads", "waves", "blank glass", STAIN, TWICE_AS_DENSE]
     record = fit_ood_distance(shipped_network(), phantoms, np.arange(len(phantoms)), [], others=kinds).record
     flagged = {what: share for what, share in record.flagged.items() if what != TWICE_AS_DENSE}
-    assert min(flagged.values()) >= 0.85, record.flagged  # fitted to few tiles here
+    assert min(flagged.values()) >= 0.85, record.flagged  # of 8; fitted to few tiles here
     model = load_model("phantom-meng2019")
     assert model.card.unlike_training is not None
     engine, threshold = model.classifier(), model.card.unlike_training.threshold
     for what in kinds.keys() - {TWICE_AS_DENSE}:
         distances = engine.classify(kinds[what]).distances
         assert distances is not None
-        assert (distances > threshold).mean() >= 0.95, what
+        assert (distances > threshold).all(), what
 
 
 # engines

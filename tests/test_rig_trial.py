@@ -90,6 +90,7 @@ RIG = """\
 config: leica.cfg
 roles: {em_gain: Gain, em_switch: EMSwitch, temperature_set_point: CCDTemperatureSetPoint, objective: ObjectiveTurret}
 stage_limits_um: {x: [1000, 90000], y: [1000, 60000], z: [0, 9000]}
+buffer_size_mb: 64
 """
 
 

@@ -48,7 +48,7 @@ from hcc_scope.storage.recover import recover
 from hcc_scope.storage.run_log import read_run_log
 from hcc_scope.storage.scorer import store_scorer
 from hcc_scope.types import Counts, RunSpec
-from tests.commands import assert_frames_readable, cli
+from tests.commands import assert_frames_readable, cli, small_rig_file
 from tests.report_parts import page_text
 from tests.session_parts import wait_until
 from tests.storage_cases import change_facts, change_spec
@@ -482,7 +482,7 @@ from hcc_scope.runs.section import start_section
 from hcc_scope.microscope.plan_source import MicroManagerSource
 
 scoring_model = load_scoring_model("phantom-meng2019", "torchscript", print)
-with open_rig("demo") as rig:
+with open_rig(sys.argv[2]) as rig:
     rig.set_properties([f"Camera,OnCameraCCD{axis}Size,512" for axis in "XY"])
     plan = RandomFields(n_fields=200, seed=1, rectangle_um=(-9000, -9000, 9000, 9000))
     source = MicroManagerSource(
@@ -502,8 +502,9 @@ with open_rig("demo") as rig:
 
 
 def test_a_kill_while_paused_loses_no_frame_and_no_mark(tmp_path: Path, scoring_model: ScoringModel):
+    rig = small_rig_file(tmp_path / "demo.rig.yaml")
     process = subprocess.Popen(
-        [sys.executable, "-c", _KILLED_WHILE_PAUSED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _KILLED_WHILE_PAUSED, str(tmp_path), str(rig)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     n = next(int(line.split()[1]) for line in process.stdout if line.startswith("paused"))

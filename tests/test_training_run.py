@@ -35,6 +35,7 @@ from hcc_scope.training.predict import load_weights
 from hcc_scope.training.validation_split import hold_out
 from tests.dataset_parts import small_set
 from tests.labelled_image_parts import texture_set
+from tests.quick_model_parts import at_most_attempts, without_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,8 @@ def run(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = Path(shutil.copytree(manifest.parent, folder.with_name("set"))) / "manifest.csv"
     shutil.rmtree(table.parent / CACHE_FOLDER, ignore_errors=True)
     options_ = options(table, folder, network="compact", seed=3, epochs=4, cache=folder.with_name("tiles"))
-    run_train(options_, json_mode=False)  # enough to learn them
+    with without_program():
+        run_train(options_, json_mode=False)  # enough to learn them
     return folder
 
 
@@ -182,7 +184,8 @@ def test_ctrl_c_keeps_the_training_and_states_how_to_continue(
     assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
     assert not (tmp_path / "run" / "model").exists()
     monkeypatch.setattr(attempts, "fit", real)
-    run_train(options(manifest, tmp_path / "run", resume=True), json_mode=False)
+    with at_most_attempts(1), without_program():
+        run_train(options(manifest, tmp_path / "run", resume=True), json_mode=False)
     assert load_model(tmp_path / "run" / "model").card.network == "meng2019"
 
 

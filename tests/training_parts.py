@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import os
 import signal
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +20,6 @@ from hcc_scope.training.fit_task import FitTask
 from tests.labelled_image_parts import texture_set
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hcc_scope.datasets.tiles import TileTable
     from hcc_scope.training.fit_result import FitResult
 
@@ -68,6 +70,28 @@ def kill() -> None:
     if hasattr(signal, "SIGKILL"):
         os.kill(os.getpid(), signal.SIGKILL)
     os._exit(9)
+
+
+def killed_twice(folder: str, step: int) -> None:
+    """Print how a training at a step and its continuation while it writes ended: of two processes, both killed.
+
+    Forked where that is safe, before anything is computed: they share the imports, which take the longest.
+    """
+    import torch._dynamo  # noqa: F401 - the first step of an optimiser does, which takes more than a second
+
+    ends: list[int] = []
+    for arguments in ((Path(folder), step, False), (Path(folder), 0, True)):
+        if sys.platform == "linux":
+            if (process := os.fork()) == 0:
+                run_and_be_killed(*arguments)
+                os._exit(1)
+            ends.append(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+        else:
+            one = multiprocessing.get_context("spawn").Process(target=run_and_be_killed, args=arguments)
+            one.start()
+            one.join()
+            ends.append(one.exitcode or 0)
+    sys.stdout.write(json.dumps(ends))
 
 
 def run_and_be_killed(folder: Path, step: int, while_writing: bool) -> None:

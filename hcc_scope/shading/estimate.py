@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import trim_mean
 
 from hcc_scope.formatting import counted
 from hcc_scope.shading.making import SATURATED_SHARE, Refusal
@@ -62,6 +61,8 @@ def estimate_flat(
     t_utc : datetime, optional
         When the newest of them was acquired: the estimate is as old. Now by default.
     """
+    from scipy.stats import trim_mean  # takes a third of a second, at every start of a section and of the window
+
     height, width = settings.shape_yx
     side = max(1, max(height, width) // _BLOCKS)
     of_dark = block_means(dark.values, side)

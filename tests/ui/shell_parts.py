@@ -12,7 +12,7 @@ from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
 from shiboken6 import isValid
 
-from hcc_scope.resources import hardware_configs_dir
+from tests.commands import small_rig_file
 from ui.app import App
 
 if TYPE_CHECKING:
@@ -76,15 +76,8 @@ def open_rig(app: App, rig: str | Path = "demo") -> None:
 
 
 def rig_file(cfg: Path) -> Path:
-    """Write the demo's rig file beside a configuration, with room for frames of one tile.
-
-    The core fills the camera's buffer with zeros whenever a rig is opened: half a second for its usual GiB.
-    """
-    shipped = (hardware_configs_dir() / "demo.rig.yaml").read_text(encoding="utf-8")
-    path = cfg.with_name("small.rig.yaml")
-    text = shipped.replace("config: demo.cfg", f"config: {cfg.name}") + "buffer_size_mb: 64\n"
-    path.write_text(text, encoding="utf-8")
-    return path
+    """Write the demo's rig file beside a configuration, with room for frames of one tile."""
+    return small_rig_file(cfg.with_name("small.rig.yaml"), cfg)
 
 
 def name_section(app: App, animal: str = "M7", section: str = "S1") -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from hcc_scope.errors import ModelError
 from hcc_scope.resources import models_dir
-from tests.commands import COMMAND, cli
+from tests.commands import COMMAND, cli, small_rig_file
 from ui.control.settings import FOLDER_VARIABLE
 
 
@@ -41,10 +41,11 @@ def test_a_missing_display_is_one_sentence_and_an_exit_code(tmp_path: Path):
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_it_opens_the_demo_rig_and_a_polite_signal_closes_it(tmp_path: Path):
     own = Path(shutil.copytree(models_dir() / "phantom-meng2019", tmp_path / "own"))
-    process = app_process(tmp_path, "--rig", "demo", "--model", str(own), QT_QPA_PLATFORM="offscreen")
+    rig = small_rig_file(tmp_path / "demo.rig.yaml")
+    process = app_process(tmp_path, "--rig", str(rig), "--model", str(own), QT_QPA_PLATFORM="offscreen")
     settings = tmp_path / "settings.json"
     deadline = time.monotonic() + 60
-    while not (settings.exists() and '"demo"' in settings.read_text()):  # written once the rig is open
+    while not (settings.exists() and "demo.rig.yaml" in settings.read_text()):  # written once the rig is open
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -83,25 +83,20 @@ def test_a_section_from_start_to_its_report(ready: App, monkeypatch: pytest.Monk
     assert read_notes(store.path)[-1].text == "fold at the upper edge"
 
 
-def test_the_store_is_opened_again_and_its_tiles_are_shown(ready: App):
+def test_the_store_is_never_overwritten_and_is_opened_again_with_its_tiles(ready: App):
     assert ready.rig.loaded is not None
     microscope = ready.rig.loaded.rig.microscope
     microscope.hardware.handling = replace(microscope.handling, em_gain_max=0.5)
     start(ready)
     wait_for(lambda: "An EM gain of 1 is above the rig file's limit of 0.5" in notices(ready), "the warning")
     finish(ready)
+    name_section(ready, "M7", "S1")
+    wait_for(lambda: "is there already" in ready.action_states.missing, "the check")
+    assert not ready.window.actions_["start"].isEnabled()
     ready.views.tiles.clear()
     ready.commands.open_one_store(str(ready.setup.request.out_dir / "M7_S1.ome.zarr"))
     wait_for(lambda: ready.views.replay.opened is not None, "the store to open")
     assert ready.views.tiles.model.rowCount() == 6
-
-
-def test_a_section_that_is_there_is_never_overwritten(ready: App):
-    start(ready)
-    finish(ready)
-    name_section(ready, "M7", "S1")
-    wait_for(lambda: "is there already" in ready.action_states.missing, "the check")
-    assert not ready.window.actions_["start"].isEnabled()
 
 
 def test_pause_resume_and_stop(ready: App):
@@ -125,22 +120,20 @@ def test_pause_resume_and_stop(ready: App):
     assert "ended early" in notices(ready)
 
 
-def test_stop_while_it_is_paused(ready: App):
+def test_stop_while_it_is_paused_then_hurry_and_the_emergency_stop_end_sections_in_order(ready: App):
+    got = reports(ready)
     ready.setup.change(plan=PlanChoice(n_fields=500))
     start(ready)
     ready.window.actions_["pause"].trigger()
     ready.window.actions_["stop"].trigger()
     finish(ready)
-
-
-def test_hurry_leaves_the_rest_unclassified_but_stored(ready: App):
-    got = reports(ready)
-    ready.setup.change(plan=PlanChoice(n_fields=500))
-    start(ready)
-    wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
-    ready.window.actions_["skip_analysis"].trigger()
-    finish(ready)
-    assert got[0].outcome.counts.stored == got[0].outcome.counts.acquired
+    for action in ("skip_analysis", "emergency"):  # the rest is unclassified, but stored
+        start(ready)
+        wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
+        ready.window.actions_[action].trigger()
+        finish(ready)
+        assert got[-1].outcome.counts.stored == got[-1].outcome.counts.acquired >= 1
+    assert [one.outcome.state for one in got] == ["cancelled"] * 3
 
 
 def test_the_last_field_is_excluded_and_brought_back(ready: App):
@@ -237,16 +230,6 @@ def test_a_device_error_in_the_middle_is_reported_and_the_next_section_works(rea
     assert got[1].outcome.state == "completed"
 
 
-def test_the_emergency_stop_ends_the_section_in_order(ready: App):
-    got = reports(ready)
-    ready.setup.change(plan=PlanChoice(n_fields=500))
-    start(ready)
-    wait_for(lambda: ready.state.snapshot.counts.acquired >= 1, "a field")
-    ready.window.actions_["emergency"].trigger()
-    finish(ready)
-    assert got[0].outcome.counts.stored == got[0].outcome.counts.acquired
-
-
 def test_another_model_and_engine_are_loaded_between_sections(ready: App, tmp_path: Path):
     from hcc_scope.inference.catalogue import find_model
 
@@ -291,28 +274,38 @@ def what_does_not_fit_is_shown_when_it_is_chosen(ready: App, tmp_path: Path) -> 
     assert "Passed." not in page.toPlainText()  # that was another model
 
 
-def test_a_model_that_was_altered_keeps_the_section_from_starting(ready: App, tmp_path: Path):
+def refused_start(app: App) -> None:
+    """Press Start, and wait until the section has ended before it began."""
+    wait_for(lambda: app.window.actions_["start"].isEnabled(), "Start")
+    app.window.actions_["start"].trigger()
+    finish(app)
+    assert not (app.setup.request.out_dir / "M7_S1.ome.zarr").exists()
+
+
+def test_what_a_start_finds_wrong_is_reported(ready: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A plan file with a mistake, more fields than fit, and a model that was altered; one after the other."""
     from hcc_scope.inference.catalogue import find_model
 
+    path = tmp_path / "plan.yaml"
+    path.write_text("kind: spiral\n")
+    ready.setup.change(plan=PlanChoice(kind="file", file=str(path)))
+    refused_start(ready)
+    assert "plan.yaml" in notices(ready)
+
+    monkeypatch.setattr("hcc_scope.plans.geometry._MAX_LATTICES", 2)  # many draws do not change the answer
+    ready.setup.change(plan=PlanChoice(n_fields=2_000))
+    refused_start(ready)
+    assert "Choose fewer fields under Section > Plan" in notices(ready)
+    assert "larger outline" not in notices(ready)
+
+    ready.setup.change(plan=PlanChoice(n_fields=6))
+    assert "sha256" not in notices(ready)
     copy = shutil.copytree(find_model("phantom-meng2019"), tmp_path / "altered")
     with (copy / "model.pt").open("ab") as file:
         file.write(b"\0")
     ready.window.top.set_models([("altered", str(copy), "")], str(copy))
-    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
-    ready.window.actions_["start"].trigger()
-    finish(ready)
+    refused_start(ready)
     assert "sha256" in notices(ready)
-    assert not (ready.setup.request.out_dir / "M7_S1.ome.zarr").exists()
-
-
-def test_a_plan_file_with_a_mistake_is_reported(ready: App, tmp_path: Path):
-    path = tmp_path / "plan.yaml"
-    path.write_text("kind: spiral\n")
-    ready.setup.change(plan=PlanChoice(kind="file", file=str(path)))
-    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
-    ready.window.actions_["start"].trigger()
-    finish(ready)
-    assert "plan.yaml" in notices(ready)
 
 
 def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBot):
@@ -330,18 +323,6 @@ def test_a_plan_without_its_file_is_refused_before_start(ready: App, qtbot: QtBo
     assert chosen[0].file == "plan.yaml"
     ready.setup.choose_plan(PlanChoice(kind="file", file=""))
     assert "plan file" in ready.action_states.missing
-
-
-def test_too_many_fields_for_the_phantom_are_answered_with_what_can_be_done(
-    ready: App, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("hcc_scope.plans.geometry._MAX_LATTICES", 2)  # many draws do not change the answer
-    ready.setup.change(plan=PlanChoice(n_fields=2_000))
-    wait_for(lambda: ready.window.actions_["start"].isEnabled(), "Start")
-    ready.window.actions_["start"].trigger()
-    finish(ready)
-    assert "Choose fewer fields under Section > Plan" in notices(ready)
-    assert "larger outline" not in notices(ready)
 
 
 def test_a_folder_that_cannot_be_made_is_reported(ready: App, tmp_path: Path):

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from ui.app import App
-    from ui.shell.action_specs import ActionName
 
 NEEDS_RIG = {"reconnect", "close_rig", "live", "snap", "references", "emergency", "start", "continue", "resume"} | {
     "save_plan", "export_positions", "mark_here", "go_there", "quick_scan",
@@ -147,26 +146,21 @@ def test_what_the_keyboard_reaches_has_a_name_and_a_tooltip_or_a_text(shell: App
     assert nameless == []
 
 
-@pytest.mark.parametrize(
-    ("animal", "section", "missing"),
-    [
+def test_ids_are_mandatory_and_checked_as_they_are_typed(shell: App, small_rig: Path):
+    from shell_parts import open_rig
+
+    open_rig(shell, small_rig)
+    for animal, section, missing in (
         ("", "", "animal id is missing"),
         ("M7", "", "section id is missing"),
         ("M/7", "S1", "'M/7' contains /"),
         ("M7", "CON", "keeps for a device"),
         ("M7", " S1", "starts or ends with a space"),
-    ],
-)
-def test_ids_are_mandatory_and_checked_as_they_are_typed(
-    shell: App, small_rig: Path, animal: str, section: str, missing: str
-):
-    from shell_parts import open_rig
-
-    open_rig(shell, small_rig)
-    name_section(shell, animal, section)
-    assert missing in shell.action_states.missing
-    assert not shell.window.actions_["start"].isEnabled()
-    assert missing in shell.window.actions_["start"].toolTip()
+    ):
+        name_section(shell, animal, section)
+        assert missing in shell.action_states.missing
+        assert not shell.window.actions_["start"].isEnabled()
+        assert missing in shell.window.actions_["start"].toolTip()
 
 
 @pytest.mark.parametrize(
@@ -285,18 +279,17 @@ def test_the_key_of_a_panel_brings_it_forward_before_it_hides_it(shell: App):
         assert not action.isChecked()
 
 
-@pytest.mark.parametrize("name", ["live", "pause"])
-def test_a_button_that_stays_down_has_a_bar(shell: App, name: ActionName):
-    action = shell.window.actions_[name]
-    (button,) = (one for one in shell.window.top.findChildren(QToolButton) if one.defaultAction() is action)
-
-    def foot() -> str:
+def test_a_button_that_stays_down_has_a_bar(shell: App):
+    def foot(button: QToolButton) -> str:
         return button.grab().toImage().pixelColor(button.width() // 2, button.height() - 3).name()
 
     accent = colours(shell.window.theme).accent
-    assert foot() != accent
-    action.setChecked(True)
-    assert foot() == accent
+    for name in ("live", "pause"):
+        action = shell.window.actions_[name]
+        (button,) = (one for one in shell.window.top.findChildren(QToolButton) if one.defaultAction() is action)
+        assert foot(button) != accent
+        action.setChecked(True)
+        assert foot(button) == accent
 
 
 def test_the_name_of_a_rig_is_not_markup(shell: App):
