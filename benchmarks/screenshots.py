@@ -31,6 +31,7 @@ from ui.kit.theme import apply_theme, colours
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
     from PySide6.QtWidgets import QWidget
 
     from hcc_scope.by_hand import HandView
@@ -256,7 +257,7 @@ def _let_hands_slip() -> list[SlippingHand]:
 
 
 def _with_few_colours(picture: Image.Image, theme: ThemeName) -> Image.Image:
-    """Return a picture of 256 colours, a third of the size: those of the widgets as they are, the rest nearly so."""
+    """Return a picture of 256 colours, a third of the size: those of the theme as they are, the rest nearly so."""
     found = picture.getcolors(picture.width * picture.height) or []
     named = [ImageColor.getrgb(colour) for colour in dataclasses.astuple(colours(theme))]
     # the heatmap's bar is small: a colour of its own for each step, over the window's
@@ -269,7 +270,22 @@ def _with_few_colours(picture: Image.Image, theme: ThemeName) -> Image.Image:
     palette.putpalette(
         [part for colour in widgets for part in cast("tuple[int, ...]", colour)] + rest[: 3 * (256 - OF_WIDGETS)]
     )
-    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
+    few = picture.quantize(palette=palette, dither=Image.Dither.NONE)
+    # Pillow takes a colour near the nearest one; those of the theme are put back as they are
+    colour_ids, places = np.unique(_colour_ids(np.array(named)), return_index=True)
+    wanted, indices = _colour_ids(np.asarray(picture)), np.array(few)
+    found_at = np.minimum(np.searchsorted(colour_ids, wanted), len(colour_ids) - 1)
+    exact = colour_ids[found_at] == wanted
+    indices[exact] = places[found_at[exact]]
+    exactly = Image.fromarray(indices)
+    exactly.putpalette(few.getpalette() or [])
+    return exactly
+
+
+def _colour_ids(rgb: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return one number for each colour of (..., 3)."""
+    red, green, blue = np.moveaxis(rgb.astype(np.int64), -1, 0)
+    return np.asarray(65536 * red + 256 * green + blue)
 
 
 def main() -> None:

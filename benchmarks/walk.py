@@ -302,7 +302,7 @@ def walk(steps: Walk, model: Path) -> None:
     steps.wait(lambda facts: facts["opened"] and not facts["jobs"], "the section in Replay")
     steps.take("opened")
     steps.key("ctrl+shift+e")
-    steps.wait(lambda facts: "report" in facts["notice"].lower(), "the report")
+    steps.wait(lambda facts: "The report is" in facts["notice"], "the report")
     steps.take("report")
     code = steps.end()
     steps.say(f"the window ended with exit code {code}")

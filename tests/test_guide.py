@@ -191,7 +191,7 @@ def test_the_arrow_points_to_the_target_as_the_picture_shows_it():
     guide = guide_to((1600.0, 2750.0))
     guidance = guide.guidance()
     assert guidance is not None
-    assert guidance.text == "2.3 fields left, 0.5 up (2413 um)"
+    assert guidance.text == "left 2.3 fields, up 0.5 (2413 um)"
     assert guidance.arrow_fields == pytest.approx((-2400 / 1024, -250 / 512))
     assert guidance.distance_um == pytest.approx(math.hypot(2400, 250))
     # turned by a quarter: what lies at lower x lies up in the picture, which is 2048 px wide
@@ -200,7 +200,7 @@ def test_the_arrow_points_to_the_target_as_the_picture_shows_it():
     assert turned.arrow_fields == pytest.approx((250 / 1024, -2400 / 512))
     mirrored = guide_to((1600.0, 3000.0), orientation=Orientation((-1.0, 0.0, 0.0, 1.0))).guidance()
     assert mirrored is not None
-    assert mirrored.text == "2.3 fields right (2400 um)"
+    assert mirrored.text == "right 2.3 fields (2400 um)"
 
 
 def test_the_nearest_open_field_is_the_target_and_stays_it():
@@ -306,8 +306,8 @@ def test_text_and_arrow_agree_for_every_camera(matrix: tuple[float, float, float
     offset_px = np.array((right * SHAPE_YX[1], down * SHAPE_YX[0]))
     assert orientation.to_stage_um(offset_px, UM_PER_PX) == pytest.approx((-2400.0, 700.0))
     across, along = guidance.text.split(" (")[0].split(", ")
-    assert across == f"{abs(right):.1f} fields {'right' if right > 0 else 'left'}"
-    assert along == f"{abs(down):.1f} {'down' if down > 0 else 'up'}"
+    assert across == f"{'right' if right > 0 else 'left'} {abs(right):.1f} fields"
+    assert along == f"{'down' if down > 0 else 'up'} {abs(down):.1f}"
     assert guidance.text.endswith(" (2500 um)")
     # a field is twice as wide as high: the arrow's direction is that of the picture, not of its sides
     assert guidance.arrow_deg == pytest.approx(math.degrees(math.atan2(offset_px[1], offset_px[0])))
@@ -430,9 +430,9 @@ def test_a_move_that_leads_away_is_called_so_at_once_and_an_overshoot_is_not():
     guide = guide_to((1000.0, 3000.0))
     texts = move(guide, (4000.0, 3000.0), (4600.0, 3000.0))
     assert not any("other way" in text for text in texts[:10])
-    assert texts[-1] == "the other way: 3.5 fields left (3600 um)"
+    assert texts[-1] == "the other way: left 3.5 fields (3600 um)"
     assert not guide.in_hand_axes
-    assert move(guide, (4000.0, 3000.0))[-1] == "2.9 fields left (3000 um)"
+    assert move(guide, (4000.0, 3000.0))[-1] == "left 2.9 fields (3000 um)"
     texts = move(guide, (1400.0, 3000.0), (500.0, 2950.0), (1300.0, 3000.0), (1000.0, 3000.0))
     assert not any("other way" in text for text in texts)
     assert texts[-1] == "here: hold still"

@@ -80,6 +80,12 @@ def test_every_state_of_a_store_is_a_row_with_one_sentence(tmp_path: Path) -> No
     assert all(problem.endswith(".") and "\n" not in problem for problem in problems.values())
 
 
+def test_a_folder_that_is_not_there_yet_holds_nothing(tmp_path: Path) -> None:
+    lister = SectionLister()
+    assert list(lister.each([tmp_path / "sections"])) == []
+    assert lister.n_unread == 0
+
+
 def test_a_store_that_goes_while_it_is_listed_is_a_row(tmp_path: Path) -> None:
     for section_id in ("S1", "S2"):
         stored_section(tmp_path, section_id=section_id)

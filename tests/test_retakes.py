@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from hcc_scope.plans.progress import PlanProgress, plan_progress
 from hcc_scope.report.pictures import course
 from hcc_scope.report.summary import SectionReport, section_account
 from hcc_scope.retakes import Retakes, retake_tags
+from hcc_scope.score_course import course_rows
 from hcc_scope.score_rule import CURRENT_RULE, ScoreRule
 from hcc_scope.scoring import SectionScorer, rescored
 from hcc_scope.session import Session
@@ -144,6 +146,10 @@ def test_a_retake_stands_at_the_place_of_its_field_and_fills_no_lattice():
     assert (score.retaken, score.set_aside, score.interval_valid) == ({4: 11}, (4,), True)
     rows = course(RESULTS.values(), with_retake)
     assert tuple(rows[-1]) == (score.frames, score.score, *score.interval)
+    live = RunScore(with_retake.fresh())
+    for seq in (0, 1, 3, 2, *range(4, 12)):  # frame 2 was analysed late
+        live.add(RESULTS[seq])
+    assert np.array_equal(course_rows(live.course()), rows)
 
 
 def section(out: Path, source: Retaking, *, classifier: Classifier | None = None) -> tuple[Path, RunOutcome]:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QInputDialog, QSpinBox
 from hcc_scope.formatting import capital, full_stop
 from hcc_scope.session.bad_fields import PAUSE_AFTER_MOST
 from ui.control.run_control import describe_end
+from ui.kit.dialog_buttons import without_icons
 from ui.shell.alerts import Alerts
 from ui.shell.messages import Message
 
@@ -134,6 +135,7 @@ class AlertPresenter(QObject):
         dialog.intValueSelected.connect(self._setup.choose_pause_after)
         dialog.finished.connect(self._dialog_closed)
         dialog.show()
+        without_icons(dialog)
         for field in dialog.findChildren(QSpinBox):
             field.setAccessibleName("Bad fields in a row before a pause")
 

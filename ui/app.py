@@ -52,6 +52,7 @@ from ui.models_presenter import ModelsPresenter
 from ui.plan_presenter import PlanPresenter
 from ui.preview_presenter import PreviewPresenter
 from ui.replay_presenter import ReplayPresenter
+from ui.resume_presenter import ResumePresenter
 from ui.rig_presenter import RigPresenter
 from ui.section_presenter import SectionPresenter
 from ui.shell.emergency_key import EmergencyKey
@@ -118,6 +119,7 @@ class App:
     training: TrainingPresenter
     imports: ImportPresenter
     export: ExportPresenter
+    resumes: ResumePresenter
 
     @classmethod
     def make(cls, folder: Path | None = None, *, model: Path | None = None, allow_phantom_model: bool = False) -> App:
@@ -169,7 +171,8 @@ class App:
         )
         training = TrainingPresenter(window, views, jobs, state, setup, focus, library.library)
         EmptyPages(window, views, rig, run)
-        commands = Commands(window, views, jobs, state, rig, run, setup, focus, recovery, store, plans, references)
+        commands = Commands(window, views, jobs, state, rig, run, setup, focus, store, plans, references)
+        resumes = ResumePresenter(window, jobs, state, run, setup, recovery)
         imports = ImportPresenter(window, views, jobs, state, run, setup)
         focus.map_given_back.connect(preview.wanted)
         on_map.map_needed.connect(presenters[1].end_map)
@@ -189,7 +192,7 @@ class App:
         made = cls(
             window, views, jobs, state, store, setup, rig, run, references, focus, recovery, presenters, hand, library,
             models, check, models_presenter, commands, action_states, shutdown, log, emergency_key, keys, training,
-            imports, export,
+            imports, export, resumes,
         )  # fmt: skip
         made.connect()
         for problem in problems:
@@ -204,8 +207,8 @@ class App:
         self.state.message.connect(window.messages.say)
         self.jobs.error_reported.connect(window.messages.add_error)
         window.messages.added.connect(self._notice)
-        self.library.resume_asked.connect(self.commands.resume_section)
-        self.library.continue_asked.connect(self.commands.continue_section)
+        self.library.resume_asked.connect(self.resumes.resume_section)
+        self.library.continue_asked.connect(self.resumes.continue_section)
         self.library.export_asked.connect(self.export.ask)
         self.settings_store.changed.connect(self._show_recent)
         self._show_recent(self.settings_store.settings)

@@ -6,16 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, QTimer, QUrl, Slot
+from PySide6.QtCore import QObject, QTimer, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QMessageBox
 
 from hcc_scope.errors import CameraError, DeviceError
-from hcc_scope.runs.unfinished import describe_unfinished
 from hcc_scope.storage.space import check_out_dir
 from hcc_scope.workers import Failure, attempt
-from ui.control.continued import request_to_continue
-from ui.control.resumed import request_to_resume
 from ui.control.run_control import describe_end
 from ui.control.settings import with_recent
 from ui.kit.error_report import describe
@@ -31,22 +27,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hcc_scope.report.summary import SectionReport
-    from hcc_scope.runs.unfinished import Unfinished
     from ui.control.app_state import AppState
     from ui.control.loaded_rig import LoadedRig
-    from ui.control.recovery import Recovery
     from ui.control.reference_control import ReferenceControl
     from ui.control.replay_focus import ReplayFocus
     from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
-    from ui.control.section_request import SectionRequest
     from ui.control.section_setup import SectionSetup
     from ui.control.settings_store import SettingsStore
     from ui.kit.jobs import Jobs
     from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
     from ui.plan_presenter import PlanPresenter
-    from ui.shell.actions import ActionName
+    from ui.shell.action_specs import ActionName
     from ui.shell.main_window import MainWindow
     from ui.views import Views
 
@@ -66,7 +59,6 @@ class Commands(QObject):
     run : RunControl
     setup : SectionSetup
     focus : ReplayFocus
-    recovery : Recovery
     settings_store : SettingsStore
     plans : PlanPresenter
     references : ReferenceControl
@@ -82,7 +74,6 @@ class Commands(QObject):
         run: RunControl,
         setup: SectionSetup,
         focus: ReplayFocus,
-        recovery: Recovery,
         settings_store: SettingsStore,
         plans: PlanPresenter,
         references: ReferenceControl,
@@ -91,14 +82,12 @@ class Commands(QObject):
         self._plans = plans
         self._window, self._views, self._jobs, self._state = window, views, jobs, state
         self._rig, self._run, self._setup, self._focus = rig, run, setup, focus
-        self._recovery, self._settings_store = recovery, settings_store
+        self._settings_store = settings_store
         self._aimed: int | None = None
         self._notes = NoteDialogs(window, self._write_note)
         self._health = HealthDialogs(window, jobs)
         self._shortcuts: ShortcutsDialog | None = None
         self._wizard: RigWizard | None = None
-        self._rests: dict[str, str] = {}
-        """What is offered to be resumed: the name of a store to the notice about it."""
         self._references = references
         self._reference_dialog: ReferenceDialog | None = None
         views.devices.references.asked.connect(window.actions_["references"].trigger)
@@ -110,8 +99,6 @@ class Commands(QObject):
         window.top.exclude_button.pressed.connect(self._aim)
         window.top.exclude_button.released.connect(self._aim_no_more)
         rig.opened.connect(self._rig_opened)
-        recovery.found.connect(self._offer_recovery)
-        recovery.recovered.connect(self._look_for_rest)
         run.phase_changed.connect(self._phase_changed)
         state.run_finished.connect(self._run_finished)
         state.finish_failed.connect(self._finish_failed)
@@ -120,7 +107,6 @@ class Commands(QObject):
         does: dict[ActionName, Callable[[], None]] = {
             "open_store": self.open_store,
             "choose_folder": self.choose_folder,
-            "recover": self.choose_store_to_recover,
             "export_view": self.export_view,
             "report": self.report,
             "welcome": self.welcome,
@@ -134,8 +120,6 @@ class Commands(QObject):
             "references": self.show_references,
             "emergency": self.emergency,
             "start": self.start,
-            "continue": self.choose_section_to_continue,
-            "resume": self.choose_section_to_resume,
             "stop": self._run.stop,
             "skip_analysis": self._run.skip_analysis,
             "exclude": self.exclude,
@@ -188,28 +172,6 @@ class Commands(QObject):
         if not self._run.active:
             self._setup.choose_folder(Path(path))
             self._window.messages.say("info", f"New sections are stored in {path}.")
-
-    def choose_store_to_recover(self) -> None:
-        """Choose an unfinished store to make valid again."""
-        title = "Recover a section (a folder that ends in .ome.zarr)"
-        choose_folder(self._window, title, self._setup.request.out_dir, self._recover_one)
-
-    def _recover_one(self, path: str) -> None:
-        self.recover([Path(path)])
-
-    @Slot(tuple)
-    def _offer_recovery(self, found: tuple[Unfinished, ...]) -> None:
-        if not self._run.active:
-            offer, do = "Recover", partial(self.recover, [one.path for one in found])
-            if len(found) == 1 and found[0].n_left:
-                offer, do = "Resume", partial(self.resume_section, str(found[0].path))
-                self._rests[found[0].path.name] = describe_unfinished(found)
-            self._window.notice.show_notice("warning", describe_unfinished(found), offer, do)
-
-    def recover(self, paths: list[Path]) -> None:
-        """Make stores valid again."""
-        self._window.notice.show_notice("info", "Recovering …")
-        self._recovery.recover(paths)
 
     def export_view(self) -> None:
         """Save what the open tab shows as a PNG file."""
@@ -399,68 +361,6 @@ class Commands(QObject):
         self._window.show_welcome(False)
         self._run.start(self._setup.request)
 
-    def choose_section_to_continue(self) -> None:
-        """Choose a stored section by hand that goes on."""
-        title = "Continue a section by hand (a folder that ends in .ome.zarr)"
-        choose_folder(self._window, title, self._setup.request.out_dir, self.continue_section)
-
-    def continue_section(self, path: str) -> None:
-        """Begin to add fields to a stored section, with its ids, plan, model and engine."""
-        ask = partial(request_to_continue, Path(path), self._setup.request)
-        self._jobs.submit("disk", ask, self._continue)
-
-    def _continue(self, request: SectionRequest) -> None:
-        if self._window.actions_["continue"].isEnabled():
-            self._window.show_welcome(False)
-            self._window.top.animal.set_value(request.animal_id)
-            self._window.top.section.set_value(request.section_id)
-            self._setup.change(plan=request.plan)
-            self._run.start(request)
-
-    def choose_section_to_resume(self) -> None:
-        """Choose a stored section of whose plan fields are left."""
-        title = "Resume a section (a folder that ends in .ome.zarr)"
-        choose_folder(self._window, title, self._setup.request.out_dir, self.resume_section)
-
-    def resume_section(self, path: str) -> None:
-        """Look what is left of a stored section, show it, and take it if the operator agrees."""
-        actions = self._window.actions_
-        if actions["resume"].isEnabled():
-            ask = partial(request_to_resume, Path(path), self._setup.request)
-            busy = f"Checking every stored frame of {Path(path).name} …"  # takes long on a slow disk
-            self._window.notice.show_notice("info", busy)
-            self._jobs.submit("disk", ask, partial(self._ask_to_resume, busy), partial(self._not_to_resume, busy))
-        else:
-            words = f"{Path(path).name} cannot be resumed yet: {actions.why_not('resume')}."
-            self._window.notice.show_notice("info", words, "Resume", partial(self.resume_section, path))
-
-    def _not_to_resume(self, busy: str, _why: str) -> None:
-        self._window.notice.withdraw(busy)
-
-    def _ask_to_resume(self, busy: str, resumed: tuple[SectionRequest, str]) -> None:
-        from hcc_scope.runs.resumed_section import SAME_PLACE
-
-        self._window.notice.withdraw(busy)
-        request, left = resumed
-        box = QMessageBox(QMessageBox.Icon.Question, "Resume a section", left, parent=self._window)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setInformativeText(
-            "The plan goes on in the same store, at the places that were drawn, with the model, exposure and dark and "
-            f"flat fields of its first part. {SAME_PLACE}"
-        )
-        go_on = box.addButton("Resume", QMessageBox.ButtonRole.AcceptRole)
-        go_on.clicked.connect(partial(self._resume, request))
-        box.setDefaultButton(go_on)
-        box.setEscapeButton(box.addButton(QMessageBox.StandardButton.Cancel))
-        box.open()
-
-    def _resume(self, request: SectionRequest, _checked: bool = False) -> None:
-        if self._window.actions_["resume"].isEnabled():
-            self._window.show_welcome(False)
-            if request.resumes is not None:
-                self._window.notice.withdraw(self._rests.pop(request.resumes.name, ""))
-            self._run.start(request)
-
     @Slot(object)
     def _run_finished(self, report: SectionReport) -> None:
         if report.store is not None:
@@ -476,18 +376,6 @@ class Commands(QObject):
             self._state.message.emit("info", words)
         if isinstance(report.outcome.cause, CameraError | DeviceError) and self._rig.last_name:
             self._window.notice.show_notice("error", describe_end(report)[1], "Reconnect rig", self.reconnect)
-        if report.store is not None and report.outcome.state != "completed":
-            self._look_for_rest(Path(report.store))
-
-    @Slot(object)
-    def _look_for_rest(self, path: Path) -> None:
-        """Look in the background whether a stored section has fields left, and offer to take them."""
-        self._jobs.submit("disk", partial(_what_is_left, path), partial(self._offer_resume, path))
-
-    def _offer_resume(self, path: Path, left: str) -> None:
-        if left and not self._run.active:
-            self._rests[path.name] = left
-            self._window.notice.show_notice("info", left, "Resume", partial(self.resume_section, str(path)))
 
     @Slot()
     def _finish_failed(self) -> None:
@@ -577,12 +465,3 @@ class Commands(QObject):
 
 def _ignoring_checked(do: Callable[[], None], _checked: bool = False) -> None:
     do()
-
-
-def _what_is_left(path: Path) -> str:
-    """Return how many fields of a stored section are left, as a sentence; empty if its plan cannot go on."""
-    from hcc_scope.runs.resumed_section import rest_of
-    from hcc_scope.storage.reader import open_store
-
-    section = rest_of(open_store(path))
-    return "" if section is None or not section.n_left else section.describe()

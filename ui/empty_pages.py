@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
-    from ui.shell.actions import ActionName
+    from ui.shell.action_specs import ActionName
     from ui.shell.main_window import MainWindow
     from ui.views import Views
 

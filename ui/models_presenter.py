@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ui.control.run_control import RunControl
     from ui.control.section_setup import SectionSetup
     from ui.kit.jobs import Jobs
-    from ui.shell.actions import ActionName
+    from ui.shell.action_specs import ActionName
     from ui.shell.main_window import MainWindow
     from ui.views import Views
 

@@ -16,6 +16,7 @@ from hcc_scope.microscope.limits import em_gain_warning
 from hcc_scope.microscope.sensor_care import ageing_concern
 from ui.control.settings import Contrast
 from ui.devices.device_action import DeviceAction
+from ui.kit.dialog_buttons import without_icons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,6 +143,7 @@ class RigPresenter(QObject):
         question.setDefaultButton(QMessageBox.StandardButton.No)
         question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         question.finished.connect(partial(self._gain_answered, em_gain))
+        without_icons(question)
         question.open()
 
     def _gain_answered(self, em_gain: float, answer: int) -> None:

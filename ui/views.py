@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ui.kit.jobs import Jobs
     from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
-    from ui.shell.actions import ActionName
+    from ui.shell.action_specs import ActionName
     from ui.shell.main_window import MainWindow
 
 __all__ = ["Views"]
@@ -79,7 +79,7 @@ class Views(QObject):
         window.add_dock("rig", "Rig", scrolled(self.devices), _LEFT, "Ctrl+Alt+1")
         window.add_dock("properties", "Properties", self.property_page, _LEFT, "Ctrl+Alt+2", beside="rig")
         window.add_dock("score", "Score", scrolled(self.score), _RIGHT, "Ctrl+Alt+3")
-        window.add_dock("quality", "Quality of the field", scrolled(self.quality), _RIGHT, "Ctrl+Alt+4")
+        window.add_dock("quality", "Quality", scrolled(self.quality), _RIGHT, "Ctrl+Alt+4")
         window.add_dock("focus", "Focus", self.focus_page, _RIGHT, "Ctrl+Alt+5", beside="quality")
         window.set_status(self.status)
 

@@ -29,7 +29,7 @@ Examples
 >>> guide.take(guide.draw(6, seed=1, outline_um=outline))
 >>> _ = guide.see(Place(0, 300.0, 300.0, 0.5))
 >>> guide.guidance().text
-'0.3 fields right, 1.3 down (1290 um)'
+'right 0.3 fields, down 1.3 (1290 um)'
 """
 
 from __future__ import annotations
@@ -81,12 +81,12 @@ def describe_arrow(fields: Pair) -> str:
     Examples
     --------
     >>> describe_arrow((-2.31, -0.52)), describe_arrow((0.02, 1.0))
-    ('2.3 fields left, 0.5 up', '1.0 fields down')
+    ('left 2.3 fields, up 0.5', 'down 1.0 fields')
     """
     right, down = (round(one, 1) for one in fields)
     parts = [(right, "right" if right > 0 else "left"), (down, "down" if down > 0 else "up")]
-    said = [f"{abs(size):.1f}{{}} {word}" for size, word in parts if size]
-    return ", ".join(one.format(" fields" if i == 0 else "") for i, one in enumerate(said))
+    sizes = [f"{word} {abs(size):.1f}" for size, word in parts if size]  # a number first reads as what remains
+    return ", ".join(f"{size} fields" if i == 0 else size for i, size in enumerate(sizes))
 
 
 class Guide:

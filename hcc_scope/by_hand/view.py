@@ -52,7 +52,7 @@ class Guidance:
     within: bool = False
     """Whether the field is as near to the target as it must be."""
     text: str = ""
-    """For the screen: ``2.3 fields left, 0.5 up (785 um)``."""
+    """For the screen: ``left 2.3 fields, up 0.5 (785 um)``."""
     picture_um: tuple[float, float] = (1.0, 1.0)
     """Width and height of a field, as the operator sees the picture."""
 

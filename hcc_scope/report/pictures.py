@@ -10,6 +10,7 @@ from hcc_scope.errors import StoreDamagedError
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import position_origin
 from hcc_scope.report.overview import FieldPicture, SectionPicture
+from hcc_scope.score_course import course_rows, scores_in_order
 from hcc_scope.scoring import field_entry, frame_score, prepare, rescored
 from hcc_scope.storage.drawn_sample import frames_of_sample, stored_sample
 from hcc_scope.storage.notes import excluded_fields, read_notes
@@ -45,16 +46,7 @@ def course(
     found = {result.seq: field_entry(result) for result in results}
     scorer = scorer.fresh()
     fields = prepare(scorer, ((seq, found.get(seq)) for seq in range(max(found, default=-1) + 1)), excluded)
-    rows: list[tuple[float, float, float, float]] = []
-    for seq, entry in sorted(fields, key=lambda field: field[0]):
-        if entry is None:
-            scorer.skip(seq)
-            continue
-        scorer.add_entry(entry)
-        score = scorer.score()
-        if score.score is not None and (not rows or score.frames > rows[-1][0]):
-            rows.append((float(score.frames), score.score, *score.interval))
-    return np.array(rows, dtype=np.float64).reshape(-1, 4)
+    return course_rows(scores_in_order(scorer, fields))
 
 
 def field_picture(

@@ -113,7 +113,7 @@ class SectionLister:
                         yield self._read(Path(str(place)), ()).section
         finally:  # also where the caller stops early
             self._keep([place for folder, rows in indexed.items() if rows for place in gone(folder, rows)])
-        self.n_unread = len(unread)
+        self.n_unread = sum(os.path.lexists(folder) for folder in unread)  # one that is not there holds nothing
         for folder in folders:
             if folder in unread and os.path.lexists(folder):
                 raise StoreError(

@@ -94,7 +94,7 @@ def describe_unfinished(found: Sequence[Unfinished]) -> str:
     names = ", ".join(f"{one.animal_id} {one.section_id}" for one in found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     what = "it" if len(found) == 1 else "them"
-    stored = f"Not ended in order: {names}{more}. Every frame that was acknowledged is there"
+    stored = f"Not ended in order: {names}{more}. Every stored frame is there"
     if len(found) == 1 and found[0].n_left:
         n = found[0].n_left
         return f"{stored}, and {counted(n, 'field')} of its plan {'is' if n == 1 else 'are'} left; resume it to go on."

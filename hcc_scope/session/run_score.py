@@ -7,6 +7,7 @@ import threading
 from array import array
 from typing import TYPE_CHECKING, get_args
 
+from hcc_scope.score_course import scores_in_order
 from hcc_scope.scoring import FieldEntry, feed, field_entry, prepare
 from hcc_scope.types import FrameOutcome, QualityFlag
 
@@ -99,23 +100,22 @@ class RunScore:
             return self._scorer.score()
 
     def course(self) -> list[SectionScore]:
-        """Return the score after each field that has a result; the last is the present one.
+        """Return the score after each field that is resolved; the last is the present one.
 
-        The fields come in the order of their results. Those that are excluded now are in none of the scores, and one
-        that was taken again is in them once. Analysis goes on meanwhile.
+        The fields come in the order in which they were taken. Those that are excluded now are in none of the scores,
+        and one that was taken again is in them once. Analysis goes on meanwhile.
         """
         with self.lock:
             scorer = self._scorer.fresh()
             fields = prepare(scorer, self._entries, self._excluded)
-        scores = []
-        for seq, entry in fields:
+        steps = scores_in_order(scorer, fields)
+        scores: list[SectionScore] = []
+        while True:
             with self.lock:  # retakes are shared
-                if entry is None:
-                    scorer.skip(seq)
-                else:
-                    scorer.add_entry(entry)
-                    scores.append(scorer.score())
-        return scores
+                score = next(steps, None)
+            if score is None:
+                return scores
+            scores.append(score)
 
     def add(self, result: FrameResult) -> SectionScore:
         """Take one frame's result; return the score after it."""

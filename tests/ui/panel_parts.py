@@ -42,7 +42,7 @@ RIG = RigState(
     groups={
         "Objective": GroupState(("10x", "20x", "40x"), "20x"),
         "Channel-Multiband": GroupState(("DAPI", "Transmitted light"), ""),
-        "System": GroupState(("Startup",), "Startup"),
+        "System": GroupState(("Startup",), ""),
     },
     objective=ObjectiveState(("40x", "10x", "HC PL FLUOTAR 20x/0.50"), "HC PL FLUOTAR 20x/0.50"),
     pixel_size_um=0.325,

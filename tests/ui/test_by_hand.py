@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ui.kit.theme import ThemeName
 
 PIXELS = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
-TARGET = Guidance(3, (10.0, 20.0), 24, 9, 2, (-2.3, -0.5), 700.0, text="2.3 fields left, 0.5 up")
+TARGET = Guidance(3, (10.0, 20.0), 24, 9, 2, (-2.3, -0.5), 700.0, text="left 2.3 fields, up 0.5")
 
 
 def view(
@@ -403,7 +403,7 @@ def test_a_rig_without_a_stage_opens_by_hand_and_a_section_runs_by_keys(shell: A
 
     seen: list[int] = []
     hand.capture_seen.connect(seen.append)
-    shell.commands.continue_section(str(shell.run.last_store))
+    shell.resumes.continue_section(str(shell.run.last_store))
     wait_for(lambda: shell.state.hand is not None and shell.run.phase == "running", "the section to go on")
     assert shell.window.top.section.value == "S1", "not the next one"
     assert shell.run.is_excluded(seq), "the mark of the first part is on the map"

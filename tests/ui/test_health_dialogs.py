@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PySide6.QtGui import QColor
 from test_accessible_names import nameless, shared_names, silent_values
 
 from benchmarks.qc import GOOD, write_manifest
@@ -17,6 +18,7 @@ from ui.control.app_state import AppState
 from ui.control.rig_control import RigControl
 from ui.control.run_control import RunControl
 from ui.kit.jobs import Jobs
+from ui.kit.theme import colours, theme_palette
 from ui.shell import doctor_dialog
 from ui.shell.doctor_dialog import DoctorDialog
 from ui.shell.qc_dialog import QcDialog
@@ -66,7 +68,7 @@ def test_the_charts_begin_with_what_is_out(qtbot: QtBot, jobs: Jobs, tmp_path: P
     for n in range(24):
         focus = 0.03 if n == 23 else 0.06 * float(rng.normal(1, 0.03))
         write_manifest(tmp_path, n, {**GOOD, "focus": focus})
-    dialog = QcDialog(tmp_path, jobs, "dark")
+    dialog = QcDialog(tmp_path, jobs)
     qtbot.addWidget(dialog)
     qtbot.waitUntil(lambda: dialog.list.topLevelItemCount() > 0)
     rows = rows_of(dialog.list)
@@ -76,13 +78,15 @@ def test_the_charts_begin_with_what_is_out(qtbot: QtBot, jobs: Jobs, tmp_path: P
     assert dialog.words.text().startswith("Focus, last section: 0.03 (limits 0.0")
     assert dialog.words.text().endswith("Look at the focus, the cover glass and the objective's front lens.")
     assert "Focus: 0.03" in dialog.view.accessibleDescription()
-    assert not dialog.view.grab().isNull()
+    for theme in ("dark", "light"):  # also when it changes while the dialog is open
+        dialog.setPalette(theme_palette(theme))
+        assert dialog.view.grab().toImage().pixelColor(1, 1) == QColor(colours(theme).surface)
     assert nameless(dialog) == shared_names(dialog) == silent_values(dialog) == []
 
 
 def test_a_folder_without_readings_is_a_sentence(qtbot: QtBot, jobs: Jobs, tmp_path: Path) -> None:
     write_manifest(tmp_path, 0, None)
-    dialog = QcDialog(tmp_path, jobs, "light")
+    dialog = QcDialog(tmp_path, jobs)
     qtbot.addWidget(dialog)
     qtbot.waitUntil(lambda: bool(dialog.words.text()))
     assert dialog.words.text() == "No section here has readings of its microscope."

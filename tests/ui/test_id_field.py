@@ -52,3 +52,14 @@ def test_the_offered_ids_are_closed_when_the_section_begins(qtbot: QtBot):
     qtbot.waitUntil(popup.isVisible)
     field.setEnabled(False)  # Start was pressed as a key
     assert not popup.isVisible()
+
+
+def test_a_long_id_shows_its_beginning_and_whole_as_a_tip(qtbot: QtBot):
+    field = IdField("animal id", [], "dark")
+    qtbot.addWidget(field)
+    long = "-".join(["colony"] * 12)
+    field.set_value(long)
+    assert field.lineEdit().cursorPosition() == 0
+    assert long in field.toolTip()
+    field.remember(long)
+    assert field.lineEdit().cursorPosition() == 0

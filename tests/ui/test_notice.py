@@ -49,6 +49,7 @@ def test_a_notice_lies_over_the_picture_and_over_no_control(centre: QWidget):
             if button.parent() is centre:
                 assert not button.geometry().intersects(bar.geometry())
         assert QRect(0, 0, *size).contains(bar.geometry())
+    assert bar.over().geometry().bottom() - bar.geometry().bottom() >= 48  # a high picture shows its scale bar
 
 
 def test_a_notice_that_arrives_during_an_error_is_shown_after_it(centre: QWidget):

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from panel_parts import COUNTS, MANUAL_STAND, PROPERTIES, RIG, result, section, snapshot
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QComboBox,
+    QDialogButtonBox,
     QLabel,
     QScrollBar,
     QStyle,
@@ -23,9 +25,10 @@ from PySide6.QtWidgets import (
 from hcc_scope.runs.animal_sections import OtherSection
 from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.scrolled import scrolled
-from ui.kit.symbols import SymbolBadge
-from ui.kit.theme import apply_theme, colours
+from ui.kit.symbols import SignedLine, SymbolBadge
+from ui.kit.theme import apply_theme, colours, theme_palette
 from ui.score.quality import QualityPanel
 from ui.score.score import ScorePanel
 from ui.shell.status_strip import StatusStrip
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from ui.kit.theme import ThemeName
 
 DOCK_PX = 300
+RIG_PX = 260
+"""The dock of the rig in a window of 1280 pixels; the bar for scrolling takes some of it."""
 
 
 def rig_column() -> QWidget:
@@ -89,9 +94,9 @@ def theme(qapp: QApplication, request: pytest.FixtureRequest) -> Iterator[ThemeN
     qapp.setPalette(palette)
 
 
-def show(qtbot: QtBot, widget: QWidget) -> None:
+def show(qtbot: QtBot, widget: QWidget, width_px: int = DOCK_PX) -> None:
     qtbot.addWidget(widget)
-    widget.resize(DOCK_PX, 1400)
+    widget.resize(width_px, 1400)
     with qtbot.waitExposed(widget):
         widget.show()
     QApplication.processEvents()
@@ -118,12 +123,61 @@ def cut(widget: QWidget) -> str | None:
     return None
 
 
+def contrast(one: QColor, other: QColor) -> float:
+    """Return how well a text can be told from its ground, by WCAG 2: 1 to 21."""
+
+    def luminance(colour: QColor) -> float:
+        parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour.getRgbF()[:3]]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("name", ["dark", "light"])
+def test_every_text_can_be_told_from_its_ground(name: ThemeName):
+    palette, roles = theme_palette(name), QPalette.ColorRole
+    for text, ground in (
+        (roles.WindowText, roles.Window),
+        (roles.Text, roles.Base),
+        (roles.PlaceholderText, roles.Window),
+        (roles.PlaceholderText, roles.Base),
+        (roles.ButtonText, roles.Button),
+        (roles.HighlightedText, roles.Highlight),
+    ):
+        assert contrast(palette.color(text), palette.color(ground)) >= 4.5, (text, ground)
+    if name == "dark":  # Fusion draws the lines below tabs in it: they are no brighter than a text
+        assert contrast(palette.color(roles.Light), palette.color(roles.Window)) < 2
+
+
+def test_the_sign_stands_beside_its_words(qtbot: QtBot):
+    line = SignedLine("Where to turn the focus")
+    qtbot.addWidget(line)
+    line.show_line("unknown", "Turn slowly")
+    line.resize(200, 60)
+    with qtbot.waitExposed(line):
+        line.show()
+    badge = line.findChild(SymbolBadge)
+    assert abs(badge.geometry().center().y() - 30) <= 1
+    line.show_line("unknown", "Turn the focus slowly through the best and back to it")
+    qtbot.waitUntil(lambda: badge.geometry().top() == 0)
+
+
+def test_dialogs_take_no_icons_of_the_desktop(qtbot: QtBot):
+    box = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok)
+    qtbot.addWidget(box)
+    box.buttons()[0].setIcon(box.style().standardIcon(QStyle.StandardPixmap.SP_DialogOkButton))
+    without_icons(box)
+    assert box.buttons()[0].icon().isNull()
+
+
 @pytest.mark.parametrize("make", MAKERS)
 def test_no_text_is_cut_at_a_docks_width(qtbot: QtBot, theme: ThemeName, make: Callable[[], QWidget]):
     widget = make()
-    show(qtbot, widget)
-    assert widget.minimumSizeHint().width() <= DOCK_PX
-    assert widget.width() == DOCK_PX
+    width_px = RIG_PX if make in (rig_column, manual_column) else DOCK_PX
+    show(qtbot, widget, width_px)
+    assert widget.minimumSizeHint().width() <= width_px
+    assert widget.width() == width_px
     visible = [child for child in widget.findChildren(QWidget) if child.isVisible()]
     assert [text for child in visible if (text := cut(child)) is not None] == []
     for field in (child for child in visible if hasattr(child, "lineEdit") and child.lineEdit() is not None):

@@ -131,6 +131,11 @@ def dialog(parent: QWidget) -> ReferenceDialog:
     return dialog
 
 
+def test_it_fits_a_low_screen(dialog: ReferenceDialog):
+    assert dialog.height() <= 660
+    assert dialog.minimumSizeHint().height() <= 660
+
+
 def test_without_a_stage_the_operator_asks_for_each_shot(dialog: ReferenceDialog):
     asked: list[bool] = []
     dialog.shot_asked.connect(lambda: asked.append(True))

@@ -571,7 +571,7 @@ def test_the_report_is_made_from_the_store(qtbot: QtBot, tab: ReplayTab, jobs: J
     (page,) = signal.args
     assert "field 0: saliency" in page.read_text(encoding="utf-8")
     assert page.with_suffix(".pdf").is_file()
-    assert notices[-1] == ("info", f"Report made: {page}")
+    assert notices[-1] == ("info", f"The report is {page}.")
 
 
 def test_both_themes_paint_and_what_can_be_used_has_a_name(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, acquired: Path):

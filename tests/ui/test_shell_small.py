@@ -40,6 +40,8 @@ def test_the_emergency_stop_is_whole_on_a_small_screen(shell: App, size: tuple[i
     assert window.rect().contains(window.centralWidget().geometry())
     assert window.rect().contains(window.statusBar().geometry())
     assert window.docks["score"] in window.tabifiedDockWidgets(window.docks["rig"])
+    (bar,) = (one for one in window.findChildren(QTabBar) if one.isVisible() and one.tabText(0) == "Rig")
+    assert bar.currentIndex() == 0
 
 
 def test_the_least_size_fits_the_screen_and_docks_part_again(shell: App):

@@ -36,7 +36,7 @@ from ui.control.field_spot import FIELD_ENTRIES
 from ui.control.rig_control import RigLight
 from ui.control.section_request import next_id
 from ui.kit.theme import colours
-from ui.shell.actions import SPECS
+from ui.shell.action_specs import SPECS
 from ui.shell.messages import LEVELS, Message
 from ui.shell.note_dialog import NoteDialogs
 from ui.shell.shortcuts_dialog import keys_of

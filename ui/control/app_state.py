@@ -352,8 +352,8 @@ class AppState(QObject):
         self._new_results(run)
         if (before is None or before.score != snapshot.score or over) and self.course.add(snapshot.score):
             self.course_changed.emit()
-        if before is not None and before.score.retaken != snapshot.score.retaken:
-            self.draw_course_again(run)
+        if over or (before is not None and before.score.retaken != snapshot.score.retaken):
+            self.draw_course_again(run)  # at the end with the fields that came between two polls
         if snapshot.message and snapshot.message != self._last_message:
             self._last_message = snapshot.message
             words = snapshot.message[:1].upper() + snapshot.message[1:]

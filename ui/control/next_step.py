@@ -57,7 +57,7 @@ def next_step(now: Situation) -> str:
         case "paused":
             if now.pause_reason:  # with what to do before
                 return full_stop(capital(now.pause_reason))
-            return "Paused: Resume (F9) continues, Stop (F10) ends the section."
+            return "Paused: Resume (F9), or end the section with Stop (F10)."
         case "stopping" | "analysis_skipped" | "finishing":
             return "Finishing: storing and classifying what was taken …"
         case "idle":
@@ -70,7 +70,8 @@ def _before_start(now: Situation) -> str:
     if now.missing:
         return full_stop(f"To start: {now.missing}")
     if now.just_stored:
-        return f"{now.just_stored} is stored: place the next one and press Start (F8)."
+        # of a long name the end is cut, and not what to do
+        return f"Place the next section and press Start (F8): {now.just_stored} is stored."
     if now.live:
         return "Focus, set the exposure, and press Start (F8)."
     return "Check the picture with Live (F5), then press Start (F8)."

@@ -48,7 +48,7 @@ class PresetsPanel(DevicePanel):
             self._form.removeRow(0)
         self._fields = {}
         for name in names:
-            field = ChoiceField("no preset matches")
+            field = ChoiceField("none matches")
             describe(field, f"Preset of {name}", f"Applies a preset of the group {name}: sets several devices at once.")
             field.committed.connect(partial(self._ask, name))
             label = label_for(name, field)

@@ -32,7 +32,8 @@ LARGE_PX = 48
 _LEAST_PX = 28
 _WIDTH_SHARE, _HEIGHT_SHARE = 1 / 16, 1 / 20
 """Height of that font as a share of the panel's width and of the window's height."""
-_NO_SCORE = "–"
+_NO_SCORE = ""
+"""The words beside it say so; its place stays."""
 
 
 class Readout(QWidget):

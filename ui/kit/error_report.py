@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from hcc_scope.errors import HccScopeError
 from hcc_scope.formatting import capital
+from ui.kit.dialog_buttons import without_icons
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -53,5 +54,6 @@ def show_error_report(parent: QWidget, title: str, report: ErrorReport) -> QMess
     copy = box.addButton("Copy details", QMessageBox.ButtonRole.ActionRole)
     copy.clicked.disconnect()  # it copies, and does not close the box
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(str(report)))
+    without_icons(box)
     box.open()
     return box

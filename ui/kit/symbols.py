@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from ui.kit.labels import colours_of, words
@@ -175,10 +175,11 @@ class SignedLine(QWidget):
         self.setAccessibleName(name)
         self._badge = SymbolBadge()
         self._words = words()
+        self._single = False
         if font is not None:
             self._badge.setFont(font)
             self._words.setFont(font)
-        layout = QHBoxLayout(self)
+        layout = self._row = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GRID_PX)
         layout.addWidget(self._badge, 0, Qt.AlignmentFlag.AlignTop)
@@ -187,8 +188,22 @@ class SignedLine(QWidget):
     def show_line(self, shape: Shape, text: str) -> None:
         """Show another sign and other words."""
         self._badge.show_shape(shape, text)
-        self._words.setText(text)
+        if text != self._words.text():
+            self._words.setText(text)
+            self._place_badge()
         self.setAccessibleDescription(text)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Follow the lines that the words take now."""
+        super().resizeEvent(event)
+        self._place_badge()
+
+    def _place_badge(self) -> None:
+        """Put the sign beside the words: in the middle of a single line, at the first of several."""
+        single = self._words.heightForWidth(self._words.width()) < 2 * self._words.fontMetrics().height()
+        if single != self._single:  # else everything would be laid out again
+            self._single, align = single, Qt.AlignmentFlag
+            self._row.setAlignment(self._badge, align.AlignVCenter if single else align.AlignTop)
 
     def text(self) -> str:
         """Return the words."""

@@ -11,7 +11,7 @@ from hcc_scope.theme_colours import Colours, ThemeName, colours
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
-__all__ = ["GRID_PX", "Colours", "ThemeName", "apply_theme", "colours"]
+__all__ = ["GRID_PX", "Colours", "ThemeName", "apply_theme", "colours", "theme_palette"]
 
 GRID_PX = 8
 """Distances are multiples of this, or its half."""
@@ -21,27 +21,28 @@ _FUSION_DARKENS = 140
 
 def apply_theme(app: QApplication, theme: ThemeName) -> None:
     """Give the whole app a theme; may be called again while it runs."""
-    c = colours(theme)
     app.setStyle("Fusion")
-    app.setPalette(_palette(c))  # takes back those of single classes
+    app.setPalette(theme_palette(theme))  # takes back those of single classes
     for kind in ("QCheckBox", "QRadioButton"):
-        app.setPalette(_with_outline(c), kind)  # type: ignore[arg-type]  # it takes text, and no bytes
+        app.setPalette(_with_outline(theme), kind)  # type: ignore[arg-type]  # it takes text, and no bytes
 
 
-def _with_outline(c: Colours) -> QPalette:
+def _with_outline(theme: ThemeName) -> QPalette:
     """Return the palette of check boxes and radio buttons.
 
     Fusion draws their outline in a darker shade of the window's colour, which a dark window swallows. Nothing else of
     them is drawn in that role: they have no ground of their own.
     """
-    palette = _palette(c)
+    c, palette = colours(theme), theme_palette(theme)
     outline = QColor(c.text_muted).lighter(_FUSION_DARKENS)
     palette.setColor(QPalette.ColorRole.Window, outline)
     palette.setColor(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Window, QColor(c.border).lighter(_FUSION_DARKENS))
     return palette
 
 
-def _palette(c: Colours) -> QPalette:
+def theme_palette(theme: ThemeName) -> QPalette:
+    """Return a theme's palette."""
+    c = colours(theme)
     palette = QPalette()
     roles = QPalette.ColorRole
     for role, colour in (
@@ -57,9 +58,10 @@ def _palette(c: Colours) -> QPalette:
         (roles.ToolTipText, c.text),
         (roles.PlaceholderText, c.text_muted),
         (roles.Highlight, c.accent),
-        (roles.HighlightedText, "#ffffff"),
+        (roles.HighlightedText, c.surface),
         (roles.Link, c.accent),
         (roles.Mid, c.border),
+        (roles.Light, c.border if theme == "dark" else c.surface),  # lines below tabs and bars
     ):
         palette.setColor(role, QColor(colour))
     for role in (roles.WindowText, roles.Text, roles.ButtonText):

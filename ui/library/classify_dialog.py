@@ -13,6 +13,7 @@ from hcc_scope.formatting import counted
 from hcc_scope.inference.base import AUTO, ENGINES
 from hcc_scope.inference.catalogue import offered
 from hcc_scope.storage.naming import check_id
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.labels import ValueLabel, describe
 from ui.kit.theme import GRID_PX
 
@@ -67,6 +68,7 @@ class ClassifyDialog(QDialog):
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.start = buttons.addButton("Classify", QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.accepted.connect(self.accept)
+        without_icons(buttons)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)

@@ -27,10 +27,10 @@ _WIDTHS = {
     Column.SCORE: 34,
     Column.STATE: 24,
     Column.ACQUIRED: 16,
-    Column.FIELDS: 8,
+    Column.FIELDS: 9,
     Column.LABEL: 9,
-    Column.MODEL: 18,
-    Column.LEFT_OUT: 16,
+    Column.MODEL: 24,
+    Column.LEFT_OUT: 26,
     Column.NOTES: 8,
 }
 """In average characters; the last column takes what is left."""

@@ -91,11 +91,10 @@ class FocusCourse(QWidget):
         if self._course:
             share = f"{math.floor(100 * self._course[-1])} %"  # 100 % is the best itself
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignRight | middle, share)
-        plot = QRectF(left, 3, max(1, self.width() - left - right), self.height() - 6)
-        painter.setPen(QPen(QColor(c.border), 1))
-        painter.drawLine(plot.topLeft(), plot.topRight())
-        painter.drawLine(plot.bottomLeft(), plot.bottomRight())
-        if self._course:
+            plot = QRectF(left, 3, max(1, self.width() - left - right), self.height() - 6)
+            painter.setPen(QPen(QColor(c.border), 1))
+            painter.drawLine(plot.topLeft(), plot.topRight())
+            painter.drawLine(plot.bottomLeft(), plot.bottomRight())
             step = plot.width() / max(1, len(self._course) - 1)
             points = [
                 QPointF(plot.left() + i * step, plot.bottom() - share * plot.height())

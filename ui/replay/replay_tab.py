@@ -450,7 +450,7 @@ class ReplayTab(QWidget):
         )
 
     def _have_report(self, path: Path) -> None:
-        self.message.emit("info", f"Report made: {path}")
+        self.message.emit("info", f"The report is {path}.")
         self.report_made.emit(path)
 
     @Slot(str)

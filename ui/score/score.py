@@ -234,7 +234,10 @@ class ScorePanel(QWidget):
 
     def _show_score(self, score: SectionScore | None) -> None:
         stated = verdict(score)
-        self._number.setText(_NO_SCORE if score is None or score.score is None else format_section_score(score))
+        scored = score is not None and score.score is not None
+        self._number.setText(format_section_score(score) if score is not None and scored else _NO_SCORE)
+        for widget in (self._number, self._meaning):  # without a score the verdict says so
+            widget.setVisible(scored)
         self._verdict.show_line(SHAPES[stated.kind], stated.title)
         self._why.setText(sentence(stated.why))
         self._number.setAccessibleDescription(sentence(stated.sentence if score is None else describe_score(score)))

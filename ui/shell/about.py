@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMessageBox, QTextEdit
 
 from hcc_scope.report.summary import software_versions
 from hcc_scope.research_use import RESEARCH_USE_ONLY
+from ui.kit.dialog_buttons import without_icons
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -36,5 +37,6 @@ def show_about(parent: QWidget) -> QMessageBox:
     copy = box.addButton("Copy versions", QMessageBox.ButtonRole.ActionRole)
     copy.clicked.disconnect()  # it copies, and does not close the box
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
+    without_icons(box)
     box.open()
     return box

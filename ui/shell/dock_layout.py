@@ -244,8 +244,10 @@ class DockLayout(QObject):
                     window.tabifyDockWidget(self.docks[beside], dock)
             dock.setVisible(dock not in hidden)
         for name, dock in self.docks.items():
-            if any(beside == name for _, beside in self._places.values()) or dock is first:
+            if any(beside == name for _, beside in self._places.values()):
                 dock.raise_()
+        if first is not None:
+            first.raise_()
 
     def _tidy_soon(self) -> None:
         for wait_ms in _TIDY_MS:

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from hcc_scope.doctor.examination import examine
 from hcc_scope.doctor.results import summary
 from hcc_scope.doctor.subject import Options
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.theme import GRID_PX, colours
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class DoctorDialog(QDialog):
         self.list.setWordWrap(True)
         self.words = QLabel("Not examined yet.")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        without_icons(buttons)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from hcc_scope.exports.kinds import KINDS, all_options
 from hcc_scope.exports.target import export_name
 from hcc_scope.formatting import counted, listed
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.labels import ValueLabel, describe, quiet, words
 from ui.kit.scrolled import scrolled
 from ui.kit.theme import GRID_PX
@@ -89,6 +90,7 @@ class ExportDialog(QDialog):
         self.folder_button.clicked.connect(self._open_folder)
         self.folder_button.hide()
         self.close_button = buttons.addButton(QDialogButtonBox.StandardButton.Close)
+        without_icons(buttons)
         self.begin_button.clicked.connect(self._begin)
         self.close_button.clicked.connect(self.reject)
         column = QVBoxLayout(self)

@@ -35,7 +35,7 @@ class HealthDialogs:
 
     def show_charts(self, out_dir: Path) -> None:
         """Show the control charts of the sections in a folder."""
-        self._show("charts", lambda: QcDialog(out_dir, self._jobs, self._window.theme, self._window))
+        self._show("charts", lambda: QcDialog(out_dir, self._jobs, self._window))
 
     def examine(self, out_dir: Path, rigs: Sequence[str]) -> None:
         """Offer to examine this computer, and one of some rigs."""

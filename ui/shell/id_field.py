@@ -10,6 +10,7 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QCompleter, QLineEdit, QListView, QSizePolicy
 
 from ui.control.section_request import problem_with_id
+from ui.kit.labels import plain_tip
 from ui.kit.theme import colours
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class IdField(QComboBox):
         self.setMaximumWidth(_WIDEST_PX)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.editTextChanged.connect(self._check)
+        edit.editingFinished.connect(partial(edit.setCursorPosition, 0))
         self._check()
 
     def begin_edit(self) -> None:
@@ -102,8 +104,10 @@ class IdField(QComboBox):
         return problem_with_id(self.value, self._what)
 
     def set_value(self, value: str) -> None:
-        """Put an id in the field."""
+        """Put an id in the field; of a long one its beginning shows."""
         self.setEditText(value)
+        if not self._edit.hasFocus():
+            self._edit.setCursorPosition(0)
 
     def remember(self, value: str) -> None:
         """Put an id in front of the history, once."""
@@ -112,7 +116,7 @@ class IdField(QComboBox):
             text = self.currentText()
             self.clear()
             self.addItems(kept)
-            self.setEditText(text)
+            self.set_value(text)
 
     def history(self) -> list[str]:
         """Return earlier ids, newest first."""
@@ -129,7 +133,8 @@ class IdField(QComboBox):
         wrong = bool(problem) and bool(self.value)
         # an empty field is not marked: the operator has not typed anything yet
         self.setStyleSheet(f"QComboBox {{ border: 2px solid {colours(self._theme).error}; }}" if wrong else "")
-        self.setToolTip(problem if wrong else f"{self._what.capitalize()}, mandatory; becomes part of the store's name")
+        about = f"{self._what.capitalize()}, mandatory; becomes part of the store's name"
+        self.setToolTip(plain_tip(problem if wrong else f"{self.value}\n{about}" if self.value else about))
         self.changed.emit()
 
 

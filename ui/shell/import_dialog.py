@@ -29,6 +29,7 @@ from hcc_scope.imports.conversion import Conversion
 from hcc_scope.imports.frame_facts import stated_pixel_sizes_um
 from hcc_scope.imports.selection import AXES, Selection, axis_values
 from hcc_scope.runs.import_section import ImportRequest, describe_sources, facts_of_choice
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.dropped import take_drag, take_drop
 from ui.kit.labels import ValueLabel, form, heading, label_for
 from ui.kit.theme import GRID_PX
@@ -151,6 +152,7 @@ class ImportDialog(QDialog):
         self._import.setText("Import")
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
+        without_icons(self._buttons)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)
         layout.setSpacing(GRID_PX)

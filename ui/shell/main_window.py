@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QStackedWidget,
     QTabWidget,
     QToolBar,
+    QTreeView,
     QVBoxLayout,
     QWidget,
 )
@@ -26,7 +27,8 @@ from hcc_scope.research_use import RESEARCH_USE_ONLY
 from ui.canvas.canvas import Canvas
 from ui.kit.dropped import take_drag, take_drop
 from ui.kit.theme import GRID_PX, apply_theme
-from ui.shell.actions import MENUS, Actions
+from ui.shell.action_specs import MENUS
+from ui.shell.actions import Actions
 from ui.shell.dock_layout import DockLayout
 from ui.shell.log_dock import LogView
 from ui.shell.messages import MessageModel
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from ui.control.settings import Settings
     from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
-    from ui.shell.actions import Menu
+    from ui.shell.action_specs import Menu
 
 __all__ = ["MainWindow"]
 
@@ -266,7 +268,7 @@ class MainWindow(QMainWindow):
         tab = self.shown_tab
         if tab is None:
             return None
-        for kind in (Canvas, QListView):
+        for kind in (Canvas, QListView, QTreeView):
             seen = [one for one in tab.findChildren(kind) if one.isVisible() and one.width() > _LEAST_PICTURE_PX]
             if seen:
                 return max(seen, key=lambda one: one.width() * one.height())

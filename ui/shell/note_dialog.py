@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QComboBox, QInputDialog, QPlainTextEdit
 
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.notes import USUAL_REASONS
+from ui.kit.dialog_buttons import without_icons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +55,7 @@ class NoteDialogs(QObject):
         dialog.textValueSelected.connect(partial(self._written, store, seq))
         dialog.finished.connect(self._finished)
         dialog.show()
+        without_icons(dialog)
         for field in dialog.findChildren(QPlainTextEdit):
             field.setAccessibleName(dialog.labelText())
             field.setTabChangesFocus(True)  # else the keyboard does not get to the buttons
@@ -96,6 +98,7 @@ class ReasonDialogs(QObject):
         dialog.textValueSelected.connect(partial(self._given, of))
         dialog.finished.connect(self._finished)
         dialog.show()
+        without_icons(dialog)
         for box in dialog.findChildren(QComboBox):
             box.setAccessibleName(dialog.labelText())
 

@@ -24,6 +24,8 @@ __all__ = ["NoticeBar"]
 
 _WIDEST_PX = 720
 _NARROWEST_PX = 200
+_HIGH_PX, _SCALE_BAR_PX = 240, 40
+"""In a picture that is so high, the room below it for the scale bar."""
 PASSING_MS = 8000
 """How long plain information stays; warnings, errors and offers stay until they are put away."""
 _MOST_WAITING = 20
@@ -175,7 +177,7 @@ class NoticeBar(QFrame):
 
     @Slot()
     def _place(self) -> None:
-        """Stay at the lower edge of the picture, as wide as its words need."""
+        """Stay near the lower edge of the picture, above its scale bar, as wide as its words need."""
         parent = self.parentWidget()
         if parent is None or self.isHidden():
             return
@@ -188,7 +190,10 @@ class NoticeBar(QFrame):
         self.setFixedWidth(max(20 * GRID_PX, min(room.width() - 2 * GRID_PX, _WIDEST_PX, self._wanted_width())))
         height = max(self._row.totalHeightForWidth(self.width()), self.minimumSizeHint().height())
         self.resize(self.width(), height)
-        top = max(room.bottom() - height - GRID_PX, parent.rect().top())
+        below = GRID_PX
+        if over is not None and room.height() >= _HIGH_PX:
+            below += _SCALE_BAR_PX
+        top = max(room.bottom() - height - below, parent.rect().top())
         self.move(room.center().x() - self.width() // 2, top)
 
     def _wanted_width(self) -> int:

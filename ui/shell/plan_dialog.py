@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.formatting import counted
 from ui.control.section_request import BY_HAND, OF_AREA, PlanChoice
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX
 from ui.shell.focus_choice import FocusChoice
@@ -185,6 +186,7 @@ class PlanDialog(QDialog):
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
+        without_icons(self._buttons)
         self._save = self._work_button("Save plan …", "Save the plan as a file (YAML)", self.save_asked)
         self._check = self._work_button(
             "Dry run", "Check the plan as a run would, and estimate its time and size; nothing moves", self.check_asked

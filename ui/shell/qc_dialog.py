@@ -21,29 +21,29 @@ from PySide6.QtWidgets import (
 
 from hcc_scope.formatting import format_utc, full_stop, significant
 from hcc_scope.report.control_charts import control_charts
-from ui.kit.theme import GRID_PX, colours
+from ui.kit.dialog_buttons import without_icons
+from ui.kit.labels import colours_of
+from ui.kit.theme import GRID_PX
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hcc_scope.report.control_charts import Chart, ControlCharts
     from ui.kit.jobs import JobRunner
-    from ui.kit.theme import ThemeName
 
 __all__ = ["ChartView", "QcDialog"]
 
 _LEFT_PX, _TOP_PX, _BOTTOM_PX = 80, 12, 28
 _DOT_PX = 4.0
 _MARGIN = 0.08
-_VERDICTS = {"baseline": "founds the limits", "inside": "inside", "outside": "OUTSIDE", "drift": "DRIFT"}
+_VERDICTS = {"baseline": "sets the limits", "inside": "inside", "outside": "OUTSIDE", "drift": "DRIFT"}
 
 
 class ChartView(QWidget):
     """Draws one chart: readings in order of time, and the limits that each was judged by."""
 
-    def __init__(self, theme: ThemeName, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme
         self._chart: Chart | None = None
         self.setAccessibleName("Control chart")
         self.setMinimumSize(40 * GRID_PX, 24 * GRID_PX)
@@ -57,7 +57,7 @@ class ChartView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw it."""
-        c = colours(self._theme)
+        c = colours_of(self)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.fillRect(event.rect(), QColor(c.surface))
@@ -66,7 +66,7 @@ class ChartView(QWidget):
         painter.end()
 
     def _draw(self, painter: QPainter, chart: Chart) -> None:
-        c = colours(self._theme)
+        c = colours_of(self)
         low, high = chart.span()
         pad = _MARGIN * (high - low) or abs(high) or 1.0
         low, high = low - pad, high + pad
@@ -99,7 +99,7 @@ class ChartView(QWidget):
         self._write(painter, chart, low, high)
 
     def _write(self, painter: QPainter, chart: Chart, low: float, high: float) -> None:
-        painter.setPen(QColor(colours(self._theme).text_muted))
+        painter.setPen(QColor(colours_of(self).text_muted))
         painter.drawText(GRID_PX // 2, _TOP_PX + 10, significant(high))
         painter.drawText(GRID_PX // 2, self.height() - _BOTTOM_PX, significant(low))
         first, last = (format_utc(one.t_utc)[:10] for one in (chart.sections[0], chart.sections[-1]))
@@ -117,11 +117,10 @@ class QcDialog(QDialog):
     folder : Path
         Of the sections.
     jobs : JobRunner
-    theme : {"dark", "light"}
     parent : QWidget, optional
     """
 
-    def __init__(self, folder: Path, jobs: JobRunner, theme: ThemeName, parent: QWidget | None = None) -> None:
+    def __init__(self, folder: Path, jobs: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Control charts")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -132,7 +131,7 @@ class QcDialog(QDialog):
         self.list.setAccessibleName("Charts")
         self.list.setHeaderLabels(["Reading", "Verdict", "Last"])
         self.list.currentItemChanged.connect(self._chosen)
-        self.view = ChartView(theme)
+        self.view = ChartView()
         self.words = QLabel()
         self.words.setWordWrap(True)
         right = QWidget()
@@ -145,6 +144,7 @@ class QcDialog(QDialog):
         split.addWidget(right)
         split.setSizes([520, 560])
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        without_icons(buttons)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)

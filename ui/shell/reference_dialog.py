@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ReferenceDialog"]
 
+_SIZE = QSize(672, 640)
+"""Fits a screen of 1280 x 720."""
 _TEXT_LINES = 4
 _KINDS: dict[ReferenceKind, str] = {"dark": "Dark field", "flat": "Flat field"}
 
@@ -93,7 +95,7 @@ class ReferenceDialog(QDialog):
         self._states: dict[ReferenceKind, ValueLabel] = {}
         self._steps = quiet_value("What to do")
         self._view = ImageView()
-        self._view.setMinimumSize(420, 320)
+        self._view.setMinimumSize(420, 240)
         self._view.describe_as(
             "Shot or result", "The newest shot; at the end the reference, or the tile with the fault"
         )
@@ -124,6 +126,7 @@ class ReferenceDialog(QDialog):
             radio.toggled.connect(self._choose)
         self._kinds["dark"].setChecked(True)
         self._update()
+        self.resize(_SIZE)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)

@@ -42,6 +42,7 @@ from hcc_scope.runs.new_rig import (
 )
 from hcc_scope.runs.trial import try_rig
 from hcc_scope.workers import Failure, StopToken, attempt
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.labels import ValueLabel, announce, colours_of, describe
 from ui.kit.theme import GRID_PX
 
@@ -87,6 +88,7 @@ class RigWizard(QDialog):
         self._result.setVisible(False)
         self._result.setMinimumHeight(24 * GRID_PX)
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        without_icons(self._buttons)
         add, role = self._buttons.addButton, QDialogButtonBox.ButtonRole.ActionRole
         self._write = add("Write and try", role)
         self._write.setToolTip("Write both files, check them, and run a small section with demo devices")

@@ -13,7 +13,8 @@ from ui.kit.key_listener import KeyListener, writes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ui.shell.actions import ActionName, Actions
+    from ui.shell.action_specs import ActionName
+    from ui.shell.actions import Actions
 
 __all__ = ["SectionKeys"]
 

@@ -9,8 +9,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout
 
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.theme import GRID_PX
-from ui.shell.actions import MENUS
+from ui.shell.action_specs import MENUS
 from ui.shell.hand_keys import HAND_KEYS
 
 if TYPE_CHECKING:
@@ -67,14 +68,14 @@ def _row(action: QAction) -> tuple[str, str]:
 
 def _html(sections: list[tuple[str, list[tuple[str, str]]]]) -> str:
     parts = []
-    for heading, rows in sections:
+    for heading, rows in sections:  # one table, so that all keys have one width
         lines = "".join(
             f"<tr><td style='white-space:nowrap; padding:2px 24px 2px 0'><b>{escape(keys)}</b></td>"
             f"<td style='padding:2px 0'>{escape(text)}</td></tr>"
             for keys, text in rows
         )
-        parts.append(f"<h3>{escape(heading)}</h3><table>{lines}</table>")
-    return "".join(parts)
+        parts.append(f"<tr><td colspan='2'><h3>{escape(heading)}</h3></td></tr>{lines}")
+    return f"<table>{''.join(parts)}</table>"
 
 
 class ShortcutsDialog(QDialog):
@@ -94,6 +95,7 @@ class ShortcutsDialog(QDialog):
         text.setAccessibleName("All keys")
         text.setHtml(_html(keys_of(window, actions)))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        without_icons(buttons)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from ui.control.settings import Settings
     from ui.kit.mode import ModeName
     from ui.kit.theme import ThemeName
-    from ui.shell.actions import ActionName, Actions
+    from ui.shell.action_specs import ActionName
+    from ui.shell.actions import Actions
 
 __all__ = ["TopBar"]
 
@@ -386,9 +387,8 @@ class TopBar(QWidget):
             f"QToolButton:hover {{ background: #c93a31; }} QToolButton:focus {{ border: 2px solid {c.text}; }}"
             f"QToolButton:disabled {{ background: {c.window}; color: {c.text_muted}; border-color: {c.border}; }}"
         )
-        ink = c.surface if theme == "dark" else "#ffffff"
         self._buttons["start"].setStyleSheet(
-            f"QToolButton {{ background: {c.accent}; color: {ink}; font-weight: bold; padding: 2px 10px;"
+            f"QToolButton {{ background: {c.accent}; color: {c.surface}; font-weight: bold; padding: 2px 10px;"
             f" border: 1px solid {c.accent}; border-radius: 4px; }}"
             f"QToolButton:hover, QToolButton:focus {{ border: 2px solid {c.text}; }}"
             f"QToolButton:disabled {{ background: {c.window}; color: {c.text_muted}; border-color: {c.border}; }}"

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from hcc_scope.evaluation.training_progress import follow_training
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.labels import ValueLabel
 from ui.kit.theme import GRID_PX, colours
 
@@ -161,6 +162,7 @@ class TrainingDialog(QDialog):
         report = buttons.addButton("Open report", QDialogButtonBox.ButtonRole.ActionRole)
         report.clicked.connect(self._open_report)
         report.setEnabled(False)
+        without_icons(buttons)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)

@@ -30,6 +30,7 @@ from ui.canvas.frame_layer import FrameLayer
 from ui.canvas.luts import display_limits
 from ui.canvas.overlays import TileLayer
 from ui.kit.controls import ElidedLabel
+from ui.kit.dialog_buttons import without_icons
 from ui.kit.labels import ValueLabel, breakable
 from ui.kit.theme import GRID_PX, colours
 from ui.tiles.saliency_view import SaliencyView
@@ -194,6 +195,7 @@ class TileDialog(QDialog):
         row.addWidget(self._state, 1)
         close = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         close.rejected.connect(self.reject)
+        without_icons(close)
         row.addWidget(close)
         return row
 
