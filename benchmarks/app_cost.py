@@ -1,9 +1,10 @@
-"""Measure the cost of the window for the pipeline: the same run with and without it, and the window's response times.
+"""Measure the cost of the window for the pipeline, watched and in use, and the window's response times.
 
 ``python -m benchmarks.app_cost [ROUNDS] [FRAMES]``; frames of 2048 x 2048 from the demo camera at full rate, stored and
 classified. They show fields of a phantom section that are drawn before: tiles with tissue, at no cost while it is
-measured. Each run is a process of its own. The two runs of a round follow one another, in turns with the window first
-or second, and the cost is the median over the rounds: a computer's speed drifts by more than a window costs.
+measured. Three runs in each round: without the window (*plain*), with the window on the screen (*watched*), and with an
+operator who does something in it every second (*used*: another tab, a zoom). Each is a process of its own, in another
+order each round, and the cost is the median over the rounds: a computer's speed drifts by more than a window costs.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 ROUNDS = 6
 FRAMES = 300
+KINDS = ("plain", "watched", "used")
 MODEL, ENGINE = "phantom-meng2019", "auto"
 EXPOSURE_MS = 10.0
 SIDE_PX, PIXEL_UM = 2048, 0.325
@@ -94,7 +96,7 @@ def without_window(folder: Path, frames: int) -> dict[str, float]:
     return {**outcome.rates, "stored": outcome.counts.stored}
 
 
-def with_window(folder: Path, frames: int) -> dict[str, float]:
+def with_window(folder: Path, frames: int, *, used: bool) -> dict[str, float]:
     from PySide6.QtCore import QEventLoop, QTimer
     from PySide6.QtWidgets import QApplication
 
@@ -147,7 +149,8 @@ def with_window(folder: Path, frames: int) -> dict[str, float]:
     hand = QTimer(interval=TOUCH_MS)
     hand.timeout.connect(touch)
     app.window.actions_["start"].trigger()
-    hand.start()
+    if used:
+        hand.start()
     if not reports:
         loop.exec()
     hand.stop()
@@ -157,14 +160,12 @@ def with_window(folder: Path, frames: int) -> dict[str, float]:
     app.shutdown.ask()
     wait(lambda: not app.window.isVisible())
     app.end()
-    return {
-        **outcome.rates,
-        "stored": outcome.counts.stored,
-        "window_thread_share": spent_s / took_s / (os.cpu_count() or 1),
-        "shown_fps": max(shown),
-        "wait_median_ms": statistics.median(waits_ms),
-        "wait_worst_ms": max(waits_ms),
-    }
+    rates = {**outcome.rates, "stored": outcome.counts.stored}
+    rates["window_thread_share"] = spent_s / took_s / (os.cpu_count() or 1)
+    if not used:
+        return rates
+    waits = {"wait_median_ms": statistics.median(waits_ms), "wait_worst_ms": max(waits_ms)}
+    return {**rates, **waits, "shown_fps": max(shown)}
 
 
 def _round(kind: str, frames: int) -> dict[str, float]:
@@ -176,27 +177,31 @@ def _round(kind: str, frames: int) -> dict[str, float]:
 
 def main() -> None:
     if sys.argv[1:2] == ["--round"]:
-        with tempfile.TemporaryDirectory() as folder:
-            measure = {"plain": without_window, "window": with_window}[sys.argv[2]]
-            print(json.dumps(measure(Path(folder), int(sys.argv[3]))))
+        kind, frames = sys.argv[2], int(sys.argv[3])
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            found_here = (
+                without_window(folder, frames) if kind == "plain" else with_window(folder, frames, used=kind == "used")
+            )
+            print(json.dumps(found_here))
         return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     frames = int(sys.argv[2]) if len(sys.argv) > 2 else FRAMES
-    found: dict[str, list[dict[str, float]]] = {"plain": [], "window": []}
+    found: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
     for n in range(rounds):
-        for kind in ("plain", "window") if n % 2 == 0 else ("window", "plain"):
+        for kind in (*KINDS[n % 3 :], *KINDS[: n % 3]):
             found[kind].append(_round(kind, frames))
-            print(kind, {name: round(value, 2) for name, value in found[kind][-1].items()}, flush=True)
+            print(kind, {name: round(value, 3) for name, value in found[kind][-1].items()}, flush=True)
     rates = {kind: [one["end_to_end_fps"] for one in answers] for kind, answers in found.items()}
-    middle = {kind: statistics.median(each) for kind, each in rates.items()}
-    costs = sorted(1 - window / plain for plain, window in zip(rates["plain"], rates["window"], strict=True))
-    shares = [one["window_thread_share"] for one in found["window"]]
-    print(f"without the window {middle['plain']:.1f} frames/s, with it {middle['window']:.1f} (medians)")
-    print(
-        f"the window costs {statistics.median(costs):.1%} of the frame rate (median of {rounds} rounds, "
-        f"{costs[0]:.1%} to {costs[-1]:.1%}); its thread takes {statistics.median(shares):.1%} of the processors"
-    )
-    print(f"worst wait for a tab or a repaint: {max(one['wait_worst_ms'] for one in found['window']):.0f} ms")
+    print(", ".join(f"{kind} {statistics.median(each):.1f} frames/s" for kind, each in rates.items()), "(medians)")
+    for kind in KINDS[1:]:
+        costs = sorted(1 - with_it / plain for plain, with_it in zip(rates["plain"], rates[kind], strict=True))
+        share = statistics.median(one["window_thread_share"] for one in found[kind])
+        print(
+            f"the window, {kind}, costs {statistics.median(costs):.1%} of the frame rate (median of {rounds} rounds, "
+            f"{costs[0]:.1%} to {costs[-1]:.1%}); its thread takes {share:.1%} of the processors"
+        )
+    print(f"worst wait for a tab or a repaint: {max(one['wait_worst_ms'] for one in found['used']):.0f} ms")
 
 
 if __name__ == "__main__":

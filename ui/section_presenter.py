@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SectionPresenter"]
 
-NUMBERS_MS, NUMBERS_BEHIND_MS = 150, 400
+NUMBERS_MS, NUMBERS_BEHIND_MS = 150, 500
 """How often numbers change; less often while the analysis is behind, which then needs the processors more."""
-COURSE_S = 1.0
+COURSE_S, COURSE_BEHIND_S = 1.0, 2.0
 """How often the course is drawn: a plot costs as much as ten numbers."""
 
 
@@ -185,7 +185,7 @@ class SectionPresenter(QObject):
         if self._course_is_new and (snapshot.phase == "finished" or time.monotonic() >= self._next_course_s):
             views.score.set_course(self._state.course.as_array())
             self._course_is_new = False
-            self._next_course_s = time.monotonic() + COURSE_S
+            self._next_course_s = time.monotonic() + (COURSE_BEHIND_S if snapshot.counts.deferred else COURSE_S)
         self._show_quality()
 
     def _show_retakes(self, score: SectionScore) -> None:

@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ["AppState", "Course", "RunningSection", "System"]
 
-SNAPSHOT_MS, SNAPSHOT_BEHIND_MS = 33, 66
+SNAPSHOT_MS, SNAPSHOT_BEHIND_MS = 33, 100
 """How often a run is looked at; less often while its analysis is behind, which then needs the processors more."""
+RESULTS_BEHIND_S = 0.5
+"""How often its results are looked at while it is behind: each changes texts, map and tiles."""
 RIG_MS = 500
 SYSTEM_MS = 1000
 MAX_COURSE = 4000
@@ -183,7 +185,7 @@ class AppState(QObject):
         self.out_dir = Path()
         self._controls: Reader | None = None
         self._preview: Camera | None = None
-        self._n_reported = 0
+        self._n_reported, self._next_results_s = 0, 0.0
         self._last_message = ""
         self._asking_rig = self._asking_system = self._refresh_rig = False
         self._shown: deque[float] = deque()
@@ -349,7 +351,10 @@ class AppState(QObject):
                 self._set_frame(snapshot.latest)
             if run.hand is not None:
                 self._set_hand(run.hand.hand.view())
-        self._new_results(run)
+        behind = snapshot.counts.deferred > 0 and run.hand is None and not over  # a hand needs its picture
+        if not behind or time.monotonic() >= self._next_results_s:
+            self._new_results(run)
+            self._next_results_s = time.monotonic() + RESULTS_BEHIND_S
         if (before is None or before.score != snapshot.score or over) and self.course.add(snapshot.score):
             self.course_changed.emit()
         if over or (before is not None and before.score.retaken != snapshot.score.retaken):
@@ -362,8 +367,7 @@ class AppState(QObject):
             words = full_stop(words) if snapshot.pause_reason else words
             self.message.emit("debug" if quiet else "warning" if grave else "info", words)
         self.snapshot_changed.emit(snapshot)
-        behind = snapshot.counts.deferred > 0 and run.hand is None  # a hand needs its picture
-        self._fast.setInterval(SNAPSHOT_BEHIND_MS if behind and not over else SNAPSHOT_MS)
+        self._fast.setInterval(SNAPSHOT_BEHIND_MS if behind else SNAPSHOT_MS)
         if over:
             self.run = None
             self._pace()
