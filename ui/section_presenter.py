@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QObject, Slot
 
 from hcc_scope.orientation import Orientation
 from hcc_scope.research_use import PHANTOM_SENTENCE
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SectionPresenter"]
 
-NUMBERS_MS, NUMBERS_BEHIND_MS = 150, 500
+NUMBERS_S, NUMBERS_BEHIND_S = 0.15, 0.5
 """How often numbers change; less often while the analysis is behind, which then needs the processors more."""
 COURSE_S, COURSE_BEHIND_S = 1.0, 2.0
 """How often the course is drawn: a plot costs as much as ten numbers."""
@@ -76,9 +76,7 @@ class SectionPresenter(QObject):
         self._next_course_s = 0.0
         self._judged: FrameResult | None = None
         self._retakes: tuple[dict[int, int], tuple[int, ...]] = ({}, ())
-        self._numbers = QTimer(self)
-        self._numbers.setSingleShot(True)
-        self._numbers.timeout.connect(self._show_numbers)
+        self._next_numbers_s, self._phase = 0.0, ""
         views.map.field_chosen.connect(self._show_field)
         views.live.field_pinned.connect(self._pinned)
         views.live.field_unpinned.connect(self._unpinned)
@@ -159,10 +157,10 @@ class SectionPresenter(QObject):
 
     @Slot(object)
     def _show_snapshot(self, snapshot: Snapshot) -> None:
-        if snapshot.phase == "finished":
-            self._show_numbers()
-        elif not self._numbers.isActive():
-            self._numbers.start(NUMBERS_BEHIND_MS if snapshot.counts.deferred else NUMBERS_MS)
+        if snapshot.phase != self._phase or snapshot.phase == "finished" or time.monotonic() >= self._next_numbers_s:
+            self._phase = snapshot.phase
+            self._show_numbers()  # with the picture: a paint of its own would cost as much again
+            self._next_numbers_s = time.monotonic() + (NUMBERS_BEHIND_S if snapshot.counts.deferred else NUMBERS_S)
 
     @Slot()
     def _note_course(self) -> None:
@@ -171,7 +169,6 @@ class SectionPresenter(QObject):
     @Slot()
     def _show_numbers(self) -> None:
         """Show score, course, rates and quality: less often than 30 times a second, since plots are expensive."""
-        self._numbers.stop()
         snapshot, views = self._state.snapshot, self._views
         if snapshot is None:
             return

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AppState", "Course", "RunningSection", "System"]
 
-SNAPSHOT_MS, SNAPSHOT_BEHIND_MS = 33, 100
+SNAPSHOT_MS, SNAPSHOT_BEHIND_MS = 33, 200
 """How often a run is looked at; less often while its analysis is behind, which then needs the processors more."""
 RESULTS_BEHIND_S = 0.5
 """How often its results are looked at while it is behind: each changes texts, map and tiles."""
