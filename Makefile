@@ -53,7 +53,9 @@ screenshots: $(STAMP)
 	run=$$(command -v xvfb-run) && run="$$run -a -s '-screen 0 1920x1200x24'" || export QT_QPA_PLATFORM=offscreen; \
 		eval $$run $(BIN)/python -m benchmarks.screenshots docs/screenshots
 
+# compiled once before the tests' processes start: each would compile the same modules; pytest compiles the tests itself
 test: $(STAMP)
+	$(BIN)/python -m compileall -q -j 0 -x '/test_' hcc_scope ui benchmarks tests
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 lint: $(STAMP)

@@ -28,6 +28,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -50,6 +51,7 @@ __all__ = [
     "damaged_bytes",
     "damaged_text",
     "generator",
+    "one_child",
     "outcome_of",
     "run_cases",
     "run_families",
@@ -65,7 +67,7 @@ BAD: frozenset[Outcome] = frozenset({"wrong", "crashed", "hung"})
 LIMIT_S = 30.0
 START_S = 60.0
 LIMIT_BYTES = 4 * 2**30
-"""Of address space, beyond what the child has when it begins."""
+"""Of address space, beyond what the child has at the first case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,47 +255,96 @@ def run_families(
     start_s : float
         More for the first case of a process and of a family, which imports what it needs.
     limit_bytes : int, optional
-        Address space that the cases may take; None where libraries reserve more than they use.
+        Address space that the cases may take beyond what is taken at the first; None where libraries reserve more
+        than they use.
     """
     tasks = [(family, read, case) for family, read, cases in families for case in cases]
     findings: list[Finding] = []
     while len(findings) < len(tasks):
-        with tempfile.TemporaryDirectory(prefix="hcc-scope-fuzz-") as folder:
-            findings += _in_child(tasks[len(findings) :], Path(folder), (limit_s, start_s), limit_bytes)
+        with _child() as child, tempfile.TemporaryDirectory(prefix="hcc-scope-fuzz-") as folder:
+            findings += child.run(tasks[len(findings) :], Path(folder), (limit_s, start_s), limit_bytes)
     return findings
 
 
-def _in_child(
-    tasks: Sequence[tuple[str, Read, Case]], folder: Path, limits_s: tuple[float, float], limit_bytes: int | None
-) -> list[Finding]:
-    """Run cases in one new process until it dies or all are done; at least one."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    child = context.Process(target=_serve, args=(theirs, folder, limit_bytes))
-    child.start()
-    theirs.close()
-    findings: list[Finding] = []
-    limit_s, start_s = limits_s
-    try:
-        for family, read, case in tasks:
+class _Child:
+    """A process that reads one case after another until it dies."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._line, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,))
+        self._process.start()
+        theirs.close()
+        self.sound = True
+        """Whether no case has killed it or hung so far."""
+
+    def run(
+        self,
+        tasks: Sequence[tuple[str, Read, Case]],
+        folder: Path,
+        limits_s: tuple[float, float],
+        limit_bytes: int | None,
+    ) -> list[Finding]:
+        """Run cases until the process is lost or all are done; at least one."""
+        findings: list[Finding] = []
+        limit_s, start_s = limits_s
+        self.sound = False  # also after an interrupt
+        for number, (family, read, case) in enumerate(tasks):
             known = bool(findings) and findings[-1].family == family
             try:
-                ours.send((read, case.payload))
-                if not ours.poll(limit_s if known else limit_s + start_s):
+                # the limit goes along once: it counts from what the process has at the first case
+                self._line.send((read, case.payload, folder / str(number), limit_bytes, number == 0))
+                if not self._line.poll(limit_s if known else limit_s + start_s):
                     findings.append(Finding(family, case.name, "hung", f"for {limit_s:g} s"))
                     return findings
-                outcome, words = ours.recv()
+                outcome, words = self._line.recv()
             except (EOFError, ConnectionError):  # the latter if it died before it had read all of the case
-                findings.append(Finding(family, case.name, "crashed", _how_it_died(child)))
+                findings.append(Finding(family, case.name, "crashed", _how_it_died(self._process)))
                 return findings
             findings.append(Finding(family, case.name, outcome, words))
+        self.sound = True
+        return findings
+
+    def close(self) -> None:
+        """End the process."""
+        self._line.close()
+        self._process.join(1.0)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+_kept: list[_Child | None] = []
+"""Of the innermost `one_child`; None until a process is started in it, and after it was lost."""
+
+
+@contextmanager
+def one_child() -> Iterator[None]:
+    """Run all families in one process as long as it lives: importing what they need takes longer than some cases.
+
+    Each input has its own time, and each call of `run_families` its own limit of memory, as without.
+    """
+    _kept.append(None)
+    try:
+        yield
     finally:
-        ours.close()  # ends the child, if it is alive
-        child.join(1.0)
-        if child.is_alive():
-            child.kill()
-            child.join()
-    return findings
+        child = _kept.pop()
+        if child is not None:
+            child.close()
+
+
+@contextmanager
+def _child() -> Iterator[_Child]:
+    """Start a process, or go on in that of `one_child`; it stays for the next if it is sound."""
+    child = (_kept[-1] if _kept else None) or _Child()
+    try:
+        yield child
+    finally:
+        stays = bool(_kept) and child.sound
+        if _kept:
+            _kept[-1] = child if stays else None
+        if not stays:
+            child.close()
 
 
 def _how_it_died(child: BaseProcess) -> str:
@@ -302,19 +353,16 @@ def _how_it_died(child: BaseProcess) -> str:
     return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
 
-def _serve(line: Connection, folder: Path, limit_bytes: int | None) -> None:
+def _serve(line: Connection) -> None:
     """Answer each payload with an outcome and words."""
-    number = 0
     while True:
         try:
-            read, payload = line.recv()
+            read, payload, place, limit_bytes, first = line.recv()
         except EOFError:
             return
-        place = folder / str(number)
         place.mkdir()
-        if number == 0 and limit_bytes is not None:
+        if first:
             _limit_memory(limit_bytes)
-        number += 1
         line.send(outcome_of(attempt(partial(read, payload, place))))
 
 
@@ -332,14 +380,18 @@ def outcome_of(result: str | Failure | None) -> tuple[Outcome, str]:
     return "crashed", f"{type(error).__name__}: {str(error)[:200]}{where}"
 
 
-def _limit_memory(more_bytes: int) -> None:
+def _limit_memory(more_bytes: int | None) -> None:
+    """Limit the address space of this process to what it has and so much more; None for no limit."""
     if sys.platform != "linux":
         return
     import resource
 
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    most = pages * resource.getpagesize() + more_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    most = resource.RLIM_INFINITY if more_bytes is None else pages * resource.getpagesize() + more_bytes
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]  # stays: the next families may take more
+    if hard != resource.RLIM_INFINITY:
+        most = hard if most == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 # ---- the account

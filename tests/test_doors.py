@@ -45,5 +45,7 @@ def _texts(path: Path) -> set[str]:
 def test_the_research_use_sentence_is_in_one_place() -> None:
     modules = [*PACKAGE.rglob("*.py"), *WINDOW.rglob("*.py")]
     pattern = re.compile("research use only", re.IGNORECASE)
-    found = {path.name for path in modules if any(pattern.search(text) for text in _texts(path))}
+    # its text may stand in pieces, on several lines; only modules with the first word of it are parsed
+    maybe = [path for path in modules if "research" in path.read_text(encoding="utf-8").lower()]
+    found = {path.name for path in maybe if any(pattern.search(text) for text in _texts(path))}
     assert found == {"research_use.py"}

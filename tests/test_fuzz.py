@@ -10,12 +10,24 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
-from benchmarks.fuzz import MODULES, Case, account, changed_leaf, damaged_bytes, damaged_text, generator, run_cases
+from benchmarks.fuzz import (
+    MODULES,
+    Case,
+    account,
+    changed_leaf,
+    damaged_bytes,
+    damaged_text,
+    generator,
+    one_child,
+    run_cases,
+)
 from hcc_scope.errors import PlanError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 N = {"fuzz_settings": 10, "fuzz_options": 5, "fuzz_store": 20, "fuzz_models": 3, "fuzz_training": 4}
@@ -35,7 +47,11 @@ def odd(payload: str, folder: Path) -> str | None:
         case "asleep":
             time.sleep(600)
         case "full":
-            bytearray(1 << 34)
+            np.empty(1 << 34, np.uint8)
+        case "large":
+            np.empty(1 << 29, np.uint8)
+        case "process":
+            return str(os.getpid())
     assert not list(folder.iterdir())
     (folder / "left").touch()
     return None
@@ -68,6 +84,29 @@ def test_the_same_seed_gives_the_same_damage():
     assert damage(1) != damage(2)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory")
+def test_families_that_share_a_process_have_their_own_limits_of_memory_and_outlive_its_loss():
+    def found(names: tuple[str, ...], limit_bytes: int | None) -> list[str]:
+        cases = [Case(name, name) for name in names]
+        return [one.words for one in run_cases("odd", odd, cases, limit_s=20.0, limit_bytes=limit_bytes)]
+
+    with one_child():
+        (first,) = found(("process",), None)
+        assert found(("full", "process"), 2**30)[0].startswith("MemoryError")
+        assert found(("large", "process"), 2**30) == ["", first]
+        assert found(("full", "process"), None) == ["", first]
+        assert found(("dead",), None) == ["SIGKILL"]
+        assert found(("process",), None) != [first]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[None]:
+    """One process for the families of all modules."""
+    with one_child():
+        yield
+
+
+@pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("name", [name for name in MODULES if importlib.util.find_spec(f"benchmarks.{name}")])
 def test_damaged_inputs_are_read_or_refused_with_a_message(name: str):
     found = importlib.import_module(f"benchmarks.{name}").run(N.get(name, 6), 2019)

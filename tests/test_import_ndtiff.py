@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from ndstorage import NDTiffDataset
 
 from hcc_scope.errors import ImageError
 from hcc_scope.imports.ndtiff import INDEX, NDTiff, is_ndtiff
@@ -31,6 +30,8 @@ def write(
     dtype: str = "uint16",
     summary: dict[str, Any] = SUMMARY,
 ) -> Path:
+    from ndstorage import NDTiffDataset  # imports dask and pandas: in the one process of the tests that writes these
+
     folder.mkdir(exist_ok=True)
     dataset = NDTiffDataset(str(folder), name="run", summary_metadata=summary, writable=True)
     for number, (axes, metadata) in enumerate(images):

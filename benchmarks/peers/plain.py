@@ -75,14 +75,20 @@ class PlainClassifier:
 
 
 class PlainLive:
-    """pycromanager's `Acquisition` with an ``image_process_fn`` that stores by zarr-python and classifies by torch."""
+    """pycromanager's `Acquisition` with an ``image_process_fn`` that stores by zarr-python and classifies by torch.
 
-    def __init__(self, model_file: str, folder: str) -> None:
+    Its camera's buffer is the demo rig's, unless another size is asked for.
+    """
+
+    def __init__(self, model_file: str, folder: str, buffer_size_mb: int | None = None) -> None:
         self._folder = Path(folder)
         self._module = _load(model_file)
         rig = load_rig("demo")
         start_headless(
-            str(test_adapters_dir()), str(rig.config), python_backend=True, buffer_size_mb=rig.buffer_size_mb
+            str(test_adapters_dir()),
+            str(rig.config),
+            python_backend=True,
+            buffer_size_mb=buffer_size_mb or rig.buffer_size_mb,
         )
         self._core = Core()
 

@@ -36,9 +36,19 @@ EVERY_TILE = QualityLimits(
 
 
 class LiveContender:
-    """A session on the demo rig, with the production's settings but for the limits of quality."""
+    """A session on the demo rig, with the production's settings but for the limits of quality.
 
-    def __init__(self, engine: str, model: str, folder: str) -> None:
+    Parameters
+    ----------
+    engine, model : str
+        What classifies.
+    folder : str
+        On the disk that is measured.
+    buffer_size_mb : int, optional
+        Of the camera's buffer; the demo rig's by default.
+    """
+
+    def __init__(self, engine: str, model: str, folder: str, buffer_size_mb: int | None = None) -> None:
         self._folder = Path(folder)
         self._model = load_model(model)
         self._classifier = self._model.classifier(engine)
@@ -46,7 +56,7 @@ class LiveContender:
         self._rig = MicroManager.start(
             rig.config,
             adapters_dir=test_adapters_dir(),
-            buffer_size_mb=rig.buffer_size_mb,
+            buffer_size_mb=buffer_size_mb or rig.buffer_size_mb,
             roles=rig.roles,
             limits=rig.stage_limits,
         )

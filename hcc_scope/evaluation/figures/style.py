@@ -166,10 +166,11 @@ def write(figure: Figure, folder: Path, name: str) -> list[Path]:
     """
     paths = []
     if figure.get_layout_engine() is not None:
-        # Laid out once: doing it again for the second file would move everything by a hair
+        # Laid out once: doing it again for the second file would move everything by a hair. With "none" in place of
+        # None a placeholder would stay, and savefig would draw all of a figure twice for its sake.
         with house():
             figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+            figure.set_layout_engine(None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for kind, dpi in _KINDS:
