@@ -11,10 +11,8 @@
 Design
 ------
 pycromanager's `Core` is the door; its `Acquisition` is not used (its callbacks swallow errors and can hang), so plans
-come in its *event* form and the loop of `hcc_scope.microscope.plan_source` executes them. The core is imported from
-mmpycorex, the package in which pycromanager keeps it: pycromanager itself imports dask and pandas for its acquisitions,
-nearly a second of each start. There is one in-process core per process, for good: pycromanager returns the first one
-for every later one. Starting again loads another configuration into it.
+come in its *event* form and the loop of `hcc_scope.microscope.plan_source` executes them. There is one in-process core
+per process, for good: pycromanager cannot start a second one. Starting again loads another configuration into it.
 """
 
 from __future__ import annotations
@@ -27,7 +25,8 @@ import threading
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Self
 
-from mmpycorex import Core, create_core_instance, is_pymmcore_active
+from mmpycorex import is_pymmcore_active
+from pycromanager import Core, start_headless
 from pymmcore import Metadata
 
 from hcc_scope.errors import ConfigError, DeviceError, RigError
@@ -87,7 +86,7 @@ def _load_error(error: BaseException, cfg: Path, adapters_dir: Path) -> RigError
 def _python_core(adapters_dir: Path, buffer_size_mb: int) -> Any:  # noqa: ANN401 - a class made at run time
     """Return the process's core, starting it if this is the first time."""
     if not is_pymmcore_active():
-        create_core_instance(str(adapters_dir), None, python_backend=True, buffer_size_mb=buffer_size_mb)
+        start_headless(str(adapters_dir), None, python_backend=True, buffer_size_mb=buffer_size_mb)
     core = Core()
     core.set_device_adapter_search_paths([str(adapters_dir)])
     return core
