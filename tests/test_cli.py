@@ -347,7 +347,7 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
     heavy = {
         "jinja2",
         "torch",
-        "mmpycorex",
+        "pycromanager",
         "pymmcore",
         "tensorstore",
         "zarr",
