@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
     from ui.control.settings_store import SettingsStore
-    from ui.kit.jobs import Jobs, WorkerName
+    from ui.kit.jobs import Jobs
     from ui.shell.main_window import MainWindow
 
 __all__ = ["Shutdown"]
@@ -24,7 +24,7 @@ __all__ = ["Shutdown"]
 PATIENCE_MS = 15_000
 """Time that the rig may take to close; a device that hangs must not keep the window open."""
 _POLL_MS = 100
-_ASKED_FOR: dict[WorkerName, str] = {
+_ASKED_FOR: dict[str, str] = {
     "report": "A report or a manifest is being written.",
     "export": "Sections are being exported.",
     "replay": "Sections are being classified again.",
