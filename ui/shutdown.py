@@ -103,7 +103,7 @@ class Shutdown(QObject):
 
     def _ask_about_work(self, *, again: bool) -> None:
         box = self._question(self.under_way)
-        box.setInformativeText("Closed now, it stays undone. Stored sections stay as they are.")
+        box.setInformativeText("If you close now, it is not finished. Stored sections stay as they are.")
         if not again:
             finish = box.addButton("Finish and close", QMessageBox.ButtonRole.AcceptRole)
             finish.clicked.connect(self._finish)
