@@ -181,7 +181,7 @@ class App:
         look.follow("")
         models_presenter = ModelsPresenter(window, views, jobs, run, setup, models, check, look)
         action_states = ActionStates(window, jobs, state, rig, run, setup, focus, references, check)
-        shutdown = Shutdown(window, state, rig, run, store)
+        shutdown = Shutdown(window, jobs, state, rig, run, store)
         log = MessageQueue(window.messages)
         logging.getLogger().addHandler(log)
         emergency_key = EmergencyKey(window.actions_["emergency"], window)
@@ -300,11 +300,8 @@ def _on_bug(made: App, kind: type[BaseException], error: BaseException, trace: T
 
 
 def _on_signal(made: App, _number: int, _frame: FrameType | None) -> None:
-    """Close as if the operator did; the second time without classifying the rest."""
-    if made.run.active:
-        made.shutdown.finish_or_skip_analysis()
-    else:
-        made.shutdown.ask()
+    """Close without a question; the second time without what is still under way."""
+    made.shutdown.finish_or_skip_analysis()
 
 
 def _log_qt(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The end: ask if a section is under way, finish it, close the rig, write the settings, then close the window.
+"""The end: ask if a section or a report is under way, finish it, close the rig, write the settings, close the window.
 
 Each step comes back by a signal; the window stays alive and shows what it waits for. A second wish to close it
 meanwhile brings the question again.
@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
     from ui.control.settings_store import SettingsStore
+    from ui.kit.jobs import Jobs
     from ui.shell.main_window import MainWindow
 
 __all__ = ["Shutdown"]
 
 PATIENCE_MS = 15_000
 """Time that the rig may take to close; a device that hangs must not keep the window open."""
+_POLL_MS = 100
+_ASKED_FOR: dict[str, str] = {
+    "report": "A report or a manifest is being written.",
+    "export": "Sections are being exported.",
+    "replay": "Sections are being classified again.",
+    "library": "The chosen sections are being read.",
+}
+"""What a person waits for, by the worker that does it."""
 
 
 class Shutdown(QObject):
@@ -30,6 +39,7 @@ class Shutdown(QObject):
     Parameters
     ----------
     window : MainWindow
+    jobs : Jobs
     state : AppState
     rig : RigControl
     run : RunControl
@@ -37,18 +47,27 @@ class Shutdown(QObject):
     """
 
     def __init__(
-        self, window: MainWindow, state: AppState, rig: RigControl, run: RunControl, settings_store: SettingsStore
+        self,
+        window: MainWindow,
+        jobs: Jobs,
+        state: AppState,
+        rig: RigControl,
+        run: RunControl,
+        settings_store: SettingsStore,
     ) -> None:
         super().__init__(window)
-        self._window, self._state = window, state
+        self._window, self._jobs, self._state = window, jobs, state
         self._rig, self._run, self._settings_store = rig, run, settings_store
         self._wanted = False
-        self._left = self._writing = False
+        self._left = self._writing = self._given_up = False
         self._box: QMessageBox | None = None
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self._patience.setInterval(PATIENCE_MS)
         self._patience.timeout.connect(self._write)
+        self._poll = QTimer(self)
+        self._poll.setInterval(_POLL_MS)
+        self._poll.timeout.connect(self._go_on)
         window.close_asked.connect(self.ask)
         run.phase_changed.connect(self._go_on)
         rig.closed.connect(self._rig_closed)
@@ -65,23 +84,55 @@ class Shutdown(QObject):
         """The question that is shown, if any."""
         return self._box
 
+    @property
+    def under_way(self) -> str:
+        """What is under way beside a section, as a sentence; empty if nothing is that a person waits for."""
+        return next((words for worker, words in _ASKED_FOR.items() if self._jobs.has_work(worker)), "")
+
     @Slot()
     def ask(self) -> None:
-        """Close, after a question if a section is under way."""
+        """Close, after a question if a section is under way, or what else the operator asked for."""
         if self._left or self._box is not None:
             return
-        if not self._run.active:
-            self._wanted = True
-            self._go_on()
-            return
-        again = self._wanted
+        if self._run.active:
+            self._ask_about_section(again=self._wanted)
+        elif self.under_way:
+            self._ask_about_work(again=self._wanted)
+        else:
+            self._finish()
+
+    def _ask_about_work(self, *, again: bool) -> None:
+        box = self._question(self.under_way)
+        box.setInformativeText("If you close now, it is not finished. Stored sections stay as they are.")
+        if not again:
+            finish = box.addButton("Finish and close", QMessageBox.ButtonRole.AcceptRole)
+            finish.clicked.connect(self._finish)
+            finish.setToolTip("Wait until it is done, then close")
+        leave = box.addButton("Close without it", QMessageBox.ButtonRole.DestructiveRole)
+        leave.clicked.connect(self._leave_undone)
+        self._show(box, "Wait" if again else "Keep on")
+
+    def _question(self, text: str) -> QMessageBox:
+        box = QMessageBox(QMessageBox.Icon.Question, "Close HCC-Scope", text, parent=self._window)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        return box
+
+    def _show(self, box: QMessageBox, stay_text: str) -> None:
+        """Show a question; its default and Escape change nothing."""
+        stay = box.addButton(stay_text, QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(stay)
+        box.setEscapeButton(stay)
+        box.finished.connect(self._answered)
+        self._box = box
+        box.open()
+
+    def _ask_about_section(self, *, again: bool) -> None:
         text = (
             "The section is being finished: what was taken is stored and classified."
             if again
             else "A section is being acquired."
         )
-        box = QMessageBox(QMessageBox.Icon.Question, "Close HCC-Scope", text, parent=self._window)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box = self._question(text)
         box.setInformativeText("Every frame that was taken is stored, whatever you choose.")
         if not again:
             finish = box.addButton("Finish and close", QMessageBox.ButtonRole.AcceptRole)
@@ -89,19 +140,16 @@ class Shutdown(QObject):
             finish.setToolTip("End the section, classify what was taken, then close")
         skip_analysis = box.addButton("Close without classifying the rest", QMessageBox.ButtonRole.DestructiveRole)
         skip_analysis.clicked.connect(self._skip_analysis)
-        stay = box.addButton("Wait" if again else "Keep on", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(stay)
-        box.setEscapeButton(stay)
-        box.finished.connect(self._answered)
-        self._box = box
-        box.open()
+        self._show(box, "Wait" if again else "Keep on")
 
     def finish_or_skip_analysis(self) -> None:
-        """Close without a question: finish the section, and the second time without classifying the rest."""
-        if self._wanted:
+        """Close without a question: finish what is under way, and the second time leave it undone."""
+        if not self._wanted:
+            self._finish()
+        elif self._run.active:
             self._skip_analysis()
         else:
-            self._finish()
+            self._leave_undone()
 
     @Slot()
     def _answered(self) -> None:
@@ -120,12 +168,24 @@ class Shutdown(QObject):
         self._go_on()
 
     @Slot()
+    def _leave_undone(self) -> None:
+        self._wanted = self._given_up = True
+        self._go_on()
+
+    @Slot()
     def _go_on(self) -> None:
         if not self._wanted or self._left:
             return
         if self._run.active:
+            self._poll.stop()
             self._window.notice.show_notice("info", "Finishing the section; the window closes when it is done.")
             return
+        if self.under_way and not self._given_up:
+            if not self._poll.isActive():
+                self._window.notice.show_notice("info", f"{self.under_way} The window closes when it is done.")
+                self._poll.start()
+            return
+        self._poll.stop()
         self._left = True
         if self._box is not None:
             self._box.close()

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from ui.kit.mode import ModeName
 
-WAIT_S = 45.0
+WAIT_S = 120.0
+"""Long: beside other tests, a section of a second has taken a minute."""
 ONE_TILE = {"OnCameraCCDXSize": 512, "OnCameraCCDYSize": 512}
 
 
@@ -58,6 +59,7 @@ def close(app: App) -> None:
         if app.run.active:
             app.run.skip_analysis()
             wait_for(lambda: not app.run.active, "the section to end")
+        wait_for(lambda: not app.shutdown.under_way, "what was asked for")
         app.shutdown.ask()
         wait_for(lambda: not app.window.isVisible(), "the window to close")
     wait_for(lambda: not app.jobs.n_open, "what is under way to end")

@@ -95,7 +95,7 @@ def test_the_panel_shows_the_newest_search_until_another_is_chosen(qtbot: QtBot)
     assert "edge" in result.text()
     panel.set_records(focus_records([event(field=0), event(field=5, accepted=False), event(field=10)]))
     assert choice.currentText() == "At field 10"
-    assert result.text() == "In focus at z = 2.00 um, +2.00 um from where it began."
+    assert result.text() == "In focus at z = 2.00 µm, +2.00 µm from where it began."
     assert plot.isVisible()
     spoken = plot.accessibleDescription()
     assert spoken.startswith("11 frames from z = -20.00 to 20.00 µm, the sharpest at 4.00. Bracket: -4.00 to 8.00 µm.")
@@ -119,7 +119,7 @@ def test_the_panel_shows_the_newest_search_until_another_is_chosen(qtbot: QtBot)
     panel.set_records(focus_records([event(field=0), plane_event()]))
     panel.show_seq(9)
     assert choice.currentText() == "Plane of the section"
-    assert "left out: x = 200, y = 300 um" in result.text()
+    assert "left out: x = 200, y = 300 µm" in result.text()
     assert result.shape_name() == "warning"
     assert not plot.isVisible()
     panel.set_records((), known=False)

@@ -18,6 +18,7 @@ from hcc_scope.inference.catalogue import MODELS_DIR_VARIABLE, list_models, offe
 from hcc_scope.report.card_markdown import card_markdown
 from hcc_scope.resources import models_dir
 from hcc_scope.runs.model_demands import Demand, ModelFit
+from hcc_scope.templates import markdown_text
 from tests.model_parts import Inside, Plain, archive, make_model, random_tiles
 from ui.control.model_list import ModelList
 from ui.control.run_control import ModelChoice
@@ -249,3 +250,23 @@ def test_the_box_shows_whether_the_model_fits_and_keeps_its_choice(qtbot: QtBot)
     assert box.itemIcon(1).isNull()
     box.set_models([("one", "1", "")], "/3")  # the list is older than the choice
     assert box.reference == ""
+
+
+def test_a_long_name_of_a_model_ends_in_an_ellipsis_and_is_whole_in_the_tooltip(qtbot: QtBot):
+    box = ModelBox(240)
+    qtbot.addWidget(box)
+    box.set_models([("phantom-meng2019-second", "1", ""), ("b", "2", "")], "1")
+    box.set_verdict("good", "It fits.")
+    box.resize(130, 28)
+    assert box.shown_text.startswith("phantom")
+    assert box.shown_text.endswith("…")
+    assert "phantom-meng2019-second" in box.toolTip()
+    assert not box.grab().isNull()
+    box.choose("2")
+    assert box.shown_text == "b"
+    assert "phantom" not in box.toolTip()
+
+
+def test_lengths_have_the_micro_sign_and_folders_keep_their_letters():
+    page = ModelPage("one", "/models/0.5 um", card="tiles of 512 px at 0.5 um")
+    assert page_markdown(page) == f"tiles of 512 px at 0.5 µm\n\nFolder: {markdown_text('/models/0.5 um')}"

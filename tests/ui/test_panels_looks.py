@@ -26,6 +26,7 @@ from hcc_scope.runs.animal_sections import OtherSection
 from ui.devices.device_panels import DevicePanels
 from ui.devices.properties import PropertyBrowser
 from ui.kit.dialog_buttons import without_icons
+from ui.kit.flow_layout import FlowLayout
 from ui.kit.scrolled import scrolled
 from ui.kit.symbols import SignedLine, SymbolBadge
 from ui.kit.theme import apply_theme, colours, theme_palette
@@ -232,3 +233,17 @@ def test_a_theme_change_needs_no_call(qtbot: QtBot, qapp: QApplication, make: Ca
         assert seen[1][dark] < seen[0][dark] / 20 + 20  # letters and edges may have any shade
     qapp.setStyle(style)
     qapp.setPalette(palette)
+
+
+def test_a_row_that_gets_or_loses_a_control_has_another_height_at_once(qtbot: QtBot):
+    page = QWidget()
+    qtbot.addWidget(page)
+    row = FlowLayout(page)
+    parts = [QLabel("one"), QLabel("two")]
+    row.addWidget(parts[0])
+    width = parts[0].sizeHint().width() + 1
+    low = row.heightForWidth(width)
+    row.addWidget(parts[1])
+    assert row.heightForWidth(width) > low
+    row.takeAt(1)
+    assert row.heightForWidth(width) == low

@@ -566,7 +566,7 @@ def test_the_view_is_saved_as_a_picture(
 
 def test_the_report_is_made_from_the_store(qtbot: QtBot, tab: ReplayTab, jobs: Jobs, notices: list, store: Path):
     opened(qtbot, jobs, tab, store)
-    with qtbot.waitSignal(tab.report_made, timeout=60_000) as signal:
+    with qtbot.waitSignal(tab.report_made, timeout=150_000) as signal:
         tab.make_report()
     (page,) = signal.args
     assert "field 0: saliency" in page.read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -428,3 +429,34 @@ def test_the_title_names_the_program_once(shell: App):
     title = shell.window.windowTitle()
     assert title.count("HCC-Scope") == 1
     assert QApplication.applicationDisplayName() in ("", QApplication.applicationName())  # else Qt adds it to titles
+
+
+def _answer(app: App, text: str) -> None:
+    question = app.shutdown.question
+    assert question is not None
+    assert question.text() == "A report or a manifest is being written."
+    next(button for button in question.buttons() if button.text() == text).click()
+
+
+def test_closing_while_a_report_is_written_asks_and_waits_for_it(shell: App):
+    free, written = threading.Event(), []
+    shell.jobs.submit("report", free.wait, written.append)
+    shell.window.close()
+    _answer(shell, "Keep on")
+    shell.window.close()
+    _answer(shell, "Finish and close")
+    shell.window.close()
+    _answer(shell, "Wait")
+    assert shell.window.isVisible()
+    free.set()
+    wait_for(lambda: not shell.window.isVisible(), "the window to close")
+    assert written == [True]
+
+
+def test_a_report_is_left_undone_if_the_operator_says_so(shell: App):
+    free = threading.Event()
+    shell.jobs.submit("report", free.wait)
+    shell.window.close()
+    _answer(shell, "Close without it")
+    wait_for(lambda: not shell.window.isVisible(), "the window to close")
+    free.set()

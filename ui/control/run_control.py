@@ -492,7 +492,7 @@ class RunControl(QObject):
     def write_report(self, prevalence: float | None, done: Callable[[Path], None]) -> None:
         """Write the report of the section that ended last, at a prevalence or None; `done` takes the page."""
         if self.last_store is not None:
-            self._jobs.submit("disk", partial(_write_report, self.last_store, prevalence), done)
+            self._jobs.submit("report", partial(_write_report, self.last_store, prevalence), done)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

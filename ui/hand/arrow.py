@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from ui.kit.labels import colours_of
+from ui.kit.labels import colours_of, with_micro_sign
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
@@ -43,7 +43,7 @@ class ArrowSign(QWidget):
         if guidance == self._guidance:
             return
         self._guidance = guidance
-        self.setAccessibleDescription("" if guidance is None else guidance.text)
+        self.setAccessibleDescription("" if guidance is None else with_micro_sign(guidance.text))
         self.update()
 
     @property

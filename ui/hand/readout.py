@@ -12,7 +12,7 @@ from hcc_scope.score_text import SCORE_NAME, describe_interval, describe_score, 
 from hcc_scope.validation_text import NOT_KNOWN, SCORE_MEANING, describe_error_rate
 from ui.hand.arrow import ArrowSign
 from ui.hand.state import NO_SECTION, HandState, count_of
-from ui.kit.labels import ValueLabel, announce
+from ui.kit.labels import ValueLabel, announce, with_micro_sign
 from ui.kit.symbols import SymbolBadge
 from ui.kit.theme import GRID_PX
 from ui.score.score_bar import SHAPES, ScoreBar
@@ -167,7 +167,7 @@ class Readout(QWidget):
         self._remark.setVisible(bool(count.remark))
         guidance = None if view is None else view.guidance
         self._arrow.show_guidance(guidance)
-        self._set(self._way, "" if guidance is None else guidance.text)
+        self._set(self._way, "" if guidance is None else with_micro_sign(guidance.text))
 
     def show_state(self, state: HandState) -> None:
         """Show another state; the numbers stay."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
@@ -104,7 +105,8 @@ class Jobs(QObject):
         super().__init__(parent)
         self._workers: dict[str, _Worker] = {}
         self._ends: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._open = 0
+        self._open: Counter[str] = Counter()
+        """Pieces of work that wait or are under way, by worker."""
         self._closed = False
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
@@ -134,14 +136,16 @@ class Jobs(QObject):
             return
         if worker not in self._workers:
             self._workers[worker] = _Worker(worker)
-        self._open += 1
-        self._workers[worker].put(partial(self._run, fn, done, failed))
+        self._open[worker] += 1
+        self._workers[worker].put(partial(self._run, worker, fn, done, failed))
         self._timer.start()
 
-    def _run(self, fn: Callable[[], T], done: Callable[[T], None] | None, failed: Callable[[str], None] | None) -> None:
+    def _run(
+        self, worker: str, fn: Callable[[], T], done: Callable[[T], None] | None, failed: Callable[[str], None] | None
+    ) -> None:
         """Do the work; runs in the worker's thread."""
         outcome = attempt(fn)
-        self._ends.put(partial(self._end, outcome, done, failed))
+        self._ends.put(partial(self._end, worker, outcome, done, failed))
 
     def post(self, call: Callable[[], None]) -> None:
         """Have `call` called in the Qt thread, for example with a message from a worker. Safe from any thread."""
@@ -155,13 +159,17 @@ class Jobs(QObject):
             except queue.Empty:
                 break
             guard("what follows a piece of work", call, self._on_bug)
-        if not self._open:
+        if not self.n_open:
             self._timer.stop()
 
     def _end(
-        self, outcome: T | Failure, done: Callable[[T], None] | None, failed: Callable[[str], None] | None
+        self,
+        worker: str,
+        outcome: T | Failure,
+        done: Callable[[T], None] | None,
+        failed: Callable[[str], None] | None,
     ) -> None:
-        self._open -= 1
+        self._open[worker] -= 1
         if isinstance(outcome, Failure):
             report = describe(outcome.error)
             self.error_reported.emit(report)
@@ -178,7 +186,11 @@ class Jobs(QObject):
     @property
     def n_open(self) -> int:
         """Number of pieces of work that wait or are under way."""
-        return self._open
+        return self._open.total()
+
+    def has_work(self, worker: str) -> bool:
+        """Return whether a piece of work waits or is under way on a worker."""
+        return self._open[worker] > 0
 
     def busy_s(self, worker: str) -> float:
         """Return the time since the present piece of work of a worker began; 0 if it has none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -29,10 +30,12 @@ __all__ = [
     "plain_tip",
     "quiet",
     "quiet_value",
+    "with_micro_sign",
     "words",
 ]
 
 MICROMETRE = "µm"
+_PLAIN_MICROMETRE = re.compile(r"(?<=[0-9] )um\b")
 _DARK_BELOW = 128
 _LABEL_CHARACTERS = 13
 """Width of the column of labels, in average characters: the same in every panel, so that fields stand in one line."""
@@ -73,6 +76,19 @@ def breakable(text: str) -> str:
     for sign in ("/", "\\", "_"):
         text = text.replace(sign, f"{sign}\u200b")
     return text
+
+
+def with_micro_sign(text: str) -> str:
+    """Return a text of the core, which consoles print too, with its lengths as this window writes them.
+
+    Not for texts with paths: a folder may be named by a length.
+
+    Examples
+    --------
+    >>> with_micro_sign("tiles of 512 px at 0.5 um, from um.csv")
+    'tiles of 512 px at 0.5 µm, from um.csv'
+    """
+    return _PLAIN_MICROMETRE.sub(MICROMETRE, text)
 
 
 class ValueLabel(QLabel):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.inference.engine_rates import COLUMNS
 from hcc_scope.templates import markdown_table, markdown_text
+from ui.kit.labels import with_micro_sign
 
 if TYPE_CHECKING:
     from hcc_scope.inference.engine_rates import EngineRates
@@ -45,14 +46,14 @@ def page_markdown(page: ModelPage) -> str:
     if page.busy:
         parts.append(f"*{markdown_text(page.busy)}*")
     if page.fit is not None:
-        parts += ["## On this rig", *_fit(page.fit)]
+        parts += ["## On this rig", *map(with_micro_sign, _fit(page.fit))]
     if page.test:
         parts += ["## Self-test", f"**{'Not passed.' if page.test_failed else 'Passed.'}**", _bullets(page.test)]
     if page.rates_problem:
         parts += ["## Engines", markdown_text(page.rates_problem)]
     elif page.rates is not None:
         parts += ["## Engines", *_rates(page.rates)]
-    parts += [page.card, f"Folder: {markdown_text(page.folder)}"]
+    parts += [with_micro_sign(page.card), f"Folder: {markdown_text(page.folder)}"]
     return "\n\n".join(part for part in parts if part)
 
 

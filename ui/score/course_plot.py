@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from hcc_scope.formatting import format_score
-from ui.kit.labels import colours_of, describe
+from ui.score.small_plot import SmallPlot
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ui.kit.theme import Colours
 
 __all__ = ["CoursePlot"]
 
@@ -27,37 +28,20 @@ _BAND_ALPHA = 70
 _THRESHOLD_BAND_ALPHA = 45
 MOST_POINTS = 240
 """About one to a pixel: a band through 2,000 points takes 100 ms to make, and shows no more."""
-_RECOLOUR = (QEvent.Type.PaletteChange, QEvent.Type.ApplicationPaletteChange)
 
 
-class CoursePlot(QWidget):
+class CoursePlot(SmallPlot):
     """Score against classified fields, with the interval as a band and the threshold as a dashed line."""
 
     def __init__(self) -> None:
-        super().__init__()
-        describe(self, "Course of the score", _LEGEND)
-        self._plot = pg.PlotWidget(parent=self)
-        self._plot.setMouseEnabled(x=False, y=False)
-        self._plot.setMenuEnabled(False)
-        self._plot.hideButtons()
-        for widget in (self._plot, self._plot.viewport()):
-            widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # nothing to do in it
-        self._plot.setFixedHeight(_LINES_HIGH * self.fontMetrics().height())
-        self._plot.setYRange(-0.03, 1.08, padding=0)  # room for the label of 1
-        self._plot.setLabel("bottom", "classified fields")
-        self._plot.getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")], []])
+        super().__init__("Course of the score", _LEGEND, "classified fields", _LINES_HIGH)
         self._threshold = pg.InfiniteLine(angle=0)
         self._lower, self._upper, self._line = pg.PlotDataItem(), pg.PlotDataItem(), pg.PlotDataItem()
         self._band = pg.FillBetweenItem(self._lower, self._upper)
         self._threshold_band = pg.LinearRegionItem(orientation="horizontal", movable=False)
-        for item in (self._threshold_band, self._band, self._lower, self._upper, self._threshold, self._line):
-            self._plot.addItem(item)
         self._threshold.hide()
         self._threshold_band.hide()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
-        self._recolour()
+        self._add((self._threshold_band, self._band, self._lower, self._upper, self._threshold, self._line))
         self.show_course(np.empty((0, 4)), interval_valid=False)
 
     def show_course(self, course: NDArray[np.float64], *, interval_valid: bool) -> None:
@@ -96,19 +80,7 @@ class CoursePlot(QWidget):
         if threshold is not None and threshold != self._threshold.value():
             self._threshold.setValue(threshold)
 
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
-        """Follow the theme."""
-        super().changeEvent(event)
-        if event.type() in _RECOLOUR and hasattr(self, "_band"):
-            self._recolour()
-
-    def _recolour(self) -> None:
-        c = colours_of(self)
-        self._plot.setBackground(c.surface)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(c.border)
-            axis.setTextPen(c.text_muted)
+    def _paint(self, c: Colours) -> None:
         self._line.setPen(pg.mkPen(c.text, width=2))
         self._line.setSymbolBrush(c.text)
         self._threshold.setPen(pg.mkPen(c.text_muted, width=1.5, style=Qt.PenStyle.DashLine))

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from hcc_scope.focus.record import ENDED, PlaneRecord
 from hcc_scope.formatting import capital, counted, sentence
-from ui.kit.labels import describe, grid_margins, quiet, quiet_value
+from ui.kit.labels import MICROMETRE, describe, grid_margins, quiet, quiet_value, with_micro_sign
 from ui.kit.symbols import SignedLine
 from ui.score.focus_plot import FOCUS_LEGEND, FocusPlot
 
@@ -90,7 +90,7 @@ class FocusPanel(QWidget):
             self._result.show_line("unknown", _NOTHING if self._known else _NO_LOG)
             self._facts.hide()
             return
-        self._result.show_line(_shape(record), sentence(record.explanation))
+        self._result.show_line(_shape(record), with_micro_sign(sentence(record.explanation)))
         facts = _facts(record)
         self._facts.setText(facts)
         self._facts.setVisible(bool(facts))
@@ -112,7 +112,7 @@ def _title(record: FocusRecord | PlaneRecord) -> str:
 def _facts(record: FocusRecord | PlaneRecord) -> str:
     if isinstance(record, PlaneRecord):
         apart = ", ".join(f"{value:+.2f}" for value in record.plane.residuals_um)
-        return f"Height of each point above the plane: {apart} um."
+        return f"Height of each point above the plane: {apart} {MICROMETRE}."
     if not record.curve:
         return ""
     of, frames = counted(record.tiles, "tile"), counted(len(record.curve), "frame")

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from hcc_scope.formatting import counted
-from ui.kit.labels import MICROMETRE, colours_of, describe
+from ui.kit.labels import MICROMETRE
+from ui.score.small_plot import SmallPlot
 
 if TYPE_CHECKING:
     from hcc_scope.focus.record import FocusRecord
+    from ui.kit.theme import Colours
 
 __all__ = ["FOCUS_LEGEND", "FocusPlot"]
 
@@ -24,34 +25,17 @@ FOCUS_LEGEND = (
 )
 _LINES_HIGH = 7
 _BAND_ALPHA = 60
-_RECOLOUR = (QEvent.Type.PaletteChange, QEvent.Type.ApplicationPaletteChange)
 
 
-class FocusPlot(QWidget):
+class FocusPlot(SmallPlot):
     """Draws one search."""
 
     def __init__(self) -> None:
-        super().__init__()
-        describe(self, "Focus curve", FOCUS_LEGEND)
-        self._plot = pg.PlotWidget(parent=self)
-        self._plot.setMouseEnabled(x=False, y=False)
-        self._plot.setMenuEnabled(False)
-        self._plot.hideButtons()
-        for widget in (self._plot, self._plot.viewport()):
-            widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # nothing to do in it
-        self._plot.setFixedHeight(_LINES_HIGH * self.fontMetrics().height())
-        self._plot.setYRange(-0.03, 1.08, padding=0)
-        self._plot.setLabel("bottom", f"z in {MICROMETRE}")
-        self._plot.getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")], []])
+        super().__init__("Focus curve", FOCUS_LEGEND, f"z in {MICROMETRE}", _LINES_HIGH)
         self._bracket = pg.LinearRegionItem(movable=False)
         self._accepted, self._began = pg.InfiniteLine(angle=90), pg.InfiniteLine(angle=90)
         self._focus, self._tenengrad = pg.PlotDataItem(), pg.PlotDataItem()
-        for item in (self._bracket, self._began, self._accepted, self._tenengrad, self._focus):
-            self._plot.addItem(item)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
-        self._recolour()
+        self._add((self._bracket, self._began, self._accepted, self._tenengrad, self._focus))
         self.show_record(None)
 
     def show_record(self, record: FocusRecord | None) -> None:
@@ -90,19 +74,7 @@ class FocusPlot(QWidget):
         between = f" Bracket: {bracket[0]:.2f} to {bracket[1]:.2f} {MICROMETRE}." if bracket is not None else ""
         self.setAccessibleDescription(f"{drawn}.{between} {FOCUS_LEGEND}")
 
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
-        """Follow the theme."""
-        super().changeEvent(event)
-        if event.type() in _RECOLOUR and hasattr(self, "_focus"):
-            self._recolour()
-
-    def _recolour(self) -> None:
-        c = colours_of(self)
-        self._plot.setBackground(c.surface)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(c.border)
-            axis.setTextPen(c.text_muted)
+    def _paint(self, c: Colours) -> None:
         for item, colour in ((self._focus, c.text), (self._tenengrad, c.text_muted)):
             item.setPen(pg.mkPen(colour, width=1.5))
             item.setSymbolPen(pg.mkPen(colour, width=1))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QComboBox, QSizePolicy
+from PySide6.QtWidgets import QComboBox, QSizePolicy, QStyle, QStyleOptionComboBox, QStylePainter
 
 from ui.kit.labels import plain_tip
 from ui.kit.symbols import symbol_icon
@@ -14,6 +14,8 @@ from ui.kit.theme import colours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from PySide6.QtGui import QPaintEvent
 
     from ui.kit.symbols import Shape
     from ui.kit.theme import ThemeName
@@ -25,6 +27,8 @@ Tone = Literal["unknown", "good", "warning", "error"]
 _TIP = "Model that classifies the tiles"
 _LEAST_CHARACTERS = 6
 _ICON_PX = 16
+_BESIDE_PX, _BESIDE_ICON_PX = 2, 4
+"""What a style leaves free beside the text of a box, and beside its icon."""
 _SHAPES: dict[Tone, Shape] = {"good": "good", "warning": "warning", "error": "bad"}
 
 
@@ -40,6 +44,7 @@ class ModelBox(QComboBox):
         self.setMaximumWidth(width_px)
         self._colours = colours("dark")
         self._verdict: tuple[Tone, str] = ("unknown", "")
+        self.currentIndexChanged.connect(self._show_tip)
         self.set_verdict("unknown", "")
 
     @property
@@ -74,11 +79,35 @@ class ModelBox(QComboBox):
         self._colours = colours(theme)
         self._show_verdict()
 
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw the name with an ellipsis where it is cut; Qt draws as much as fits."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        option.currentText = self.shown_text
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+    @property
+    def shown_text(self) -> str:
+        """The chosen model's name as far as there is room."""
+        option, part = QStyleOptionComboBox(), QStyle.SubControl.SC_ComboBoxEditField
+        self.initStyleOption(option)
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, self).width() - _BESIDE_PX
+        if not self.itemIcon(self.currentIndex()).isNull():
+            room -= self.iconSize().width() + _BESIDE_ICON_PX
+        return self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideRight, room)
+
     def _show_verdict(self) -> None:
         tone, words = self._verdict
         shape = _SHAPES.get(tone)
         for index in range(self.count()):
             shown = index == self.currentIndex() and shape is not None
             self.setItemIcon(index, symbol_icon(shape, self._colours, _ICON_PX) if shown and shape else QIcon())
-        self.setToolTip(plain_tip(f"{_TIP}\n{words}" if words else _TIP))
+        self._show_tip()
         self.setAccessibleDescription(words or _TIP)
+
+    @Slot()
+    def _show_tip(self) -> None:
+        words = self._verdict[1]
+        named = f"{_TIP}: {self.currentText()}" if self.currentText() else _TIP  # it may be cut in the box
+        self.setToolTip(plain_tip(f"{named}\n{words}" if words else named))
