@@ -122,6 +122,7 @@ NUMBERS = {
     "size, inf": (SIZED + "PixelSize_um,R,inf", 10, "'inf' is not a length"),
     "size, too large": (SIZED + "PixelSize_um,R,1e400", 10, "'1e400' is not a length"),
     "size, negative": (SIZED + "PixelSize_um,R,-0.325", 10, "-0.325 is not a length in um. It cannot be less"),
+    "size, other digits": (SIZED + "PixelSize_um,R,\uff10.325", 10, "is not a length in um; .* for 0"),
     "size, hexadecimal": (SIZED + "PixelSize_um,R,0x1p2", 10, "'0x1p2' is not a length"),
     "affine, nan": (SIZED + "PixelSizeAffine,R,nan,0,0,0,1,0", 10, "'nan' is not a number"),
     "affine, inf": (SIZED + "PixelSizeAffine,R,1,0,0,0,-inf,0", 10, "'-inf' is not a number"),
