@@ -387,6 +387,28 @@ def test_presets_that_differ_are_none(tmp_path: Path, tail: str):
     assert lint(write(tmp_path, GOOD + FOUR_X + tail + "\n")) == []
 
 
+@pytest.mark.parametrize(
+    ("affine", "fault"),
+    [
+        ("1,0,0,0,1.9,0", "it is not a turn or mirroring of square pixels"),
+        ("2,0,0,0,2,0", "its pixel size is 2 um, and PixelSize_um 1 um"),
+        ("0.9,0.9,0,0.9,0.9,0", "it covers no area"),
+        ("0.7,-0.7,0,0.7,0.7,0", "the camera is tilted by 45 degrees"),
+        ("0,-1,7,1,0,9", None),
+        ("1,0,0,0,1,0", None),
+        ("0,0,0,0,0,0", None),
+    ],
+)
+def test_an_affine_that_a_run_refuses_is_a_warning(tmp_path: Path, affine: str, fault: str | None):
+    found = check(write(tmp_path, GOOD + FOUR_X + f"PixelSizeAffine,R,{affine}\n"))
+    if fault is None:
+        assert found == []
+    else:
+        (finding,) = found
+        assert finding.line == len((GOOD + FOUR_X).splitlines()) + 1
+        assert f"'R' cannot be used: {fault}" in finding.message
+
+
 def test_order_is_judged(tmp_path: Path):
     path = write(tmp_path, "Property,Cam,Gain,1\n" + GOOD)
     with pytest.raises(ConfigError, match=r"rig\.cfg:1: the device 'Cam' is declared only in line 4"):

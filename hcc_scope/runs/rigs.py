@@ -313,15 +313,17 @@ def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> Non
 @contextmanager
 def _keys_placed(rig: Rig | None, listing: str) -> Iterator[None]:
     """Report the line of a key in the rig file that does not fit, and how to list what would (`listing`)."""
+    from hcc_scope.microscope.load_errors import RefusedSettingError
     from hcc_scope.microscope.roles import RigKeyError
 
     try:
         yield
+    except RefusedSettingError as error:
+        raise ConfigError(error.message, hint=f"Correct the line, or remove it: then {listing}") from error
     except RigKeyError as error:
         assert rig is not None  # without a rig file there are no such keys
-        raise ConfigError(
-            f"{rig.place(error.key)}: {error.message}", hint=" ".join(filter(None, (error.hint, listing)))
-        ) from error
+        hints = (error.hint, "" if error.key == "buffer_size_mb" else listing)
+        raise ConfigError(f"{rig.place(error.key)}: {error.message}", hint=" ".join(filter(None, hints))) from error
 
 
 @contextmanager
