@@ -156,8 +156,10 @@ class YamlFile:
     def _number_at(self, keys: KeyPath, *, whole: bool) -> str | None:
         """Return as a hint how to write a number that is a text in the file; None if it is not clear which."""
         node = self._node(keys)
-        found = _LIKE_NUMBER.fullmatch(node.value.strip()) if isinstance(node, yaml.ScalarNode) else None
-        if node is None or found is None or (whole and not found[1].isdigit()) or _THOUSANDS.fullmatch(found[1]):
+        if not isinstance(node, yaml.ScalarNode):
+            return None
+        found = _LIKE_NUMBER.fullmatch(node.value.strip())
+        if found is None or (whole and not found[1].isdigit()) or _THOUSANDS.fullmatch(found[1]):
             return None
         number = found[1].replace(",", ".")
         faults = {"without quotation marks": node.style in ("'", '"'), "with a decimal point": "," in found[1]}
@@ -247,6 +249,10 @@ def first_mistake(
     if kind == "missing":
         is_entry = bool(keys) and isinstance(keys[-1], int)
         return (f"{where}: a value is missing" if is_entry else f"the key '{where}' is missing"), keys
+    if written == "" and first["input"] is None:
+        return f"{where}: a value is missing", keys
+    if kind in ("bool_type", "bool_parsing"):
+        return f"{where}: '{value}' is neither true nor false", keys
     if isinstance(first["input"], list | dict) and (kind in _NUMBER_TYPES or kind == "string_type"):
         wanted = "text" if kind == "string_type" else f"{'whole ' * kind.startswith('int')}number"
         return f"{where} must be a {wanted}, not a {'list' if isinstance(first['input'], list) else 'mapping'}", keys
