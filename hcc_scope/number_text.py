@@ -7,10 +7,13 @@ import re
 
 __all__ = ["is_number", "plain_number", "taken_number"]
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_PLAIN = re.compile(rf"\s*({_NUMBER})\s*")
-_START = re.compile(rf"\s*({_NUMBER}|[+-]?(?:nan|inf(?:inity)?))", re.IGNORECASE)
-_REMARK = re.compile(rf"\s*({_NUMBER})(?:\s+\S.*|[uµμ]m\s*)")
+_BLANKS = r"[ \t\r\n\f\v]*"
+"""What the core skips before a number: no other blanks, such as a no-break one."""
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+"""The core reads no other digits, and Python those of any script."""
+_PLAIN = re.compile(rf"{_BLANKS}({_NUMBER}){_BLANKS}")
+_START = re.compile(rf"{_BLANKS}({_NUMBER}|[+-]?(?:nan|inf(?:inity)?))", re.IGNORECASE)
+_REMARK = re.compile(rf"{_BLANKS}({_NUMBER})(?:\s+\S.*|[uµμ]m\s*)")
 
 
 def is_number(text: str) -> bool:

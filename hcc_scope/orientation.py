@@ -17,21 +17,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["LARGEST_TILT_DEG", "NOT_TURNED", "Matrix", "Orientation"]
+__all__ = ["AFFINE_HINT", "LARGEST_TILT_DEG", "NOT_TURNED", "Matrix", "Orientation", "linear_part"]
 
 Matrix = tuple[float, float, float, float]
 
 NOT_TURNED: Matrix = (1.0, 0.0, 0.0, 1.0)
 
+AFFINE_HINT = "Calibrate the pixel size again, or remove the line PixelSizeAffine."
 LARGEST_TILT_DEG = 10.0
 """A camera may be turned by quarters, and by this much besides: what is left of a tilted field's upright inside, which
 is what a grid can count on, shrinks by its sine (17 % of a side)."""
+_SIZE_AGREES = 0.05
+"""How far the size in a preset's affine may be from its PixelSize_um: one is often nominal, the other measured."""
 _LARGEST_SHEAR = 0.05
 """How far the two directions may differ in scale, or from a right angle (as a sine)."""
 _EXACT = 1e-4
 """A turn is a quarter's multiple if its sine is that near: 0.006 degrees, a tenth of a pixel over a field."""
+
+
+def linear_part(affine: Sequence[float]) -> Matrix | None:
+    """Return the linear part of the six numbers of a ``PixelSizeAffine``; None if they stand for "not measured"."""
+    linear = (affine[0], affine[1], affine[3], affine[4])
+    # the core's own default is the identity, in no unit; some configurations carry zeros
+    return None if linear in (NOT_TURNED, (0.0, 0.0, 0.0, 0.0)) else linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,36 @@ class Orientation:
         nearest = np.where(small, 0.0, np.sign(matrix)) if np.count_nonzero(small) == 2 else matrix
         one, two, three, four = (round(float(value), 9) + 0.0 for value in nearest)
         return cls((one, two, three, four)), size_um
+
+    @classmethod
+    def of_preset(
+        cls, affine_um: tuple[float, float, float, float], size_um: float | None, origin: str = "PixelSize_um"
+    ) -> Orientation:
+        """Return the turn that the affine of a pixel size preset describes.
+
+        Parameters
+        ----------
+        affine_um : (a, b, c, d)
+            Its linear part, in um per px.
+        size_um : float or None
+            The size of a pixel that it must agree with.
+        origin : str
+            What gives that size, for the message.
+
+        Raises
+        ------
+        ValueError
+            If frames cannot be placed by it; with the reason.
+        """
+        orientation, affine_size_um = cls.from_affine(affine_um)
+        if size_um is not None and abs(affine_size_um / size_um - 1) > _SIZE_AGREES:
+            raise ValueError(f"its pixel size is {affine_size_um:.4g} um, and {origin} {size_um:g} um")
+        if orientation.tilt_deg > LARGEST_TILT_DEG:
+            raise ValueError(
+                f"the camera is tilted by {orientation.tilt_deg:.0f} degrees to the stage's axes, more than"
+                f" {LARGEST_TILT_DEG:.0f}"
+            )
+        return orientation
 
     @property
     def tilt_deg(self) -> float:

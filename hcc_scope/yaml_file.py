@@ -45,6 +45,12 @@ _MOST_SHOWN = 40
 _STR, _INT, _FLOAT, _BOOL, _NULL = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null"))
 _NO_TEXT = re.compile("[\N{REPLACEMENT CHARACTER}\ud800-\udfff]")
 """The replacement for bytes that are not UTF-8, and halves of a surrogate pair."""
+_LIKE_NUMBER = re.compile(r"([+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+))\s*([^\W\d_]+|%)?")
+"""A number as people write one: in quotation marks, with a decimal comma, or a unit behind it."""
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+"""May be a number with a decimal comma, or a thousand times as much."""
+_UNITS = ("um", "ms", "s", "mb", "px")
+_MICRO = str.maketrans("\u00b5\u03bc", "uu")
 _NUMBER_TYPES = frozenset(
     {"float_type", "float_parsing", "finite_number", "int_type", "int_from_float", "int_parsing", "int_parsing_size"}
 )
@@ -110,7 +116,10 @@ class YamlFile:
             except pydantic.ValidationError as error:
                 mistake = error
         what, keys = first_mistake(mistake, self._as_written)
-        self.refuse(keys, what, hint=_meant_key(model, keys) if what.startswith("unknown key") else None)
+        hint = _meant_key(model, keys) if what.startswith("unknown key") else None
+        if what.endswith(" number"):
+            hint = self._number_at(keys, whole=what.endswith(" whole number"))
+        self.refuse(keys, what, hint=hint)
 
     def _texts_like_numbers(self, error: pydantic.ValidationError) -> dict[KeyPath, str]:
         """Return plain words that YAML 1.1 takes for texts (``089``, ``12e4``), where texts belong.
@@ -143,6 +152,26 @@ class YamlFile:
                 return None
             node = found[1]
         return node
+
+    def _number_at(self, keys: KeyPath, *, whole: bool) -> str | None:
+        """Return as a hint how to write a number that is a text in the file; None if it is not clear which."""
+        node = self._node(keys)
+        if not isinstance(node, yaml.ScalarNode):
+            return None
+        found = _LIKE_NUMBER.fullmatch(node.value.strip())
+        if found is None or (whole and not found[1].isdigit()) or _THOUSANDS.fullmatch(found[1]):
+            return None
+        number = found[1].replace(",", ".")
+        faults = {"without quotation marks": node.style in ("'", '"'), "with a decimal point": "," in found[1]}
+        if found[2] is not None:
+            unit = _unit(keys)
+            if unit is None:
+                return None
+            if found[2].translate(_MICRO).casefold() != unit.casefold():
+                return f"Give it in {unit}, as a number alone."
+            faults["without a unit"] = True
+        words = " and ".join(words for words, is_so in faults.items() if is_so)
+        return f"Write {number}, {words}." if words else None
 
     def _as_written(self, keys: KeyPath) -> str | None:
         node = self._node(keys)
@@ -220,6 +249,10 @@ def first_mistake(
     if kind == "missing":
         is_entry = bool(keys) and isinstance(keys[-1], int)
         return (f"{where}: a value is missing" if is_entry else f"the key '{where}' is missing"), keys
+    if written == "" and first["input"] is None:
+        return f"{where}: a value is missing", keys
+    if kind in ("bool_type", "bool_parsing"):
+        return f"{where}: '{value}' is neither true nor false", keys
     if isinstance(first["input"], list | dict) and (kind in _NUMBER_TYPES or kind == "string_type"):
         wanted = "text" if kind == "string_type" else f"{'whole ' * kind.startswith('int')}number"
         return f"{where} must be a {wanted}, not a {'list' if isinstance(first['input'], list) else 'mapping'}", keys
@@ -240,6 +273,15 @@ def first_mistake(
     message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
     colon = "" if message.startswith("must be ") else ":"
     return (f"{where}{colon} {message}" if where else message), keys
+
+
+def _unit(keys: KeyPath) -> str | None:
+    """Return the unit of a number by the name of its key, or of the one around it; None if the name states none."""
+    for key in reversed(keys):
+        ending = str(key).removesuffix("_per_px").rpartition("_")[2] if isinstance(key, str) else ""
+        if ending in _UNITS:
+            return ending
+    return None
 
 
 def _meant_key(model: type[pydantic.BaseModel], keys: KeyPath) -> str | None:

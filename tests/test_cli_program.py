@@ -44,6 +44,19 @@ def test_an_error_is_one_sentence(error: BaseException, code: int, sentence: str
     assert ended.err.count("\n") == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the folder in which a program runs")
+def test_a_folder_that_was_removed_under_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    ended = invoke(["query", "."])
+    assert (ended.code, ended.err) == (
+        2,
+        "Error: The folder in which the command runs was removed. Go to a folder that is there, or give full paths.\n",
+    )
+
+
 @pytest.mark.parametrize("error", [OSError("no file is named"), ValueError("no"), SystemError("no")])
 def test_a_bug_is_reported_with_its_traceback_in_a_file(error: Exception, monkeypatch: pytest.MonkeyPatch):
     ended = ended_by(error, monkeypatch)

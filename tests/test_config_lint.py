@@ -122,6 +122,7 @@ NUMBERS = {
     "size, inf": (SIZED + "PixelSize_um,R,inf", 10, "'inf' is not a length"),
     "size, too large": (SIZED + "PixelSize_um,R,1e400", 10, "'1e400' is not a length"),
     "size, negative": (SIZED + "PixelSize_um,R,-0.325", 10, "-0.325 is not a length in um. It cannot be less"),
+    "size, other digits": (SIZED + "PixelSize_um,R,\uff10.325", 10, "is not a length in um; .* for 0"),
     "size, hexadecimal": (SIZED + "PixelSize_um,R,0x1p2", 10, "'0x1p2' is not a length"),
     "affine, nan": (SIZED + "PixelSizeAffine,R,nan,0,0,0,1,0", 10, "'nan' is not a number"),
     "affine, inf": (SIZED + "PixelSizeAffine,R,1,0,0,0,-inf,0", 10, "'-inf' is not a number"),
@@ -386,6 +387,28 @@ def test_presets_that_differ_are_none(tmp_path: Path, tail: str):
     assert lint(write(tmp_path, GOOD + FOUR_X + tail + "\n")) == []
 
 
+@pytest.mark.parametrize(
+    ("affine", "fault"),
+    [
+        ("1,0,0,0,1.9,0", "it is not a turn or mirroring of square pixels"),
+        ("2,0,0,0,2,0", "its pixel size is 2 um, and PixelSize_um 1 um"),
+        ("0.9,0.9,0,0.9,0.9,0", "it covers no area"),
+        ("0.7,-0.7,0,0.7,0.7,0", "the camera is tilted by 45 degrees"),
+        ("0,-1,7,1,0,9", None),
+        ("1,0,0,0,1,0", None),
+        ("0,0,0,0,0,0", None),
+    ],
+)
+def test_an_affine_that_a_run_refuses_is_a_warning(tmp_path: Path, affine: str, fault: str | None):
+    found = check(write(tmp_path, GOOD + FOUR_X + f"PixelSizeAffine,R,{affine}\n"))
+    if fault is None:
+        assert found == []
+    else:
+        (finding,) = found
+        assert finding.line == len((GOOD + FOUR_X).splitlines()) + 1
+        assert f"'R' cannot be used: {fault}" in finding.message
+
+
 def test_order_is_judged(tmp_path: Path):
     path = write(tmp_path, "Property,Cam,Gain,1\n" + GOOD)
     with pytest.raises(ConfigError, match=r"rig\.cfg:1: the device 'Cam' is declared only in line 4"):
@@ -585,9 +608,20 @@ def test_a_cfg_alone_is_a_rig(tmp_path: Path):
         ("config: a.cfg\nbuffer_size_mb: true\n", r":2: buffer_size_mb: 'true' is no whole number"),
         ("config: a.cfg\nbuffer_size_mb: " + "9" * 5000, r":2: buffer_size_mb: '9+' is no whole number"),
         ("config: a.cfg\npixel_size_um: 0_325\n", r":2: pixel_size_um: '0_325' is no number"),
-        ("config: a.cfg\npixel_size_um: 0,325\n", r":2: pixel_size_um: '0,325' is no number"),
+        ("config: a.cfg\npixel_size_um: 0,325\n", r":2: .* '0,325' is no number. Write 0.325, with a decimal point."),
+        ("config:\n", r":1: config: a value is missing$"),
+        ("config: a.cfg\nroles:\n", r":2: roles: a value is missing$"),
+        ("config: a.cfg\nlight: {auto_shutter: 1}\n", r":2: light.auto_shutter: '1' is neither true nor false$"),
+        ("config: a.cfg\npixel_size_um: 1,000\n", r":2: pixel_size_um: '1,000' is no number$"),
+        ("config: a.cfg\npixel_size_um: 0.325 um\n", r":2: .* is no number. Write 0.325, without a unit."),
+        ("config: a.cfg\nbuffer_size_mb: '512MB'\n", r":2: .*Write 512, without quotation marks and without a unit."),
+        ("config: a.cfg\npixel_size_um: 325 nm\n", r":2: .* is no number. Give it in um, as a number alone."),
+        ("config: a.cfg\nstage_limits_um: {x: [0, 5 \u00b5m], y: [0, 1]}\n", r":2: .*Write 5, without a unit."),
+        ("config: a.cfg\nroles: {objective: O}\num_per_px: {20x: '0,3 um'}\n", "Write 0.3, without .* and without"),
+        ("config: a.cfg\ncapture: {tissue_min: 10%}\n", r":2: capture.tissue_min: '10%' is no number$"),
+        ("config: a.cfg\nbuffer_size_mb: 1.5 GB\n", r":2: buffer_size_mb: '1.5 GB' is no whole number$"),
         ("config: a.cfg\npixel_size_um: 12:30\n", r":2: pixel_size_um: '12:30' is no number"),
-        ("config: a.cfg\npixel_size_um: '0.325'\n", r":2: pixel_size_um: '0\.325' is no number"),
+        ("config: a.cfg\npixel_size_um: '0.325'\n", r":2: .* is no number. Write 0.325, without quotation marks."),
         ("config: a.cfg\npixel_size_um: .nan\n", r":2: pixel_size_um: '\.nan' is no number"),
         ("config: a.cfg\npixel_size_um: yes\n", r":2: pixel_size_um: 'yes' is no number"),
         (

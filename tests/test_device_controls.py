@@ -18,6 +18,7 @@ from hcc_scope.microscope.rig_reader import _factors
 from hcc_scope.orientation import Orientation
 from hcc_scope.plans import PositionList, Sequence, TimeSeries
 from hcc_scope.rig.rigfile import load_rig
+from hcc_scope.runs.rigs import OpenRig
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import RigRoles
 from hcc_scope.workers import StopToken
@@ -353,8 +354,11 @@ def test_a_run_does_not_set_off_again_after_halt(rig: MicroManager, controls: De
         (lambda c: c.set_property("Camera", "Gain", ""), "takes a number, not ''"),
         (lambda c: c.set_property("Camera", "OnCameraCCDXSize", "64.5"), "takes a whole number, not '64.5'"),
         (lambda c: c.set_property("Camera", "OnCameraCCDXSize", "1e2"), "takes a whole number, not '1e2'"),
-        (lambda c: c.set_property("Camera", "Nope", "1"), "no property 'Nope' of a device 'Camera'"),
-        (lambda c: c.set_property("Nope", "Gain", "1"), "no property 'Gain' of a device 'Nope'"),
+        (lambda c: c.set_property("Camera", "Gain", "\uff12"), "takes a number"),
+        (lambda c: c.set_property("Camera", "Nope", "1"), "'Nope' of a device 'Camera'. Properties of 'Camera' are:"),
+        (lambda c: c.set_property("Camera", "gain", "1"), "'gain' of a device 'Camera'. Did you mean 'Gain'?"),
+        (lambda c: c.set_property("Nope", "Gain", "1"), "'Gain' of a device 'Nope'. Devices are: "),
+        (lambda c: c.set_property("camera", "Gain", "1"), "'Gain' of a device 'camera'. Did you mean 'Camera'?"),
     ],
 )
 def test_impossible_values_are_refused_in_a_sentence(
@@ -365,6 +369,16 @@ def test_impossible_values_are_refused_in_a_sentence(
         act(controls)
     if "gives an exposure" not in message:  # that the device did take, in its own way
         assert controls.read() == before
+
+
+def test_nothing_turns_before_all_properties_are_looked_at(rig: MicroManager, controls: DeviceControls):
+    before = controls.read()
+    for wrong in ("Camera,Gain,abc", "Camera,Gian,1", "Camera,CCDTemperature RO,1", "Cam,Gain,1"):
+        with pytest.raises(DeviceError):
+            OpenRig(rig).set_properties(["Objective,State,2", wrong])
+    assert controls.read() == before
+    OpenRig(rig).set_properties(["Objective,State,2", "Camera,Gain,1"])
+    assert controls.read().objective != before.objective
 
 
 def test_a_rig_without_anything_but_a_camera(tmp_path: Path, adapters_dir: Path):

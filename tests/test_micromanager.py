@@ -17,6 +17,7 @@ from hcc_scope.microscope.plan_source import MicroManagerSource
 from hcc_scope.plans import PositionList, RandomFields, Sequence, TimeSeries
 from hcc_scope.protocols import FrameSource
 from hcc_scope.rig.rigfile import load_rig
+from hcc_scope.runs.rigs import open_rig
 from hcc_scope.types import RigRoles, StageLimits
 from hcc_scope.workers import StopToken
 
@@ -463,7 +464,12 @@ def test_plans_are_checked_before_anything_moves(tiny_rig: MicroManager, demo_cf
     ("text", "kind", "message"),
     [
         ("Device,Cam,Andor,Andor\n", DeviceError, r"cfg:1: the device adapter 'Andor' cannot be loaded from"),
-        ("Device,Cam,DemoCamera,Nope\n", ConfigError, r'cfg:1: .*failed to instantiate device "Nope"'),
+        (
+            "Device,Cam,DemoCamera,Nope\n",
+            ConfigError,
+            r'cfg:1: .*failed to instantiate device "Nope". .DemoCamera. has: DCam, ',
+        ),
+        ("Device,Cam,DemoCamera,DCamm\n", ConfigError, "Did you mean 'DCam'?"),
         (
             "Device,Cam,DemoCamera,DCam\nProperty,Core,Initialize,1\nProperty,Cam,Nope,1\n",
             ConfigError,
@@ -472,7 +478,7 @@ def test_plans_are_checked_before_anything_moves(tiny_rig: MicroManager, demo_cf
         (
             "Device,Cam,DemoCamera,DCam\nProperty,Core,Initialize,1\nConfigGroup,System,Startup,Cam,BitDepth,77\n",
             ConfigError,
-            r'cfg: Micro-Manager refuses the configuration: Cannot set property "BitDepth" to "77"',
+            r'cfg:3: Micro-Manager refuses the configuration: Cannot set property "BitDepth" to "77"',
         ),
         (
             "Device,XY,DemoCamera,DXYStage\nProperty,Core,Initialize,1\n",
@@ -485,7 +491,7 @@ def test_plans_are_checked_before_anything_moves(tiny_rig: MicroManager, demo_cf
             "camera 'Multi' has no image size",
         ),
     ],
-    ids=["adapter", "device", "property", "startup", "camera", "size"],
+    ids=["adapter", "device", "slip", "property", "startup", "camera", "size"],
 )
 def test_configurations_that_do_not_load(
     tmp_path: Path, adapters_dir: Path, demo_cfg: MakeCfg, text: str, kind: type[RigError], message: str
@@ -498,6 +504,23 @@ def test_configurations_that_do_not_load(
         demo_cfg(**TINY), adapters_dir=adapters_dir, buffer_size_mb=64
     ) as rig:  # and the core is as good as before
         works(rig)
+
+
+def test_faults_in_the_rig_are_placed_with_a_hint(tmp_path: Path, demo_cfg: MakeCfg):
+    cfg = demo_cfg(OnCameraCCDXSize=1024, OnCameraCCDYSize=1024)
+    rig_file = tmp_path / "small.rig.yaml"
+    rig_file.write_text(f"config: {cfg}\nbuffer_size_mb: 1\n")
+    message = r"yaml:2: buffer_size_mb is 1 MiB, and one image of 1024 x 1024 px takes 2 MiB. Set it to 32 or more.$"
+    with pytest.raises(ConfigError, match=message), open_rig(rig_file):
+        pass
+    cfg.write_text(
+        cfg.read_text().replace("Property,Core,Initialize,1", "Property,Core,Initialize,1\nProperty,XY,Nope,1")
+    )
+    with (
+        pytest.raises(ConfigError, match=r"Nope.*Correct the line, or remove it: then 'hcc-scope devices --rig "),
+        open_rig(rig_file),
+    ):
+        pass
 
 
 def test_a_configuration_that_is_not_there(tmp_path: Path, adapters_dir: Path):

@@ -367,6 +367,9 @@ def test_a_file_that_is_cut_off_is_refused_with_its_line(tmp_path: Path):
     path.write_text(path.read_text()[:200])
     with pytest.raises(PlanError, match=r"list\.pos:\d+: the position list is not JSON"):
         read_positions(path)
+    path.write_text('{"POSITIONS": [{"DEVICES": [{"AXES": 1, "X": 1, "X": 100}]}]}')
+    with pytest.raises(PlanError, match="the key 'X' is there twice in one place"):
+        read_positions(path)
     path.write_text("[" * 100_000)
     with pytest.raises(PlanError, match=r"nested too deep|not JSON"):
         read_positions(path)

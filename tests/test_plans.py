@@ -345,6 +345,7 @@ POSITIONS = "kind: positions\npositions_um:\n- [0, 0]\n"
         (POSITIONS + "exposure_ms: 1e9\n", "4: exposure_ms must be less than or equal to 3600000"),
         (POSITIONS + "config_group: [Objective, 20]\n", "4: config_group.1: '20' is no text"),
         ("kind: sequence\nn_frames: 1.5\n", "2: n_frames: '1.5' is no whole number"),
+        ("kind: Grid\n", "1: 'kind' must be positions, grid, random, time_series or sequence. Did you mean 'grid'?"),
         ("\nkind: circle\n", "2: 'kind' must be positions, grid, random, time_series or sequence"),
         ("n_frames: 1\n", "1: 'kind' must be positions, grid, random, time_series or sequence"),
         ("kind: [random]\n", "1: 'kind' must be positions, grid, random, time_series or sequence"),

@@ -103,6 +103,8 @@ def test_values_that_are_no_number(kind: Kind, tmp_path: Path, value: str, whole
     key = kind.whole if whole else kind.number
     shown = value.strip("'\"")
     expected = f"{kind.line_of(key)}: {key}: '{shown}' is no {'whole ' * whole}number"
+    if value != shown and not (whole and "." in shown):
+        expected += f". Write {shown}, without quotation marks."
     assert refusal(kind, tmp_path, kind.with_value(key, value)) == expected
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from hcc_scope.cli.interrupt import EXIT_INTERRUPTED, Reported
 from hcc_scope.cli.streams import say, survive_any_stream
-from hcc_scope.errors import HccScopeError, from_os_error
-from hcc_scope.workers import guard
+from hcc_scope.errors import HccScopeError, UsageError, from_os_error
+from hcc_scope.workers import Failure, attempt, guard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +71,9 @@ def _report(error: BaseException) -> int:
             for extra in getattr(error, "__notes__", ()):
                 say(f"  {extra}")
             return error.exit_code
+        case FileNotFoundError(filename=None) if isinstance(attempt(Path.cwd), Failure):
+            hint = "Go to a folder that is there, or give full paths."
+            return _report(UsageError("The folder in which the command runs was removed", hint=hint))
         case OSError(filename=str() | bytes() | Path()):
             return _report(from_os_error(error))
         case _:

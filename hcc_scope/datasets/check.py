@@ -92,7 +92,8 @@ def check_dataset(path: Path, on_progress: OnProgress | None = None) -> DatasetR
             on_error(error)
     require_distinct(path, found, on_error)
     images = tuple(image for _, image in found)
-    problems += [_problem("error", "mixture", error) for error in mixtures(path, images)]
+    if images or not problems:  # of rows that are all wrong it is not true that there are none
+        problems += [_problem("error", "mixture", error) for error in mixtures(path, images)]
     synthetic = None
     try:
         synthetic = synthetic_sentence(path, images)

@@ -33,7 +33,7 @@ from hcc_scope.microscope.exposure import takes_exposure
 from hcc_scope.microscope.focus_now import focus_now
 from hcc_scope.microscope.limits import ConfirmationNeeded, check_exposure, height_fault
 from hcc_scope.microscope.moves import send_focus, send_stage
-from hcc_scope.microscope.property_values import check_property_value, property_text
+from hcc_scope.microscope.property_values import check_property_value, check_settable, property_text
 from hcc_scope.microscope.rig_reader import BINNING, RigReader
 from hcc_scope.microscope.rig_state import (
     CameraState,
@@ -230,6 +230,25 @@ class DeviceControls:
         """Set any property of any device; the rig file's limits of the camera hold here, too."""
         self._set_property(device, name, str(value), _FREE_ONLY)
 
+    def need_settable(self, settings: Sequence[tuple[str, str, str]]) -> None:
+        """Refuse settings, before the first of several is made, that the devices take in no state.
+
+        Parameters
+        ----------
+        settings : sequence of (device, property, value)
+
+        Raises
+        ------
+        DeviceError
+            If there is no such property, it cannot be set, or takes a number and the value is none.
+        """
+
+        def check() -> None:
+            for device, name, value in settings:
+                check_settable(self._reader.need_property(device, name), value)
+
+        self._microscope.thread.call("looking for properties", check)
+
     def _need_height_within_limits(self, settings: Sequence[tuple[str, str, str]]) -> None:
         fault = height_fault(settings, self._hardware.focus, self._hardware.limits)
         if fault is not None:
@@ -241,10 +260,7 @@ class DeviceControls:
         what = f"setting '{name}' of '{device}' to '{value}'"
 
         def act() -> None:
-            known = self._reader.find_property(device, name)
-            if known is None:
-                raise DeviceError(f"there is no property '{name}' of a device '{device}'")
-            check_property_value(known, value)
+            check_property_value(self._reader.need_property(device, name), value)
             if not confirmed:
                 self._hardware.need_within_limits([(device, name, value)])
             self._need_height_within_limits([(device, name, value)])

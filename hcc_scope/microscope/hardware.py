@@ -17,6 +17,7 @@ from hcc_scope.microscope.pixel_size import PixelSizes
 from hcc_scope.microscope.restore import FoundSettings
 from hcc_scope.microscope.roles import (
     CAMERA_ROLES,
+    RigKeyError,
     check_roles,
     check_um_per_px,
     present_roles,
@@ -38,6 +39,8 @@ __all__ = ["CameraFacts", "Hardware", "Readback"]
 
 _FRESH_S = 1.0
 """Age up to which what changes slowly (temperature, objective ...) is not asked for again."""
+_ROOM_FOR = 16
+"""Images that a buffer should hold at least."""
 _READ_SHARE = 0.05
 """Largest share of the time that reading the stage may take during a full-rate sequence."""
 
@@ -204,6 +207,26 @@ class Hardware:
                 hint="Check its region of interest and that the camera is on.",
             )
         return height, width
+
+    def need_room(self, buffer_size_mb: int) -> None:
+        """Refuse a buffer that is smaller than one image.
+
+        Raises
+        ------
+        CameraError
+            If there is no image size.
+        RigKeyError
+            If the buffer is too small.
+        """
+        height, width = self.shape_yx()
+        needed_mib = math.ceil(self._ask(f"asking camera '{self.camera}'", "get_image_buffer_size") / 2**20)
+        if needed_mib > buffer_size_mb:
+            raise RigKeyError(
+                "buffer_size_mb",
+                f"buffer_size_mb is {buffer_size_mb} MiB, and one image of {width} x {height} px takes"
+                f" {needed_mib} MiB",
+                hint=f"Set it to {_ROOM_FOR * needed_mib} or more.",
+            )
 
     def need_grey(self) -> tuple[tuple[int, int], int]:
         """Return the image's size (y, x) and bit depth; raise `CameraError` if it has none, or is not grey."""

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import socket
 import threading
 from importlib.metadata import version
@@ -35,6 +34,7 @@ from hcc_scope.microscope.camera import Camera
 from hcc_scope.microscope.camera_lease import CameraUse
 from hcc_scope.microscope.core_thread import CoreThread
 from hcc_scope.microscope.hardware import CameraFacts, Hardware
+from hcc_scope.microscope.load_errors import load_error
 from hcc_scope.microscope.restore import describe_left
 from hcc_scope.types import RigHandling, RigRoles
 from hcc_scope.workers import Failure, attempt, guard
@@ -64,23 +64,6 @@ _HANGS_HINT = (
 )
 _open_rig = threading.Lock()
 """Held while the in-process core is in use."""
-
-_AT_LINE = re.compile(r"Line (\d+): [^\n]*\n(.*)", re.DOTALL)
-_NO_ADAPTER = re.compile(r'Failed to load device adapter "([^"]+)"')
-
-
-def _load_error(error: BaseException, cfg: Path, adapters_dir: Path) -> RigError:
-    """Return the core's complaint about a configuration as one sentence with file and line."""
-    text = str(error).strip()
-    at_line = _AT_LINE.match(text)
-    place, reason = (f"{cfg}:{at_line[1]}", at_line[2]) if at_line else (f"{cfg}", text)
-    missing = _NO_ADAPTER.search(reason)
-    if missing:
-        return DeviceError(
-            f"{place}: the device adapter '{missing[1]}' cannot be loaded from {adapters_dir}",
-            hint="'hcc-scope devices' lists what is installed, and whether the versions fit.",
-        )
-    return ConfigError(f"{place}: Micro-Manager refuses the configuration: {' '.join(reason.split())}")
 
 
 def _python_core(adapters_dir: Path, buffer_size_mb: int) -> Any:  # noqa: ANN401 - a class made at run time
@@ -270,9 +253,9 @@ class MicroManager:
         loaded = attempt(lambda: core.load_system_configuration(str(readable)))
         if isinstance(loaded, Failure):
             core.unload_all_devices()  # an error in System/Startup leaves the devices loaded
-            raise _load_error(loaded.error, cfg, adapters_dir) from loaded.error
+            raise load_error(loaded.error, cfg, readable, adapters_dir, core) from loaded.error
         hardware = hardware_of(backend)
-        hardware.shape_yx()  # first: without an image size the core finds no room, and gives no reason
+        hardware.need_room(buffer_size_mb)  # the core gives no reason where there is no room for an image
         backend.ask("making room for frames", "set_circular_buffer_memory_footprint", buffer_size_mb)
         versions = {
             "pycromanager": version("pycromanager"),

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import ConfigError, DeviceError
-from hcc_scope.orientation import LARGEST_TILT_DEG, NOT_TURNED, Orientation
+from hcc_scope.orientation import AFFINE_HINT, Orientation, linear_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +31,6 @@ _PAIR = re.compile(r"(\d+)\s*[xX*]\s*(\d+)")
 _NUMBER = re.compile(r"\d+(?:\.0+)?")
 _SAME = 1e-6
 """Relative difference up to which two sizes are one."""
-_AFFINE_AGREES = 0.05
-"""How far the size in a preset's affine may be from its PixelSize_um: one is often nominal, the other measured."""
 _WHAT = "asking for the pixel size"
 _CORE = "Core"
 _HINT = (
@@ -70,13 +68,6 @@ class _Preset:
 
 def _without_binning(preset: _Preset, camera: str) -> frozenset[tuple[str, str, str]]:
     return frozenset(setting for setting in preset.settings if setting[:2] != (camera, BINNING))
-
-
-def _linear(affine: tuple[float, ...]) -> tuple[float, float, float, float] | None:
-    """Return the linear part (a, b, c, d) of the core's six numbers; None for what it answers without an affine."""
-    linear = (affine[0], affine[1], affine[3], affine[4])
-    # the core's own default is the identity, in no unit; some configurations carry zeros for "not measured"
-    return None if linear in (NOT_TURNED, (0.0, 0.0, 0.0, 0.0)) else linear
 
 
 class PixelSizes:
@@ -185,25 +176,14 @@ class PixelSizes:
         orientation = self._as_mounted(camera)
         if affine is not None:
             numbers = ", ".join(f"{value:g}" for value in affine)
-            problem = ""
+            origin = "um_per_px" if self._objective_label() in self._um_per_px else "PixelSize_um"
             try:
-                orientation, affine_um = Orientation.from_affine(affine)
+                orientation = Orientation.of_preset(affine, um if self._rig_file_um is None else None, origin)
             except ValueError as error:
-                problem = str(error)
-            else:
-                if self._rig_file_um is None and abs(affine_um / um - 1) > _AFFINE_AGREES:
-                    origin = "um_per_px" if self._objective_label() in self._um_per_px else "PixelSize_um"
-                    problem = f"its pixel size is {affine_um:.4g} um, and {origin} {um:g} um"
-                elif orientation.tilt_deg > LARGEST_TILT_DEG:
-                    problem = (
-                        f"the camera is tilted by {orientation.tilt_deg:.0f} degrees to the stage's axes,"
-                        f" more than {LARGEST_TILT_DEG:.0f}"
-                    )
-            if problem:
                 return PixelSize(
                     0.0,
-                    problem=f"the PixelSizeAffine ({numbers}) of the preset {names} cannot be used: {problem}",
-                    hint="Calibrate the pixel size again, or remove the line PixelSizeAffine.",
+                    problem=f"the PixelSizeAffine ({numbers}) of the preset {names} cannot be used: {error}",
+                    hint=AFFINE_HINT,
                 )
         factor = self._binning(camera)
         if isinstance(factor, PixelSize):
@@ -307,7 +287,7 @@ class PixelSizes:
                 name,
                 self._backend.settings("get_pixel_size_config_data", name),
                 float(self._ask(_WHAT, "get_pixel_size_um_by_id", name)),
-                _linear(self._backend.numbers("get_pixel_size_affine_by_id", name)),
+                linear_part(self._backend.numbers("get_pixel_size_affine_by_id", name)),
             )
             for name in self._backend.labels("get_available_pixel_size_configs")
         ]

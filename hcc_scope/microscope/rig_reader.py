@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hcc_scope.errors import DeviceError
 from hcc_scope.microscope.pixel_size import BINNING
 from hcc_scope.microscope.rig_state import CameraState, DeviceProperty, GroupState, ObjectiveState, RigState
 from hcc_scope.microscope.roles import objective_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from hcc_scope.microscope.backend import Backend
     from hcc_scope.microscope.hardware import Hardware
@@ -258,8 +260,26 @@ class RigReader:
             kind=_KINDS.get(self._backend.number("get_property_type", device, name), "text"),
         )
 
-    def find_property(self, device: str, name: str) -> DeviceProperty | None:
-        """Return one property; None if it is not there."""
-        if device not in self._backend.labels("get_loaded_devices") or not self.exists(device, name):
-            return None
+    def need_property(self, device: str, name: str) -> DeviceProperty:
+        """Return one property.
+
+        Raises
+        ------
+        DeviceError
+            If it is not there; with the name that is probably meant.
+        """
+        message = f"there is no property '{name}' of a device '{device}'"
+        devices = self._backend.labels("get_loaded_devices")
+        if device not in devices:
+            raise DeviceError(message, hint=_meant(device, [one for one in devices if one != _CORE], "Devices"))
+        if not self.exists(device, name):
+            names = self._backend.labels("get_device_property_names", device)
+            raise DeviceError(message, hint=_meant(name, names, f"Properties of '{device}'"))
         return self._property(device, name)
+
+
+def _meant(text: str, known: Sequence[str], what: str) -> str:
+    """Return as a hint which name a text is a slip of, or which names there are."""
+    folded = {one.casefold(): one for one in known}
+    near = folded.get(text.strip().casefold()) or next(iter(difflib.get_close_matches(text, known, n=1)), None)
+    return f"{what} are: {', '.join(known)}." if near is None else f"Did you mean '{near}'?"

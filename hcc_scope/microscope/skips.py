@@ -16,7 +16,7 @@ __all__ = ["MOST_IN_A_ROW", "SkippedFields"]
 
 MOST_IN_A_ROW = 3
 """A stage that misses so many fields one after the other is not fit for the rest."""
-_HINT = "Check that the stage is on, connected and free; the fields before are stored."
+_HINT = "Check that the stage is on, connected and free; what was stored before stays stored."
 
 
 class SkippedFields:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
@@ -61,7 +62,11 @@ def load_plan(path: Path) -> Plan:
         return plan
     file = read_yaml(path, _KIND)
     model = _model_of(file.value)
-    return file.refuse(("kind",), _NO_KIND) if model is None else file.validated(model)
+    if model is None:
+        kind = str(file.value.get("kind", "")).casefold()
+        near = difflib.get_close_matches(kind, _MODELS, n=1)
+        file.refuse(("kind",), _NO_KIND, hint=f"Did you mean '{near[0]}'?" if near else None)
+    return file.validated(model)
 
 
 def _model_of(content: Mapping[str, object]) -> type[Plan] | None:

@@ -105,12 +105,14 @@ def read_positions(path: Path) -> tuple[MultiStagePosition, ...]:
     except UnicodeDecodeError:  # Micro-Manager 1.4 writes in the encoding of its computer
         text = content.decode("cp1252", errors="replace")
     try:
-        whole = json.loads(text)
+        whole = json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         what = f"{path}:{error.lineno}: the position list is not JSON: {error.msg.lower()}"
         raise PlanError(what, hint=_NEEDS) from error
     except RecursionError as error:
         raise PlanError(f"{path}: the position list is nested too deep", hint=_NEEDS) from error
+    except _TwiceError as error:
+        raise PlanError(f"{path}: the key '{error}' is there twice in one place", hint=_NEEDS) from error
     at = _At(path)
     if isinstance(whole, dict) and "POSITIONS" in whole:
         listed, read, place = whole["POSITIONS"], _old_position, at / "POSITIONS"
@@ -126,6 +128,18 @@ def read_positions(path: Path) -> tuple[MultiStagePosition, ...]:
     if len(listed) > MAX_PLACES:
         raise place.wrong(f"holds more than {MAX_PLACES:,} positions")
     return tuple(read(_mapping(one, place / i), place / i) for i, one in enumerate(listed))
+
+
+class _TwiceError(Exception):
+    """A key that a JSON object has twice: which of the two is meant is not known."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
+    return found
 
 
 def _mapping(value: Any, at: _At) -> Mapping[str, Any]:  # noqa: ANN401 - JSON

@@ -400,3 +400,5 @@ class Linter:
         numbers = [self._values.number(line, value, what, least=least, matters=matters) for value in values]
         if line.command == "PixelSize_um":
             self._sizes.add_size(line.number, preset, numbers[0])
+        elif line.command == "PixelSizeAffine":
+            self._sizes.add_affine(line.number, preset, [one for one in numbers if one is not None])

@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from hcc_scope.orientation import AFFINE_HINT, Orientation, linear_part
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from hcc_scope.orientation import Matrix
 
 __all__ = ["PixelSizes"]
 
@@ -22,6 +26,8 @@ class _Preset:
     size_um: float | None = None
     sized: bool = False
     """Whether there is a size, be it one that is no number."""
+    affine: tuple[int, Matrix | None] = (0, None)
+    """Line, and linear part in um per px; None where none was measured."""
 
 
 class PixelSizes:
@@ -43,6 +49,12 @@ class PixelSizes:
                 self._twice.append((line, preset))
             known.size_um, known.sized = size_um, True
 
+    def add_affine(self, line: int, preset: str, numbers: Sequence[float]) -> None:
+        """Note a ``PixelSizeAffine`` line; fewer than six numbers are an error that is reported already."""
+        known = self.presets.get(preset)
+        if known is not None:
+            known.affine = line, linear_part(numbers) if len(numbers) == 6 else None
+
     def findings(self, labels: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[int, str, str]]:
         """Yield line, message and hint of each finding.
 
@@ -63,6 +75,7 @@ class PixelSizes:
                     "Measure the size of a pixel on the specimen.",
                 )
             yield from _never_matches(name, preset, labels)
+            yield from _bad_affine(name, preset)
         states = {name: _by_position(preset.settings, labels) for name, preset in self.presets.items()}
         for first, second in combinations(self.presets, 2):
             one, other = self.presets[first], self.presets[second]
@@ -80,6 +93,19 @@ class PixelSizes:
                     " alone, and Micro-Manager multiplies their sizes by the binning",
                     "Let each give the size of a pixel without binning.",
                 )
+
+
+def _bad_affine(name: str, preset: _Preset) -> Iterator[tuple[int, str, str]]:
+    """Yield an affine by which a run cannot place frames."""
+    line, affine = preset.affine
+    if affine is not None:
+        try:
+            Orientation.of_preset(affine, preset.size_um or None)
+        except ValueError as error:
+            message = (
+                f"the PixelSizeAffine of the preset '{name}' cannot be used: {error}; a run that meets it is refused"
+            )
+            yield line, message, AFFINE_HINT
 
 
 def _never_matches(

@@ -57,17 +57,21 @@ class OpenRig:
     def set_properties(self, assignments: Sequence[str]) -> None:
         """Set ``DEVICE,PROPERTY,VALUE`` each, in order, with the checks of the property browser.
 
+        What is wrong in any state of the devices is refused before the first is set, as a setting may move something.
+
         Raises
         ------
         UsageError
             If one is not of that form; none was set then.
         DeviceError
-            If there is no such property, it does not take the value, or the device refuses.
+            If there is no such property, or it never takes the value: none was set then. If it does not take the value
+            in the state that the earlier ones lead to, or the device refuses: the earlier ones were set.
         """
         from hcc_scope.microscope.device_controls import DeviceControls
 
         parts = [split_assignment(assignment) for assignment in assignments]
         controls = DeviceControls(self.microscope)
+        controls.need_settable(parts)
         for device, name, value in parts:
             controls.set_property(device, name, value)
 
@@ -309,15 +313,17 @@ def check_buffer(rig: Rig, free: FreeMemory | None, *, held_mib: int = 0) -> Non
 @contextmanager
 def _keys_placed(rig: Rig | None, listing: str) -> Iterator[None]:
     """Report the line of a key in the rig file that does not fit, and how to list what would (`listing`)."""
+    from hcc_scope.microscope.load_errors import RefusedSettingError
     from hcc_scope.microscope.roles import RigKeyError
 
     try:
         yield
+    except RefusedSettingError as error:
+        raise ConfigError(error.message, hint=f"Correct the line, or remove it: then {listing}") from error
     except RigKeyError as error:
         assert rig is not None  # without a rig file there are no such keys
-        raise ConfigError(
-            f"{rig.place(error.key)}: {error.message}", hint=" ".join(filter(None, (error.hint, listing)))
-        ) from error
+        hints = (error.hint, "" if error.key == "buffer_size_mb" else listing)
+        raise ConfigError(f"{rig.place(error.key)}: {error.message}", hint=" ".join(filter(None, hints))) from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ yes and no alone, as in ``complete`` or ``not complete``. The columns are those 
 
 from __future__ import annotations
 
-import math
+import difflib
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from hcc_scope.errors import UsageError
+from hcc_scope.number_text import plain_number
 from hcc_scope.runs.animal_scores import animal_scores
 from hcc_scope.runs.library import SectionLister, existing_folders
 from hcc_scope.runs.section_columns import COLUMNS, Cell, Column, SectionRow, natural_order, section_rows
@@ -44,7 +45,13 @@ _NONE = "none"
 """The value of a cell that is not known."""
 _CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|!=|==|=|<|>|!~|~)\s*(.*?)\s*", re.DOTALL)
 _FLAG = re.compile(r"\s*(not\s+)?(\w+)\s*", re.IGNORECASE)
-_HINTS = {"date": "Write a date as 2026-11-30, or with a time as 2026-11-30T14:05.", "yes or no": "Write yes or no."}
+_SECOND = re.compile(r"\s(?:and|or)\s+(?:not\s+)?(\w+)\s*(?:[<>=~]|!=|!~|$)", re.IGNORECASE)
+_QUOTED = re.compile(r"""(["'])(.*)\1""", re.DOTALL)
+_HINTS = {
+    "number": "Write a number with a decimal point, for example 0.6.",
+    "date": "Write a date as 2026-11-30, or with a time as 2026-11-30T14:05.",
+    "yes or no": "Write yes or no.",
+}
 _YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 _COMPARE: dict[str, Callable[[object, object], bool]] = {
     "<": lambda cell, value: cell < value,  # type: ignore[operator]
@@ -87,7 +94,8 @@ def parse_condition(text: str) -> Condition:
     text : str
         ``COLUMN OPERATOR VALUE`` with one of ``= != < <= > >= ~ !~``, where ``~`` is *contains*; capitals make no
         difference.
-        A value ``none`` is that of cells that are not known. Or ``COLUMN`` or ``not COLUMN``, of yes and no.
+        A value ``none`` is that of cells that are not known; quotation marks around a value are left out.
+        Or ``COLUMN`` or ``not COLUMN``, of yes and no.
 
     Raises
     ------
@@ -105,6 +113,18 @@ def parse_condition(text: str) -> Condition:
         return _flag(text)
     name, operator, value = found.groups()
     column = _column(name)
+    if text[found.end(2) :][:1] in tuple("=<>~"):
+        raise UsageError(
+            f"The operator '{operator}{value[0]}' in the condition '{text}' is unknown",
+            hint=f"For {column.name} use {' '.join(_operators(column))}.",
+        )
+    if quoted := _QUOTED.fullmatch(value):
+        value = quoted[2]
+    elif (second := _SECOND.search(value)) and _is_column(second[1]):
+        raise UsageError(
+            f"'{text}' is more than one condition",
+            hint="Give each its own --where: all of them have to hold. Put a text of this form in quotation marks.",
+        )
     is_negated = operator.startswith("!")
     operator = {"==": "=", "!=": "=", "!~": "~"}.get(operator, operator)
     if operator not in _operators(column):
@@ -131,11 +151,19 @@ def _flag(text: str) -> Condition:
     return Condition(column, "=", True, negated is not None)
 
 
+def _is_column(name: str) -> bool:
+    known = name.casefold()
+    return OTHER_NAMES.get(known, known) in COLUMNS
+
+
 def _column(name: str) -> Column:
     known = name.casefold()
     column = COLUMNS.get(OTHER_NAMES.get(known, known))
     if column is None:
-        raise UsageError(f"There is no column '{name}'", hint=f"There are: {', '.join((*OTHER_NAMES, *COLUMNS))}.")
+        names = (*OTHER_NAMES, *COLUMNS)
+        near = difflib.get_close_matches(known, names, n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(names)}."
+        raise UsageError(f"There is no column '{name}'", hint=hint)
     return column
 
 
@@ -167,8 +195,8 @@ def _value(column: Column, operator: str, value: str, text: str) -> Cell | date:
     try:
         match column.kind:
             case "number":
-                number = float(value)
-                if math.isnan(number):
+                number = plain_number(value)
+                if number is None:
                     raise wrong
                 return number
             case "date":
