@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
-from storage_cases import fingerprint, make_frame, make_spec
+from storage_cases import assert_same_frame, fingerprint, make_frame, make_spec
 
 from hcc_scope import atomic_file
 from hcc_scope.errors import StoreError, StoreUnwritableError
-from hcc_scope.storage import files
+from hcc_scope.storage import files, frame_array
 from hcc_scope.storage.reader import open_store
 from hcc_scope.storage.section_writer import GROW_FRAMES
 from hcc_scope.storage.writer import create_store
@@ -135,3 +136,37 @@ def test_a_lock_that_somebody_else_holds_refuses(tmp_path: Path, monkeypatch: py
     with pytest.raises(StoreError, match="being written"):
         create_store(tmp_path, make_spec(section_id="S3"))
     assert fingerprint(writer.path) == before
+
+
+def test_readers_of_a_disk_share_their_threads_and_a_writer_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made: list[object] = []
+    make = frame_array.ts.Context
+
+    def counted(*given: object) -> object:
+        made.append(given)
+        return make(*given)
+
+    monkeypatch.setattr(frame_array.ts, "Context", counted)
+    frame_array.reading_context.cache_clear()
+    with create_store(tmp_path, make_spec()) as writer:
+        writer.append(make_frame(0))
+    assert len(made) == 1
+
+    for _ in range(3):
+        assert_same_frame(open_store(writer.path).read(0), make_frame(0))
+
+    assert len(made) == 2
+    assert frame_array.reading_context(-1) is not frame_array.reading_context(tmp_path.stat().st_dev)
+
+
+def test_a_store_that_takes_the_place_of_an_open_one_reads_its_own_frames(tmp_path: Path):
+    held = []
+    for shape_yx in ((70, 90), (90, 70), (71, 512)):  # whose files all hold the same number of chunks, or not
+        with create_store(tmp_path, make_spec(shape_yx)) as writer:
+            writer.append(make_frame(0, shape_yx))
+        store = open_store(writer.path)
+        assert_same_frame(store.read(0), make_frame(0, shape_yx))
+        held.append(store)
+        shutil.rmtree(writer.path)
