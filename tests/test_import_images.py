@@ -279,6 +279,14 @@ def test_sizes_and_places_by_the_tags_of_tiff(tmp_path: Path):
     assert only(tmp_path / "screen.tif")[0].pixel_size_yx_um is None
 
 
+@pytest.mark.parametrize(("yunit", "y_um"), [("mm", 0.25), ("pixel", None)])
+def test_imagej_may_state_another_unit_for_rows(tmp_path: Path, yunit: str, y_um: float | None):
+    path, description = tmp_path / "a.tif", f"ImageJ=1.54f\nunit=micron\nyunit={yunit}\n"
+    resolution = (2, 4000)
+    tifffile.imwrite(path, COUNTS, metadata=None, description=description, resolution=resolution, resolutionunit="none")
+    assert only(path)[0].pixel_size_yx_um == (None if y_um is None else pytest.approx((y_um, 0.5)))
+
+
 # ---- folders and datasets of several files --------------------------------------------------------------------------
 
 
