@@ -9,9 +9,9 @@ Design
   means a frame that is lost (``fill_missing_data_reads`` off).
 - Files are replaced atomically and synced (``file_io_sync``): a reader or a crash never sees half a frame.
 - No cache: every frame is written once and read rarely.
-- One context for all readers of a disk (`reading_context`): a list of sections opens thousands of arrays, and each
-  context is a set of threads and a cache that start and end. A share that does not answer keeps no reader of another
-  disk waiting. A writer has its own, so that no reader takes its threads.
+- No context ends while the process lives: a thread of tensorstore 0.1.86 may still look for work in one that ended, and
+  the process crashes. All readers of a disk share one (`reading_context`), so that a share that does not answer keeps
+  no reader of another disk waiting. A writer has its own, so that no reader takes its threads; the next writer gets it.
 """
 
 from __future__ import annotations
@@ -120,6 +120,20 @@ def reading_context(device: int) -> Any:  # noqa: ANN401 - tensorstore has no ty
     return _context()
 
 
+_writing_contexts: list[Any] = []
+"""Those that no writer has now."""
+
+
+def _writing_context(owner: object) -> Any:  # noqa: ANN401 - tensorstore has no types
+    """Return threads that are those of `owner` alone for as long as it lives."""
+    try:
+        context = _writing_contexts.pop()
+    except IndexError:
+        context = _context()
+    weakref.finalize(owner, _writing_contexts.append, context)
+    return context
+
+
 def _context() -> Any:  # noqa: ANN401 - tensorstore has no types
     return ts.Context(
         {
@@ -167,7 +181,7 @@ class FrameArray:
         self._largest_file = n_chunks * MAX_CHUNK_BYTES + self._index_bytes
         try:
             path = driver_path(self._folder, self, pinned=pinned)
-            context = _context() if pinned else reading_context(self._folder.stat().st_dev)
+            context = _writing_context(self) if pinned else reading_context(self._folder.stat().st_dev)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise StoreDamagedError(f"The folder {self._folder} is missing: no frame can be read") from error
         except OSError as error:
