@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -18,7 +19,7 @@ from library_parts import stored_section
 from storage_cases import make_frame, make_pixels, make_spec
 
 from hcc_scope.datasets.ome import FRAME_NAMESPACE
-from hcc_scope.errors import StoreDamagedError, StoreError
+from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError
 from hcc_scope.exports.fields import export_fields
 from hcc_scope.exports.frames import export_frames
 from hcc_scope.exports.ome_xml import OmeImage, ome_xml
@@ -205,6 +206,21 @@ def test_a_stack_holds_every_frame_and_what_is_known_about_it(tmp_path: Path, la
         assert (fact["seq"], fact["em_gain"], fact["camera_frame"]) == (str(seq), "300.0", str(1000 + seq))
         assert (fact["ImageNumber"], fact["hot"], fact["roi"]) == (f'"{seq}"', "true", "null")
         assert fact["line\nend"] == "\\u2028 \\udc80"
+
+
+def test_a_full_disk_is_reported_as_one(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="Windows knows no limit on the size of a file")
+    store = stored(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(DiskFullError, match="no space is left"):
+            export_frames(store, tmp_path / "frames.tif")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert [path.name for path in tmp_path.iterdir()] == [store.path.name]
 
 
 def test_a_description_comes_in_pieces_that_do_not_grow_with_the_frames(tmp_path: Path) -> None:

@@ -279,6 +279,14 @@ def test_sizes_and_places_by_the_tags_of_tiff(tmp_path: Path):
     assert only(tmp_path / "screen.tif")[0].pixel_size_yx_um is None
 
 
+@pytest.mark.parametrize(("yunit", "y_um"), [("mm", 0.25), ("pixel", None)])
+def test_imagej_may_state_another_unit_for_rows(tmp_path: Path, yunit: str, y_um: float | None):
+    path, description = tmp_path / "a.tif", f"ImageJ=1.54f\nunit=micron\nyunit={yunit}\n"
+    resolution = (2, 4000)
+    tifffile.imwrite(path, COUNTS, metadata=None, description=description, resolution=resolution, resolutionunit="none")
+    assert only(path)[0].pixel_size_yx_um == (None if y_um is None else pytest.approx((y_um, 0.5)))
+
+
 # ---- folders and datasets of several files --------------------------------------------------------------------------
 
 
@@ -347,6 +355,29 @@ def test_an_ome_dataset_of_several_files(tmp_path: Path):
         assert "its OME-XML lists none of its pages" in images.problems[0]
 
 
+def test_blocks_of_ome_xml_without_a_page_and_a_number_end_where_the_next_one_begins(tmp_path: Path):
+    blocks = "".join(
+        f'<TiffData FirstT="{t}"><UUID FileName="f{t}.ome.tif">urn:{t}</UUID></TiffData>' for t in (0, 2, 3, 4, 5)
+    )
+    places = "".join(
+        f'<Plane TheC="0" TheZ="0" TheT="{t}" PositionX="{t}" PositionXUnit="µm" PositionY="1" PositionYUnit="µm"/>'
+        for t in range(6)
+    )
+    (tmp_path / "set.companion.ome").write_text(ome_xml(6, blocks + places), "utf-8")
+    only = ome_xml(1, "").partition("<Image")[0] + '<BinaryOnly MetadataFile="set.companion.ome"/></OME>'
+    for t, n in ((0, 2), (2, 1), (3, 1), (4, 1), (5, 1)):
+        pages = STACK[t : t + n]
+        tifffile.imwrite(tmp_path / f"f{t}.ome.tif", pages, photometric="minisblack", description=only, metadata=None)
+    with open_images(tmp_path) as images:
+        assert axes(images) == [(0, t, 0, 0) for t in range(6)]
+        assert [one.stage_um for one in images.planes] == [(float(t), 1.0, None) for t in range(6)]
+        assert not images.problems
+        assert_images(images, list(STACK[:6]))
+    (tmp_path / "set.companion.ome").unlink()
+    with open_images(tmp_path / "f2.ome.tif") as images:
+        assert "its OME-XML belongs in set.companion.ome, which is missing" in images.problems[0]
+
+
 def test_pages_of_another_file_that_has_an_identity_alone_are_not_taken_for_own(tmp_path: Path):
     blocks = "".join(f'<TiffData FirstT="{t}" IFD="{t % 2}"><UUID>urn:{t // 2}</UUID></TiffData>' for t in range(4))
     xml = ome_xml(4, blocks).replace("<OME ", '<OME UUID="urn:1" ')
@@ -369,7 +400,7 @@ def test_no_name_in_a_file_is_followed(tmp_path: Path):
     for name, read in (("set.companion.ome", True), ("../out.companion.ome", False)):
         tifffile.imwrite(files[0], STACK[:2], photometric="minisblack", description=pointer.format(name), metadata=None)
         with open_images(files[0]) as images:
-            assert ("its OME-XML cannot be read" in images.problems[0]) is not read
+            assert ("its OME-XML belongs in" in images.problems[0]) is not read
 
 
 # ---- damage ---------------------------------------------------------------------------------------------------------

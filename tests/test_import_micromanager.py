@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,20 @@ def test_positions_in_several_files_are_one_dataset(tmp_path: Path):
         assert axes(images) == [(0, 0, 0, 0), (0, 1, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0)]
         assert [plane.stage_um[0] for plane in images.planes if plane.stage_um] == [100.5, 100.5, 101.5, 101.5]
         assert_images(images, [0, 1, 2, 3])
+
+
+def test_a_copy_of_a_file_counts_no_field_twice(tmp_path: Path):
+    path = tmp_path / "run_1_MMStack_Pos0.ome.tif"
+    write_stack(path, [(counts(time), metadata_of(time=time)) for time in range(2)])
+    shutil.copy(path, tmp_path / "run_1_MMStack_Pos0 (1).ome.tif")
+    write_stack(tmp_path / "run_1_MMStack_Pos0_1.ome.tif", [(counts(2), metadata_of(time=2))])
+    with open_images(tmp_path) as images:
+        assert axes(images) == [(0, 0, 0, 0), (0, 1, 0, 0), (0, 2, 0, 0)]
+        assert_images(images, [0, 1, 2])
+        assert images.problems == (
+            "run_1_MMStack_Pos0 (1).ome.tif holds 2 images of the same position, time, z and channel as "
+            "run_1_MMStack_Pos0.ome.tif: what it holds twice is left out",
+        )
 
 
 def test_an_acquisition_that_was_stopped_early_has_no_image_twice(tmp_path: Path):

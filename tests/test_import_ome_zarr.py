@@ -143,6 +143,11 @@ def test_the_translation_gives_the_centre_of_each_field_of_a_collection(tmp_path
         assert [plane.stage_um for plane in image.planes] == [(-38.125, 100.0 * n + 7.75, None) for n in range(3)]
         assert image.planes[0].tags["position_from"] == "translation"
         assert np.array_equal(image.read(2), pixels((32, 16)) + 2)
+    (root / "1").rename(tmp_path / "apart")  # as of a copy that was not finished
+    with OmeZarr(root) as image:
+        assert [plane.series for plane in image.planes] == [0, 2]
+        assert list(image.problems) == [f"Image 1 is left out: {root / '1'} holds no image of OME-Zarr"]
+    (tmp_path / "apart").rename(root / "1")
     write(tmp_path / "one.zarr", pixels((32, 16)), attributes("yx", [0.5, 0.25], [0.0, 0.0]))
     with OmeZarr(tmp_path / "one.zarr") as image:
         assert image.planes[0].stage_um is None

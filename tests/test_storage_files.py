@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
-from storage_cases import fingerprint, make_frame, make_spec
+from storage_cases import assert_same_frame, fingerprint, make_frame, make_spec
 
 from hcc_scope import atomic_file
 from hcc_scope.errors import StoreError, StoreUnwritableError
-from hcc_scope.storage import files
+from hcc_scope.storage import files, frame_array
+from hcc_scope.storage.layout import LIVE
+from hcc_scope.storage.place import RemotePath
 from hcc_scope.storage.reader import open_store
+from hcc_scope.storage.remote_frames import RemoteFrames
 from hcc_scope.storage.section_writer import GROW_FRAMES
 from hcc_scope.storage.writer import create_store
 
@@ -135,3 +140,46 @@ def test_a_lock_that_somebody_else_holds_refuses(tmp_path: Path, monkeypatch: py
     with pytest.raises(StoreError, match="being written"):
         create_store(tmp_path, make_spec(section_id="S3"))
     assert fingerprint(writer.path) == before
+
+
+def test_no_context_of_tensorstore_ends_with_its_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A thread of a context that ended may look for work in it, and the process crashes."""
+    made: list[object] = []
+    make = frame_array.ts.Context
+
+    def counted(*given: object) -> object:
+        made.append(make(*given))
+        return made[-1]
+
+    monkeypatch.setattr(frame_array.ts, "Context", counted)
+    monkeypatch.setattr(frame_array, "_writing_contexts", [])
+    frame_array.reading_context.cache_clear()
+    for n, section in enumerate(("S2", "S3")):
+        with create_store(tmp_path, make_spec(section_id=section)) as writer:
+            writer.append(make_frame(0, section_id=section))
+            assert frame_array._writing_contexts == []
+        path = writer.path
+        del writer
+        gc.collect()
+        assert len(frame_array._writing_contexts) == 1
+        for _ in range(3):
+            assert open_store(path).read(0).section_id == section
+        assert len(made) == 2, n
+    assert frame_array.reading_context(-1) is not frame_array.reading_context(tmp_path.stat().st_dev)
+
+
+def test_stores_on_object_storage_share_no_memory():
+    arrays = [RemoteFrames(RemotePath(f"s3://bucket/{name}.ome.zarr"), (70, 90), LIVE) for name in "ab"]
+    arrays[0]._memory.write("c/0/0/0", b"a").result()
+    assert [array._memory.read("c/0/0/0").result().state for array in arrays] == ["value", "missing"]
+
+
+def test_a_store_that_takes_the_place_of_an_open_one_reads_its_own_frames(tmp_path: Path):
+    held = []
+    for shape_yx in ((70, 90), (90, 70), (71, 512)):  # whose files all hold the same number of chunks, or not
+        with create_store(tmp_path, make_spec(shape_yx)) as writer:
+            writer.append(make_frame(0, shape_yx))
+        store = open_store(writer.path)
+        assert_same_frame(store.read(0), make_frame(0, shape_yx))
+        held.append(store)
+        shutil.rmtree(writer.path)

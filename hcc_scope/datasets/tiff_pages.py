@@ -233,8 +233,13 @@ def page_size_yx_um(file: Any, page: Any) -> tuple[float, float] | None:  # noqa
     um = unit_um(file, page)
     if um is None:
         return None
-    y_um, x_um = (um * one[1] / one[0] for one in per_unit)
-    return at_specimen((y_um, x_um))
+    y_unit_um: float | None = um
+    if file.is_imagej and (y_unit := (file.imagej_metadata or {}).get("yunit")) is not None:
+        y_unit_um = _UM.get(str(y_unit).lower())  # where it is not that of x
+    if y_unit_um is None:
+        return None
+    (y_n, y_d), (x_n, x_d) = per_unit
+    return at_specimen((y_unit_um * y_d / y_n, um * x_d / x_n))
 
 
 def unit_um(file: Any, page: Any) -> float | None:  # noqa: ANN401

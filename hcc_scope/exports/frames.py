@@ -7,6 +7,7 @@ written piece by piece behind the pages, as that of 100,000 frames is hundreds o
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from typing import TYPE_CHECKING
@@ -79,7 +80,10 @@ def export_frames(
     pages: list[int] = []
     left_out: list[str] = []
     with exported(target, need_bytes) as part:
-        with tifffile.TiffWriter(part, bigtiff=need_bytes > largest_classic, ome=False, byteorder="<") as file:
+        with (
+            _Output(part) as output,
+            tifffile.TiffWriter(output, bigtiff=need_bytes > largest_classic, ome=False, byteorder="<") as file,
+        ):
             for frame in store.read_ahead(range(n), _AHEAD):
                 seq = len(pages) + len(left_out)
                 on_progress(Progress("frames", seq, n))
@@ -103,6 +107,16 @@ def export_frames(
         _describe(part, _description(store, pages))
         on_progress(Progress("frames", n, n))
     return ExportOutcome(target, f"{counted(len(pages), 'frame')}, time = number of the frame", tuple(left_out))
+
+
+class _Output(io.BufferedRandom):
+    """A new file without a handle of its own for numpy, which reports a full disk without the system's code."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path, "x+"))
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation
 
 
 def _description(store: SectionStore, pages: Sequence[int]) -> Iterator[bytes]:

@@ -151,7 +151,7 @@ class ImageFiles(ImageCollection):
             )
         self.format = " and ".join(formats)
         self._channel_names = names
-        found, self._planes = _in_order(found)
+        found, self._planes = _in_order(self._each_once(found))
         self._places = [(one.path, one.place) for one in found]
 
     @property
@@ -188,6 +188,27 @@ class ImageFiles(ImageCollection):
                 f"{plane.shape_yx} (y, x) of {plane.dtype}"
             )
         return pixels
+
+    def _each_once(self, found: list[Found]) -> list[Found]:
+        """Return the images without those that another file holds as well, as a copy of a file of a dataset does."""
+        kept: dict[tuple[Hashable, int, int, int], Path] = {}
+        for one in found:
+            place = (one.series, one.plane.time, one.plane.z, one.plane.channel)
+            kept[place] = min(kept.get(place, one.path), one.path, key=lambda path: (len(path.name), path))
+        twice: dict[tuple[Path, Path], int] = {}
+        left: list[Found] = []
+        for one in found:
+            holder = kept[one.series, one.plane.time, one.plane.z, one.plane.channel]
+            if holder == one.path:
+                left.append(one)
+            else:
+                twice[one.path, holder] = twice.get((one.path, holder), 0) + 1
+        self._problems += [
+            f"{path.name} holds {counted(n, 'image')} of the same position, time, z and channel as {holder.name}: what "
+            "it holds twice is left out"
+            for (path, holder), n in twice.items()
+        ]
+        return left
 
     def _tiff(self, path: Path) -> Any:  # noqa: ANN401
         """Return a file, kept open for its next page."""

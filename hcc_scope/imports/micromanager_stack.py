@@ -52,7 +52,7 @@ def layout_of_stack(path: Path, file: Any, chain: Chain) -> Layout | None:  # no
             n_unreadable += metadata is None
             n_lost += metadata is not None
             facts = Facts(tags={}) if metadata is None else thin_facts(metadata, summary, first)
-            layout.slots.append(Slot(i, (dataset, "unknown"), Within(time=i), facts))
+            layout.slots.append(Slot(i, (path, "unknown"), Within(time=i), facts))
             continue
         within = Within(coords.channel, coords.z, coords.time)
         if (coords.position, within) in taken:  # written once more: the later one counts, as for Micro-Manager
@@ -117,7 +117,7 @@ def _page_metadata(file: Any, index: int) -> dict[str, Any] | None:  # noqa: ANN
     return entries_of(file.filehandle.read(min(int(tag.count), _LARGEST_PAGE_BYTES)))[0] or None
 
 
-def _dataset(path: Path, summary: dict[str, Any]) -> tuple[str, str]:
+def _dataset(path: Path, summary: dict[str, Any]) -> tuple[Path, str, str]:
     """Return what the files of one dataset share, and those of another do not."""
     prefix, found, _ = path.name.partition("_MMStack")
-    return (prefix if found else path.name, str(summary.get("UUID", summary.get("StartTime", ""))))
+    return (path.parent, prefix if found else path.name, str(summary.get("UUID", summary.get("StartTime", ""))))

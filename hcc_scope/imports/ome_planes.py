@@ -6,6 +6,7 @@ Unlike `hcc_scope.datasets.ome`, which finds what all images of a file agree in,
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
@@ -169,24 +170,26 @@ def _image(
 
 
 def _planes(pixels: ElementTree.Element, size_czt: tuple[int, int, int]) -> Iterator[OmePlane]:
-    """Yield the planes that the blocks of `TiffData` list, each block as long as it says, or one plane, or all."""
+    """Yield the planes that the blocks of `TiffData` list, each block as long as it states.
+
+    One with a page and no number of planes is one plane; one with neither goes on to where the next block begins.
+    """
     order = [axis for axis in pixels.get("DimensionOrder", "XYCZT")[2:] if axis in "CZT"]
     sizes = dict(zip("CZT", size_czt, strict=True))
     if sorted(order) != ["C", "T", "Z"]:
         order = ["C", "Z", "T"]
     n = size_czt[0] * size_czt[1] * size_czt[2]
+    blocks = [one for one in pixels if tag_of(one) == "TiffData"]
+    starts = [_position({axis: whole(one.get(f"First{axis}")) or 0 for axis in "CZT"}, order, sizes) for one in blocks]
+    in_order = sorted({*starts, n})
     n_listed = 0
-    for block in pixels:
-        if tag_of(block) != "TiffData":
-            continue
+    for block, start in zip(blocks, starts, strict=True):
         ifd, count = whole(block.get("IFD")), whole(block.get("PlaneCount"))
         if count is None:
-            count = n if ifd is None else 1
-        firsts = {axis: whole(block.get(f"First{axis}")) or 0 for axis in "CZT"}
+            count = in_order[bisect_right(in_order, start)] - start if ifd is None and start < n else 1
         uuid = next((one for one in block if tag_of(one) == "UUID"), None)
         file_name = None if uuid is None else uuid.get("FileName")
         identity = None if uuid is None or uuid.text is None else uuid.text.strip()
-        start = _position(firsts, order, sizes)
         for i in range(min(count, max(0, n - start))):
             n_listed += 1
             if n_listed > 2 * n:  # each may be listed once

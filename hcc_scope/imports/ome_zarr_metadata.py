@@ -175,14 +175,19 @@ def _collection(folder: Path) -> list[Path]:
         if len(series) > _MOST_IMAGES:
             raise ImageError(f"{folder} lists {len(series)} images", hint=COPY_AGAIN)
         return [below(folder, name, f"{folder / _OME_FOLDER} lists an image") for name in series]
-    numbered = []
-    for number in range(_MOST_IMAGES):
-        if not (folder / str(number)).is_dir():
-            break
-        numbered.append(folder / str(number))
-    if not numbered:
+    try:
+        numbers = [int(one.name) for one in folder.iterdir() if _is_number(one.name) and one.is_dir()]
+    except OSError as error:
+        raise ImageError(f"{folder} cannot be listed: {error.strerror or error}") from error
+    if not numbers:
         raise ImageError(f"{folder} lists no image", hint=COPY_AGAIN)
-    return numbered
+    if max(numbers) > 1000 + 16 * len(numbers):
+        raise ImageError(f"{folder} numbers its images up to {max(numbers)}, but holds {len(numbers)}", hint=COPY_AGAIN)
+    return [folder / str(number) for number in range(max(numbers) + 1)]  # one that is missing is named
+
+
+def _is_number(name: str) -> bool:
+    return name.isdecimal() and name.isascii() and len(name) <= len(str(_MOST_IMAGES)) and int(name) < _MOST_IMAGES
 
 
 def ome_xml_of(group: Group) -> str | None:

@@ -76,7 +76,11 @@ def layout_of(path: Path, file: Any, chain: Chain) -> Layout:  # noqa: ANN401
         if layout is not None:
             return layout
         plain = _plain(path, chain, "OME-TIFF")
-        plain.problems.append(f"{path.name}: its OME-XML cannot be read, and its pages are counted along time")
+        companion = companion_of(file.ome_metadata)
+        lost = "cannot be read"
+        if companion is not None:
+            lost = f"belongs in {companion[:200]}, which is missing beside it or cannot be read"
+        plain.problems.append(f"{path.name}: its OME-XML {lost}, and its pages are counted along time")
         return plain
     if file.is_imagej and not file.is_shaped:
         return _imagej(path, file, chain)

@@ -9,6 +9,7 @@ second name itself.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,11 +60,17 @@ def write_field(folder: Path, pixels: NDArray[np.uint16]) -> None:
             },
             open=True,
             assume_metadata=True,
-            context=ts.Context({"cache_pool": {"total_bytes_limit": 0}, "file_io_sync": False}),
+            context=_context(),
         ).result()
         array[0].write(np.ascontiguousarray(pixels)).result()
     except (OSError, ValueError) as error:
         raise explain(error, f"The field {folder} cannot be written") from error
+
+
+@functools.cache
+def _context() -> Any:  # noqa: ANN401 - tensorstore has no types
+    """Return the threads for all fields: an export writes thousands."""
+    return ts.Context({"cache_pool": {"total_bytes_limit": 0}, "file_io_sync": False})
 
 
 class _Owner:

@@ -7,7 +7,6 @@ refuses a plane that has none at all.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import os
@@ -21,7 +20,7 @@ import tensorstore as ts
 from hcc_scope.errors import COPY_AGAIN, ImageError
 from hcc_scope.storage.foreign_chunks import fault_of
 from hcc_scope.storage.foreign_layout import ForeignLayout, read_layout
-from hcc_scope.storage.frame_array import driver_path, first_words
+from hcc_scope.storage.frame_array import driver_path, first_words, reading_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,16 +39,6 @@ _CACHE_BYTES: Final = 2**28
 _NO_CHUNK: Final = (1 << 64) - 1
 _INDEX_CACHE_BYTES: Final = 2**24
 """For the indices of shards: without it every chunk read is two."""
-_COPYING_THREADS: Final = 2
-_READING_THREADS: Final = 4
-
-
-@functools.cache
-def _threads() -> Any:  # noqa: ANN401 - tensorstore has no types
-    """Return the threads for all arrays: a collection has thousands, and each would start its own."""
-    return ts.Context(
-        {"data_copy_concurrency": {"limit": _COPYING_THREADS}, "file_io_concurrency": {"limit": _READING_THREADS}}
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +114,8 @@ class ForeignArray:
         cache_bytes = 0 if layout.shard is None else _INDEX_CACHE_BYTES
         if any(at is not None and chunk > 1 for at, chunk in zip(place, layout.chunk_shape, strict=True)):
             cache_bytes += min(2 * layout.chunk_bytes, _CACHE_BYTES)
+        # with a cache of its own: what is released gives its memory back
+        threads = reading_context(self._folder.stat().st_dev)
         return ts.open(
             {
                 "driver": layout.driver,
@@ -135,7 +126,7 @@ class ForeignArray:
             },
             open=True,
             assume_metadata=True,
-            context=ts.Context({"cache_pool": {"total_bytes_limit": cache_bytes}}, _threads()),
+            context=ts.Context({"cache_pool": {"total_bytes_limit": cache_bytes}}, threads),
         ).result()
 
     # ---- what lies on disk

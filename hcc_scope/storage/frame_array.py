@@ -9,10 +9,14 @@ Design
   means a frame that is lost (``fill_missing_data_reads`` off).
 - Files are replaced atomically and synced (``file_io_sync``): a reader or a crash never sees half a frame.
 - No cache: every frame is written once and read rarely.
+- No context ends while the process lives: a thread of tensorstore 0.1.86 may still look for work in one that ended, and
+  the process crashes. All readers of a disk share one (`reading_context`), so that a share that does not answer keeps
+  no reader of another disk waiting. A writer has its own, so that no reader takes its threads; the next writer gets it.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import weakref
@@ -42,6 +46,7 @@ __all__ = [
     "crc32_of",
     "driver_path",
     "first_words",
+    "reading_context",
 ]
 
 ENDLESS = 1 << 40
@@ -103,6 +108,43 @@ def driver_path(folder: Path, owner: object, *, pinned: bool = False) -> str:
     return f"{whole.replace(os.sep, '/').rstrip('/')}/"
 
 
+@functools.cache
+def reading_context(device: int) -> Any:  # noqa: ANN401 - tensorstore has no types
+    """Return the threads for all that reads from a disk, without a cache.
+
+    Parameters
+    ----------
+    device : int
+        Of the disk: ``st_dev`` of a folder on it.
+    """
+    return _context()
+
+
+_writing_contexts: list[Any] = []
+"""Those that no writer has now."""
+
+
+def _writing_context(owner: object) -> Any:  # noqa: ANN401 - tensorstore has no types
+    """Return threads that are those of `owner` alone for as long as it lives."""
+    try:
+        context = _writing_contexts.pop()
+    except IndexError:
+        context = _context()
+    weakref.finalize(owner, _writing_contexts.append, context)
+    return context
+
+
+def _context() -> Any:  # noqa: ANN401 - tensorstore has no types
+    return ts.Context(
+        {
+            "cache_pool": {"total_bytes_limit": 0},
+            "data_copy_concurrency": {"limit": COMPRESSING_THREADS},
+            "file_io_concurrency": {"limit": _FILE_THREADS},
+            "file_io_sync": True,
+        }
+    )
+
+
 class FrameArray:
     """An array of frames of a store: ``frames/0``, or one of a packed store.
 
@@ -117,7 +159,7 @@ class FrameArray:
     level : int
         0 for the frames, else the array of their pictures that were halved so often.
     pinned : bool
-        As for `driver_path`: for a writer.
+        For a writer: as for `driver_path`, and with threads of its own.
 
     Raises
     ------
@@ -139,18 +181,11 @@ class FrameArray:
         self._largest_file = n_chunks * MAX_CHUNK_BYTES + self._index_bytes
         try:
             path = driver_path(self._folder, self, pinned=pinned)
+            context = _writing_context(self) if pinned else reading_context(self._folder.stat().st_dev)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise StoreDamagedError(f"The folder {self._folder} is missing: no frame can be read") from error
         except OSError as error:
             raise cannot_read(error, f"The frames in {self._folder}") from error
-        context = ts.Context(
-            {
-                "cache_pool": {"total_bytes_limit": 0},
-                "data_copy_concurrency": {"limit": COMPRESSING_THREADS},
-                "file_io_concurrency": {"limit": _FILE_THREADS},
-                "file_io_sync": True,
-            }
-        )
         self._array: Any = ts.open(
             {
                 "driver": "zarr3",

@@ -7,6 +7,7 @@ file claims is checked before any memory is taken for it.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,12 @@ _KEPT_INDEXES = 64
 _ANSWER_S = 120
 
 
+@functools.cache
+def _threads() -> Any:  # noqa: ANN401 - tensorstore has no types
+    """Return the threads for all stores: a context must not end (see `hcc_scope.storage.frame_array`)."""
+    return ts.Context({"data_copy_concurrency": {"limit": COMPRESSING_THREADS}})
+
+
 class RemoteFrames:
     """Reads an array of frames of a store, as `hcc_scope.storage.frame_array.FrameArray` does on a disk.
 
@@ -64,9 +71,8 @@ class RemoteFrames:
         self._indexes: dict[int, NDArray[np.uint64]] = {}
         self._lock = threading.Lock()
         self._slots = itertools.count()
-        context = ts.Context(
-            {"cache_pool": {"total_bytes_limit": 0}, "data_copy_concurrency": {"limit": COMPRESSING_THREADS}}
-        )
+        # with a memory of its own: the slots of another store have the same names
+        context = ts.Context({"cache_pool": {"total_bytes_limit": 0}, "memory_key_value_store": {}}, _threads())
         # a shard of one frame; its index is ours, so it needs no checksum: the frame has one
         metadata = array_metadata(shape_yx, ENDLESS, Layout(layout.folder, 1, layout.n_levels), level)
         metadata["codecs"][0]["configuration"]["index_codecs"] = [
