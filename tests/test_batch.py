@@ -16,6 +16,7 @@ from batch_parts import N_FIELDS, classified_sections, small_model
 from storage_cases import change_facts, shard
 from typer.testing import CliRunner
 
+from hcc_scope.animal_scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.cli.acquisition_commands import app
 from hcc_scope.errors import (
     CheckError,
@@ -37,7 +38,6 @@ from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.scoring_model import load_scoring_model
 from hcc_scope.runs.stamp_index import StampIndex
 from hcc_scope.runs.store_hashes import StoreHashes
-from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage import files
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.notes import NotesWriter

@@ -14,6 +14,7 @@ from commands import cli
 from library_parts import stored_section
 from storage_cases import change_facts
 
+from hcc_scope.animal_scoring import animal_interval, share_of_confidence
 from hcc_scope.errors import StoreError, StoreUnwritableError
 from hcc_scope.runs import library
 from hcc_scope.runs.animal_scores import animal_scores
@@ -25,7 +26,6 @@ from hcc_scope.runs.section_analyses import open_section, read_again
 from hcc_scope.runs.section_comparison import compare_sections, describe_difference
 from hcc_scope.runs.section_reading import with_present_score
 from hcc_scope.runs.section_thumbnail import section_thumbnail
-from hcc_scope.scoring import animal_interval, share_of_confidence
 from hcc_scope.storage import find_stores, reader
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.notes import NotesWriter

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from hcc_scope.animal_scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.errors import HccScopeError
 from hcc_scope.formatting import counted
 from hcc_scope.score_text import describe_animal_interval, describe_animal_mean
-from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage.place import place_of
 
 if TYPE_CHECKING:

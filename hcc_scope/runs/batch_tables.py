@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from hcc_scope.animal_scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.errors import StoreError
 from hcc_scope.memory import no_collection
 from hcc_scope.runs.animal_scores import choose_sections
@@ -23,7 +24,6 @@ from hcc_scope.runs.batch_result import MOST_SECTIONS, engine_build
 from hcc_scope.runs.listed_section import ListedSection
 from hcc_scope.runs.table_files import open_tables, table_paths
 from hcc_scope.score_text import decision
-from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.place import place_of
 
