@@ -82,9 +82,11 @@ def choose_sections(stores: Iterable[ListedSection]) -> tuple[list[ListedSection
     counting: list[ListedSection] = []
     left_out: list[LeftOut] = []
     for _, several in sorted(by_section.items()):
-        best = several[0] if len(several) == 1 else min(sorted(several, key=_place), key=_preference)
+        if len(several) > 1:
+            several.sort(key=_place)
+        best = several[0] if len(several) == 1 else min(several, key=_preference)
         counting.append(best)
-        left_out += [LeftOut(one, best) for one in sorted(several, key=_place) if one is not best]
+        left_out += [LeftOut(one, best) for one in several if one is not best]
     return counting, left_out
 
 

@@ -28,7 +28,7 @@ from hcc_scope.memory import no_collection
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.runs.batch_result import ResultKey, model_hash
 from hcc_scope.runs.store_hashes import StoreHashes
-from hcc_scope.storage.find_stores import find_stores, stores_at
+from hcc_scope.storage.find_stores import each_store_and_real, stores_at
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.place import RemotePath, place_of
 
@@ -127,13 +127,13 @@ def stores_given(given: Iterable[Path]) -> list[str]:
         if not whole.is_dir():
             raise StoreError(f"There is no folder {one}", hint=f"Give stores (*{STORE_SUFFIX}), or folders of them.")
         unread: list[Path] = []
-        here = find_stores([whole], unread=unread.append)
+        here = sorted(each_store_and_real([whole], unread=unread.append))
         if unread:
             raise StoreError(f"The folder {unread[0]} cannot be opened", hint="Check its permissions.")
         if not here:
             raise StoreError(f"There is no store in {one}", hint=f"Give stores (*{STORE_SUFFIX}), or folders of them.")
-        for path in map(str, here):
-            found.setdefault(os.path.realpath(path), []).append(path)
+        for path, real in here:
+            found.setdefault(real, []).append(str(path))
     return sorted(real if real in paths else min(paths) for real, paths in found.items())
 
 
