@@ -100,16 +100,16 @@ def test_a_store_that_goes_while_it_is_listed_is_a_row(tmp_path: Path) -> None:
 def test_a_store_that_is_away_for_a_moment_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, away = stored_section(tmp_path), tmp_path / "away"
     lister = SectionLister()
-    look = library._stamp
+    look = library.store_stamp
 
     def look_and_lose(store: Path) -> tuple[int, ...]:
         stamp = look(store)
         path.rename(away)
         return stamp
 
-    monkeypatch.setattr(library, "_stamp", look_and_lose)
+    monkeypatch.setattr(library, "store_stamp", look_and_lose)
     assert [row.state for row in lister.each([tmp_path])] == ["unreadable"]
-    monkeypatch.setattr(library, "_stamp", look)
+    monkeypatch.setattr(library, "store_stamp", look)
     away.rename(path)
     assert [(row.state, row.problem) for row in lister.each([tmp_path])] == [("complete", "")]
 
