@@ -23,9 +23,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from hcc_scope.animal_scoring import CONFIDENCE, NOT_VALID
+from hcc_scope.flag_texts import describe_reason_counts
 from hcc_scope.formatting import counted, format_score, format_threshold, listed, percent
-from hcc_scope.quality import describe_reason_counts
-from hcc_scope.scoring import CONFIDENCE, NOT_VALID
 
 if TYPE_CHECKING:
     from hcc_scope.types import SampleCounts, SectionScore

@@ -47,30 +47,27 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hcc_scope.animal_scoring import CONFIDENCE, NOT_VALID
 from hcc_scope.drawn_fields import DrawnFields
 from hcc_scope.drift import DriftTest
 from hcc_scope.exact_sum import ExactSum
 from hcc_scope.field_scores import FieldEntry, calibrate, field_entry, frame_score, log_odds
+from hcc_scope.flag_texts import FLAG_TEXTS
 from hcc_scope.formatting import counted, listed
-from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.retakes import Retakes
 from hcc_scope.score_rule import ScoreRule
 from hcc_scope.score_sequence import new_sequence
 from hcc_scope.types import ExcludedBounds, QualityFlag, SectionScore
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     from hcc_scope.score_sequence import ScoreSequence
     from hcc_scope.types import FrameResult, RunSpec, Sampling
 
 __all__ = [
-    "CONFIDENCE",
-    "NOT_VALID",
     "FieldEntry",
     "SectionScorer",
-    "animal_interval",
-    "animal_score",
     "calibrate",
     "feed",
     "field_entry",
@@ -79,13 +76,7 @@ __all__ = [
     "log_odds",
     "prepare",
     "rescored",
-    "share_of_confidence",
 ]
-
-CONFIDENCE = 0.95
-"""Of the interval of a section's score, and of an animal's."""
-NOT_VALID = "interval not valid: "
-"""How `SectionScore.stabilised_reason` starts when the interval is not valid; what follows is the reason."""
 
 DEVICE_FAILED = "a device failed during the run"
 """Why the fields of a random plan are no random choice; `FIELDS_SKIPPED` is another reason. Both no longer hold once
@@ -100,44 +91,6 @@ _NOT_RANDOM = {
     "chosen": "fields were chosen by the operator, not at random",
     "imported": "the images were imported, and how their fields were chosen is not known",
 }
-
-
-def animal_score(sections: Iterable[SectionScore]) -> float | None:
-    """Return the mean over an animal's sections that have a score, or None if none has."""
-    scores = [section.score for section in sections if section.score is not None]
-    return math.fsum(scores) / len(scores) if scores else None
-
-
-def share_of_confidence(n_sections: int, confidence: float = CONFIDENCE) -> float:
-    """Return the confidence that the interval of each of an animal's sections needs, so that all hold together.
-
-    The probabilities that an interval misses add up (Bonferroni), whatever the sections have in common.
-    """
-    return 1 - (1 - confidence) / max(1, n_sections)
-
-
-def animal_interval(sections: Sequence[SectionScore], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
-    """Return the interval of `animal_score`: of the mean over the sections themselves, not over others of the animal.
-
-    Its ends are the means of the ends of the sections' intervals.
-
-    Parameters
-    ----------
-    sections : sequence of SectionScore
-        Each with an interval of the confidence `share_of_confidence` at least.
-    confidence : float
-
-    Returns
-    -------
-    (float, float) or None
-        None if the interval of a section is not valid, or of too little confidence; or if there is no section.
-    """
-    scored = [section for section in sections if section.score is not None]
-    needed = share_of_confidence(len(scored), confidence)
-    if not scored or not all(one.interval_valid and one.confidence >= needed - 1e-12 for one in scored):
-        return None
-    low, high = (math.fsum(one.interval[end] for one in scored) / len(scored) for end in (0, 1))
-    return low, high
 
 
 class SectionScorer:

@@ -62,3 +62,25 @@ def until(path: str, here: Here) -> str:
 def not_to_be_sent(_argument: None, _here: Here) -> object:
     """Return what cannot be pickled."""
     return lambda: None
+
+
+def unreadable(_argument: None, _here: Here) -> Readable:
+    """Return what the process that made it can read, and no other."""
+    return Readable(os.getpid())
+
+
+class Readable:
+    """Can be read in one process only, as a class that another version of a package lacks."""
+
+    def __init__(self, process: int) -> None:
+        self.process = process
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        """Return what reads it."""
+        return _read, (self.process,)
+
+
+def _read(process: int) -> Readable:
+    if process != os.getpid():
+        raise ModuleNotFoundError("No module named 'of_later'")
+    return Readable(process)

@@ -16,6 +16,7 @@ from batch_parts import N_FIELDS, classified_sections, small_model
 from storage_cases import change_facts, shard
 from typer.testing import CliRunner
 
+from hcc_scope.animal_scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.cli.acquisition_commands import app
 from hcc_scope.errors import (
     CheckError,
@@ -37,7 +38,6 @@ from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.scoring_model import load_scoring_model
 from hcc_scope.runs.stamp_index import StampIndex
 from hcc_scope.runs.store_hashes import StoreHashes
-from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage import files
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.notes import NotesWriter
@@ -330,11 +330,27 @@ def test_a_worker_of_other_versions_that_joins_later_is_reported_or_refused(
     assert {type(one.error) for one in outcome.failures} == {UsageError}
     assert "numpy is" in outcome.failures[0].reason
     assert "and 1.0 on tcp://late:1" in outcome.failures[0].reason
+    assert outcome.failures[0].describe().startswith(f"{outcome.failures[0].store}: versions differ")
     assert len(list((tmp_path / "checked/results").rglob("*.json"))) == 1
     outcome, said = run(tmp_path / "free", None)
     assert (len(outcome.scored), outcome.failures) == (4, ())
     assert len(said) == 1
     assert said[0].endswith("and 1.0 on tcp://late:1")
+    # what other versions made counts in the same folder, but not for a check
+    for required_by, n_before in ((None, 4), ("--check", 1), ("--check", 4)):
+        if n_before == 1:
+            _age_results(tmp_path / "free", n=3)
+        versions = WorkerVersions(said.append, required_by)
+        outcome, _ = scored(library, models[0], tmp_path / "free", allow=versions.allow, refuse=versions.refuse)
+        assert (outcome.n_done_before, len(outcome.scored)) == (n_before, 4)
+
+
+def _age_results(out: Path, n: int) -> None:
+    """Make results those of an older version, as the files state it."""
+    for path in sorted((out / "results").rglob("*.json"))[:n]:
+        result = json.loads(path.read_bytes())
+        result["made_by"]["versions"]["numpy"] = "1.0"
+        path.write_text(json.dumps(result), encoding="utf-8")
 
 
 def test_engines_of_one_name_alone_are_compared(library: Path, models: tuple[Path, Path], tmp_path: Path):

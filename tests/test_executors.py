@@ -18,7 +18,7 @@ from hcc_scope.executors.local import LocalExecutor
 from hcc_scope.executors.tasks import SentFile, Setup, Task, WorkerFacts, any_failure, worker_died
 from hcc_scope.executors.this_process import ThisProcess
 from hcc_scope.executors.versions import describe_differences, require_equal_versions, versions_here
-from tests.executor_parts import add, die, die_once, never_end, not_to_be_sent, read_numbers, until
+from tests.executor_parts import add, die, die_once, never_end, not_to_be_sent, read_numbers, unreadable, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,6 +169,21 @@ def test_a_queue_keeps_no_task_that_ended_and_takes_no_key_twice() -> None:
     again.begin()
     with pytest.raises(ValueError, match="two tasks have the key 'c'"):
         again.begin()
+
+
+def test_what_cannot_be_read_here_is_a_sentence(dask_cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with DaskExecutor(dask_cluster) as executor:
+        (end,) = executor.each([Task("a", unreadable)], retries=0)
+        assert end.failure is not None
+        assert isinstance(end.failure.error, HccScopeError)
+        assert "cannot be read here: ModuleNotFoundError: No module named 'of_later'" in end.failure.text
+
+        def run(*_arguments: object, **_how: object) -> None:  # as Dask, if it cannot read the traceback of an error
+            raise AssertionError
+
+        monkeypatch.setattr(executor._client, "run", run)
+        with pytest.raises(UsageError, match=f"a worker of the cluster at {dask_cluster} fails with an error that can"):
+            executor.workers()
 
 
 def test_versions_that_differ_are_named_and_refused_where_they_must_not() -> None:

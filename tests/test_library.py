@@ -14,6 +14,7 @@ from commands import cli
 from library_parts import stored_section
 from storage_cases import change_facts
 
+from hcc_scope.animal_scoring import animal_interval, share_of_confidence
 from hcc_scope.errors import StoreError, StoreUnwritableError
 from hcc_scope.runs import library
 from hcc_scope.runs.animal_scores import animal_scores
@@ -25,7 +26,6 @@ from hcc_scope.runs.section_analyses import open_section, read_again
 from hcc_scope.runs.section_comparison import compare_sections, describe_difference
 from hcc_scope.runs.section_reading import with_present_score
 from hcc_scope.runs.section_thumbnail import section_thumbnail
-from hcc_scope.scoring import animal_interval, share_of_confidence
 from hcc_scope.storage import find_stores, reader
 from hcc_scope.storage.files import lock
 from hcc_scope.storage.notes import NotesWriter
@@ -100,16 +100,16 @@ def test_a_store_that_goes_while_it_is_listed_is_a_row(tmp_path: Path) -> None:
 def test_a_store_that_is_away_for_a_moment_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, away = stored_section(tmp_path), tmp_path / "away"
     lister = SectionLister()
-    look = library._stamp
+    look = library.store_stamp
 
     def look_and_lose(store: Path) -> tuple[int, ...]:
         stamp = look(store)
         path.rename(away)
         return stamp
 
-    monkeypatch.setattr(library, "_stamp", look_and_lose)
+    monkeypatch.setattr(library, "store_stamp", look_and_lose)
     assert [row.state for row in lister.each([tmp_path])] == ["unreadable"]
-    monkeypatch.setattr(library, "_stamp", look)
+    monkeypatch.setattr(library, "store_stamp", look)
     away.rename(path)
     assert [(row.state, row.problem) for row in lister.each([tmp_path])] == [("complete", "")]
 

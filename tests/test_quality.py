@@ -11,17 +11,9 @@ import pytest
 from scipy import ndimage
 
 from hcc_scope.errors import FrameSizeError
+from hcc_scope.flag_texts import FLAG_TEXTS, describe_flags, describe_reason_counts, missed_step, reason_names
 from hcc_scope.phantom import CameraPhysics, Specimen
-from hcc_scope.quality import (
-    FLAG_TEXTS,
-    QualityLimits,
-    TileQuality,
-    assess,
-    describe_flags,
-    describe_reason_counts,
-    missed_step,
-    reason_names,
-)
+from hcc_scope.quality import QualityLimits, TileQuality, assess
 from hcc_scope.tiling import TileGrid
 from hcc_scope.types import QualityFlag
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hcc_scope.animal_scoring import NOT_VALID
 from hcc_scope.errors import DiskFullError, StoreDamagedError, StoreError, UsageError
 from hcc_scope.phantom import Specimen
 from hcc_scope.plans import PositionList, RandomFields
@@ -30,7 +31,7 @@ from hcc_scope.runs.rigs import OpenRig, open_rig
 from hcc_scope.runs.scoring_model import ScoringModel, load_scoring_model
 from hcc_scope.runs.section import section_source, start_section
 from hcc_scope.runs.unfinished import describe_unfinished, find_unfinished
-from hcc_scope.scoring import DEVICE_FAILED, FIELDS_SKIPPED, NOT_VALID
+from hcc_scope.scoring import DEVICE_FAILED, FIELDS_SKIPPED
 from hcc_scope.storage.lasting_reasons import lasting_reasons
 from hcc_scope.storage.notes import NotesWriter, read_notes
 from hcc_scope.storage.reader import open_store

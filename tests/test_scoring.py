@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hcc_scope.animal_scoring import animal_score
 from hcc_scope.confidence import ConfidenceSequence
 from hcc_scope.exact_sum import ExactSum
-from hcc_scope.scoring import SectionScorer, animal_score, calibrate, frame_score, log_odds
+from hcc_scope.scoring import SectionScorer, calibrate, frame_score, log_odds
 from hcc_scope.types import FrameOutcome, FrameResult, QualityFlag, Sampling, SectionScore
 
 NAN = float("nan")

@@ -125,6 +125,7 @@ def _run(
                 lambda: open_executor(options.workers, options.scheduler),
                 on_open=lambda executor: _look_at_workers(executor, console, versions),
                 refuse=versions.refuse,
+                allow=versions.allow,
                 stop=lambda: stop.requested,
                 on_progress=on_step,
             )
@@ -160,7 +161,7 @@ def _show(outcome: BatchOutcome, report: BatchReport, console: People) -> None:
     for line in describe_agreement(report.agreement):
         console.note(line)
     for failure in outcome.failures[:_LISTED]:
-        console.note(f"No score: {failure.reason}", "yellow")
+        console.note(f"No score: {failure.describe()}", "yellow")
     if len(outcome.failures) > _LISTED:
         console.note(f"and {len(outcome.failures) - _LISTED:,} more: failures.csv", "yellow")
     for path in report.written:

@@ -88,7 +88,7 @@ def group_table(title: str, groups: Sequence[GroupCount], columns: Sequence[str]
 def _lines(report: DatasetReport) -> list[str]:
     from hcc_scope.colour import CONVERSIONS, describe_conversion
     from hcc_scope.datasets.manifest import counted
-    from hcc_scope.quality import describe_reason_counts
+    from hcc_scope.flag_texts import describe_reason_counts
 
     def spread(of: dict[str, int], unit: str) -> str:
         return ", ".join(f"{value} {unit} ({n})" for value, n in of.items()) or "none"

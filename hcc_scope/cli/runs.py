@@ -16,8 +16,8 @@ from hcc_scope.cli.keys import keys
 from hcc_scope.cli.pause_screen import ENDED, PauseScreen
 from hcc_scope.cli.signals import Interrupted, called_on_signals
 from hcc_scope.errors import HccScopeError, ModelError, StoreError, StoreUnwritableError
+from hcc_scope.flag_texts import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.formatting import counted
-from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.report.summary import build_summary, write_summary
 from hcc_scope.research_use import research_use
 from hcc_scope.runs.animal_scores import animal_scores

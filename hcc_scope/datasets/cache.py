@@ -32,8 +32,9 @@ from hcc_scope.datasets.landmarks import Landmarks, Overlap, Region, landmarks_o
 from hcc_scope.datasets.parallel import n_workers, over
 from hcc_scope.datasets.tiles import TileTable
 from hcc_scope.errors import DatasetError, DiskFullError, StoreError, StoreExistsError, StoreUnwritableError
+from hcc_scope.flag_texts import describe_reason_counts, reason_names
 from hcc_scope.progress import Progress
-from hcc_scope.quality import QualityLimits, assess, describe_reason_counts, reason_names
+from hcc_scope.quality import QualityLimits, assess
 from hcc_scope.small_files import read_small_file
 from hcc_scope.storage.files import explain, lock
 from hcc_scope.storage.space import RESERVE_BYTES

@@ -34,8 +34,9 @@ from hcc_scope.datasets.manifest_rows import parse_rows
 from hcc_scope.datasets.parallel import n_workers, over
 from hcc_scope.datasets.spelling import spelling_problems
 from hcc_scope.errors import DatasetError, HccScopeError, ImageError, ManifestError
+from hcc_scope.flag_texts import describe_reason_counts, reason_names
 from hcc_scope.progress import Progress
-from hcc_scope.quality import QualityLimits, assess, describe_reason_counts, reason_names
+from hcc_scope.quality import QualityLimits, assess
 from hcc_scope.tiling import TileGrid
 
 if TYPE_CHECKING:

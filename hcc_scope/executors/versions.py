@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hcc_scope.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from hcc_scope.executors.tasks import WorkerFacts
 
@@ -87,6 +87,7 @@ class WorkerVersions:
         self._note, self._required_by = note, required_by
         self._known: dict[tuple[str, tuple[tuple[str, str], ...]], str | None] = {}
         """In what the workers differ that were judged before."""
+        self._here = versions_here()
 
     def begin(self, workers: Iterable[WorkerFacts]) -> None:
         """Judge the workers that are there.
@@ -102,6 +103,10 @@ class WorkerVersions:
         self._known |= {_identity(worker): describe_differences([worker]) for worker in workers}
         if (sentence := describe_differences(workers)) is not None:
             self._note(sentence)
+
+    def allow(self, versions: Mapping[str, str]) -> bool:
+        """Return whether a result of an earlier command may count, by the versions that made it."""
+        return self._required_by is None or all(versions.get(name) == one for name, one in self._here.items())
 
     def refuse(self, worker: WorkerFacts | None) -> UsageError | None:
         """Return why a result of a worker may not count, or None.

@@ -11,10 +11,10 @@ import numpy as np
 from hcc_scope.errors import StoreError
 from hcc_scope.exports.geometry import lay_out_section
 from hcc_scope.field_scores import usable_tiles
+from hcc_scope.flag_texts import describe_flags
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import island_and_place
 from hcc_scope.progress import ignore_progress
-from hcc_scope.quality import describe_flags
 from hcc_scope.report.analysis_model import analysis_model
 from hcc_scope.scoring import is_analysed
 from hcc_scope.storage.frames_out import frames_out

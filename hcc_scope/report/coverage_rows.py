@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hcc_scope.flag_texts import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.position_tags import POSITION_TAG, describe_origin, position_origin
-from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.report.document import Table
 from hcc_scope.score_text import SCORE_DECIMALS, describe_drift, describe_excluded_bounds
 from hcc_scope.scoring import frame_score

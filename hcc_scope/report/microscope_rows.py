@@ -13,9 +13,9 @@ import pydantic
 
 from hcc_scope.colour import CONVERSIONS, describe_conversion
 from hcc_scope.errors import StoreError
+from hcc_scope.flag_texts import FLAG_TEXTS
 from hcc_scope.focus.record import PlaneRecord, focus_records
 from hcc_scope.formatting import capital, counted, format_number, format_utc, percent, significant
-from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.readings import LAMP_TAG
 from hcc_scope.report.control_charts import CHARTS
 from hcc_scope.shading.reference import Manifest

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from hcc_scope.animal_scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.errors import HccScopeError
 from hcc_scope.formatting import counted
 from hcc_scope.score_text import describe_animal_interval, describe_animal_mean
-from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage.place import place_of
 
 if TYPE_CHECKING:
@@ -82,9 +82,11 @@ def choose_sections(stores: Iterable[ListedSection]) -> tuple[list[ListedSection
     counting: list[ListedSection] = []
     left_out: list[LeftOut] = []
     for _, several in sorted(by_section.items()):
-        best = several[0] if len(several) == 1 else min(sorted(several, key=_place), key=_preference)
+        if len(several) > 1:
+            several.sort(key=_place)
+        best = several[0] if len(several) == 1 else min(several, key=_preference)
         counting.append(best)
-        left_out += [LeftOut(one, best) for one in sorted(several, key=_place) if one is not best]
+        left_out += [LeftOut(one, best) for one in several if one is not best]
     return counting, left_out
 
 

@@ -28,12 +28,12 @@ from hcc_scope.memory import no_collection
 from hcc_scope.progress import Progress, ignore_progress
 from hcc_scope.runs.batch_result import ResultKey, model_hash
 from hcc_scope.runs.store_hashes import StoreHashes
-from hcc_scope.storage.find_stores import find_stores, stores_at
+from hcc_scope.storage.find_stores import each_store_and_real, stores_at
 from hcc_scope.storage.naming import STORE_SUFFIX
 from hcc_scope.storage.place import RemotePath, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from hcc_scope.executors.tasks import Executor, TaskEnd, TaskFailure, WorkerFacts
     from hcc_scope.inference.card import ModelCard
@@ -75,6 +75,10 @@ class BatchFailure:
         return " ".join(
             (words if isinstance(self.error, HccScopeError) else f"{type(self.error).__name__}: {words}").split()
         )
+
+    def describe(self) -> str:
+        """Return store and reason as one line; a reason that names the store stands alone."""
+        return self.reason if self.store in self.reason else f"{self.store}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +127,13 @@ def stores_given(given: Iterable[Path]) -> list[str]:
         if not whole.is_dir():
             raise StoreError(f"There is no folder {one}", hint=f"Give stores (*{STORE_SUFFIX}), or folders of them.")
         unread: list[Path] = []
-        here = find_stores([whole], unread=unread.append)
+        here = sorted(each_store_and_real([whole], unread=unread.append))
         if unread:
             raise StoreError(f"The folder {unread[0]} cannot be opened", hint="Check its permissions.")
         if not here:
             raise StoreError(f"There is no store in {one}", hint=f"Give stores (*{STORE_SUFFIX}), or folders of them.")
-        for path in map(str, here):
-            found.setdefault(os.path.realpath(path), []).append(path)
+        for path, real in here:
+            found.setdefault(real, []).append(str(path))
     return sorted(real if real in paths else min(paths) for real, paths in found.items())
 
 
@@ -216,6 +220,7 @@ class Batch:
         self._n_done = self._n_before = 0
         self._on_progress: OnProgress = ignore_progress
         self._refuse: Callable[[WorkerFacts | None], HccScopeError | None] = lambda _worker: None
+        self._allow: Callable[[Mapping[str, str]], bool] = lambda _versions: True
 
     def run(
         self,
@@ -223,6 +228,7 @@ class Batch:
         *,
         on_open: Callable[[Executor], None] = lambda _executor: None,
         refuse: Callable[[WorkerFacts | None], HccScopeError | None] = lambda _worker: None,
+        allow: Callable[[Mapping[str, str]], bool] = lambda _versions: True,
         stop: Callable[[], bool] = lambda: False,
         on_progress: OnProgress = ignore_progress,
     ) -> BatchOutcome:
@@ -237,6 +243,9 @@ class Batch:
         refuse : callable
             Takes the worker that made a result, and returns why that may not count, or None. Workers may join a cluster
             at any time.
+        allow : callable
+            Takes the versions that made a result which is there, and returns whether it may count; if not, the section
+            is scored again.
         stop : callable
             Asked often; once it returns True, no section begins any more, and those at work are finished.
         on_progress : callable
@@ -249,7 +258,7 @@ class Batch:
         HccScopeError
             If a worker cannot load the model, or the executor cannot go on. What is written stays.
         """
-        self._on_progress, self._refuse = on_progress, refuse
+        self._on_progress, self._refuse, self._allow = on_progress, refuse, allow
         tasks = self._tasks(stop)
         with no_collection():  # of thousands of results that are there
             first = next(tasks, None)
@@ -298,10 +307,11 @@ class Batch:
         except StoreError as error:
             self._fail(store, error)
             return None
-        ids = self._results.ids(key)
-        if ids is not None and ids[2] in self._answers:  # without its engine's answers nothing can be compared
+        done = self._results.done(key)
+        # without its engine's answers nothing can be compared
+        if done is not None and done.answers in self._answers and self._allow(done.versions):
             self._n_before += 1
-            self._scored.append(ScoredStore(ids[0], ids[1], store, key, ids[2]))
+            self._scored.append(ScoredStore(done.animal_id, done.section_id, store, key, done.answers))
             if self._n_before % _SKIP_STEP == 0:
                 self._on_progress(Progress(_SKIP, self._n_before, len(self._stores)))
             return None

@@ -16,7 +16,7 @@ import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hcc_scope.atomic_file import json_bytes, replace_file
 from hcc_scope.errors import StoreDamagedError, StoreUnwritableError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_SECTIONS",
+    "DoneSection",
     "EngineAnswers",
     "PreviousResult",
     "ResultFolder",
@@ -258,6 +259,17 @@ class EngineAnswers:
         return max((abs(one - another) for one, another in pairs), default=0.0)
 
 
+class DoneSection(NamedTuple):
+    """What of a result is needed to skip its section."""
+
+    animal_id: str
+    section_id: str
+    answers: str
+    """Digest of the `EngineAnswers` of the engine that made it."""
+    versions: Mapping[str, str]
+    """That made it (`hcc_scope.executors.versions.versions_here`)."""
+
+
 class ResultFolder:
     """The folder of a batch: its results, and what the engines that made them answer. One process writes there.
 
@@ -281,8 +293,8 @@ class ResultFolder:
         """Return the short names of the engines that made results of a model, by its hash."""
         return {match[1] for name in self.names() if name[41:57] == model[:16] and (match := _NAME.fullmatch(name))}
 
-    def ids(self, key: ResultKey) -> tuple[str, str, str] | None:
-        """Return animal, section, and digest of the engine's answers, of a result; None if there is no whole one.
+    def done(self, key: ResultKey) -> DoneSection | None:
+        """Return what skips a section that has its result; None if there is no whole one.
 
         Cheaper than `read`: to skip what is done takes no more.
         """
@@ -293,8 +305,9 @@ class ResultFolder:
             found = json.loads(_bytes_of(self._path(name)))
             if found["version"] != VERSION or ResultKey(**found["key"]) != key:
                 return None
-            return found["animal_id"], found["section_id"], found["answers"]
-        except (OSError, ValueError, LookupError, TypeError):
+            versions = (found["made_by"] or {}).get("versions") or {}
+            return DoneSection(found["animal_id"], found["section_id"], found["answers"], versions)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
 
     def read(self, key: ResultKey) -> SectionResult:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from hcc_scope.animal_scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.errors import StoreError
 from hcc_scope.memory import no_collection
 from hcc_scope.runs.animal_scores import choose_sections
@@ -23,7 +24,6 @@ from hcc_scope.runs.batch_result import MOST_SECTIONS, engine_build
 from hcc_scope.runs.listed_section import ListedSection
 from hcc_scope.runs.table_files import open_tables, table_paths
 from hcc_scope.score_text import decision
-from hcc_scope.scoring import animal_interval, animal_score, share_of_confidence
 from hcc_scope.storage.notes import read_notes
 from hcc_scope.storage.place import place_of
 
@@ -143,9 +143,11 @@ def write_tables(results: ResultFolder, scored: Sequence[ScoredStore], folder: P
 def _counting(found: Sequence[tuple[str, SectionResult]]) -> set[str]:
     """Return the stores that count for their animal, by the one rule (`choose_sections`)."""
     n_stores = Counter(result.section_id for _, result in found)
+    paths = [Path(store) for store, _ in found]
+    given = {path: store for path, (store, _) in zip(paths, found, strict=True)}  # a path merges slashes of an address
     listed = [
         ListedSection(
-            Path(store),
+            path,
             "complete" if result.complete else "unfinished",
             animal_id=result.animal_id,
             section_id=result.section_id,
@@ -154,10 +156,9 @@ def _counting(found: Sequence[tuple[str, SectionResult]]) -> set[str]:
             score=result.score,
             noted_utc=_noted_utc(store) if n_stores[result.section_id] > 1 else None,
         )
-        for store, result in found
+        for path, (store, result) in zip(paths, found, strict=True)
         if result.score.score is not None
     ]
-    given = {Path(store): store for store, _ in found}  # a path merges the slashes of an address
     return {given[one.path] for one in choose_sections(listed)[0]}
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hcc_scope.animal_scoring import share_of_confidence
 from hcc_scope.errors import ModelAlteredError, ModelError, StoreDamagedError, StoreError
-from hcc_scope.field_scores import field_entry
+from hcc_scope.field_scores import calibrate, field_entry, log_odds
 from hcc_scope.formatting import counted, full_stop
 from hcc_scope.inference.agreement import comparison_tiles
 from hcc_scope.runs.batch_result import (
@@ -30,7 +31,6 @@ from hcc_scope.runs.replay import start_replay
 from hcc_scope.runs.scoring_model import ScoringModel
 from hcc_scope.runs.section_analyses import recorded_analysis, replay_analysis
 from hcc_scope.runs.unfinished import is_written_to
-from hcc_scope.scoring import calibrate, log_odds, share_of_confidence
 from hcc_scope.storage.files import cannot_read, read_plain
 from hcc_scope.storage.place import place_of
 from hcc_scope.storage.place_files import exists

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from hcc_scope.flag_texts import describe_reason_counts
 from hcc_scope.formatting import counted
-from hcc_scope.quality import describe_reason_counts
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from hcc_scope.flag_texts import FLAG_TEXTS
 from hcc_scope.printable import spreadsheet_text
-from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.score_text import decision, verdict
 from hcc_scope.storage.place import place_of
 

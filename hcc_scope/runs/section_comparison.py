@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hcc_scope.animal_scoring import CONFIDENCE, share_of_confidence
 from hcc_scope.errors import HccScopeError
 from hcc_scope.formatting import capital, format_utc, percent
 from hcc_scope.runs.section_reading import with_present_score
 from hcc_scope.score_text import SCORE_DECIMALS, SCORE_NAME, describe_score
-from hcc_scope.scoring import CONFIDENCE, share_of_confidence
 from hcc_scope.storage.present_score import present_score
 
 if TYPE_CHECKING:

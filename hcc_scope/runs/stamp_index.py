@@ -83,10 +83,10 @@ class StampIndex:
             found = database.execute(
                 "SELECT name, stamp, text, crc FROM sections WHERE folder = ?", (os.fsencode(folder),)
             )
-            rows = {}
+            rows, begun = {}, _crc_of_folder(folder)
             for encoded, stamp, text, crc in found:
                 name = os.fsdecode(encoded)
-                if crc == _crc(folder, name, stamp, text):
+                if crc == _crc(begun, name, stamp, text):
                     rows[name] = tuple(map(int, stamp.split())), text
             return rows
 
@@ -110,7 +110,8 @@ class StampIndex:
         new = []
         for (folder, name), (numbers, text) in rows.items():
             stamp = " ".join(map(str, numbers))
-            new.append((os.fsencode(folder), os.fsencode(name), stamp, text, _crc(folder, name, stamp, text)))
+            crc = _crc(_crc_of_folder(folder), name, stamp, text)
+            new.append((os.fsencode(folder), os.fsencode(name), stamp, text, crc))
         old = [(os.fsencode(folder), os.fsencode(name)) for folder, name in gone]
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -205,5 +206,10 @@ def gone(folder: str, names: Iterable[str]) -> list[tuple[str, str]]:
     return [(folder, name) for name in names if name not in there]
 
 
-def _crc(folder: str, name: str, stamp: str, text: str) -> int:
-    return zlib.crc32("\n".join((ascii(folder), ascii(name), stamp, text)).encode(errors="replace"))
+def _crc_of_folder(folder: str) -> int:
+    return zlib.crc32(f"{folder!a}\n".encode())
+
+
+def _crc(begun: int, name: str, stamp: str, text: str) -> int:
+    """Return the checksum of an entry, begun with that of its folder."""
+    return zlib.crc32(f"{name!a}\n{stamp}\n{text}".encode(errors="replace"), begun)

@@ -95,23 +95,25 @@ _MOUNT_POINT = 0xA0000003
 
 
 def _kind(status: os.stat_result) -> str:
+    if stat.S_ISREG(status.st_mode) and not getattr(status, "st_reparse_tag", 0):
+        return "a file"
     if getattr(status, "st_reparse_tag", 0) == _MOUNT_POINT:
         return "a symbolic link"
     return next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "a device")
 
 
-def _not_plain(path: Path, kind: str, wanted: str) -> StoreError:
+def _not_plain(path: Path | str, kind: str, wanted: str) -> StoreError:
     hint = "Copy the store with what its links lead to, if you trust it." if kind == "a symbolic link" else None
     return StoreError(f"{path} is {kind}; in a store, {wanted} belongs there", hint=hint)
 
 
-def check_plain(path: Path, wanted: str = "a file") -> None:
+def check_plain(path: Path | str, wanted: str = "a file") -> None:
     """Refuse anything but a plain file or folder in a store: a link leads out of it, a pipe never ends.
 
     Parameters
     ----------
-    path : Path
-        Below the store's folder; only its last part is judged.
+    path : Path or str
+        Below the store's folder; only its last part is judged. Text is cheaper where thousands are read.
     wanted : {"a file", "a folder"}
         What belongs there.
 
@@ -122,17 +124,17 @@ def check_plain(path: Path, wanted: str = "a file") -> None:
     OSError
         If nothing is there, or it cannot be asked.
     """
-    kind = _kind(path.lstat())
+    kind = _kind(os.lstat(path))
     if kind != wanted:
         raise _not_plain(path, kind, wanted)
 
 
-def open_plain(path: Path, flags: int) -> int:
+def open_plain(path: Path | str, flags: int) -> int:
     """Open a file of a store that is there already; never one that a link leads to, and never a pipe or device.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
         Below the store's folder.
     flags : int
         As for `os.open`.
@@ -185,12 +187,12 @@ def open_own(path: Path, flags: int) -> int:
     return handle
 
 
-def too_large(path: StorePlace, size: int) -> StoreError:
+def too_large(path: StorePlace | str, size: int) -> StoreError:
     """Return the error for a file of a store that is larger than such a file can be."""
     return StoreError(f"{path} has {size / 1e6:.0f} MB, more than such a file of a store can have")
 
 
-def read_plain(path: StorePlace, limit_bytes: int) -> bytes:
+def read_plain(path: StorePlace | str, limit_bytes: int) -> bytes:
     """Return what a file of a store holds.
 
     Raises

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hcc_scope.storage.place import RemotePath
 
-__all__ = ["DEEPEST", "each_store", "find_stores", "stores_at"]
+__all__ = ["DEEPEST", "each_store", "each_store_and_real", "find_stores", "stores_at"]
 
 _MARK = "frames.jsonl"
 """The file that a store has: its journal."""
@@ -45,6 +45,13 @@ def each_store(
     unread : callable
         Takes a folder that cannot be opened.
     """
+    return (path for path, _ in each_store_and_real(folders, deepest, unread))
+
+
+def each_store_and_real(
+    folders: Iterable[Path], deepest: int = DEEPEST, unread: Callable[[Path], None] = lambda _folder: None
+) -> Iterator[tuple[Path, str]]:
+    """Yield the stores of `each_store`, each with its real path."""
     found: set[str] = set()
     seen: set[str] = set()
     waiting = deque((folder, os.path.realpath(folder), 0) for folder in folders)
@@ -53,7 +60,7 @@ def each_store(
         if folder.name.endswith(STORE_SUFFIX):
             if real not in found:
                 found.add(real)
-                yield folder
+                yield folder, real
             continue
         if real in seen:
             continue

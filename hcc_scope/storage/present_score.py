@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.scoring import CONFIDENCE, feed, field_entry
+from hcc_scope.animal_scoring import CONFIDENCE
+from hcc_scope.scoring import feed, field_entry
 from hcc_scope.storage.notes import excluded_fields, read_notes
 from hcc_scope.storage.predictions import read_predictions
 from hcc_scope.storage.recorded_run import ASSUMED_THRESHOLD

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hcc_scope.scoring import CONFIDENCE, SectionScorer
+from hcc_scope.animal_scoring import CONFIDENCE
+from hcc_scope.scoring import SectionScorer
 from hcc_scope.storage.drawn_sample import give_sample
 from hcc_scope.storage.lasting_reasons import lasting_reasons
 from hcc_scope.storage.notes import read_notes, stored_retakes

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import TYPE_CHECKING
 
 from hcc_scope.storage.files import cannot_read, read_plain
@@ -42,20 +43,22 @@ def store_hash(path: StorePlace) -> str:
     StoreError
         If one of the files is there and cannot be read. Whether their content is whole is checked by opening the store.
     """
-    found = hashlib.sha256(_facts(path))
+    # paths as text, for thousands of stores
+    below = path.__truediv__ if isinstance(path, RemotePath) else f"{path}{os.sep}".__add__
+    found = hashlib.sha256(_facts(below(ROOT)))
     for name, content in (
-        (JOURNAL, _content(path / JOURNAL)),
-        (SAMPLE, _content(path / SAMPLE)),
-        (NOTES, _marks(_content(path / NOTES))),
-        (PREDICTIONS, str(_size(path / f"{PREDICTIONS}.jsonl")).encode()),
+        (JOURNAL, _content(below(JOURNAL))),
+        (SAMPLE, _content(below(SAMPLE))),
+        (NOTES, _marks(_content(below(NOTES)))),
+        (PREDICTIONS, str(_size(below(f"{PREDICTIONS}.jsonl"))).encode()),
     ):
         found.update(f"\n{name} {len(content)}\n".encode())
         found.update(content)
     return found.hexdigest()
 
 
-def _facts(path: StorePlace) -> bytes:
-    content = _content(path / ROOT)
+def _facts(path: RemotePath | str) -> bytes:
+    content = _content(path)
     try:
         facts = json.loads(content)["attributes"][ATTRIBUTE]
         kept = {key: value for key, value in facts.items() if key not in _OF_LAYOUT}
@@ -64,7 +67,7 @@ def _facts(path: StorePlace) -> bytes:
     return json.dumps(kept, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
-def _content(path: StorePlace) -> bytes:
+def _content(path: RemotePath | str) -> bytes:
     """Return the bytes of a file, none of one that is not there."""
     try:
         return read_plain(path, _MOST_BYTES)
@@ -80,11 +83,11 @@ def _marks(notes: bytes) -> bytes:
     return b"\n".join(line for line in lines if not any(kind in line for kind in _NO_MARKS))
 
 
-def _size(path: StorePlace) -> int | None:
+def _size(path: RemotePath | str) -> int | None:
     try:
         if isinstance(path, RemotePath):
             return len(read_plain(path, _MOST_BYTES))  # object storage gives a size with the content alone
-        return path.stat().st_size
+        return os.stat(path).st_size  # noqa: PTH116 - a path as text
     except FileNotFoundError:
         return None
     except OSError as error:

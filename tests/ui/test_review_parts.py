@@ -14,9 +14,9 @@ from PySide6.QtCore import QMimeData, QUrl
 from review_parts import GRID, frame, result
 
 from hcc_scope.field_quality import judge_tiles
+from hcc_scope.flag_texts import FLAG_TEXTS
 from hcc_scope.formatting import capital
 from hcc_scope.inference.saliency_map import relative_saliency
-from hcc_scope.quality import FLAG_TEXTS
 from hcc_scope.runs.section_analyses import section_score
 from hcc_scope.score_text import verdict
 from hcc_scope.storage.reader import SectionStore

@@ -10,8 +10,8 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from hcc_scope.flag_texts import FLAG_TEXTS
 from hcc_scope.formatting import counted, format_threshold
-from hcc_scope.quality import FLAG_TEXTS
 from ui.canvas.drawing import heat_argb, paint_hatch
 from ui.kit.flow_layout import FlowLayout
 from ui.kit.swatch import Swatch

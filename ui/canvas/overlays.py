@@ -11,8 +11,8 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF
 
+from hcc_scope.flag_texts import describe_flags
 from hcc_scope.formatting import format_number, format_score, format_threshold
-from hcc_scope.quality import describe_flags
 from ui.canvas.drawing import double_lines, double_rect, heat_argb, paint_hatch, plate
 from ui.canvas.viewport import nice_length
 

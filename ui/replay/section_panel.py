@@ -9,8 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextDocumentFragment
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from hcc_scope.flag_texts import describe_reason_counts
 from hcc_scope.formatting import capital, counted, sentence, significant
-from hcc_scope.quality import describe_reason_counts
 from hcc_scope.report.acquired_text import acquired_word, describe_acquired, describe_ended
 from hcc_scope.research_use import RESEARCH_USE_ONLY, phantom_alarm
 from hcc_scope.score_text import SAMPLING_TEXTS, describe_named_score

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from hcc_scope.animal_scoring import animal_score
 from hcc_scope.formatting import counted, full_stop
 from hcc_scope.score_text import SCORE_DECIMALS, format_section_score, verdict
-from hcc_scope.scoring import animal_score
 from hcc_scope.validation_text import describe_animal
 from ui.kit.labels import ValueLabel, quiet_value, words
 from ui.kit.symbols import SymbolBadge

@@ -9,8 +9,8 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from hcc_scope.flag_texts import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.formatting import counted, percent, sentence
-from hcc_scope.quality import FLAG_TEXTS, describe_reason_counts
 from hcc_scope.score_text import describe_sample
 from ui.kit.labels import ValueLabel, colours_of, quiet_value, words
 from ui.kit.swatch import Swatch

@@ -20,10 +20,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from hcc_scope.flag_texts import describe_flags, missed_step
 from hcc_scope.formatting import format_score, format_threshold, significant
 from hcc_scope.orientation import Orientation
 from hcc_scope.position_tags import describe_position, position_origin
-from hcc_scope.quality import describe_flags, missed_step
 from ui.canvas.canvas import Canvas, MouseMode
 from ui.canvas.drawing import double_rect
 from ui.canvas.frame_layer import FrameLayer

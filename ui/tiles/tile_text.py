@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hcc_scope.flag_texts import describe_flags, missed_step
 from hcc_scope.formatting import capital, format_score, format_threshold, significant
-from hcc_scope.quality import describe_flags, missed_step
 
 if TYPE_CHECKING:
     from hcc_scope.tiling import TileGrid
