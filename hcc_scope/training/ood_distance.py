@@ -170,7 +170,7 @@ def mean_activations(
     chosen = np.asarray(rows, dtype=np.int64)
     was_training, was_on = network.training, next(network.parameters()).device
     network.eval().to("cpu")
-    found: list[NDArray[np.float64]] = []
+    found: NDArray[np.float64] | None = None
     try:
         with ExitStack() as stack:
             keep_memory()
@@ -179,10 +179,13 @@ def mean_activations(
             pool = stack.enter_context(ThreadPoolExecutor(n_threads, "ood", torch.set_num_threads, (1,)))
             for begin in range(0, len(chosen), _AT_ONCE):
                 counts = tiles.reader.read(chosen[begin : begin + _AT_ONCE]).astype(np.float32)
-                found += pool.map(lambda one: _means_of(network, one), counts)
+                means = np.array(list(pool.map(lambda one: _means_of(network, one), counts)))
+                # one array for all: small ones that stay would lie between large ones that go, and no room is free
+                found = np.empty((len(chosen), means.shape[1])) if found is None else found
+                found[begin : begin + len(means)] = means
     finally:
         network.train(was_training).to(was_on)
-    return np.array(found)
+    return np.array([]) if found is None else found
 
 
 def _means_of(network: nn.Module, tile: "NDArray[np.float32]") -> "NDArray[np.float64]":

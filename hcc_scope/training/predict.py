@@ -71,8 +71,8 @@ def predict(
     was_training, was_on = network.training, next(network.parameters()).device
     network.eval().to(place.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     cuts = [chosen[i : i + _BATCH] for i in range(0, len(chosen), _BATCH)]
-    logits: list[NDArray[np.float32]] = []
-    features: list[NDArray[np.float32]] = []
+    found: Predictions | None = None
+    done = 0
     try:
         with ExitStack() as stack:
             ready = stack.enter_context(Prefetch(tiles.reader, cuts, lambda tile, _: tile.astype(np.float32)))
@@ -92,15 +92,21 @@ def predict(
                     both = _forward(network, padded.to("cuda"))
                     parts = [(both[0][: len(counts)].cpu(), both[1][: len(counts)].cpu())]
                 for one_logits, one_features in parts:
-                    logits.append(one_logits.numpy())
-                    features.append(one_features.numpy())
+                    # one array for all: small ones that stay would lie between large ones that go, and no room is free
+                    if found is None:
+                        found = Predictions(
+                            *(np.empty((len(chosen), one.shape[1]), np.float32) for one in (one_logits, one_features))
+                        )
+                    end = done + len(one_logits)
+                    found.logits[done:end], found.features[done:end] = one_logits.numpy(), one_features.numpy()
+                    done = end
     finally:
         network.train(was_training).to(was_on)
-    if not logits:
+    if found is None:
         empty, hidden = _forward(network.eval(), torch.zeros((1, 1, tiles.tile_px, tiles.tile_px), device=was_on))
         network.train(was_training)
         return Predictions(empty[:0].cpu().numpy(), hidden[:0].cpu().numpy())
-    return Predictions(np.concatenate(logits), np.concatenate(features))
+    return found
 
 
 def _forward(network: torch.nn.Module, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
