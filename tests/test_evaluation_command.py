@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -139,6 +140,7 @@ def test_a_folder_that_cannot_be_used_is_refused_before_a_tile_is_cut(
         workers=1, cache=None, figures=False, smooth=0, resume=False, leave_one_out=False, leave_one_site_out=False,
         json_mode=True,
     )  # fmt: skip
+    assert options.command() == replace(options, out=tmp_path / "other").command()  # stands in evaluation.json
     with pytest.raises(StoreError, match=words):
         run_evaluate(options)
 

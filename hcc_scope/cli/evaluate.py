@@ -50,7 +50,7 @@ class EvaluateOptions:
     def command(self) -> str:
         """Return the command that does the same again, with what decides the result."""
         config = self.config
-        words = ["hcc-scope", "evaluate", self.manifest.name, "--out", self.out.name]
+        words = ["hcc-scope", "evaluate", self.manifest.name, "--out", "evaluation"]  # its name decides nothing
         words += ["--network", config.network, "--recipe", config.recipe]
         words += ["--seed", str(config.seed), "--folds", str(self.folds), "--starts", str(self.starts)]
         words += ["--precision", config.precision]

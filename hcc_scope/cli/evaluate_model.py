@@ -41,7 +41,7 @@ class ExternalOptions:
 
     def command(self) -> str:
         """Return the command that does the same again, with what decides the result."""
-        words = ["hcc-scope", "evaluate", self.manifest.name, "--out", self.out.name]
+        words = ["hcc-scope", "evaluate", self.manifest.name, "--out", "evaluation"]  # its name decides nothing
         words += ["--model", Path(self.model).name]  # a folder without what is above it, as the others
         words += ["--engine", self.engine]
         return shlex.join(words + ["--new-animals"] * self.new_animals)
