@@ -53,7 +53,7 @@ def wheel_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 BROUGHT_ALONG = {"mmpycorex": "pycromanager", "threadpoolctl": "scikit-learn"}
 """What we import and a dependency of ours requires in turn."""
-OF_EXTRAS = {"distributed": {"dask.py", "dask_worker.py"}}
+OF_EXTRAS = {"distributed": {"dask.py", "dask_call.py", "dask_worker.py"}}
 """What comes with an extra, and the modules that are imported only where it is asked for."""
 
 

@@ -275,7 +275,7 @@ def test_numbers_of_a_sentence_never_contradict_its_verdict(low: float, high: fl
             assert shown_low <= beside <= shown_high
 
 
-@pytest.mark.parametrize("name", ["score_text", "quality", "formatting", "scoring"])
+@pytest.mark.parametrize("name", ["score_text", "flag_texts", "formatting", "scoring"])
 def test_examples_in_docstrings(name: str):
     found = doctest.testmod(importlib.import_module(f"hcc_scope.{name}"))
     assert found.attempted > 0
