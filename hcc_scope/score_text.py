@@ -183,7 +183,10 @@ def _beside_threshold(score: SectionScore) -> list[float | None]:
 def _format_beside(value: float, score: SectionScore) -> str:
     """Return a score or an end of its interval, fine enough to see its side of the threshold and of its interval."""
     ends = {score.threshold, *_threshold_ends(score)}
-    return max((format_score(value, end, SCORE_DECIMALS) for end in ends), key=len)
+    forms = [format_score(value, end, SCORE_DECIMALS) for end in ends]
+    if value == score.threshold:
+        forms.append(format_section_threshold(score))  # one number has one form
+    return max(forms, key=len)
 
 
 def describe_threshold_interval(score: SectionScore) -> str:

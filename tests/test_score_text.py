@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hcc_scope.cli.runs import _table
@@ -260,6 +260,7 @@ def test_numbers_beside_a_thresholds_interval_never_contradict_the_verdict(
             assert lowest <= shown[1]
 
 
+@example(low=0.83984, high=0.84, threshold=0.83984)  # an end that is the threshold
 @given(low=ends, high=ends, threshold=ends)
 def test_numbers_of_a_sentence_never_contradict_its_verdict(low: float, high: float, threshold: float):
     low, high = sorted((low, high))
