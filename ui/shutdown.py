@@ -12,6 +12,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QMessageBox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ui.control.app_state import AppState
     from ui.control.rig_control import RigControl
     from ui.control.run_control import RunControl
@@ -102,45 +104,44 @@ class Shutdown(QObject):
             self._finish()
 
     def _ask_about_work(self, *, again: bool) -> None:
-        box = self._question(self.under_way)
-        box.setInformativeText("If you close now, it is not finished. Stored sections stay as they are.")
+        self._ask(
+            self.under_way,
+            "If you close now, it is not finished. Stored sections stay as they are.",
+            "Wait until it is done, then close",
+            ("Close without it", self._leave_undone),
+            again=again,
+        )
+
+    def _ask_about_section(self, *, again: bool) -> None:
+        self._ask(
+            "The section is being finished: what was taken is stored and classified."
+            if again
+            else "A section is being acquired.",
+            "Every frame that was taken is stored, whatever you choose.",
+            "End the section, classify what was taken, then close",
+            ("Close without classifying the rest", self._skip_analysis),
+            again=again,
+        )
+
+    def _ask(
+        self, text: str, detail: str, finishing: str, leave: tuple[str, Callable[[], None]], *, again: bool
+    ) -> None:
+        """Ask whether to finish, to leave something undone, or to stay: that is the default, and Escape."""
+        box = QMessageBox(QMessageBox.Icon.Question, "Close HCC-Scope", text, parent=self._window)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setInformativeText(detail)
         if not again:
             finish = box.addButton("Finish and close", QMessageBox.ButtonRole.AcceptRole)
             finish.clicked.connect(self._finish)
-            finish.setToolTip("Wait until it is done, then close")
-        leave = box.addButton("Close without it", QMessageBox.ButtonRole.DestructiveRole)
-        leave.clicked.connect(self._leave_undone)
-        self._show(box, "Wait" if again else "Keep on")
-
-    def _question(self, text: str) -> QMessageBox:
-        box = QMessageBox(QMessageBox.Icon.Question, "Close HCC-Scope", text, parent=self._window)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        return box
-
-    def _show(self, box: QMessageBox, stay_text: str) -> None:
-        """Show a question; its default and Escape change nothing."""
-        stay = box.addButton(stay_text, QMessageBox.ButtonRole.RejectRole)
+            finish.setToolTip(finishing)
+        leave_text, leave_undone = leave
+        box.addButton(leave_text, QMessageBox.ButtonRole.DestructiveRole).clicked.connect(leave_undone)
+        stay = box.addButton("Wait" if again else "Keep on", QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(stay)
         box.setEscapeButton(stay)
         box.finished.connect(self._answered)
         self._box = box
         box.open()
-
-    def _ask_about_section(self, *, again: bool) -> None:
-        text = (
-            "The section is being finished: what was taken is stored and classified."
-            if again
-            else "A section is being acquired."
-        )
-        box = self._question(text)
-        box.setInformativeText("Every frame that was taken is stored, whatever you choose.")
-        if not again:
-            finish = box.addButton("Finish and close", QMessageBox.ButtonRole.AcceptRole)
-            finish.clicked.connect(self._finish)
-            finish.setToolTip("End the section, classify what was taken, then close")
-        skip_analysis = box.addButton("Close without classifying the rest", QMessageBox.ButtonRole.DestructiveRole)
-        skip_analysis.clicked.connect(self._skip_analysis)
-        self._show(box, "Wait" if again else "Keep on")
 
     def finish_or_skip_analysis(self) -> None:
         """Close without a question: finish what is under way, and the second time leave it undone."""
