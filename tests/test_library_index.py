@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from library_parts import stored_section
@@ -21,6 +22,9 @@ from hcc_scope.runs.stamp_index import StampIndex
 from hcc_scope.storage import files
 from hcc_scope.storage.notes import NotesWriter
 from hcc_scope.types import Drift, ExcludedBounds, SampleCounts, SectionScore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOW = datetime(2026, 11, 30, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -134,36 +138,16 @@ def truncate(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:5000])
 
 
-def change_row(file: Path) -> None:
-    with sqlite3.connect(file) as database:
-        database.execute("UPDATE sections SET text = replace(text, '0.5', '0.9')")
-    database.close()
+def changed(*statements: str) -> Callable[[Path], None]:
+    """Return what runs SQL on an index."""
 
+    def change(file: Path) -> None:
+        with sqlite3.connect(file) as database:
+            for statement in statements:
+                database.execute(statement)
+        database.close()
 
-def no_text(file: Path) -> None:
-    with sqlite3.connect(file) as database:
-        database.execute("UPDATE sections SET text = CAST(x'ff' AS TEXT)")
-    database.close()
-
-
-def no_stamp(file: Path) -> None:
-    with sqlite3.connect(file) as database:
-        database.execute("UPDATE sections SET stamp = NULL")
-    database.close()
-
-
-def drop_table(file: Path) -> None:
-    with sqlite3.connect(file) as database:
-        database.execute("DROP TABLE sections")
-    database.close()
-
-
-def another_version(file: Path) -> None:
-    with sqlite3.connect(file) as database:
-        database.execute("DROP TABLE sections")
-        database.execute("CREATE TABLE sections (other INTEGER)")
-        database.execute("PRAGMA user_version = 1")
-    database.close()
+    return change
 
 
 DAMAGE = {
@@ -171,11 +155,13 @@ DAMAGE = {
     "empty": lambda file: file.write_bytes(b""),
     "no database": lambda file: file.write_bytes(b"nonsense" * 1000),
     "cut off": truncate,
-    "a row changed": change_row,
-    "a text that is none": no_text,
-    "a stamp that is none": no_stamp,
-    "table lost": drop_table,
-    "another version": another_version,
+    "a row changed": changed("UPDATE sections SET text = replace(text, '0.5', '0.9')"),
+    "a text that is none": changed("UPDATE sections SET text = CAST(x'ff' AS TEXT)"),
+    "a stamp that is none": changed("UPDATE sections SET stamp = NULL"),
+    "table lost": changed("DROP TABLE sections"),
+    "another version": changed(
+        "DROP TABLE sections", "CREATE TABLE sections (other INTEGER)", "PRAGMA user_version = 1"
+    ),
 }
 
 
